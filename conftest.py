@@ -1,0 +1,60 @@
+"""The room that tests and notebooks run in: a home of their own, never the user's.
+
+Stands at the top because ``pytest --nbval notebooks`` reads no ``tests/conftest.py``. Kernels inherit the
+environment, so that notebooks write below the same temporary directory as tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+#: variables that would lead a library out of the temporary home
+_LEADING_OUT = (
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "MPLCONFIGDIR",
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTER_PATH",
+)
+_HOME = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    before = dict(os.environ)
+    home = Path(tempfile.mkdtemp(prefix="toriwork-test-"))
+    config.stash[_HOME] = home
+    for name in _LEADING_OUT:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "TORI_STATE_ROOT": str(home / "state"),
+        "MPLBACKEND": "agg",
+        "OMP_NUM_THREADS": "1",  # two runs add floats in the same order
+        "PYTHONHASHSEED": "0",  # kernels and other children; this process has its own already
+    }
+    config.add_cleanup(lambda: _leave(home, before))
+
+
+def _leave(home: Path, before: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Each notebook has a state root of its own: its kernel starts with the first cell."""
+    if item.path.suffix == ".ipynb":
+        os.environ["TORI_STATE_ROOT"] = str(item.config.stash[_HOME] / f"state-{item.path.stem}")

@@ -1,0 +1,28 @@
+"""What every test gets: a state root of its own, and Hypothesis without a stopwatch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "toriwork",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("long", settings.get_profile("toriwork"), derandomize=False, max_examples=2000)
+settings.load_profile(os.environ.get("TORIWORK_HYPOTHESIS", "toriwork"))
+
+
+@pytest.fixture(autouse=True)
+def state_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh ``TORI_STATE_ROOT`` that does not exist yet; children of the test inherit it."""
+    root = tmp_path / "state-root"
+    monkeypatch.setenv("TORI_STATE_ROOT", str(root))
+    return root

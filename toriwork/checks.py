@@ -1,0 +1,76 @@
+"""Validation that several floors share: point clouds, bands, metadata. Pure: no files, no state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.errors import BadInput
+
+BANDS = ("local", "global", "critical")
+
+
+def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
+    """A finite float64 copy of a point cloud, shape (n_points, dim), C order; n_points may be 0.
+
+    Raises
+    ------
+    BadInput
+        Not a 2-D array of real numbers with dim >= 1, or a coordinate is NaN or infinite; the message names the
+        first bad row.
+    """
+    array = np.asarray(points)
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{name}: real numbers are wanted, given was dtype {array.dtype}")
+    if array.ndim != 2 or (array.shape[1] == 0 and array.shape[0] > 0):
+        raise BadInput(f"{name}: shape (n_points, dim) is wanted, given was {array.shape}")
+    cloud = np.array(array, dtype=np.float64, order="C")
+    finite = np.isfinite(cloud)
+    if not finite.all():
+        row = int(np.argmin(finite.all(axis=1)))
+        raise BadInput(f"{name}: row {row} is not finite: {cloud[row].tolist()}")
+    return cloud
+
+
+def check_band(band: Any) -> str:
+    """The coherence band itself when it is one of local, global, critical; otherwise BadInput."""
+    if band not in BANDS:
+        raise BadInput(f"coherence band: one of {', '.join(BANDS)} is wanted, given was {band!r}")
+    return str(band)
+
+
+def metadata_text(metadata: Mapping[str, Any] | None) -> str:
+    """Metadata as compact JSON text with sorted keys; NumPy scalars and arrays become plain numbers and lists.
+
+    Raises
+    ------
+    BadInput
+        A value has no JSON form (the message names its key), or the metadata is no mapping.
+    """
+    if not metadata:
+        return "{}"
+    if not isinstance(metadata, Mapping):
+        raise BadInput(f"metadata: a mapping is wanted, given was {type(metadata).__name__}")
+    try:
+        return json.dumps(metadata, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"metadata: key {_culprit(metadata)!r} has no JSON form: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _culprit(metadata: Mapping[str, Any]) -> Any:
+    for key, value in metadata.items():
+        try:
+            json.dumps({key: value}, allow_nan=False, default=_plain)
+        except (TypeError, ValueError):
+            return key
+    return None

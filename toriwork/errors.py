@@ -1,0 +1,109 @@
+"""The error tree: one root, a stable ``kind`` per leaf, and the built-in that people already catch.
+
+A message says what was given, what was wanted and where (row, file, key). Nothing else lives here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ToriworkError(Exception):
+    """Root of every error that toriwork raises on purpose; ``kind`` is stable across releases."""
+
+    kind: ClassVar[str] = "error"
+
+    def __str__(self) -> str:
+        # a leaf that is also a KeyError would otherwise print its message in quotes
+        return " ".join(str(part) for part in self.args)
+
+
+class BadInput(ToriworkError, ValueError):
+    """A value that the caller gave is not usable: wrong shape, dtype, range, band, NaN or infinity."""
+
+    kind = "bad_input"
+
+
+class NotFound(ToriworkError, KeyError):
+    """No row, shape or sample has the given name."""
+
+    kind = "not_found"
+
+
+class MissingExtra(ToriworkError, ImportError):
+    """An optional library is needed for what was asked; the message names the extra to install."""
+
+    kind = "missing_extra"
+
+
+class EngineError(ToriworkError, RuntimeError):
+    """A persistence engine failed on input that had passed the checks."""
+
+    kind = "engine"
+
+
+class TooLarge(ToriworkError, MemoryError):
+    """The work would not fit into the stated budget; the message carries the predicted size."""
+
+    kind = "too_large"
+
+
+class StoreError(ToriworkError, OSError):
+    """Root of everything that concerns a file of the store."""
+
+    kind = "store"
+
+    # OSError.__str__ would render (errno, text) pairs; the root's rendering is what we want
+    __str__ = ToriworkError.__str__
+
+
+class DamagedFile(StoreError):
+    """A file of the store fails its checks; it was left as it is."""
+
+    kind = "damaged_file"
+
+
+class StoreMismatch(StoreError):
+    """The public file is not the one that this store published last (deleted, replaced or restored)."""
+
+    kind = "store_mismatch"
+
+
+class VersionTooOld(StoreError):
+    """The store was written by a newer toriwork that this one may not read or write beside."""
+
+    kind = "version"
+
+
+class DurabilityError(StoreError):
+    """The disk refused to make rows durable; the handle takes no more rows, those at risk are in ``rows``."""
+
+    kind = "durability"
+
+    def __init__(self, message: str, rows: tuple[bytes, ...] = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
+class PublishError(StoreError):
+    """The public file could not be replaced; rows stay safe in the journals and segments."""
+
+    kind = "publish"
+
+
+class LockUnavailable(StoreError):
+    """The file system gives no lock that can be trusted, or somebody else holds it."""
+
+    kind = "lock"
+
+
+class ReadOnly(StoreError):
+    """The handle was opened with ``read_only=True``."""
+
+    kind = "read_only"
+
+
+class Closed(StoreError, ValueError):
+    """The handle was closed."""
+
+    kind = "closed"
