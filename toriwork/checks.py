@@ -20,10 +20,10 @@ def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
     Raises
     ------
     BadInput
-        Not a 2-D array of real numbers with dim >= 1, or a coordinate is NaN or infinite; the message names the
-        first bad row.
+        Not a 2-D array of real numbers with dim >= 1, rows of different length, masked entries, or a coordinate is
+        NaN or infinite; the message names the first bad row.
     """
-    array = np.asarray(points)
+    array = _as_array(points, name)
     if array.dtype.kind not in "fiub":
         raise BadInput(f"{name}: real numbers are wanted, given was dtype {array.dtype}")
     if array.ndim != 2 or (array.shape[1] == 0 and array.shape[0] > 0):
@@ -38,7 +38,7 @@ def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
 
 def check_band(band: Any) -> str:
     """The coherence band itself when it is one of local, global, critical; otherwise BadInput."""
-    if band not in BANDS:
+    if not isinstance(band, str) or band not in BANDS:
         raise BadInput(f"coherence band: one of {', '.join(BANDS)} is wanted, given was {band!r}")
     return str(band)
 
@@ -46,19 +46,42 @@ def check_band(band: Any) -> str:
 def metadata_text(metadata: Mapping[str, Any] | None) -> str:
     """Metadata as compact JSON text with sorted keys; NumPy scalars and arrays become plain numbers and lists.
 
+    None gives ``{}``. NaN and infinity have no JSON form.
+
     Raises
     ------
     BadInput
-        A value has no JSON form (the message names its key), or the metadata is no mapping.
+        A value has no JSON form (the message names its key), a key is no text, or the metadata is no mapping.
     """
-    if not metadata:
+    if metadata is None:
         return "{}"
     if not isinstance(metadata, Mapping):
         raise BadInput(f"metadata: a mapping is wanted, given was {type(metadata).__name__}")
+    for key in metadata:
+        if not isinstance(key, str):
+            raise BadInput(f"metadata: keys are texts, given was {key!r}")
     try:
-        return json.dumps(metadata, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
-    except (TypeError, ValueError) as error:
+        return _ENCODER.encode(dict(metadata))
+    except _NOT_JSON as error:
         raise BadInput(f"metadata: key {_culprit(metadata)!r} has no JSON form: {error}") from error
+
+
+def _as_array(points: Any, name: str) -> NDArray[Any]:
+    if np.ma.is_masked(points):
+        raise BadInput(f"{name}: {int(np.ma.getmaskarray(points).sum())} entries are masked; leave those points out")
+    try:
+        return np.asarray(points)
+    except ValueError as error:  # rows of different length
+        raise BadInput(f"{name}: shape (n_points, dim) is wanted: {error}") from error
+
+
+def _culprit(metadata: Mapping[str, Any]) -> str | None:
+    for key, value in metadata.items():
+        try:
+            _ENCODER.encode(value)
+        except _NOT_JSON:
+            return key
+    return None
 
 
 def _plain(value: Any) -> Any:
@@ -67,10 +90,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _culprit(metadata: Mapping[str, Any]) -> Any:
-    for key, value in metadata.items():
-        try:
-            json.dumps({key: value}, allow_nan=False, default=_plain)
-        except (TypeError, ValueError):
-            return key
-    return None
+#: what an encoder raises: an unknown type; NaN, infinity or a cycle; a nesting too deep
+_NOT_JSON = (TypeError, ValueError, RecursionError)
+# one encoder for all calls: json.dumps with options builds a new one each time, half of the cost of a small row
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)

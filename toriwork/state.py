@@ -41,7 +41,7 @@ def nearest_capsule(start: Path) -> Path | None:
     """The first ``capsule.yml`` in ``start`` or one of its parents, or None."""
     for folder in (start, *start.parents):
         candidate = folder / CAPSULE
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # noqa: PTH113 - Path.is_file raises on a folder that may not be searched
             return candidate
     return None
 
@@ -49,10 +49,12 @@ def nearest_capsule(start: Path) -> Path | None:
 def capsule_state_path(capsule: Path) -> Path | None:
     """``state_path`` of a capsule file, relative paths taken from the capsule's folder, or None.
 
+    ``~`` and environment variables in it are replaced.
+
     Raises
     ------
     BadInput
-        The file is no YAML mapping, or ``state_path`` is no text.
+        The file is no YAML mapping, or ``state_path`` is no text, empty, or names a variable that is not set.
     """
     import yaml
 
@@ -60,7 +62,7 @@ def capsule_state_path(capsule: Path) -> Path | None:
 
     try:
         content = yaml.safe_load(capsule.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{capsule}: not readable as YAML: {error}") from error
     if content is None:
         return None
@@ -69,7 +71,9 @@ def capsule_state_path(capsule: Path) -> Path | None:
     named = content.get("state_path")
     if named is None:
         return None
-    if not isinstance(named, str):
-        raise BadInput(f"{capsule}: state_path is {named!r}, a text is wanted")
+    if not isinstance(named, str) or not named.strip():
+        raise BadInput(f"{capsule}: state_path is {named!r}, the path of a folder is wanted")
     expanded = Path(os.path.expandvars(named)).expanduser()
+    if "$" in str(expanded):
+        raise BadInput(f"{capsule}: state_path is {named!r}, which names a variable that is not set")
     return expanded if expanded.is_absolute() else (capsule.parent / expanded).absolute()
