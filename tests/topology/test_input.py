@@ -1,0 +1,133 @@
+"""What no engine may see is refused with its place; what is odd but fine has a defined answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.topology import oracles
+from toriwork.errors import BadInput
+from toriwork.topology import estimate_betti, persistence
+from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
+
+SQUARE = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+NAN_LATE = np.array([[0.0, 1.0], [1.0, math.nan]])
+
+REFUSED = [
+    pytest.param({"points": NAN_LATE}, "row 1", id="NaN coordinate"),
+    pytest.param({"points": [[0.0, math.inf], [1.0, 2.0]]}, "row 0", id="infinite coordinate"),
+    pytest.param({"points": [1.0, 2.0, 3.0]}, "shape", id="one-dimensional"),
+    pytest.param({"points": []}, "shape", id="bare empty list"),
+    pytest.param({"points": np.zeros((3, 0))}, "shape", id="points without coordinates"),
+    pytest.param({"points": np.zeros((2, 2, 2))}, "shape", id="three-dimensional"),
+    pytest.param({"points": np.zeros((3, 2), dtype=complex)}, "dtype", id="complex"),
+    pytest.param({"points": [["a", "b"]]}, "dtype", id="text"),
+    pytest.param({"points": None}, "either points or distances", id="nothing"),
+    pytest.param({"points": SQUARE, "distances": np.zeros((4, 4))}, "either", id="both"),
+    pytest.param({"points": [[-1.5e308], [1.5e308]]}, "range of float64", id="distance overflows"),
+    pytest.param({"distances": np.zeros((2, 3))}, "shape", id="matrix not square"),
+    pytest.param({"distances": [[0, 1], [2, 0]]}, "mirror", id="asymmetric"),
+    pytest.param({"distances": [[0, -1], [-1, 0]]}, "negative", id="negative distance"),
+    pytest.param({"distances": [[0, math.nan], [math.nan, 0]]}, "not finite", id="NaN distance"),
+    pytest.param({"distances": [[0, math.inf], [math.inf, 0]]}, "not finite", id="infinite distance"),
+    pytest.param({"distances": [[1, 1], [1, 0]]}, "diagonal", id="distance to itself"),
+    pytest.param({"points": SQUARE, "max_dimension": -1}, "max_dimension", id="negative dimension"),
+    pytest.param({"points": SQUARE, "max_dimension": 1.5}, "max_dimension", id="fractional dimension"),
+    pytest.param({"points": SQUARE, "max_dimension": 99}, "max_dimension", id="absurd dimension"),
+    pytest.param({"points": SQUARE, "field": 4}, "prime", id="field no prime"),
+    pytest.param({"points": SQUARE, "field": 1}, "prime", id="field one"),
+    pytest.param({"points": SQUARE, "field": 3, "engine": "simple"}, "Z/2 only", id="field unknown to engine"),
+    pytest.param({"points": SQUARE, "threshold": -1.0}, "threshold", id="negative threshold"),
+    pytest.param({"points": SQUARE, "threshold": math.nan}, "threshold", id="NaN threshold"),
+    pytest.param({"points": SQUARE, "min_persistence": -0.1}, "min_persistence", id="negative persistence"),
+    pytest.param({"points": SQUARE, "engine": "dionysus"}, "engine", id="unknown engine"),
+    pytest.param({"points": SQUARE, "filtration": "bogus"}, "filtration", id="unknown filtration"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "word"), REFUSED)
+def test_bad_input_is_refused_with_its_place(arguments: dict[str, object], word: str) -> None:
+    with pytest.raises(BadInput, match=word):
+        persistence(**arguments)
+
+
+def test_estimate_refuses_an_unknown_rule_before_it_computes() -> None:
+    with pytest.raises(BadInput, match="rule"):
+        estimate_betti(NAN_LATE, rule="bogus")
+
+
+HOSTILE = """
+import json, math, sys
+import numpy as np
+from toriwork.errors import ToriworkError
+from toriwork.topology import estimate_betti, persistence
+engine = sys.argv[1]
+rng = np.random.default_rng(0)
+cases = {
+    "nan": np.array([[0.0, 0], [math.nan, 1], [1, 1], [2, 0]]), "inf": np.array([[0.0, 0], [math.inf, 1], [1, 1]]),
+    "all nan": np.full((5, 3), math.nan), "empty": np.empty((0, 3)), "one": np.zeros((1, 3)), "two": np.eye(2),
+    "equal": np.ones((5, 3)), "far 1e6": rng.random((60, 3)) + 1e6, "far 1e7": rng.random((60, 3)) + 1e7,
+    "integers": np.arange(12).reshape(6, 2), "float32": rng.random((9, 2)).astype(np.float32),
+    "fortran": np.asfortranarray(rng.random((9, 2))), "reversed": rng.random((9, 2))[::-1, ::-1],
+    "booleans": np.eye(4, dtype=bool), "subnormal": rng.random((6, 2)) * 5e-320, "flat": np.zeros((0, 0)),
+    "wide": rng.random((3, 500)), "objects": np.array([[None, 1]]), "ragged": [[1.0, 2.0], [3.0]],
+}
+answers = {}
+for name, cloud in cases.items():
+    for call, f in (("persistence", persistence), ("estimate", estimate_betti)):
+        try:
+            found = f(cloud, engine=engine, max_dimension=2)
+            answers[f"{name}/{call}"] = len(found.in_dimension(0)) if call == "persistence" else found.numbers[:1]
+        except (ToriworkError, ValueError) as error:
+            answers[f"{name}/{call}"] = type(error).__name__
+print(json.dumps(answers))
+"""
+
+
+@pytest.mark.parametrize("engine", ["gudhi", "ripser", "simple", "redzed"])
+def test_hostile_clouds_never_kill_the_process(engine: str) -> None:
+    done = subprocess.run([sys.executable, "-c", HOSTILE, engine], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    components = {name.split("/")[0]: answer for name, answer in answers.items() if name.endswith("persistence")}
+    refused = {name for name, answer in components.items() if isinstance(answer, str)}
+    assert refused == {"nan", "inf", "all nan", "objects", "ragged"}
+    assert components["empty"] == components["flat"] == 0
+    assert components["one"] == components["equal"] == 1
+    assert components["two"] == 2
+    assert components["far 1e6"] == components["far 1e7"] == 60
+    assert components["booleans"] == 4
+
+
+def test_distances_are_those_of_exact_arithmetic_far_from_the_origin() -> None:
+    points = np.random.default_rng(0).random((30, 3)) + 1e7
+    wanted = oracles.euclidean(points)
+    found = distances_of_points(points)
+    assert np.abs(found - wanted).max() <= 4e-16 * wanted.max()
+    assert np.array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e307])
+def test_distances_keep_their_digits_at_any_size(size: float) -> None:
+    points = np.random.default_rng(0).random((10, 2)) * size
+    wanted = oracles.euclidean(points)
+    assert np.abs(distances_of_points(points) - wanted).max() <= 1e-15 * wanted.max() + 5e-324
+
+
+def test_distances_are_copied_not_changed() -> None:
+    given = np.array([[0.0, 1.0], [1.0 + 1e-15, 0.0]])
+    before = given.copy()
+    checked = check_distances(given)
+    assert np.array_equal(given, before)
+    assert np.array_equal(checked, checked.T)
+    assert checked[0, 1] == 1.0 + 1e-15
+
+
+def test_enclosing_radius_is_the_smallest_largest_distance() -> None:
+    assert enclosing_radius(oracles.euclidean(np.array([[0.0], [1.0], [3.0]]))) == 2.0
+    assert enclosing_radius(np.zeros((0, 0))) == 0.0

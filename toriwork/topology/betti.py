@@ -1,0 +1,134 @@
+"""Three quantities that are all called "Betti number" somewhere, under three names.
+
+- the Betti number *at a scale*: ``Diagram.betti(r)``, bars alive at r; exact, a function of the scale;
+- the number of features *above a threshold*: :func:`count_above`, a count over the whole diagram;
+- the *estimated* Betti number of the space behind a sample: :func:`estimate_betti`, statistics with evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toriwork.errors import BadInput
+from toriwork.topology.compute import persistence
+from toriwork.topology.diagram import Diagram, Provenance
+from toriwork.topology.significance import rule_named
+
+
+@dataclass(frozen=True, slots=True)
+class BettiEstimate:
+    """Estimated Betti numbers of the space behind a sample, with what the estimate rests on."""
+
+    numbers: tuple[float, ...]  #: b0, b1, ...: whole numbers, NaN where the evidence does not decide
+    rule: str
+    parameters: dict[str, Any]  #: of the rule; JSON-able
+    evidence: dict[str, Any]  #: per dimension "H0", "H1", ...; JSON-able
+    provenance: Provenance
+    diagram: Diagram
+
+    def to_json(self) -> str:
+        """Rule, parameters, evidence, engine and its version as compact JSON text; numbers have 6 digits."""
+        made = self.provenance
+        facts = {
+            "rule": self.rule,
+            "parameters": self.parameters,
+            "evidence": self.evidence,
+            "engine": made.engine,
+            "version": made.version,
+        }
+        return json.dumps(_short(facts), separators=(",", ":"), allow_nan=False)
+
+
+def estimate_betti(
+    points: Any = None,
+    *,
+    distances: Any = None,
+    max_dimension: int = 1,
+    engine: str = "auto",
+    rule: str = "default",
+) -> BettiEstimate:
+    """The Betti numbers that the space behind a sampled cloud most likely has, with the evidence for them.
+
+    One engine call for all dimensions and no resampling: the cost is that of the diagram.
+
+    Parameters
+    ----------
+    points : array_like of shape (n_points, dim), optional
+        Finite real coordinates.
+    distances : array_like of shape (n_points, n_points), optional
+        In place of points.
+    max_dimension : int
+        Highest dimension of homology, 0 to 8.
+    engine : str
+        See :func:`toriwork.topology.persistence`.
+    rule : str
+        "default", or another name of ``toriwork.topology.significance.RULES``.
+
+    Returns
+    -------
+    BettiEstimate
+        ``numbers`` has max_dimension + 1 floats; NaN where the rule cannot decide. No points: all zero.
+
+    Raises
+    ------
+    BadInput
+        See :func:`toriwork.topology.persistence`; or no such rule.
+    """
+    rule_named(rule)  # refuse before anything is computed
+    diagram = persistence(points, distances=distances, max_dimension=max_dimension, engine=engine)
+    return judge(diagram, rule=rule)
+
+
+def judge(diagram: Diagram, *, rule: str = "default") -> BettiEstimate:
+    """The estimate that a rule gives for a diagram that was computed already.
+
+    Raises
+    ------
+    BadInput
+        The diagram was cut at a threshold, thinned by ``min_persistence``, or has no provenance.
+    """
+    if math.isfinite(diagram.threshold) or diagram.min_persistence > 0:
+        raise BadInput("judge: a complete diagram is wanted, given was one that was cut or thinned")
+    if diagram.provenance is None:
+        raise BadInput("judge: a diagram with provenance is wanted")
+    chosen = rule_named(rule)
+    verdicts = [chosen(diagram, k) for k in range(diagram.max_dimension + 1)]
+    return BettiEstimate(
+        numbers=tuple(verdict.number for verdict in verdicts),
+        rule=chosen.name,
+        parameters=chosen.parameters(),
+        evidence={f"H{k}": verdict.evidence for k, verdict in enumerate(verdicts)},
+        provenance=diagram.provenance,
+        diagram=diagram,
+    )
+
+
+def count_above(diagram: Diagram, t: float) -> tuple[int, ...]:
+    """The number of bars with death - birth > ``t`` per dimension.
+
+    A count over the whole diagram: two such bars need never be alive at the same scale, so this is no Betti
+    number. In H0 it tends to n_points as t tends to 0, whatever the shape.
+
+    Raises
+    ------
+    BadInput
+        ``t`` is NaN or negative.
+    """
+    if not t >= 0:
+        raise BadInput(f"count_above: a threshold >= 0 is wanted, given was {t}")
+    return tuple(int(np.count_nonzero(diagram.persistence(k) > t)) for k in range(diagram.max_dimension + 1))
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(inner) for inner in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

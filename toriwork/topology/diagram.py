@@ -1,0 +1,230 @@
+"""The one Diagram type: ragged, never padded, essential classes kept with death = inf.
+
+A diagram is a value: frozen, read-only arrays, equal by content. Computing one is the work of ``compute.py``,
+judging one that of ``significance.py``; pictures are drawn elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from toriwork.errors import BadInput
+from toriwork.topology import render
+
+Scale = Literal["diameter", "radius", "value"]
+SCALES: tuple[Scale, ...] = ("diameter", "radius", "value")
+_FORMAT = "toriwork diagram 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a diagram came about: enough to compute it again and to explain a difference of two engines."""
+
+    engine: str
+    version: str
+    filtration: str
+    field: int
+    scale: str
+    max_dimension: int
+    threshold: float  #: what the caller asked for; inf when nothing was to be cut
+    seconds: float  #: wall time of distances and engine together
+    n_points: int
+    reason: str = ""  #: why this engine was taken
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as a JSON-able dict; an infinite threshold becomes None."""
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if math.isinf(self.threshold):
+            facts["threshold"] = None
+        return facts
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Diagram:
+    """Persistence pairs of one filtration in all dimensions 0..max_dimension.
+
+    Parameters
+    ----------
+    pairs : array_like of shape (n_pairs, 3)
+        float64: dimension, birth, death. Births are finite, deaths may be +inf. They are sorted (dimension, birth,
+        death), and pairs with death - birth <= ``min_persistence`` are dropped, zero-length ones always.
+    max_dimension : int
+        Highest homology dimension that was computed; a dimension without a bar is known to have none.
+    filtration : str
+        "rips", "alpha", ...
+    scale : {"diameter", "radius", "value"}
+        The unit of births and deaths: edge length, ball radius, or the values of a function.
+    field : int
+        Prime p of the coefficients Z/p.
+    threshold : float
+        Scale at which the filtration was really cut; inf when it is complete. Nothing is known beyond it.
+    min_persistence : float
+        Bars of at most this persistence were dropped (0: only the zero-length ones).
+    censored : array_like of shape (n_pairs,), optional
+        True where death = inf only says "later than threshold". Empty: no bar is censored.
+    provenance : Provenance, optional
+        Not part of equality nor of the content id.
+
+    Raises
+    ------
+    BadInput
+        A pair dies before it is born, is NaN, has no integer dimension within 0..max_dimension, or the
+        convention is unknown; the message names the first bad row.
+    """
+
+    pairs: NDArray[np.float64]
+    max_dimension: int
+    filtration: str = "rips"
+    scale: Scale = "diameter"
+    field: int = 2
+    threshold: float = math.inf
+    min_persistence: float = 0.0
+    censored: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    provenance: Provenance | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise BadInput(f"scale: one of {', '.join(SCALES)} is wanted, given was {self.scale!r}")
+        pairs = _checked_pairs(self.pairs, self.max_dimension)
+        censored = np.array(self.censored if len(self.censored) else np.zeros(len(pairs)), dtype=np.bool_)
+        if censored.shape != (len(pairs),):
+            raise BadInput(f"censored: shape ({len(pairs)},) is wanted, given was {censored.shape}")
+        kept = pairs[:, 2] - pairs[:, 1] > self.min_persistence
+        if not kept.all():
+            pairs, censored = pairs[kept], censored[kept]
+        order = np.lexsort((pairs[:, 2], pairs[:, 1], pairs[:, 0]))
+        pairs, censored = pairs[order], censored[order]
+        pairs.setflags(write=False)
+        censored.setflags(write=False)
+        object.__setattr__(self, "pairs", pairs)
+        object.__setattr__(self, "censored", censored)
+
+    def in_dimension(self, k: int) -> NDArray[np.float64]:
+        """Births and deaths of H_k, shape (n_pairs, 2) float64, read-only; essential classes have death = inf."""
+        start, stop = self._rows(k)
+        return self.pairs[start:stop, 1:]
+
+    def persistence(self, k: int) -> NDArray[np.float64]:
+        """Lengths death - birth of the bars of H_k in the order of :meth:`in_dimension`; inf when essential."""
+        bars = self.in_dimension(k)
+        return bars[:, 1] - bars[:, 0]
+
+    def betti(self, r: float) -> tuple[int, ...]:
+        """Betti numbers of the complex at scale ``r``, one per dimension: bars with birth <= r < death.
+
+        This is a function of the scale. It is neither the number of features above a threshold
+        (:func:`toriwork.topology.count_above`) nor the Betti number of the space behind a sample
+        (:func:`toriwork.topology.estimate_betti`).
+
+        Raises
+        ------
+        BadInput
+            ``r`` is not finite, or beyond the scale at which the diagram was cut.
+        """
+        return self.persistent_betti(r, r)
+
+    def persistent_betti(self, r: float, s: float) -> tuple[int, ...]:
+        """Number of classes per dimension that are alive at ``r`` and still alive at ``s`` >= r.
+
+        Bars with birth <= r and death > s. With ``min_persistence`` > 0 only the bars that were kept count.
+        """
+        self._within_reach(np.array([r, s], dtype=np.float64))
+        if r > s:
+            raise BadInput(f"persistent_betti: r <= s is wanted, given was r={r}, s={s}")
+        alive = self.pairs[(self.pairs[:, 1] <= r) & (s < self.pairs[:, 2]), 0].astype(np.intp)
+        return tuple(np.bincount(alive, minlength=self.max_dimension + 1).tolist())
+
+    def betti_curve(self, k: int, grid: ArrayLike) -> NDArray[np.int64]:
+        """Betti number of H_k at each scale of ``grid``: shape (n_grid,) int64."""
+        scales = np.asarray(grid, dtype=np.float64).ravel()
+        self._within_reach(scales)
+        bars = self.in_dimension(k)
+        born = np.searchsorted(bars[:, 0], scales, side="right")
+        died = np.searchsorted(np.sort(bars[:, 1]), scales, side="right")
+        return np.asarray(born - died, dtype=np.int64)
+
+    @property
+    def content_id(self) -> str:
+        """32 hex digits (BLAKE2b-128) of pairs, censored flags and conventions; equal exactly for equal diagrams."""
+        head = json.dumps([_FORMAT, len(self.pairs), *(_exact(part) for part in self.convention())])
+        digest = hashlib.blake2b(head.encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(self.pairs, dtype="<f8").tobytes())
+        digest.update(self.censored.tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Diagram):
+            return NotImplemented
+        return (
+            self.convention() == other.convention()
+            and np.array_equal(self.pairs, other.pairs)
+            and np.array_equal(self.censored, other.censored)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.content_id)
+
+    def __repr__(self) -> str:
+        return render.diagram_text(render.diagram_facts(self))
+
+    def _repr_html_(self) -> str:
+        return render.diagram_html(render.diagram_facts(self))
+
+    def convention(self) -> tuple[str, str, int, int, float, float]:
+        """Everything beside the bars that two diagrams must share to be equal."""
+        return (
+            self.filtration,
+            self.scale,
+            self.field,
+            self.max_dimension,
+            float(self.threshold),
+            float(self.min_persistence),
+        )
+
+    def _rows(self, k: int) -> tuple[int, int]:
+        if not 0 <= k <= self.max_dimension:
+            raise BadInput(f"dimension: 0 to {self.max_dimension} was computed, asked was {k}")
+        start, stop = np.searchsorted(self.pairs[:, 0], (k, k + 1))
+        return int(start), int(stop)
+
+    def _within_reach(self, scales: NDArray[np.float64]) -> None:
+        if not np.isfinite(scales).all():
+            raise BadInput("scale: a finite number is wanted, given was NaN or infinity")
+        if scales.size and scales.max() > self.threshold:
+            raise BadInput(f"scale: {scales.max()} lies beyond {self.threshold}, where this diagram was cut")
+
+
+def _exact(part: str | float) -> str | float:
+    return part.hex() if isinstance(part, float) else part
+
+
+def _checked_pairs(given: Any, max_dimension: int) -> NDArray[np.float64]:
+    pairs = np.array(given, dtype=np.float64, order="C", ndmin=2)
+    if pairs.size == 0:
+        pairs = pairs.reshape(0, 3)
+    if pairs.ndim != 2 or pairs.shape[1] != 3:
+        raise BadInput(f"pairs: shape (n_pairs, 3) is wanted, given was {pairs.shape}")
+    pairs += 0.0  # -0.0 becomes 0.0: one content, one id
+    dimension, birth, death = pairs.T
+    integral = (dimension == np.floor(dimension)) & (dimension >= 0) & (dimension <= max_dimension)
+    _refuse(pairs, ~integral, f"its dimension is none of 0 to {max_dimension}")
+    _refuse(pairs, ~np.isfinite(birth), "its birth is not finite")
+    _refuse(pairs, ~(death >= birth), "dies before it is born")
+    return pairs
+
+
+def _refuse(pairs: NDArray[np.float64], bad: NDArray[np.bool_], why: str) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise BadInput(f"pairs: row {row}: {why}: {pairs[row].tolist()}")

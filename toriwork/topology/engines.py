@@ -1,0 +1,171 @@
+"""The only file that knows gudhi, ripser and redzed: distance matrix in, bars per dimension out.
+
+What reaches an engine has passed ``clouds.py``.  The engines that compute in float32 are handed a matrix that was
+scaled by a power of two, so that no finite distance over- or underflows there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata, util
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge, ToriworkError
+from toriwork.topology import simple
+
+Matrix = NDArray[np.float64]
+Bars = list[NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One way to compute Rips bars: ``compute(distances, max_dimension, threshold, field)``."""
+
+    name: str
+    distribution: str  #: name under which its version is found
+    needs: tuple[str, ...]  #: top-level modules that must be importable
+    compute: Callable[[Matrix, int, float, int], Bars]
+    any_field: bool  #: False: Z/2 only
+    maintained: bool = True  #: False: never taken unless asked for by name
+    install: str = ""  #: what to hand to pip; the distribution itself when empty
+
+
+def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    """Bars of H0..H_max_dimension as (n_bars, 2) float64 arrays; n_points >= 1; inf where ``threshold`` cut.
+
+    Raises
+    ------
+    BadInput
+        The engine has no arithmetic for ``field``.
+    MissingExtra
+        The engine cannot be imported.
+    TooLarge
+        It ran out of memory.
+    EngineError
+        It failed otherwise.
+    """
+    if field != 2 and not engine.any_field:
+        raise BadInput(f"field: engine {engine.name} computes over Z/2 only, given was {field}")
+    try:
+        return engine.compute(distances, max_dimension, threshold, field)
+    except ToriworkError:
+        raise
+    except ImportError as error:
+        raise MissingExtra(
+            f"engine {engine.name} cannot be imported ({error}): pip install {engine.install or engine.distribution}"
+        ) from error
+    except MemoryError as error:
+        raise TooLarge(f"engine {engine.name}: no memory for {len(distances)} points, H{max_dimension}") from error
+    except Exception as error:  # whatever a foreign library raises becomes one known type
+        raise EngineError(f"engine {engine.name} failed on {len(distances)} points: {error}") from error
+
+
+def available_engines() -> tuple[str, ...]:
+    """Names of the maintained engines that can be imported here, best first; none of them is imported for that."""
+    return tuple(engine.name for engine in ENGINES if engine.maintained and is_installed(engine))
+
+
+def pick_engine(name: str, field: int) -> tuple[Engine, str]:
+    """The engine of that name, or with "auto" the best one here that knows the field, and the reason in words.
+
+    Raises
+    ------
+    BadInput
+        No such name.
+    MissingExtra
+        No engine for that field is installed.
+    """
+    if name != "auto":
+        for engine in ENGINES:
+            if engine.name == name:
+                return engine, "asked for by name"
+        raise BadInput(f"engine: one of auto, {', '.join(e.name for e in ENGINES)} is wanted, given was {name!r}")
+    for engine in ENGINES:
+        if engine.maintained and is_installed(engine) and (field == 2 or engine.any_field):
+            return engine, "best maintained engine installed here"
+    raise MissingExtra(f"field {field} needs gudhi or ripser: pip install gudhi")
+
+
+@cache
+def is_installed(engine: Engine) -> bool:
+    """True when every module that the engine needs can be found; nothing is imported."""
+    return all(util.find_spec(module) is not None for module in engine.needs)
+
+
+@cache
+def engine_version(engine: Engine) -> str:
+    """Version of the installed distribution, or "unknown"."""
+    try:
+        return metadata.version(engine.distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _gudhi(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    from gudhi.sklearn.rips_persistence import RipsPersistence  # the MIT part; no CGAL
+
+    model = RipsPersistence(
+        homology_dimensions=list(range(max_dimension + 1)),
+        threshold=threshold,
+        input_type="full distance matrix",
+        homology_coeff_field=field,  # gudhi's own default is 11
+        n_jobs=1,
+    )
+    bars: Bars = model.fit_transform([distances])[0]
+    return bars
+
+
+def _ripser(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    from ripser import ripser
+
+    def compute(matrix: Matrix, cut: float) -> Bars:
+        bars: Bars = ripser(matrix, maxdim=max_dimension, thresh=cut, coeff=field, distance_matrix=True)["dgms"]
+        return bars
+
+    return _in_single_precision(compute, distances, threshold)
+
+
+def _redzed(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    del field  # Z/2 only, checked before
+    import redzed_tda
+
+    def compute(matrix: Matrix, cut: float) -> Bars:
+        found = redzed_tda.rips(matrix, maxdim=max_dimension, threshold=cut)
+        return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in found]
+
+    return _in_single_precision(compute, distances, threshold)
+
+
+def _simple(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    del field  # Z/2 only, checked before
+    from toriwork.topology.clouds import enclosing_radius
+
+    # beyond the enclosing radius the complex is a cone: no bar changes any more
+    cone = enclosing_radius(distances)
+    return simple.rips_bars(distances, max_dimension, min(threshold, cone))
+
+
+def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Matrix, threshold: float) -> Bars:
+    """Bars of an engine that computes in float32, at most 2^-24 of each value away from the exact ones."""
+    largest = float(distances.max())
+    factor = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
+    cut = threshold / factor if factor else threshold
+    bars = compute(distances / factor, cut)
+    # rounding to float32 may carry a value past the cut: it is no later than the cut
+    return [np.where(np.isinf(b), b, np.minimum(b, cut)) * factor for b in bars]
+
+
+#: best first; "auto" takes the first maintained one that is installed
+ENGINES = (
+    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, any_field=True),
+    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, any_field=True),
+    Engine("simple", "toriwork", (), _simple, any_field=False),
+    Engine(
+        "redzed", "redzed-tda", ("redzed_tda",), _redzed, any_field=False, maintained=False, install="'toriwork[fast]'"
+    ),
+)
