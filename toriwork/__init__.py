@@ -7,7 +7,13 @@ numerical library and touches no file.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with the table below
+    from toriwork.errors import ToriworkError as ToriworkError
+    from toriwork.topology import Diagram as Diagram
+    from toriwork.topology import estimate_betti as estimate_betti
+    from toriwork.topology import persistence as persistence
 
 __version__ = "0.1.0"
 
@@ -25,20 +31,29 @@ _HOMES = {
     "ObserverSynthesis": "toriwork.synthesis",
     "get_observer_synthesis": "toriwork.synthesis",
     "emit_token": "toriwork.synthesis",
+    "plot_cloud": "toriwork.plots",
+    "plot_diagram": "toriwork.plots",
+    "plot_barcode": "toriwork.plots",
+    "plot_betti_curves": "toriwork.plots",
+    "plot_registry_growth": "toriwork.plots",
     "ToriworkError": "toriwork.errors",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the table above is the one place that names them
+#: names that follow the environment: asked anew each time, never kept here
+_LIVE = {"REG_PATH": "toriwork.registry"}
+
+__all__ = ["__version__", *_HOMES, *_LIVE]  # noqa: PLE0604 - the tables above are the one place that names them
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
+    home = _HOMES.get(name) or _LIVE.get(name)
     if home is None:
         raise AttributeError(f"module 'toriwork' has no attribute {name!r}")
     value = getattr(import_module(home), name)
-    globals()[name] = value
+    if name not in _LIVE:
+        globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,119 @@
+"""environment.yml, pyproject.toml and the code name the same packages; the wheel holds what it should."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+
+#: conda-forge's name -> the name that PyPI knows it by
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb", "python-lmdb": "lmdb"}
+#: what the import statement says -> the distribution that holds it
+IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redzed-tda", "IPython": "ipywidgets"}
+#: needed by another requirement, which does not say so
+UNDECLARED_BY = {"scikit-learn": "gudhi.sklearn", "scipy": "gudhi.sklearn"}
+
+
+def requirements(texts: list[str]) -> dict[str, SpecifierSet]:
+    """Distribution -> bounds, references of one extra to another left out."""
+    parsed = map(Requirement, texts)
+    return {item.name.lower(): item.specifier for item in parsed if item.name != PROJECT["name"]}
+
+
+def declared() -> dict[str, SpecifierSet]:
+    extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
+    return requirements(PROJECT["dependencies"] + extras)
+
+
+def conda() -> dict[str, SpecifierSet]:
+    """The packages of environment.yml under their PyPI names; python, pip and the checkout itself left out."""
+    *entries, pip = ENVIRONMENT["dependencies"]
+    named = [entry for entry in entries if not re.match(r"(python=|pip$)", entry)]
+    named += [entry for entry in pip["pip"] if not entry.startswith("-")]
+    found = {}
+    for entry in named:
+        item = Requirement(entry)
+        found[CONDA_NAMES.get(item.name, item.name)] = item.specifier
+    return found
+
+
+def imported_by(folder: Path) -> set[str]:
+    """Top-level names of every third-party module that the code imports, wherever the statement stands."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"toriwork"}
+
+
+def test_both_files_name_the_same_packages_with_the_same_bounds():
+    assert conda() == declared()
+
+
+def test_only_conda_forge_is_asked():
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_the_environment_is_of_a_python_that_the_package_supports():
+    (pin,) = [entry for entry in ENVIRONMENT["dependencies"] if str(entry).startswith("python=")]
+    assert pin.removeprefix("python=") + ".0" in SpecifierSet(PROJECT["requires-python"])
+
+
+def test_every_requirement_has_a_lower_bound():
+    assert [name for name, bounds in declared().items() if not any(">=" in str(bound) for bound in bounds)] == []
+
+
+def test_every_import_of_the_package_is_declared():
+    runtime = requirements(
+        PROJECT["dependencies"] + PROJECT["optional-dependencies"]["demo"] + PROJECT["optional-dependencies"]["fast"]
+    )
+    missing = {name for name in imported_by(ROOT / "toriwork") if IMPORT_NAMES.get(name, name) not in runtime}
+    assert missing == set()
+
+
+def test_nothing_is_required_of_a_user_that_no_code_needs():
+    used = {IMPORT_NAMES.get(name, name) for name in imported_by(ROOT / "toriwork")} | set(UNDECLARED_BY)
+    unused = requirements(PROJECT["dependencies"]).keys() - used
+    assert unused <= {"ipywidgets"}  # waits for toriwork.widgets; the notebooks' users have it from the first day
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names inside a wheel that was built from this checkout."""
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = tmp_path_factory.mktemp("wheel")
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(built) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_holds_every_module_and_the_type_marker(wheel):
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "toriwork").rglob("*.py")}
+    assert modules <= wheel
+    assert "toriwork/py.typed" in wheel
+
+
+def test_the_wheel_holds_the_data_samples(wheel):
+    samples = {f"toriwork/{path.relative_to(ROOT)}" for path in (ROOT / "data_samples").glob("*.*")}
+    assert samples
+    assert samples <= wheel
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    assert {name.split("/")[0] for name in wheel if ".dist-info" not in name} == {"toriwork"}
