@@ -1,0 +1,76 @@
+"""A cloud is drawn to scale in two coordinates, its own or its principal components, and described by its ranges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from toriwork.errors import BadInput
+from toriwork.plots import describe_cloud, plot_cloud
+from toriwork.plots.cloud import project
+
+
+def offsets(axes: Axes) -> np.ndarray:
+    return np.asarray(axes.collections[0].get_offsets())
+
+
+def test_a_plane_cloud_is_drawn_as_it_is_to_one_scale(axes: Axes) -> None:
+    points = np.array([[0.0, 1.0], [2.0, 5.0], [3.0, -1.0]])
+    assert plot_cloud(points, ax=axes) is axes
+    assert np.array_equal(offsets(axes), points)
+    assert axes.get_aspect() == 1.0
+
+
+@pytest.mark.parametrize("n_points", [0, 1, 2, 3])
+@pytest.mark.parametrize("dim", [1, 2, 3, 6])
+def test_small_clouds_of_any_dimension_can_be_drawn_and_described(n_points: int, dim: int) -> None:
+    points = np.arange(float(n_points * dim)).reshape(n_points, dim) ** 2
+    axes = plot_cloud(points, ax=Figure().add_subplot())
+    assert len(offsets(axes)) == n_points
+    assert len(describe_cloud(points).rows) == (dim if n_points else 0)
+
+
+def test_equal_points_in_space_have_no_variance_to_share() -> None:
+    assert project(np.ones((5, 3))).names[0] == "component 1 (0% of variance)"
+
+
+def test_space_is_projected_onto_its_two_widest_directions_and_says_so(axes: Axes) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(200, 5)) * np.array([0.01, 5.0, 0.01, 3.0, 1.0])
+    plot_cloud(points, ax=axes)
+    assert axes.get_xlabel().startswith("component 1 (")
+    assert np.allclose(np.abs(np.corrcoef(offsets(axes)[:, 0], np.sort(points[:, 1])))[0, 0], 1.0)
+    assert offsets(axes).std(axis=0)[0] == pytest.approx(points[:, 1].std(), rel=0.01)
+
+
+def test_a_projection_keeps_distances_of_a_flat_cloud_and_does_not_depend_on_sign_conventions() -> None:
+    rng = np.random.default_rng(1)
+    flat = rng.normal(size=(50, 2)) * [3.0, 1.0]
+    turn, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    shown = project(np.column_stack([flat, np.zeros((50, 2))]) @ turn).flat
+    gaps = np.linalg.norm(flat[:, None] - flat[None, :], axis=2)
+    assert np.allclose(np.linalg.norm(shown[:, None] - shown[None, :], axis=2), gaps)
+
+
+def test_three_dimensional_axes_show_three_coordinates() -> None:
+    points = np.random.default_rng(2).normal(size=(30, 3))
+    axes = Figure().add_subplot(projection="3d")
+    assert plot_cloud(points, ax=axes) is axes
+    assert axes.get_zlabel() == "z"
+
+
+def test_the_words_give_number_of_points_and_ranges() -> None:
+    twin = describe_cloud([[0.0, 1.0], [2.0, 5.0]])
+    assert twin.sentence == "Cloud of 2 points in 2 dimensions: x from 0 to 2, y from 1 to 5."
+    assert twin.rows == (("x", "0", "2", "1"), ("y", "1", "5", "3"))
+    assert describe_cloud(np.zeros((1, 7))).sentence.endswith("x3 from 0 to 0, and 4 more.")
+
+
+@pytest.mark.parametrize("points", [[[0.0, float("nan")]], [1.0, 2.0], [["a"]]], ids=["nan", "a-line", "text"])
+def test_what_is_no_cloud_is_refused(points: object, axes: Axes) -> None:
+    with pytest.raises(BadInput):
+        plot_cloud(points, ax=axes)  # type: ignore[arg-type] - that is what is tested
+    with pytest.raises(BadInput):
+        describe_cloud(points)  # type: ignore[arg-type] - same

@@ -1,0 +1,32 @@
+"""Figures of clouds, diagrams and registries, each with a text twin; matplotlib lives here and nowhere else.
+
+Every ``plot_x(data, *, ax=None, ...)`` draws into ``ax`` (None: pyplot's current axes) and returns it, and has a
+``describe_x`` that says the same in words. :func:`picture` joins both into something a notebook can show.
+Importing this package does not load matplotlib.
+"""
+
+from toriwork.plots.barcode import describe_barcode, describe_betti_curves, plot_barcode, plot_betti_curves
+from toriwork.plots.cloud import describe_cloud, plot_cloud
+from toriwork.plots.diagram import describe_diagram, plot_diagram
+from toriwork.plots.figure import Panel, Picture, picture
+from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
+from toriwork.plots.style import style
+from toriwork.plots.twin import Twin
+
+__all__ = [
+    "Panel",
+    "Picture",
+    "Twin",
+    "describe_barcode",
+    "describe_betti_curves",
+    "describe_cloud",
+    "describe_diagram",
+    "describe_registry_growth",
+    "picture",
+    "plot_barcode",
+    "plot_betti_curves",
+    "plot_cloud",
+    "plot_diagram",
+    "plot_registry_growth",
+    "style",
+]

@@ -1,0 +1,198 @@
+"""Bars side by side, and how many of them are alive at each scale: two more pictures of one diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.plots.bars import (
+    Bars,
+    convention,
+    describe_bars,
+    hiding_note,
+    is_long,
+    last_finite_scale,
+    shown_bars,
+)
+from toriwork.plots.style import INK, MUTED, axes_or_current, look
+from toriwork.plots.twin import Twin, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from toriwork.topology import Diagram
+
+PAST_THE_END = 1.06  #: bars without an end run on to this multiple of the last finite scale
+LEAST_WIDTH_OF_LONG = 1.8  #: points; a long bar among hundreds of short ones would be a hairline
+GROUP_GAP = 0.04  #: blank space between two dimensions, as a share of all bars
+
+
+def plot_barcode(
+    diagram: Diagram,
+    *,
+    ax: Axes | None = None,
+    min_persistence: float = 0.0,
+    dimensions: Sequence[int] | None = None,
+) -> Axes:
+    """The axes with one horizontal line per bar, grouped by dimension, each group sorted by birth, then length.
+
+    Essential bars end in a filled arrow head, censored ones in a hollow one. What ``min_persistence`` or
+    ``dimensions`` leave out is written into the picture.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What to draw; births and deaths in the unit of its scale.
+    ax : Axes, optional
+        Where to draw; None means pyplot's current axes.
+    min_persistence : float
+        Bars of at most this length are left out; the picture says how many.
+    dimensions : sequence of int, optional
+        Homology dimensions to draw; None means all that were computed.
+
+    Raises
+    ------
+    BadInput
+        ``min_persistence`` is negative, or a dimension was not computed.
+    """
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
+    axes = axes_or_current(ax)
+    end = PAST_THE_END * last_finite_scale(shown)
+    n_bars = sum(map(len, shown))
+    gap = max(1.0, GROUP_GAP * n_bars)
+    floor, ticks, names = 0.0, [], []
+    for part in shown:
+        if len(part):
+            _draw_group(axes, part, floor, end, width=_line_width(n_bars))
+            ticks.append(floor + (len(part) - 1) / 2)
+            names.append(f"H{part.dimension} ({len(part)})")
+            floor += len(part) + gap
+    axes.set_xlim(right=1.03 * end)
+    axes.set_ylim(-gap, max(floor, 1.0))
+    axes.set_yticks(ticks, labels=names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"scale ({diagram.scale})", color=INK)
+    _write_note(axes, hiding_note(diagram, shown, min_persistence))
+    return axes
+
+
+def describe_barcode(
+    diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
+) -> Twin:
+    """The text twin of :func:`plot_barcode`: per dimension the bars, the essential ones and the long ones."""
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
+    return describe_bars(diagram, shown, kind="Barcode", note=hiding_note(diagram, shown, min_persistence))
+
+
+def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: Sequence[int] | None = None) -> Axes:
+    """The axes with the Betti number at each scale as an exact step function, one line pattern per dimension.
+
+    The vertical axis is linear up to 2 and logarithmic above, so that one loop is seen beside a hundred components.
+    A diagram that was cut is drawn up to the scale of the cut.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What to draw.
+    ax : Axes, optional
+        Where to draw; None means pyplot's current axes.
+    dimensions : sequence of int, optional
+        Homology dimensions to draw; None means all that were computed.
+
+    Raises
+    ------
+    BadInput
+        A dimension was not computed.
+    """
+    shown = shown_bars(diagram, dimensions=dimensions)
+    axes = axes_or_current(ax)
+    end = min(PAST_THE_END * last_finite_scale(shown), diagram.threshold)
+    most = 1
+    for part in shown:
+        scales, numbers = curve_steps(diagram, part.dimension, end)
+        appearance = look(part.dimension)
+        axes.step(
+            scales,
+            numbers,
+            where="post",
+            color=appearance.colour,
+            linestyle=appearance.line,
+            linewidth=1.6,
+            label=f"H{part.dimension}",
+        )
+        most = max(most, int(numbers.max()))
+    _scale_counts(axes, most)
+    axes.set_xlim(right=end)
+    axes.set_xlabel(f"scale ({diagram.scale})", color=INK)
+    axes.set_ylabel("Betti number at that scale", color=INK)
+    axes.legend(loc="upper right")
+    _write_note(axes, hiding_note(diagram, shown, 0.0))
+    return axes
+
+
+def describe_betti_curves(diagram: Diagram, *, dimensions: Sequence[int] | None = None) -> Twin:
+    """The text twin of :func:`plot_betti_curves`: per dimension the largest, and what holds longest above 0."""
+    shown = shown_bars(diagram, dimensions=dimensions)
+    end = min(last_finite_scale(shown), diagram.threshold)
+    rows = tuple(_curve_row(diagram, part.dimension, end) for part in shown)
+    facts = " ".join(map(_curve_sentence, rows))
+    note = hiding_note(diagram, shown, 0.0)
+    sentence = f"Betti curves up to scale {short(end)} ({convention(diagram)}). {facts}" + (f" {note}." if note else "")
+    return Twin(sentence, ("dimension", "largest", "longest above 0", "from", "to"), rows)
+
+
+def curve_steps(diagram: Diagram, k: int, end: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Where the Betti number of H_k changes, (n_steps,), and its value from there on; the last step is at ``end``."""
+    bars = diagram.in_dimension(k)
+    changes = np.unique(np.concatenate([np.zeros(1), bars.ravel(), np.array([end])]))
+    scales = changes[changes <= end]
+    return scales, diagram.betti_curve(k, scales)
+
+
+def _curve_row(diagram: Diagram, k: int, end: float) -> tuple[str, ...]:
+    scales, numbers = curve_steps(diagram, k, end)
+    joined = np.append(True, np.diff(numbers) != 0)
+    starts, values = scales[joined], numbers[joined]
+    stops = np.append(starts[1:], end)
+    if not values.any():
+        return f"H{k}", "0", "–", "–", "–"
+    i = int(np.argmax(np.where(values > 0, stops - starts, -1.0)))
+    return f"H{k}", str(int(numbers.max())), str(int(values[i])), short(starts[i]), short(stops[i])
+
+
+def _curve_sentence(row: tuple[str, ...]) -> str:
+    name, most, number, start, stop = row
+    return f"{name}: always 0." if most == "0" else f"{name}: at most {most}; {number} from {start} to {stop}."
+
+
+def _draw_group(axes: Axes, part: Bars, floor: float, end: float, *, width: float) -> None:
+    order = np.lexsort((-part.deaths, part.births))
+    births, deaths, censored = part.births[order], part.deaths[order], part.censored[order]
+    heights = floor + np.arange(len(part))
+    colour = look(part.dimension).colour
+    widths = np.where(is_long(part)[order], max(width, LEAST_WIDTH_OF_LONG), width)
+    axes.hlines(heights, births, np.minimum(deaths, end), colors=colour, linewidth=widths.tolist())
+    for mask, fill in ((np.isinf(deaths) & ~censored, colour), (censored, "white")):
+        if mask.any():
+            ends = np.full(int(mask.sum()), end)
+            axes.scatter(ends, heights[mask], marker=">", s=26, facecolors=fill, edgecolors=colour, zorder=3)
+
+
+def _line_width(n_bars: int) -> float:
+    return float(np.clip(150.0 / max(n_bars, 1), 0.7, 3.5))
+
+
+def _scale_counts(axes: Axes, most: int) -> None:
+    axes.set_yscale("symlog", linthresh=2, linscale=1.0)
+    ticks = [0, 1, 2, *(step * 10**power for power in range(7) for step in (1, 2, 5) if 2 < step * 10**power <= most)]
+    axes.set_yticks(ticks, labels=list(map(str, ticks)))
+    axes.minorticks_off()
+    axes.set_ylim(-0.15, max(2.2, 1.15 * most))
+
+
+def _write_note(axes: Axes, note: str) -> None:
+    if note:
+        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")

@@ -1,0 +1,149 @@
+"""A persistence diagram as a picture and as words: birth across, death upwards, essential classes on a line at ∞."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.plots.bars import Bars, describe_bars, hiding_note, last_finite_scale, shown_bars
+from toriwork.plots.style import INK, MUTED, Look, axes_or_current, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from toriwork.plots.twin import Twin
+    from toriwork.topology import Diagram
+
+MARKER_AREA = 22.0
+CROWD = 80  #: above so many points the white rims that part neighbours would hide them instead
+NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
+
+
+def plot_diagram(
+    diagram: Diagram,
+    *,
+    ax: Axes | None = None,
+    min_persistence: float = 0.0,
+    dimensions: Sequence[int] | None = None,
+) -> Axes:
+    """The axes with every bar drawn as a point, one colour and one marker per dimension.
+
+    Essential classes lie on the dashed line marked ∞; censored ones (the diagram was cut before they died) lie on
+    the same line as hollow markers. Equal bars lie on top of each other: the marker grows with their number, and the
+    largest stacks carry it. What ``min_persistence`` or ``dimensions`` leave out is written into the picture.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What to draw; births and deaths in the unit of its scale.
+    ax : Axes, optional
+        Where to draw; None means pyplot's current axes.
+    min_persistence : float
+        Bars of at most this length are left out; the picture says how many.
+    dimensions : sequence of int, optional
+        Homology dimensions to draw; None means all that were computed.
+
+    Raises
+    ------
+    BadInput
+        ``min_persistence`` is negative, or a dimension was not computed.
+    """
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
+    axes = axes_or_current(ax)
+    top = last_finite_scale(shown)
+    infinity = 1.12 * top
+    lowest = min([0.0, *(float(part.births.min()) for part in shown if len(part))])
+    low = lowest - 0.05 * (top - lowest)
+    _draw_frame(axes, low, top, infinity)
+    for part in shown:
+        _draw_part(axes, part, infinity)
+    _label(axes, diagram.scale, hiding_note(diagram, shown, min_persistence))
+    return axes
+
+
+def describe_diagram(
+    diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
+) -> Twin:
+    """The text twin of :func:`plot_diagram`: per dimension the bars, the essential ones and the long ones."""
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
+    note = hiding_note(diagram, shown, min_persistence)
+    return describe_bars(diagram, shown, kind="Persistence diagram", note=note)
+
+
+def stacks(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The distinct places of (n_pairs, 2) points, and how many points lie on each, (n_places,)."""
+    if not len(points):
+        return points, np.zeros(0, dtype=np.int64)
+    places, counts = np.unique(points, axis=0, return_counts=True)
+    return places, counts.astype(np.int64)
+
+
+def _draw_frame(axes: Axes, low: float, top: float, infinity: float) -> None:
+    high = 1.2 * top
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, zorder=1)
+    axes.axhline(infinity, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    axes.set_aspect("equal", adjustable="box")
+    ticks = [tick for tick in axes.get_xticks().tolist() if low <= tick <= top]
+    names = [f"{tick:g}" for tick in ticks]
+    axes.set_xticks(ticks, labels=names)
+    axes.set_yticks([*ticks, infinity], labels=[*names, "∞"])
+
+
+def _draw_part(axes: Axes, part: Bars, infinity: float) -> None:
+    appearance = look(part.dimension)
+    edge = 0.4 if len(part) <= CROWD else 0.0
+    _draw_points(axes, part.finite, appearance, edge=edge)
+    _draw_points(axes, _on_line(part.essential, infinity), appearance, edge=edge)
+    _draw_points(axes, _on_line(part.cut, infinity), appearance, edge=0.0, hollow=True)
+    # the legend shows the plain marker, whatever the size of the stacks
+    axes.scatter([], [], s=MARKER_AREA, marker=appearance.marker, color=appearance.colour, label=_name(part))
+
+
+def _on_line(births: NDArray[np.float64], infinity: float) -> NDArray[np.float64]:
+    return np.column_stack([births, np.full(len(births), infinity)])
+
+
+def _name(part: Bars) -> str:
+    cut = f", {len(part.cut)} hollow: censored" if len(part.cut) else ""
+    return f"H{part.dimension} ({len(part)}{cut})"
+
+
+def _draw_points(
+    axes: Axes, points: NDArray[np.float64], appearance: Look, *, edge: float, hollow: bool = False
+) -> None:
+    if not len(points):
+        return
+    places, counts = stacks(points)
+    axes.scatter(
+        places[:, 0],
+        places[:, 1],
+        s=MARKER_AREA * np.sqrt(counts),
+        marker=appearance.marker,
+        facecolors="none" if hollow else appearance.colour,
+        edgecolors=appearance.colour if hollow else "white",
+        linewidths=1.2 if hollow else edge,
+        alpha=0.85,
+        zorder=3,
+        clip_on=False,
+    )
+    for i in np.argsort(-counts, kind="stable")[:NAMED_MULTIPLICITIES]:
+        if counts[i] > 1:
+            _name_stack(axes, places[i], int(counts[i]))
+
+
+def _name_stack(axes: Axes, place: NDArray[np.float64], count: int) -> None:
+    x, y = place.tolist()
+    axes.annotate(f"×{count}", (x, y), xytext=(6, -3), textcoords="offset points", fontsize=7, color=INK, zorder=4)
+
+
+def _label(axes: Axes, scale: str, note: str) -> None:
+    axes.set_xlabel(f"birth ({scale})", color=INK)
+    axes.set_ylabel(f"death ({scale})", color=INK)
+    axes.legend(loc="lower right", borderaxespad=0.6)
+    if note:
+        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")

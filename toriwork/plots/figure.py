@@ -1,0 +1,147 @@
+"""A picture that can be read: a matplotlib figure, its caption, and the text twin of every panel.
+
+In a notebook it shows itself as an HTML figure with alt text and a table under it, and its plain text carries the
+same facts, so that an output comparison checks the mathematics. No pyplot: nothing global is made or left open.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from toriwork.errors import BadInput
+from toriwork.plots.barcode import describe_barcode, describe_betti_curves, plot_barcode, plot_betti_curves
+from toriwork.plots.cloud import describe_cloud, plot_cloud
+from toriwork.plots.diagram import describe_diagram, plot_diagram
+from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
+from toriwork.plots.style import DPI, style
+from toriwork.plots.twin import Twin
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Plot = Callable[..., Any]
+Describe = Callable[..., Twin]
+
+#: which function puts into words what which function draws; both take the same options
+DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
+    (plot_cloud, describe_cloud),
+    (plot_diagram, describe_diagram),
+    (plot_barcode, describe_barcode),
+    (plot_betti_curves, describe_betti_curves),
+    (plot_registry_growth, describe_registry_growth),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """One pair of axes of a picture: a plot function, its data, a title, and its options."""
+
+    plot: Plot
+    data: Any
+    title: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    describe: Describe | None = None  #: only for a plot function that is not in ``DESCRIBED_BY``
+
+    def twin(self) -> Twin:
+        """The text twin of this panel.
+
+        Raises
+        ------
+        BadInput
+            Nothing is known to describe what the plot function draws.
+        """
+        describe = self.describe or dict(DESCRIBED_BY).get(self.plot)
+        if describe is None:
+            raise BadInput(f"panel: {self.plot} has no text twin; give one as describe=")
+        return describe(self.data, **self.options)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Picture:
+    """A drawn figure with its caption and its text twins, one per panel."""
+
+    figure: Figure
+    caption: str
+    twins: tuple[Twin, ...]
+    titles: tuple[str, ...]
+
+    @property
+    def alt(self) -> str:
+        """What the picture shows, in one line of text."""
+        return " ".join(_headed(title, twin.sentence) for title, twin in zip(self.titles, self.twins, strict=True))
+
+    def png(self) -> bytes:
+        """The picture as a PNG, the same bytes each time (for one version of matplotlib)."""
+        stream = io.BytesIO()
+        with style():
+            self.figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        return stream.getvalue()
+
+    def to_html(self) -> str:
+        """A self-contained HTML figure: the picture with alt text, its caption, and the numbers as tables."""
+        code = base64.b64encode(self.png()).decode("ascii")
+        tables = "".join(
+            twin.to_html(title or self.caption) for title, twin in zip(self.titles, self.twins, strict=True)
+        )
+        return (
+            f'<figure role="group" aria-label="{escape(self.caption)}">'
+            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
+            f"<figcaption>{escape(self.caption)}</figcaption></figure>"
+            f"<details><summary>The figure in numbers</summary>{tables}</details>"
+        )
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """HTML and plain text; a bare PNG too when it is asked for by name (for converters without HTML)."""
+        wanted = {"text/html", "text/plain"} if include is None else set(include)
+        makers: dict[str, Callable[[], Any]] = {
+            "text/html": self.to_html,
+            "text/plain": self.__repr__,
+            "image/png": self.png,
+        }
+        return {kind: make() for kind, make in makers.items() if kind in wanted - set(exclude or ())}
+
+    def __repr__(self) -> str:
+        parts = (_headed(title, twin.to_text()) for title, twin in zip(self.titles, self.twins, strict=True))
+        return "\n".join([f"Picture: {self.caption}", *parts])
+
+
+def picture(*panels: Panel, caption: str, columns: int = 3, panel_size: tuple[float, float] = (3.3, 3.1)) -> Picture:
+    """The panels drawn side by side in the house style, ``columns`` to a row, each ``panel_size`` inches.
+
+    Raises
+    ------
+    BadInput
+        There is no panel, or one cannot be drawn or described.
+    """
+    if not panels:
+        raise BadInput("picture: at least one panel is wanted")
+    twins = tuple(panel.twin() for panel in panels)
+    with style():
+        figure = _draw(panels, min(columns, len(panels)), panel_size)
+    return Picture(figure, caption, twins, tuple(panel.title for panel in panels))
+
+
+def _draw(panels: tuple[Panel, ...], columns: int, panel_size: tuple[float, float]) -> Figure:
+    from matplotlib.figure import Figure
+
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(panel_size[0] * columns, panel_size[1] * rows), dpi=DPI, layout="constrained")
+    for place, panel in enumerate(panels, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        panel.plot(panel.data, ax=axes, **panel.options)
+        if panel.title:
+            axes.set_title(panel.title, loc="left", pad=14)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it would move everything by a hair each time the picture is asked for
+    return figure
+
+
+def _headed(title: str, text: str) -> str:
+    return f"{title}: {text}" if title else text

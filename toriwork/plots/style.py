@@ -1,0 +1,83 @@
+"""How the figures look: one colour, marker and line per homology dimension, and a style that is a context manager.
+
+Colours are those of Okabe and Ito, told apart by every common kind of colour vision; the marker and the line pattern
+say the same a second time. No function of this package sets a global for longer than it draws.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one homology dimension is drawn everywhere."""
+
+    colour: str
+    marker: str
+    line: str
+    words: str  #: how a text calls colour and marker
+
+
+#: dimension 0, 1, 2, 3; everything above looks like the last one
+LOOKS: Final = (
+    Look("#0072B2", "o", "-", "blue circles"),
+    Look("#D55E00", "s", "--", "orange squares"),
+    Look("#009E73", "^", "-.", "green triangles"),
+    Look("#CC79A7", "D", ":", "pink diamonds"),
+)
+INK: Final = "#222222"
+MUTED: Final = "#767676"  #: 4.5 to 1 against white: the faintest grey that may carry text
+DEPTH_COLOURS: Final = "cividis"  #: a colour map whose order shows in lightness alone
+DPI: Final = 100
+
+_SETTINGS: Final[dict[str, Any]] = {
+    "font.family": "DejaVu Sans",  # matplotlib brings it along: the same picture on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+}
+# matplotlib's settings are one global: two threads inside style() would hand each other's settings back
+_SETTINGS_LOCK = threading.RLock()
+
+
+def look(dimension: int) -> Look:
+    """The look of a homology dimension, 0 or more."""
+    return LOOKS[min(dimension, len(LOOKS) - 1)]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """A context in which matplotlib draws in the house style, whatever the user's settings; they come back after it."""
+    from matplotlib import style as matplotlib_style
+
+    with _SETTINGS_LOCK, matplotlib_style.context(["default", _SETTINGS]):
+        yield
+
+
+def axes_or_current(ax: Axes | None) -> Axes:
+    """The axes that were given; pyplot's current ones (made when there are none) for None."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.gca()

@@ -1,0 +1,55 @@
+"""The text twin of a figure: one sentence and one table that say what the picture shows, computed from the same data.
+
+It is the alt text of a picture, the table under it and its plain-text form; readers who do not see the picture, and
+tests that cannot compare pixels, read it instead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """What a figure shows, in words: a sentence or two, and a table of texts (its rows as long as its header)."""
+
+    sentence: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def to_html(self, caption: str) -> str:
+        """The table as HTML, with a caption and a scope on every header cell."""
+        head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.header)
+        body = "".join(_html_row(row) for row in self.rows)
+        return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_text(self) -> str:
+        """The sentence, then the table in columns two blanks apart."""
+        lines = (self.header, *self.rows)
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        table = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join([self.sentence, *(f"  {line}".rstrip() for line in table)])
+
+
+def short(value: float) -> str:
+    """A number to three significant digits, infinity as the sign ∞, a missing number as a dash."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    text = f"{value:.3g}"
+    if "e" not in text:
+        return text
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e6 else text
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun, in the plural unless it is one: ``1 bar``, ``2 bars``, ``no bars``."""
+    return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
+
+
+def _html_row(row: tuple[str, ...]) -> str:
+    first, *rest = row
+    return f'<tr><th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest) + "</tr>"
