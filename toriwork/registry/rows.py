@@ -1,0 +1,363 @@
+"""How one recorded shape becomes bytes in a journal and a row in a table.
+
+The layout of a row's bytes is fixed by ``_ROW``; the columns by ``SCHEMA``. Everything that a reader of schema v1
+knows is there under the same name, with the same meaning.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toriwork.checks import BANDS, check_band, metadata_text
+from toriwork.errors import BadInput
+from toriwork.storage.frames import Address
+from toriwork.storage.spec import Payload
+
+SCHEMA_VERSION = "v1"
+V1_COLUMNS = (
+    "shape_id",
+    "timestamp",
+    "betti0",
+    "betti1",
+    "betti2",
+    "vertices_hash",
+    "coherence_band",
+    "metadata",
+    "_schema",
+)
+SCHEMA = pa.schema(
+    [
+        ("shape_id", pa.string()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),
+        ("betti0", pa.float64()),
+        ("betti1", pa.float64()),
+        ("betti2", pa.float64()),
+        ("vertices_hash", pa.string()),
+        ("coherence_band", pa.string()),
+        ("metadata", pa.string()),
+        ("_schema", pa.string()),
+        ("row_id", pa.string()),
+        ("betti_status", pa.string()),
+        ("betti_rule", pa.string()),
+        ("vertices_dtype", pa.string()),
+        ("vertices_shape", pa.list_(pa.int64())),
+        ("vertices", pa.list_(pa.float64())),
+    ]
+)
+DICTIONARY = ("coherence_band", "_schema", "betti_status", "vertices_dtype", "metadata")
+
+#: where the Betti numbers of a row come from, or why they are missing; the code is the index
+STATUSES = ("pending", "given", "computed", "undecided", "failed", "too_large", "spectrum")
+PENDING, GIVEN, COMPUTED, UNDECIDED, FAILED, TOO_LARGE, SPECTRUM = range(len(STATUSES))
+
+#: element types that a list of float64 holds exactly; the code is the index
+_DTYPES = tuple(np.dtype(name) for name in "<f8 <f4 <f2 i1 <i2 <i4 <i8 u1 <u2 <u4 <u8 <c16 <c8 ?".split())
+_CODE = {dtype: code for code, dtype in enumerate(_DTYPES)}
+_BIG_ENDIAN = 0x80  #: of the dtype code
+_NOT_KEPT = 0x80  #: of the number of axes: the vertices are only there for computing
+_EXACT_INTEGER = 2**53
+
+# band, status, dtype code, number of axes, bytes of metadata, bytes of vertices, three Betti numbers, digest
+_ROW = struct.Struct("<BBBBII3d16s")
+_VALUES = struct.Struct("<3dB")
+_UNKNOWN = (float("nan"),) * 3
+_BAND_CODE = {band: code for code, band in enumerate(BANDS)}
+
+
+class Shape(NamedTuple):
+    """One cloud or spectrum, checked and packed; ``row`` is what goes into a frame."""
+
+    shape_id: str
+    row: bytes
+    is_open: bool  #: whether its Betti numbers are computed later
+
+
+class _Layout(NamedTuple):
+    """What depends on dtype and shape alone: worked out once, used for every cloud of the same layout."""
+
+    code: int
+    axes: bytes
+    seeded: Any  #: a BLAKE2b that has seen dtype and shape
+    canonical: np.dtype[Any]
+    finite_check: bool
+    integer_check: bool
+    spectrum: bool
+
+
+_LAYOUTS: dict[tuple[np.dtype[Any], tuple[int, ...]], _Layout] = {}
+_MANY_LAYOUTS = 4096
+
+
+def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> _Layout:
+    canonical = dtype.newbyteorder("<") if dtype.byteorder == ">" else dtype
+    code = _CODE.get(canonical)
+    if code is None:
+        raise BadInput(
+            f"vertices: dtype {dtype} cannot be stored exactly; wanted is float16/32/64, complex64/128, bool or an "
+            "integer type"
+        )
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0):
+        raise BadInput(f"vertices: shape (n_points, dim) or a 1-D spectrum is wanted, given was {shape}")
+    axes = struct.pack(f"<{len(shape)}Q", *shape)
+    seeded = blake2b(f"{_DTYPES[code].str}{shape}".encode(), digest_size=16)
+    if dtype.byteorder == ">":
+        code |= _BIG_ENDIAN
+    kind = canonical.kind
+    exact = canonical.itemsize == 8 and kind in "iu"
+    found = _Layout(code, axes, seeded, canonical, kind in "fc", exact, len(shape) == 1 or kind == "c")
+    if len(_LAYOUTS) >= _MANY_LAYOUTS:
+        _LAYOUTS.clear()
+    _LAYOUTS[dtype, shape] = found
+    return found
+
+
+def pack_shape(
+    vertices: Any,
+    betti_numbers: Any,
+    band: str,
+    metadata: Mapping[str, Any] | None,
+    *,
+    keep_vertices: bool = True,
+    allow_nonfinite: bool = False,
+    compute: bool = True,
+) -> Shape:
+    """A cloud or spectrum as the bytes of one row, with its content id.
+
+    Raises
+    ------
+    BadInput
+        The vertices cannot be stored exactly, hold NaN or infinity (unless ``allow_nonfinite``), or a Betti number,
+        the band or the metadata is not usable.
+    """
+    array = vertices if type(vertices) is np.ndarray else _as_array(vertices)
+    layout = _LAYOUTS.get((array.dtype, array.shape)) or _layout(array.dtype, array.shape)
+    if layout.code & _BIG_ENDIAN:
+        array = array.astype(layout.canonical)
+    if layout.finite_check:
+        # one dot product is half the price of isfinite().all(); it can overflow, so only a bad result is looked into
+        flat = array.reshape(-1)
+        if not allow_nonfinite and not abs(flat.dot(flat)) < np.inf:
+            _require_finite(array)
+    elif layout.integer_check:
+        _require_exact(array)
+    data = array.tobytes()
+    digest = layout.seeded.copy()
+    digest.update(data)
+    if betti_numbers is None or len(betti_numbers) == 0:
+        betti = _UNKNOWN
+        status = SPECTRUM if layout.spectrum else PENDING
+        if status == PENDING and not compute:
+            status = UNDECIDED
+    else:
+        betti, status = _given(betti_numbers), GIVEN
+    band_code = _BAND_CODE.get(band)
+    if band_code is None:
+        check_band(band)
+    text = metadata_text(metadata).encode() if metadata else b""
+    stored = keep_vertices or status == PENDING  # what is still to be computed needs its vertices until then
+    row = b"".join(
+        (
+            _ROW.pack(
+                band_code,
+                status,
+                layout.code,
+                len(array.shape) if keep_vertices else len(array.shape) | _NOT_KEPT,
+                len(text),
+                len(data) if stored else 0,
+                *betti,
+                digest.digest(),
+            ),
+            layout.axes,
+            text,
+            data if stored else b"",
+        )
+    )
+    return Shape("shape_" + digest.hexdigest(), row, status == PENDING)
+
+
+def _as_array(vertices: Any) -> NDArray[Any]:
+    if isinstance(vertices, np.ma.MaskedArray):
+        raise BadInput("vertices: a masked array has no single meaning here; fill it or drop the masked rows first")
+    try:
+        return np.asarray(vertices)
+    except ValueError as error:
+        raise BadInput(f"vertices: no rectangular array of numbers: {error}") from error
+
+
+def _require_finite(array: NDArray[Any]) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(np.argmin(finite.reshape(len(array), -1).all(axis=1)))
+        raise BadInput(
+            f"vertices: row {row} is not finite: {array[row].tolist()}; allow_nonfinite=True stores it as it is, "
+            "without Betti numbers"
+        )
+
+
+def _require_exact(array: NDArray[Any]) -> None:
+    if array.size and max(int(array.max()), -int(array.min())) > _EXACT_INTEGER:
+        raise BadInput(f"vertices: integers up to 2**53 are stored exactly, given were {array.min()} to {array.max()}")
+
+
+def _given(betti_numbers: Any) -> tuple[float, float, float]:
+    """Up to three Betti numbers that the caller gave; None and NaN mean unknown."""
+    if len(betti_numbers) > 3:
+        raise BadInput(f"betti_numbers: at most three (b0, b1, b2) are wanted, given were {len(betti_numbers)}")
+    try:
+        numbers = [float("nan") if value is None else float(value) for value in betti_numbers]
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"betti_numbers: numbers are wanted, given was {betti_numbers!r}") from error
+    if any(value < 0 or value == float("inf") for value in numbers):
+        raise BadInput(f"betti_numbers: numbers >= 0 are wanted, given was {betti_numbers!r}")
+    b0, b1, b2 = (*numbers, *_UNKNOWN)[:3]
+    return b0, b1, b2
+
+
+def pack_values(numbers: Sequence[float], status: int, rule: str) -> bytes:
+    """What completes a row: up to three Betti numbers (NaN: not decided), where they come from, the rule as JSON."""
+    b0, b1, b2 = (*numbers, *_UNKNOWN)[:3]
+    return _VALUES.pack(b0, b1, b2, status) + rule.encode()
+
+
+class PackedRow(NamedTuple):
+    """One row of a frame, unpacked; ``data`` are the little-endian bytes of the vertices."""
+
+    band: int
+    status: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    betti: tuple[float, float, float]
+    digest: bytes
+    metadata: str
+    data: memoryview
+    kept: bool
+
+    def vertices(self) -> NDArray[Any]:
+        """The array as it was given."""
+        return np.frombuffer(self.data, self.dtype.newbyteorder("<")).astype(self.dtype).reshape(self.shape)
+
+
+def unpack_rows(payload: Payload) -> list[PackedRow]:
+    """The rows of one frame."""
+    found = []
+    data, at = payload.data, 0
+    for _ in range(payload.n_rows):
+        band, status, code, axes, n_text, n_data, b0, b1, b2, digest = _ROW.unpack_from(data, at)
+        at += _ROW.size
+        n_axes = axes & ~_NOT_KEPT
+        shape = struct.unpack_from(f"<{n_axes}Q", data, at)
+        at += 8 * n_axes
+        text = str(data[at : at + n_text], "utf-8") if n_text else "{}"
+        at += n_text
+        dtype = _DTYPES[code & ~_BIG_ENDIAN]
+        if code & _BIG_ENDIAN:
+            dtype = dtype.newbyteorder(">")
+        kept = not axes & _NOT_KEPT
+        values = data[at : at + n_data]
+        at += n_data
+        found.append(PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept))
+    return found
+
+
+class ShapeCodec:
+    """Frames of packed rows to columns; what is computed later is filled in from the completions."""
+
+    def open_positions(self, payload: Payload) -> list[int]:
+        """Which rows of a frame wait for their Betti numbers."""
+        return [position for position, row in enumerate(unpack_rows(payload)) if row.status == PENDING]
+
+    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
+        """The rows of some frames as a record batch of ``SCHEMA``."""
+        rows: list[PackedRow] = []
+        ids: list[str] = []
+        times: list[int] = []
+        completed: list[bytes | None] = []
+        for payload in payloads:
+            unpacked = unpack_rows(payload)
+            rows += unpacked
+            half = payload.journal[:16]
+            for position, row in enumerate(unpacked):
+                time_ns = payload.time_ns + position
+                times.append(time_ns // 1000)
+                ids.append(f"{time_ns:016x}{half}")
+                address = Address(payload.journal, payload.frame, position)
+                completed.append(done.get(address) if row.status == PENDING else None)
+        return _batch(rows, ids, times, completed)
+
+    def upgrade(self, table: pa.Table) -> pa.Table:
+        """A registry that the legacy code wrote, in ``SCHEMA``; see :func:`toriwork.registry.legacy.upgrade`."""
+        from toriwork.registry.legacy import upgrade
+
+        return upgrade(table)
+
+
+def _batch(
+    rows: Sequence[PackedRow], ids: Sequence[str], times: Sequence[int], completed: Sequence[bytes | None]
+) -> pa.RecordBatch:
+    bettis: list[tuple[float, float, float]] = []
+    statuses: list[str] = []
+    rules: list[str | None] = []
+    for row, values in zip(rows, completed, strict=True):
+        betti, status, rule = row.betti, row.status, None
+        if values is not None:
+            b0, b1, b2, status = _VALUES.unpack_from(values)
+            betti, rule = (b0, b1, b2), values[_VALUES.size :].decode()
+        bettis.append(betti)
+        statuses.append(STATUSES[status])
+        rules.append(rule)
+    numbers = np.array(bettis, dtype=np.float64).reshape(-1, 3)
+    hashes = [row.digest.hex() for row in rows]
+    columns = [
+        pa.array(["shape_" + text for text in hashes], pa.string()),
+        pa.array(np.array(times, dtype=np.int64)).cast(pa.timestamp("us", tz="UTC")),
+        *(pa.array(np.ascontiguousarray(numbers[:, k]), from_pandas=True) for k in range(3)),
+        pa.array(hashes, pa.string()),
+        pa.array([BANDS[row.band] for row in rows], pa.string()),
+        pa.array([row.metadata for row in rows], pa.string()),
+        pa.array([SCHEMA_VERSION] * len(rows), pa.string()),
+        pa.array(ids, pa.string()),
+        pa.array(statuses, pa.string()),
+        pa.array(rules, pa.string()),
+        pa.array([row.dtype.str for row in rows], pa.string()),
+        pa.array([row.shape for row in rows], pa.list_(pa.int64())),
+        _vertex_lists(rows),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+_FLOAT64 = np.dtype("<f8")
+_COMPLEX128 = np.dtype("<c16")
+
+
+def _vertex_lists(rows: Sequence[PackedRow]) -> pa.Array:
+    """All vertices as lists of float64 in C order; complex numbers as real, imaginary; null where not kept."""
+    parts = [_float64_bytes(row) if row.kept else b"" for row in rows]
+    lengths = np.fromiter((len(part) // 8 for part in parts), dtype=np.int64, count=len(parts))
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    values = pa.array(np.frombuffer(b"".join(parts), dtype=np.float64))
+    missing = None if all(row.kept for row in rows) else pa.array([not row.kept for row in rows])
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=missing)
+
+
+def _float64_bytes(row: PackedRow) -> memoryview | bytes:
+    canonical = row.dtype.newbyteorder("<")
+    if canonical in (_FLOAT64, _COMPLEX128):
+        return row.data
+    values = np.frombuffer(row.data, canonical)
+    return values.astype(np.complex128 if canonical.kind == "c" else np.float64).tobytes()
+
+
+def restore_vertices(values: NDArray[np.float64], dtype: str, shape: Sequence[int]) -> NDArray[Any]:
+    """The array that was recorded, from a stored list of float64: same dtype, same shape, same bits."""
+    wanted = np.dtype(dtype)
+    flat = np.ascontiguousarray(values, dtype=np.float64)
+    if wanted.kind == "c":
+        flat = flat.view(np.complex128)  # type: ignore[assignment]  # real, imaginary pairs
+    return flat.astype(wanted).reshape(tuple(shape))

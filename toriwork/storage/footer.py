@@ -1,0 +1,127 @@
+"""The end of a Parquet file of the store: its key-value metadata and the digest that protects the footer itself.
+
+Page checksums cover the data, nothing in the format covers the footer: a flipped bit there gives other data
+without an error. So the key-value metadata carries a BLAKE2b of the footer, computed with the field as zeros.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from toriwork.errors import DamagedFile, VersionTooOld
+from toriwork.storage import frames
+
+if TYPE_CHECKING:
+    from toriwork.storage.files import Handle
+
+MAGIC = b"PAR1"
+KEY_DIGEST = b"toriwork.footer_blake2b"
+KEY_FACTS = b"toriwork.store"
+_ZEROS = b"0" * 64
+_TAIL = 8  # footer length and magic
+_FIRST_READ = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a base or segment says about itself in its footer."""
+
+    store_id: str
+    generation: int = 0  #: of a base; 0 for a segment
+    n_rows: int = 0
+    absorbed: dict[str, int] = field(default_factory=dict)  #: journal id -> last frame that the base contains
+    covers: dict[str, tuple[int, int]] = field(default_factory=dict)  #: of a segment: journal id -> first, last frame
+    data_blake2b: str = ""  #: of everything before the footer
+    min_reader: int = frames.MIN_READER
+    min_writer: int = frames.MIN_WRITER
+
+    def to_json(self) -> str:
+        """Compact JSON text with sorted keys."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Facts:
+        """The facts in a footer's text; names that a newer version added are passed over."""
+        raw: dict[str, Any] = json.loads(text)
+        known = {name: raw[name] for name in cls.__slots__ if name in raw}
+        known["covers"] = {key: (first, last) for key, (first, last) in known.get("covers", {}).items()}
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """A footer that passed its check."""
+
+    metadata: pq.FileMetaData
+    facts: Facts | None  #: None: not written by this store (a legacy registry, a foreign file)
+    digest: str  #: hex; identifies this very file among all generations
+    data_bytes: int  #: bytes before the footer
+
+
+def read_footer(handle: Handle, path: Path) -> Footer:
+    """The footer of a Parquet file, checked.
+
+    Raises
+    ------
+    DamagedFile
+        The file is no whole Parquet file, or its footer fails its digest.
+    VersionTooOld
+        Written by a newer toriwork that this one may not read.
+    """
+    size = handle.stat().size
+    tail = handle.read_at(max(0, size - _FIRST_READ), min(size, _FIRST_READ))
+    if len(tail) < _TAIL + len(MAGIC) or tail[-4:] != MAGIC:
+        raise damaged(path, "it does not end like a Parquet file")
+    length = int.from_bytes(tail[-8:-4], "little")
+    if length + _TAIL + len(MAGIC) > size:
+        raise damaged(path, "its footer is longer than the file")
+    if length + _TAIL > len(tail):
+        tail = handle.read_at(size - _TAIL - length, _TAIL + length)
+    footer = tail[-_TAIL - length :]
+    try:
+        # Arrow wants a whole file; it reads nothing but the end of it
+        metadata = pq.read_metadata(io.BytesIO(MAGIC + footer))
+    except (OSError, ValueError) as error:
+        raise damaged(path, f"its footer cannot be read: {error}") from error
+    pairs = metadata.metadata or {}
+    stated = pairs.get(KEY_DIGEST)
+    if stated is None and KEY_FACTS not in pairs:
+        if KEY_DIGEST[:14] in footer or KEY_FACTS in footer:
+            raise damaged(path, "its footer is damaged")
+        return Footer(metadata, None, footer_digest(footer), size - _TAIL - length)
+    if stated is None or footer.count(stated) != 1 or footer_digest(footer.replace(stated, _ZEROS)) != stated.decode():
+        raise damaged(path, "its footer fails its checksum")
+    facts = Facts.from_json(pairs[KEY_FACTS])
+    if facts.min_reader > frames.FORMAT:
+        raise VersionTooOld(f"{path}: needs toriwork format {facts.min_reader}, this one reads {frames.FORMAT}")
+    if facts.n_rows != metadata.num_rows:
+        raise damaged(path, f"it states {facts.n_rows} rows and holds {metadata.num_rows}")
+    return Footer(metadata, facts, stated.decode(), size - _TAIL - length)
+
+
+def sealed_footer(raw: bytes) -> tuple[bytes, str]:
+    """A footer as Arrow wrote it, with the digest patched into its field; and the digest."""
+    if raw.count(_ZEROS) != 1:
+        raise DamagedFile("the footer to be sealed has no single field for its digest")
+    digest = footer_digest(raw)
+    return raw.replace(_ZEROS, digest.encode()), digest
+
+
+def footer_digest(footer: bytes) -> str:
+    """64 hex digits: BLAKE2b-256 over the footer, its length and the closing magic."""
+    return blake2b(footer, digest_size=32, person=b"toriwork.footer").hexdigest()
+
+
+def damaged(path: Path, why: str) -> DamagedFile:
+    """The error for a file that fails its checks, with the remedy."""
+    return DamagedFile(
+        f"{path}: damaged: {why}. Nothing was changed. Restore this file from a backup, or open with repair=True, "
+        "which sets it aside in quarantine/ and goes on with what is left"
+    )

@@ -1,0 +1,307 @@
+"""Replacing the public file: everything under the store's one lock, repaired by the next one if it is cut short.
+
+Nothing is computed here. A journal goes only when its own lock was held before it was read to its end and every
+frame of it is in a public file that has reached the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toriwork.errors import LockUnavailable, PublishError, StoreMismatch, VersionTooOld
+from toriwork.storage import frames
+from toriwork.storage.columns import ParquetSink, ParquetSource
+from toriwork.storage.footer import Facts
+from toriwork.storage.frames import Kind
+from toriwork.storage.head import Head, write_head
+from toriwork.storage.view import JournalView, View, look, open_journal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from toriwork.storage.files import Files, Handle
+    from toriwork.storage.head import Places
+    from toriwork.storage.spec import TableSpec
+
+_SPARE_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did."""
+
+    generation: int
+    n_rows: int
+    n_new: int
+    bytes_written: int
+    removed: tuple[str, ...] = ()  #: ids of the journals that are gone
+    torn: tuple[Path, ...] = ()  #: journals with a torn end, now in quarantine
+
+
+@dataclass(slots=True)
+class Lock:
+    """The store's lock while it is held."""
+
+    path: Path
+    handle: Handle
+    files: Files
+
+    def still_ours(self) -> bool:
+        """Whether the lock's name still stands for the file that we locked."""
+        found = self.files.stat(self.path)
+        return found is not None and found.identity == self.handle.stat().identity
+
+
+@contextmanager
+def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[Lock | None]:
+    """The store's lock, or None when somebody else held it for all of ``wait`` seconds."""
+    until = time.monotonic() + wait
+    while True:
+        handle = files.create(places.lock, exclusive=False)
+        try:
+            lock = Lock(places.lock, handle, files)
+            if handle.try_lock():
+                try:
+                    if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
+                        yield lock
+                        return
+                finally:
+                    handle.unlock()
+            elif time.monotonic() >= until:
+                yield None
+                return
+        finally:
+            handle.close()
+        time.sleep(0.005)
+
+
+def refuse_network(files: Files, places: Places) -> None:
+    """LockUnavailable where locks may be local to one host, so that two hosts would publish at once."""
+    from toriwork.storage.files import NETWORK_FILE_SYSTEMS
+
+    found = files.system_type(places.base.parent)
+    if found in NETWORK_FILE_SYSTEMS:
+        raise LockUnavailable(
+            f"{places.base.parent} is on a network file system ({found}), where a lock may not reach other hosts; "
+            "keep the state root on a local disk (TORI_STATE_ROOT), or read with read_only=True"
+        )
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the next public file takes from where."""
+
+    view: View
+    cuts: dict[str, int] = field(default_factory=dict)  #: journal id -> last frame to absorb
+    removable: list[JournalView] = field(default_factory=list)
+    sealed: dict[Path, Handle] = field(default_factory=dict)  #: journals that a segment holds whole, locked by us
+
+    @property
+    def absorbed(self) -> dict[str, int]:
+        """Journal id -> last frame in the next public file; names that are gone from the folder are left out."""
+        sealed = {j: last for segment in self.view.segments for j, (_, last) in segment.covers.items()}
+        listed = {**{journal.id: 0 for journal in self.view.journals}, **dict.fromkeys(self.view.sealed, 0), **sealed}
+        return {j: max(self.view.absorbed.get(j, 0), self.cuts.get(j, 0), sealed.get(j, 0)) for j in sorted(listed)}
+
+    @property
+    def n_new(self) -> int:
+        """Rows that the next public file holds and the present one does not."""
+        in_journals = sum(f.n_rows for journal in self.view.journals for f in journal.rows(self.cuts[journal.id]))
+        return in_journals + sum(segment.count() for segment in self.view.segments)
+
+
+def make_plan(files: Files, view: View, own: frozenset[str]) -> Plan:
+    """Which frames can be absorbed, and which journals go afterwards.
+
+    ``own`` are the closed journals of this process, whose locks it holds. A journal of a dead process is locked here
+    and read again, since its owner may have written between our first look and its death.
+    """
+    plan = Plan(view)
+    for index, journal in enumerate(view.journals):
+        if journal.id in own:
+            plan.removable.append(journal)
+        elif journal.handle.try_lock():
+            named = files.stat(journal.path)
+            if named is None or named.identity != journal.handle.stat().identity:
+                continue  # rewritten by a live owner after a failed sync: this is its old file
+            again = open_journal(files, journal.path, _store_id(view), journal.after, journal.handle)
+            view.journals[index] = again
+            plan.removable.append(again)
+    for path in (view.folder / name for name in view.sealed.values()):
+        handle = files.open(path)
+        if handle.try_lock():
+            plan.sealed[path] = handle
+    plan.cuts = _cuts(view)
+    plan.removable = [j for j in plan.removable if plan.cuts[j.id] >= j.last_frame]
+    return plan
+
+
+def _cuts(view: View) -> dict[str, int]:
+    """Last frame of each journal that may be absorbed: in front of the first row that lacks values.
+
+    What completes a row that stays behind stays as well, or the row would lose its values.
+    """
+    cuts = {}
+    for journal in view.journals:
+        lacking = view.open_addresses(journal)
+        cuts[journal.id] = min(lacking) - 1 if lacking else journal.last_frame
+    changed = True
+    while changed:
+        changed = False
+        for journal in view.journals:
+            for frame in journal.scan.frames:
+                if frame.number > cuts[journal.id]:
+                    break
+                if frame.kind not in (Kind.DONE, Kind.ATTEMPT):
+                    continue
+                target, _ = frames.unpack_target(bytes(journal.payload(frame).data))
+                if target.journal in cuts and target.frame > cuts[target.journal]:
+                    cuts[journal.id] = frame.number - 1
+                    changed = True
+                    break
+    return cuts
+
+
+def publish(
+    files: Files, places: Places, spec: TableSpec, lock: Lock, own: frozenset[str], *, check: bool = True
+) -> Published:
+    """What was done: the next generation of the public file stands, and what it absorbed is gone.
+
+    Raises
+    ------
+    PublishError
+        Disk full, a lock or public file that changed under our hands: nothing was changed.
+    """
+    files.sync_folder(places.folder)  # only names that are gone for good may be left out of ``absorbed``
+    view = look(files, places, spec, check=check)
+    try:
+        _refuse_newer(view)
+        plan = make_plan(files, view, own)
+        if view.base is not None and view.base.facts is not None and not plan.n_new and not plan.removable:
+            return Published(view.base.facts.generation, view.base.n_rows, 0, 0)
+        facts, digest, written = _write_next(files, places, plan)
+        _exchange(files, places, view, Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows), lock)
+        torn = _clean_up(files, places, plan)
+        removed = tuple(journal.id for journal in plan.removable)
+        return Published(facts.generation, facts.n_rows, plan.n_new, written, removed, torn)
+    finally:
+        view.close()
+
+
+def _write_next(files: Files, places: Places, plan: Plan) -> tuple[Facts, str, int]:
+    view = plan.view
+    expected = (view.base.stat.size if view.base else 0) + view.pending_bytes()
+    free = files.free_bytes(places.base.parent)
+    if free < expected + _SPARE_BYTES:
+        raise PublishError(
+            f"{places.base}: publishing needs about {expected + _SPARE_BYTES:,} bytes, the disk has {free:,} free; "
+            "rows stay safe in the journals"
+        )
+    files.unlink(places.temporary)
+    handle = files.create(places.temporary)
+    try:
+        sink = ParquetSink(handle, places.temporary, view.spec.schema, view.spec.dictionary)
+        for batch in _all_batches(plan):
+            sink.write(batch)
+        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=plan.absorbed))
+        if view.base is not None:
+            handle.set_owner(view.base.stat.mode, view.base.stat.group)
+        handle.sync()
+        if facts.n_rows != (view.base.n_rows if view.base else 0) + plan.n_new:
+            raise PublishError(f"{places.base}: {facts.n_rows} rows were written, which is not what was to be written")
+        digest = ParquetSource(handle, places.temporary).footer.digest  # read back: never publish what cannot be read
+        return facts, digest, handle.stat().size
+    except BaseException:
+        files.unlink(places.temporary)
+        raise
+    finally:
+        handle.close()
+
+
+def _all_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
+    view = plan.view
+    yield from view.base_batches()
+    for segment in view.segments:
+        yield from segment.batches()
+    done = view.done
+    for journal in view.journals:
+        yield from view.decoded(journal, done, plan.cuts[journal.id])
+
+
+def _exchange(files: Files, places: Places, view: View, head: Head, lock: Lock) -> None:
+    """HEAD, rename, folder, HEAD: a crash between any two is repaired by the next publish."""
+    previous = view.base.footer.digest if view.base is not None else ""
+    prepared = Head(head.store_id, head.generation, head.digest, previous, False, head.n_rows)
+    try:
+        if not lock.still_ours():
+            raise PublishError(f"{places.lock}: was removed or replaced while publishing; try again")
+        now = files.stat(places.base)
+        if (now.identity if now else None) != (view.base.stat.identity if view.base else None):
+            raise StoreMismatch(f"{places.base}: was replaced by other software while publishing; nothing was changed")
+        if view.base is not None and view.base.facts is None:
+            original = places.folder / f"legacy-{view.base.footer.digest[:16]}.original"
+            if files.stat(original) is None:
+                files.link(places.base, original)
+        write_head(files, places, prepared)
+    except BaseException:
+        files.unlink(places.temporary)
+        raise
+    files.replace(places.temporary, places.base)
+    files.sync_folder(places.base.parent)
+    write_head(files, places, Head(head.store_id, head.generation, head.digest, previous, True, head.n_rows))
+
+
+def _clean_up(files: Files, places: Places, plan: Plan) -> tuple[Path, ...]:
+    """Remove what the public file absorbed; torn journals go to quarantine. A crash in here is harmless."""
+    torn = []
+    for segment in plan.view.segments:
+        files.unlink(segment.path)
+    for journal in plan.removable:
+        if journal.scan.torn:
+            torn.append(quarantine(files, places, journal.path))
+        else:
+            files.unlink(journal.path)
+    for path, handle in plan.sealed.items():
+        files.unlink(path)
+        handle.close()
+    files.sync_folder(places.folder)
+    return tuple(torn)
+
+
+def quarantine(files: Files, places: Places, path: Path) -> Path:
+    """The new place of a file that is set aside under a name that was free."""
+    files.make_folder(places.quarantine)
+    taken = set(files.names(places.quarantine))
+    name = next(n for i in range(len(taken) + 1) if (n := f"{path.name}.{i}") not in taken)
+    target = places.quarantine / name
+    files.replace(path, target)
+    files.sync_folder(places.quarantine)
+    files.sync_folder(path.parent)
+    return target
+
+
+def _refuse_newer(view: View) -> None:
+    if view.base is not None and view.base.facts is not None and view.base.facts.min_writer > frames.FORMAT:
+        raise VersionTooOld(f"{view.base.path}: may only be published by toriwork format {view.base.facts.min_writer}")
+
+
+def _store_id(view: View) -> str:
+    assert view.head is not None  # whoever publishes has created HEAD first
+    return view.head.store_id
+
+
+def _generation(view: View) -> int:
+    of_head = view.head.generation if view.head is not None else 0
+    of_base = view.base.facts.generation if view.base is not None and view.base.facts is not None else 0
+    return max(of_head, of_base)
+
+
+def no_space(error: OSError) -> bool:
+    """Whether an error says that the disk, the quota or the file size limit is used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

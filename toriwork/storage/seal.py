@@ -1,0 +1,77 @@
+"""Segments: journals that were closed, turned into columns. Sealing never removes a journal (only publishing does)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from toriwork.errors import LockUnavailable
+from toriwork.storage.columns import ParquetSink
+from toriwork.storage.footer import Facts
+from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, payload_groups
+
+if TYPE_CHECKING:
+    from toriwork.storage.files import Files
+    from toriwork.storage.frames import Address
+    from toriwork.storage.head import Places
+    from toriwork.storage.spec import Payload, TableSpec
+
+TEMPORARY_SUFFIX = ".segment.new"
+
+
+def seal(
+    files: Files,
+    places: Places,
+    spec: TableSpec,
+    store_id: str,
+    journals: Sequence[JournalView],
+    done: Mapping[Address, bytes],
+) -> Path:
+    """The new segment that holds all rows of some closed journals; it is on the disk when this returns."""
+    name = secrets.token_hex(16)
+    temporary = places.folder / (name + TEMPORARY_SUFFIX)
+    path = places.folder / (name + SEGMENT_SUFFIX)
+    handle = files.create(temporary)
+    try:
+        if not handle.try_lock():  # locked: so that nobody takes it for the remains of a dead process
+            raise LockUnavailable(f"{temporary}: could not be locked")
+        sink = ParquetSink(handle, temporary, segment_schema(spec), (*spec.dictionary, ADDRESS_FIELDS[0].name))
+        for journal in journals:
+            for batch in addressed_batches(spec, journal, done):
+                sink.write(batch)
+        sink.close(Facts(store_id, covers={journal.id: (1, journal.last_frame) for journal in journals}))
+        handle.sync()
+        files.replace(temporary, path)
+        files.sync_folder(places.folder)
+    except BaseException:
+        files.unlink(temporary)
+        raise
+    finally:
+        handle.close()
+    return path
+
+
+def segment_schema(spec: TableSpec) -> pa.Schema:
+    """The table's columns and the address of each row."""
+    return pa.schema([*spec.schema, *ADDRESS_FIELDS])
+
+
+def addressed_batches(
+    spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a journal with their addresses."""
+    for payloads in payload_groups(journal):
+        batch = spec.codec.decode(payloads, done)
+        yield pa.RecordBatch.from_arrays([*batch.columns, *_addresses(payloads)], schema=segment_schema(spec))
+
+
+def _addresses(payloads: Sequence[Payload]) -> list[pa.Array]:
+    counts = [payload.n_rows for payload in payloads]
+    numbers = np.repeat(np.array([payload.frame for payload in payloads], dtype=np.int64), counts)
+    positions = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+    return [pa.array([payloads[0].journal] * len(numbers)), pa.array(numbers), pa.array(positions)]

@@ -1,0 +1,108 @@
+"""What a table of the store needs to know about its rows: a schema, and how frames become columns.
+
+The store has no mathematics and no idea what a shape is: the registry, the cells' state and the token log are
+three specs over the same ``ParquetTable``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from toriwork.errors import BadInput
+
+if TYPE_CHECKING:
+    from toriwork.storage.frames import Address
+
+
+class Payload(NamedTuple):
+    """One frame of rows as a codec gets it."""
+
+    journal: str  #: journal id, 32 hex digits
+    frame: int
+    time_ns: int  #: of the first row, nanoseconds since 1970; the next rows count up by one
+    n_rows: int
+    data: memoryview
+
+
+class Codec(Protocol):
+    """How a kind of row is packed into frames and unpacked into columns."""
+
+    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
+        """The rows of some frames, in order, with what was completed later; open values are null."""
+        ...
+
+    def open_positions(self, payload: Payload) -> Sequence[int]:
+        """Which rows of an OPEN frame wait for values that are computed later."""
+        ...
+
+    def upgrade(self, table: pa.Table) -> pa.Table:
+        """A table of an older layout (written by legacy code) in the schema of the spec; BadInput when it is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """Schema, codec and column hints of one table."""
+
+    schema: pa.Schema
+    codec: Codec
+    row_id: str  #: name of the column with the unique, time-ordered row id
+    time: str  #: name of the UTC timestamp column
+    dictionary: tuple[str, ...] = ()  #: columns of few distinct values
+
+
+class ArrowCodec:
+    """Rows that arrive as Arrow record batches: each frame is one IPC stream. Nothing is ever completed later."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+
+    def encode(self, batch: pa.RecordBatch) -> bytes:
+        """A batch of the schema as the payload of one frame."""
+        if batch.schema.names != self._schema.names:
+            raise BadInput(f"columns {self._schema.names} are wanted, given were {batch.schema.names}")
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self._schema) as writer:
+            writer.write_batch(batch.cast(self._schema))
+        return bytes(sink.getvalue())
+
+    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
+        """The rows of some frames, in order."""
+        batches = [batch for payload in payloads for batch in pa.ipc.open_stream(pa.py_buffer(payload.data))]
+        table = pa.Table.from_batches(batches, schema=self._schema).combine_chunks()
+        return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=self._schema)
+
+    def open_positions(self, payload: Payload) -> Sequence[int]:
+        """No row waits for anything."""
+        return ()
+
+    def upgrade(self, table: pa.Table) -> pa.Table:
+        """The table in this schema, columns that it lacks as nulls."""
+        return unify(table, self._schema)
+
+
+def unify(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table in a schema that only ever grew by nullable columns: what is missing comes as nulls.
+
+    Raises
+    ------
+    BadInput
+        A column has a type that cannot be cast without loss, or the table has a column that the schema lacks.
+    """
+    extra = [name for name in table.column_names if name not in schema.names]
+    if extra:
+        raise BadInput(f"columns {extra} are not known here; a newer version may have written them")
+    arrays = []
+    for field in schema:
+        if field.name not in table.column_names:
+            arrays.append(pa.nulls(table.num_rows, field.type))
+            continue
+        try:
+            arrays.append(table[field.name].cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise BadInput(f"column {field.name}: {field.type} is wanted: {error}") from error
+    return pa.table(arrays, schema=schema)

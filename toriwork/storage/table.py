@@ -1,0 +1,386 @@
+"""ParquetTable: a crash-safe, multi-process, append-only table whose public face is one plain Parquet file.
+
+The rules are written down in docs/storage.md. This file is the front: it joins the writer (append, sync), the view
+(read), publishing and recovery, and decides nothing about rows; a ``TableSpec`` says what those are.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from toriwork.errors import Closed, LockUnavailable, NotFound, PublishError, ReadOnly, ToriworkError
+from toriwork.storage.files import Files, OsFiles
+from toriwork.storage.frames import Address, Kind, pack_target
+from toriwork.storage.head import Places, read_head
+from toriwork.storage.policy import Choice, Load, PublishPolicy
+from toriwork.storage.publish import Published, publish, refuse_network, store_lock
+from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
+from toriwork.storage.seal import seal
+from toriwork.storage.spec import TableSpec
+from toriwork.storage.view import View, look
+from toriwork.storage.worker import Worker
+from toriwork.storage.writer import Appended, Writer
+
+_LOG = logging.getLogger("toriwork.storage")
+_LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
+
+_OPEN: weakref.WeakSet[ParquetTable] = weakref.WeakSet()
+
+
+class ParquetTable:
+    """One open table. Several handles, threads and processes may append to the same table at once.
+
+    Parameters
+    ----------
+    path
+        The public file; its folder is created when it is missing.
+    spec
+        Schema and codec of the rows.
+    durability
+        ``"process"``: a row survives the death of the process once ``append`` returns, a power cut once ``flush``
+        returns. ``"power"``: ``append`` waits for the disk (threads share their waits).
+    read_only
+        Create and lock nothing; works on read-only media.
+    repair
+        Set damaged files aside in ``quarantine/`` and go on with what is left; see ``recovery_report``.
+    prepare
+        Called without locks before a publish, with the view of the store: the place to compute what rows of dead
+        writers lack. It appends what it computed through :meth:`complete`.
+
+    Raises
+    ------
+    DamagedFile, StoreMismatch, VersionTooOld, LockUnavailable
+        The store cannot be used as it is; nothing was changed, the message has the remedy.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        spec: TableSpec,
+        *,
+        durability: str = "process",
+        read_only: bool = False,
+        repair: bool = False,
+        prepare: Callable[[View], None] | None = None,
+        policy: PublishPolicy | None = None,
+        files: Files | None = None,
+    ) -> None:
+        self._options = {"durability": durability, "read_only": read_only}
+        self.spec = spec
+        self.files: Files = OsFiles() if files is None else files
+        self._places = Places.of(path)
+        self._prepare = prepare
+        self._policy = policy or PublishPolicy()
+        self._closed = False
+        self._publishing = threading.Lock()
+        self._last_end, self._last_seconds, self._failures = -1e9, 0.0, 0
+        self._oldest_pending: float | None = None
+        self._pending_bytes = 0
+        self.recovery_report = RecoveryReport()
+        self._writer: Writer | None = None
+        if read_only:
+            self._open_read_only()
+        else:
+            self._open(repair, durability)
+        self._worker = Worker(self)
+        _OPEN.add(self)
+
+    @property
+    def path(self) -> Path:
+        """The public file, symbolic links resolved."""
+        return self._places.base
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    # ---- opening -------------------------------------------------------------------------------------------------
+
+    def _open_read_only(self) -> None:
+        if self.files.stat(self.path) is None and self.files.stat(self._places.head) is None:
+            raise NotFound(f"{self.path}: there is no such table; read_only=True creates none")
+        look(self.files, self._places, self.spec).close()
+
+    def _open(self, mend: bool, durability: str) -> None:
+        files, places = self.files, self._places
+        for parent in files.make_folder(places.folder):
+            files.sync_folder(parent)
+        refuse_network(files, places)
+        new = read_head(files, places) is None if not mend else True
+        with store_lock(files, places, wait=_LOCK_WAIT if new else 0.0) as lock:
+            if lock is None and new:
+                raise LockUnavailable(f"{places.lock}: held by somebody else for {_LOCK_WAIT:.0f} s; try again")
+            if lock is not None:
+                if mend:
+                    self.recovery_report = repair(files, places, self.spec)
+                create_head(files, places)
+                remove_stale(files, places)
+                if files.stat(places.base) is None:  # from now on every reader finds a file
+                    publish(files, places, self.spec, lock, frozenset())
+        head = read_head(files, places)
+        assert head is not None  # created above, or by whoever held the lock
+        found = examine(files, places, self.spec)
+        self.recovery_report.adopted_rows, self.recovery_report.torn = found.adopted_rows, found.torn
+        if found.adopted_rows:
+            self._note_pending(1)
+        self._writer = Writer(files, places, head.store_id, durability)
+
+    # ---- appending -----------------------------------------------------------------------------------------------
+
+    def append(self, payload: bytes, n_rows: int = 1, kind: int = Kind.ROWS) -> Appended:
+        """Where the rows are; they survive the death of the process from now on.
+
+        Raises
+        ------
+        Closed, ReadOnly, StoreError, DurabilityError
+            The rows do not exist; everything recorded before stays.
+        """
+        writer = self._writer
+        if writer is None:
+            writer = self._require_writer()
+        place = writer.append(payload, n_rows, kind)
+        self._pending_bytes += place.length
+        if self._oldest_pending is None:
+            self._oldest_pending = time.monotonic()
+        if not self._worker.running:
+            self._worker.start()
+        return place
+
+    def complete(self, address: Address, values: bytes) -> None:
+        """Append what a row of an OPEN frame lacked."""
+        self.append(pack_target(address) + values, 0, Kind.DONE)
+
+    def attempt(self, address: Address) -> None:
+        """Note durably that somebody is about to compute what a row lacks: it may kill the process."""
+        self.append(pack_target(address), 0, Kind.ATTEMPT)
+        self.sync()
+
+    def read_payload(self, place: Appended) -> bytes | None:
+        """The payload of a frame that this handle appended, or None when its journal was given up."""
+        return self._writer.read(place) if self._writer is not None else None
+
+    def _refuse(self) -> Any:
+        if self._closed:
+            raise Closed(f"{self.path}: this handle was closed; open the table again")
+        raise ReadOnly(f"{self.path}: this handle was opened with read_only=True")
+
+    def _require_writer(self) -> Writer:
+        writer: Writer = self._writer if self._writer is not None else self._refuse()
+        return writer
+
+    # ---- flushing, sealing, publishing ---------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Return when every row appended before has reached the disk."""
+        self._require_writer().sync(mark=True)
+
+    def flush(self, publish: bool | None = None) -> None:
+        """Return when every row appended before survives a power cut; publish when that is cheap.
+
+        Parameters
+        ----------
+        publish
+            True: publish now, waiting for the lock. False: only sync. None: by policy.
+
+        Raises
+        ------
+        DurabilityError
+            The disk refused; ``rows`` of the error holds what is at risk.
+        PublishError
+            Only with ``publish=True``: the public file could not be replaced. Rows stay safe in the journals.
+        """
+        self.sync()
+        if publish is False:
+            return
+        if publish:
+            self._publish(wait=_LOCK_WAIT)
+            return
+        choice = self._policy.decide(self._load(), flushing=True)
+        if choice is Choice.INLINE:
+            self._try_publish()
+        elif choice is Choice.BACKGROUND:
+            self._worker.wake()
+
+    def tend(self) -> bool:
+        """Do what is due in the background; whether there was or will be anything to do."""
+        writer = self._writer
+        if writer is None:
+            return False
+        if writer.dirty:
+            writer.sync(mark=True)
+        self._seal_closed(writer)
+        if self._policy.decide(self._load(), flushing=False) is not Choice.WAIT:
+            self._try_publish()
+        return writer.dirty or self._pending_bytes > 0
+
+    def _load(self) -> Load:
+        found = self.files.stat(self.path)
+        now = time.monotonic()
+        return Load(
+            base_bytes=found.size if found else 0,
+            pending_bytes=self._pending_bytes,
+            pending_files=len(self.files.names(self._places.folder)) if self._pending_bytes else 0,
+            pending_age=now - self._oldest_pending if self._oldest_pending is not None else 0.0,
+            since_last=now - self._last_end,
+            last_seconds=self._last_seconds,
+            failures=self._failures,
+        )
+
+    def _note_pending(self, n_bytes: int) -> None:
+        self._pending_bytes = n_bytes
+        self._oldest_pending = time.monotonic() if n_bytes else None
+
+    def _seal_closed(self, writer: Writer) -> None:
+        """Turn full journals into segments, oldest first, as far as their rows are complete."""
+        if not any(journal.size >= _SEAL_BYTES for journal in writer.closed):
+            return
+        with self._publishing:
+            view = look(self.files, self._places, self.spec)
+            try:
+                done = view.done
+                mine = {journal.id: journal for journal in view.journals}
+                for journal in list(writer.closed):
+                    found = mine.get(journal.id)
+                    if found is None or journal.size < _SEAL_BYTES or found.scan.torn or view.open_addresses(found):
+                        return
+                    seal(self.files, self._places, self.spec, _id_of(view), [found], done)
+                    writer.release({journal.id})
+            finally:
+                view.close()
+
+    def _try_publish(self) -> None:
+        """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
+        try:
+            self._publish(wait=0.0)
+        except (ToriworkError, OSError) as error:
+            self._failures += 1
+            self._last_end = time.monotonic()
+            _LOG.warning("%s was not published, rows stay safe in the journals: %s", self.path, error)
+
+    def _publish(self, *, wait: float) -> Published | None:
+        writer = self._require_writer()
+        with self._publishing:
+            if self._prepare is not None:
+                view = look(self.files, self._places, self.spec)
+                try:
+                    self._prepare(view)
+                finally:
+                    view.close()
+            began = time.monotonic()
+            oldest, counted = self._oldest_pending, self._pending_bytes
+            own = writer.freeze()
+            with store_lock(self.files, self._places, wait=wait) as lock:
+                if lock is None:
+                    if wait:
+                        raise PublishError(f"{self.path}: somebody else held the lock for {wait:.0f} s; try again")
+                    return None
+                try:
+                    done = publish(self.files, self._places, self.spec, lock, own)
+                except OSError as error:
+                    if isinstance(error, ToriworkError):
+                        raise
+                    raise PublishError(f"{self.path}: {error}; rows stay safe in the journals") from error
+            writer.release(own & set(done.removed))
+            self._last_end = time.monotonic()
+            self._last_seconds, self._failures = self._last_end - began, 0
+            self._pending_bytes = max(0, self._pending_bytes - counted)
+            if self._oldest_pending == oldest:
+                self._oldest_pending = began if self._pending_bytes else None
+            self.recovery_report.quarantined.extend(done.torn)
+            return done
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """One consistent state of the table: every row whose append returned before, in any process."""
+        if self._closed:
+            self._refuse()
+        found = look(self.files, self._places, self.spec)
+        try:
+            yield found
+        finally:
+            found.close()
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Flush, publish if that takes less than about a second, give up the journals; more calls do nothing."""
+        if self._closed:
+            return
+        self._worker.stop()
+        writer = self._writer
+        try:
+            if writer is not None:
+                writer.sync(mark=True)
+                self._close_publish()
+        finally:
+            self._closed, self._writer = True, None
+            if writer is not None:
+                writer.close()
+            _OPEN.discard(self)
+
+    def _close_publish(self) -> None:
+        if not self._pending_bytes:
+            return
+        if self._policy.estimate(self._load()) <= self._policy.close_seconds:
+            self._try_publish()
+        else:
+            _LOG.info("%s: rows stay in the journals; publish them with: toriwork registry publish", self.path)
+
+    def after_fork(self) -> None:
+        """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
+        self._publishing = threading.Lock()
+        self._worker = Worker(self)
+        self._note_pending(0)
+        if self._writer is not None:
+            self._writer.after_fork()
+
+    def __enter__(self) -> ParquetTable:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.spec, self._options)
+
+
+_SEAL_BYTES = 4 * 2**20
+
+
+def _id_of(view: View) -> str:
+    assert view.head is not None  # the table was opened for writing
+    return view.head.store_id
+
+
+def _reopen(path: Path, spec: TableSpec, options: dict[str, Any]) -> ParquetTable:
+    return ParquetTable(path, spec, **options)
+
+
+def _close_all() -> None:
+    for table in list(_OPEN):
+        try:
+            table.close()
+        except (ToriworkError, OSError) as error:
+            _LOG.warning("%s could not be closed cleanly; rows stay in the journals: %s", table.path, error)
+
+
+def _after_fork() -> None:
+    for table in list(_OPEN):
+        table.after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
