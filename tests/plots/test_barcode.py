@@ -72,6 +72,7 @@ def test_an_empty_diagram_draws_nothing_and_says_so(empty_diagram: Diagram) -> N
 def test_a_betti_curve_has_the_right_value_at_every_scale(diagram: Diagram, axes: Axes) -> None:
     plot_betti_curves(diagram, ax=axes)
     for k, line in enumerate(axes.get_lines()):
+        assert line.get_drawstyle() == "steps-post", "a value holds from its scale on, not up to it"
         scales, numbers = line.get_data(orig=True)
         for r in np.linspace(0.0, 0.85, 200):
             drawn = np.asarray(numbers)[np.searchsorted(scales, r, side="right") - 1]

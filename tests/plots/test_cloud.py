@@ -45,13 +45,28 @@ def test_space_is_projected_onto_its_two_widest_directions_and_says_so(axes: Axe
     assert offsets(axes).std(axis=0)[0] == pytest.approx(points[:, 1].std(), rel=0.01)
 
 
-def test_a_projection_keeps_distances_of_a_flat_cloud_and_does_not_depend_on_sign_conventions() -> None:
+def test_a_projection_keeps_distances_of_a_flat_cloud() -> None:
     rng = np.random.default_rng(1)
     flat = rng.normal(size=(50, 2)) * [3.0, 1.0]
     turn, _ = np.linalg.qr(rng.normal(size=(4, 4)))
     shown = project(np.column_stack([flat, np.zeros((50, 2))]) @ turn).flat
     gaps = np.linalg.norm(flat[:, None] - flat[None, :], axis=2)
     assert np.allclose(np.linalg.norm(shown[:, None] - shown[None, :], axis=2), gaps)
+
+
+def test_a_projection_does_not_depend_on_the_sign_that_the_decomposition_happens_to_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud = np.random.default_rng(3).normal(size=(20, 3))
+    plain = project(cloud)
+    svd = np.linalg.svd
+
+    def flipped(matrix: np.ndarray, **options: bool) -> tuple[np.ndarray, ...]:
+        left, sizes, right = svd(matrix, **options)
+        return -left, sizes, -right
+
+    monkeypatch.setattr(np.linalg, "svd", flipped)
+    assert np.array_equal(project(cloud).flat, plain.flat)
 
 
 def test_three_dimensional_axes_show_three_coordinates() -> None:

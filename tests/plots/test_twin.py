@@ -22,9 +22,10 @@ def test_counts_take_the_right_number() -> None:
 
 
 def test_text_lines_up_and_html_is_escaped() -> None:
-    twin = Twin("S.", ("name", "n"), (("a<b", "10"), ("c", "2")))
-    assert twin.to_text() == "S.\n  name  n\n  a<b   10\n  c     2"
+    twin = Twin("S.", ("name", "n"), (("a<b", "1"), ("c", "2>1")))
+    assert twin.to_text() == "S.\n  name  n\n  a<b   1\n  c     2>1"
     assert "a&lt;b" in twin.to_html("T & U")
+    assert "2&gt;1" in twin.to_html("T & U")
     assert "<caption>T &amp; U</caption>" in twin.to_html("T & U")
 
 
