@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with the table below
     from toriwork.errors import ToriworkError as ToriworkError
+    from toriwork.plots import plot_barcode as plot_barcode
+    from toriwork.plots import plot_betti_curves as plot_betti_curves
+    from toriwork.plots import plot_cloud as plot_cloud
+    from toriwork.plots import plot_diagram as plot_diagram
+    from toriwork.plots import plot_registry_growth as plot_registry_growth
     from toriwork.topology import Diagram as Diagram
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence

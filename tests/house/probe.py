@@ -1,4 +1,4 @@
-"""Notebooks made on the spot, and the two executors that CI runs over the real ones."""
+"""What the tests of the house share: notebooks made on the spot, a small project to run pytest in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def exists(module: str) -> bool:
+    """Whether a module can be imported; a folder without ``__init__.py`` is none."""
+    spec = find_spec(module)
+    return spec is not None and spec.origin is not None
 
 
 def notebook(*sources: str, outputs: dict[int, str] | None = None, stream: str = "stdout") -> nbformat.NotebookNode:
@@ -40,7 +47,7 @@ def small_project(folder: Path) -> Path:
     return folder
 
 
-def nbval(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The line of the README, as a user types it."""
-    line = [sys.executable, "-m", "pytest", "--nbval", "notebooks", "-p", "no:cacheprovider"]
+def nbval(project: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `pytest --nbval notebooks` says, as a user types it."""
+    line = [sys.executable, "-m", "pytest", "--nbval", "notebooks", *more, "-p", "no:cacheprovider"]
     return subprocess.run(line, cwd=project, env=os.environ | environment, capture_output=True, text=True, check=False)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.house.probe import ROOT, nbval, small_project, write
+from tests.house.probe import ROOT, exists, nbval, small_project, write
 
 #: writes where state lives, and claims that this is not where the user keeps hers
 WRITER = """
@@ -42,12 +41,14 @@ def environment(root: Path) -> dict[str, str]:
     return {"TORI_STATE_ROOT": str(root), "PYTHONPATH": str(ROOT)}
 
 
-def test_notebooks_under_nbval_leave_it_alone(tmp_path, precious):
+def test_tests_and_notebooks_under_pytest_leave_it_alone(tmp_path, precious):
     before = content(precious)
     project = small_project(tmp_path / "project")
     write(project / "notebooks" / "writer.ipynb", WRITER)
-    done = nbval(project, **environment(precious))
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    (project / "tests").mkdir()
+    (project / "tests" / "test_writer.py").write_text(f"def test_it():\n    exec({WRITER!r})\n")
+    done = nbval(project, "tests", **environment(precious))
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
     assert content(precious) == before
 
 
@@ -60,19 +61,7 @@ def test_notebooks_under_the_runner_leave_it_alone(tmp_path, precious):
     assert content(precious) == before
 
 
-def test_tests_leave_it_alone(tmp_path, precious):
-    before = content(precious)
-    project = small_project(tmp_path / "project")
-    (project / "tests").mkdir()
-    (project / "tests" / "test_writer.py").write_text(f"def test_it():\n    exec({WRITER!r})\n")
-    line = [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider"]
-    full = os.environ | environment(precious)
-    done = subprocess.run(line, cwd=project, env=full, capture_output=True, text=True, check=False)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
-    assert content(precious) == before
-
-
-@pytest.mark.skipif(find_spec("toriwork.cli") is None, reason="the command line does not exist yet")
+@pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
 def test_the_demo_leaves_it_alone(tmp_path, precious):
     before = content(precious)
     code = "import sys; from toriwork.cli import main; sys.exit(main())"

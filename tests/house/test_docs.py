@@ -1,0 +1,110 @@
+"""Documentation names everything: public names, errors, extras, make targets, commands."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import toriwork
+from tests.house.probe import exists
+from toriwork import errors
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CLASSES = sorted(name for name in toriwork.__all__ if name[0].isupper() and name != "REG_PATH")
+
+
+def words(*pages: str) -> set[str]:
+    """Everything written as code in some pages."""
+    return {
+        word for page in pages for code in re.findall(r"`([^`]+)`", PAGES[page]) for word in re.findall(r"\w+", code)
+    }
+
+
+def test_the_index_names_every_public_name():
+    assert set(toriwork.__all__) - {"__version__"} - words("index.md") == set()
+
+
+def test_the_index_tells_every_error_with_its_kind():
+    leaves = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.ToriworkError]
+    assert [kind.__name__ for kind in leaves if f"| `{kind.kind}` | `{kind.__name__}` |" not in PAGES["index.md"]] == []
+
+
+def test_the_readme_names_every_extra():
+    assert [name for name in PROJECT["optional-dependencies"] if f"| `{name}` |" not in PAGES["README.md"]] == []
+
+
+def targets() -> list[str]:
+    return re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+
+
+def test_contributing_tells_every_make_target():
+    assert {"demo", "test", "check", "lab", "bench", "long", "clean"} <= set(targets())
+    untold = [name for name in targets() if f"make {name} " not in PAGES["CONTRIBUTING.md"]]
+    assert untold == ["help", "lint"]  # `make` alone prints the first, the second is part of check and test
+
+
+def test_every_target_is_phony():
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert sorted(phony.split()) == sorted(targets())
+
+
+def test_ci_runs_the_line_that_everybody_runs():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in script if line and not line.startswith(("#", "cd ", "set "))] == ["make test"]
+
+
+def test_contributing_fits_on_one_page():
+    assert len(PAGES["CONTRIBUTING.md"].splitlines()) <= 60
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_its_number_in_name_and_title_and_is_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# {path.stem[:3]}")
+    assert len(text.splitlines()) <= 45
+
+
+def test_no_number_is_given_twice():
+    numbers = [path.stem[:3] for path in DECISIONS]
+    assert sorted(set(numbers)) == numbers
+
+
+def test_every_link_between_pages_leads_somewhere():
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
+def test_the_docs_name_every_command():
+    code = "import sys; from toriwork.cli import main; sys.exit(main())"
+    told = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = {name for group in re.findall(r"\{([\w,-]+)\}", told) for name in group.split(",")}
+    assert commands
+    assert [name for name in sorted(commands) if not any(f"toriwork {name}" in page for page in PAGES.values())] == []
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_public_member_of_a_public_class_has_a_docstring(name):
+    if not exists(toriwork._HOMES[name]):
+        pytest.skip(f"{name} does not exist yet")
+    kind = getattr(toriwork, name)
+    members = {member: value for member, value in vars(kind).items() if not member.startswith("_")}
+    asked = {m: v for m, v in members.items() if inspect.isfunction(v) or isinstance(v, property | classmethod)}
+    assert [member for member, value in asked.items() if not inspect.getdoc(value)] == []
+
+
+def test_the_commit_hooks_need_no_network():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"repo: (\S+)", hooks) == ["local"]
+    assert set(re.findall(r"language: (\S+)", hooks)) == {"system"}
