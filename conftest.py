@@ -30,6 +30,18 @@ _LEADING_OUT = (
 _HOME = pytest.StashKey[Path]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the long forms of tests (minutes)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        skip = pytest.mark.skip(reason="a long form; `make long` runs it")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     before = dict(os.environ)
     home = Path(tempfile.mkdtemp(prefix="toriwork-test-"))

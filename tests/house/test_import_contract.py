@@ -61,6 +61,7 @@ def test_the_code_as_it_is_keeps_it():
         pytest.param("migrate/sqlite", "import sqlite3", id="the migration reads databases"),
         pytest.param("storage/table", "import pyarrow.parquet", id="the store knows pyarrow"),
         pytest.param("cli/demo", "import toriwork.plots, toriwork.registry, toriwork.errors", id="downwards"),
+        pytest.param("__main__", "import toriwork.cli", id="python -m toriwork"),
         pytest.param("checks", "import toriwork.errors", id="checks raise errors"),
     ],
 )
