@@ -59,12 +59,12 @@ clean:  ## removes what the targets wrote; the venv stays (rm -r .venv makes it 
 # a stamp per set of extras; a changed pyproject.toml makes it anew
 .venv/with-%: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install --quiet --editable '.[$*]'
-	touch $@
+	@touch $@
 
 # the development set holds the others
 .venv/with-dev: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install --quiet --editable '.[dev]'
-	touch .venv/with-demo .venv/with-lab .venv/with-bench $@
+	@touch .venv/with-demo .venv/with-lab .venv/with-bench $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
