@@ -52,7 +52,7 @@ long: .venv/with-dev  ## the long forms of the tests (many minutes)
 	TORIWORK_HYPOTHESIS=long $(PY) -m pytest --long -m long $(ARGS)
 
 clean:  ## removes what the targets wrote; the venv stays (rm -r .venv makes it anew)
-	rm -rf build dist out .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist out __pycache__ .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find toriwork tests tools benchmarks data_samples notebooks \
 		\( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -68,4 +68,4 @@ clean:  ## removes what the targets wrote; the venv stays (rm -r .venv makes it 
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

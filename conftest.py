@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "HOME": str(home),
         "USERPROFILE": str(home),
         "TORI_STATE_ROOT": str(home / "state"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",  # two runs add floats in the same order
         "PYTHONHASHSEED": "0",  # kernels and other children; this process has its own already
