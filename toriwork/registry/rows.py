@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from toriwork.checks import BANDS, check_band, metadata_text
 from toriwork.errors import BadInput
-from toriwork.storage.frames import Address
 from toriwork.storage.spec import Payload
 
 SCHEMA_VERSION = "v1"
@@ -67,7 +66,7 @@ _EXACT_INTEGER = 2**53
 # band, status, dtype code, number of axes, bytes of metadata, bytes of vertices, three Betti numbers, digest
 _ROW = struct.Struct("<BBBBII3d16s")
 _VALUES = struct.Struct("<3dB")
-_UNKNOWN = (float("nan"),) * 3
+UNKNOWN = (float("nan"),) * 3
 _BAND_CODE = {band: code for code, band in enumerate(BANDS)}
 
 
@@ -151,7 +150,7 @@ def pack_shape(
     digest = layout.seeded.copy()
     digest.update(data)
     if betti_numbers is None or len(betti_numbers) == 0:
-        betti = _UNKNOWN
+        betti = UNKNOWN
         status = SPECTRUM if layout.spectrum else PENDING
         if status == PENDING and not compute:
             status = UNDECIDED
@@ -216,14 +215,20 @@ def _given(betti_numbers: Any) -> tuple[float, float, float]:
         raise BadInput(f"betti_numbers: numbers are wanted, given was {betti_numbers!r}") from error
     if any(value < 0 or value == float("inf") for value in numbers):
         raise BadInput(f"betti_numbers: numbers >= 0 are wanted, given was {betti_numbers!r}")
-    b0, b1, b2 = (*numbers, *_UNKNOWN)[:3]
+    b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return b0, b1, b2
 
 
 def pack_values(numbers: Sequence[float], status: int, rule: str) -> bytes:
     """What completes a row: up to three Betti numbers (NaN: not decided), where they come from, the rule as JSON."""
-    b0, b1, b2 = (*numbers, *_UNKNOWN)[:3]
+    b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return _VALUES.pack(b0, b1, b2, status) + rule.encode()
+
+
+def unpack_values(values: bytes) -> tuple[tuple[float, float, float], int, str]:
+    """The Betti numbers, the status code and the rule that a completion holds."""
+    b0, b1, b2, status = _VALUES.unpack_from(values)
+    return (b0, b1, b2), status, values[_VALUES.size :].decode()
 
 
 class PackedRow(NamedTuple):
@@ -238,6 +243,12 @@ class PackedRow(NamedTuple):
     metadata: str
     data: memoryview
     kept: bool
+    size: int  #: bytes in the frame
+
+    @property
+    def open(self) -> bool:
+        """Whether its Betti numbers are computed later."""
+        return self.status == PENDING
 
     def vertices(self) -> NDArray[Any]:
         """The array as it was given."""
@@ -249,6 +260,7 @@ def unpack_rows(payload: Payload) -> list[PackedRow]:
     found = []
     data, at = payload.data, 0
     for _ in range(payload.n_rows):
+        start = at
         band, status, code, axes, n_text, n_data, b0, b1, b2, digest = _ROW.unpack_from(data, at)
         at += _ROW.size
         n_axes = axes & ~_NOT_KEPT
@@ -262,96 +274,8 @@ def unpack_rows(payload: Payload) -> list[PackedRow]:
         kept = not axes & _NOT_KEPT
         values = data[at : at + n_data]
         at += n_data
-        found.append(PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept))
+        found.append(PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept, at - start))
     return found
-
-
-class ShapeCodec:
-    """Frames of packed rows to columns; what is computed later is filled in from the completions."""
-
-    def open_positions(self, payload: Payload) -> list[int]:
-        """Which rows of a frame wait for their Betti numbers."""
-        return [position for position, row in enumerate(unpack_rows(payload)) if row.status == PENDING]
-
-    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
-        """The rows of some frames as a record batch of ``SCHEMA``."""
-        rows: list[PackedRow] = []
-        ids: list[str] = []
-        times: list[int] = []
-        completed: list[bytes | None] = []
-        for payload in payloads:
-            unpacked = unpack_rows(payload)
-            rows += unpacked
-            half = payload.journal[:16]
-            for position, row in enumerate(unpacked):
-                time_ns = payload.time_ns + position
-                times.append(time_ns // 1000)
-                ids.append(f"{time_ns:016x}{half}")
-                address = Address(payload.journal, payload.frame, position)
-                completed.append(done.get(address) if row.status == PENDING else None)
-        return _batch(rows, ids, times, completed)
-
-    def upgrade(self, table: pa.Table) -> pa.Table:
-        """A registry that the legacy code wrote, in ``SCHEMA``; see :func:`toriwork.registry.legacy.upgrade`."""
-        from toriwork.registry.legacy import upgrade
-
-        return upgrade(table)
-
-
-def _batch(
-    rows: Sequence[PackedRow], ids: Sequence[str], times: Sequence[int], completed: Sequence[bytes | None]
-) -> pa.RecordBatch:
-    bettis: list[tuple[float, float, float]] = []
-    statuses: list[str] = []
-    rules: list[str | None] = []
-    for row, values in zip(rows, completed, strict=True):
-        betti, status, rule = row.betti, row.status, None
-        if values is not None:
-            b0, b1, b2, status = _VALUES.unpack_from(values)
-            betti, rule = (b0, b1, b2), values[_VALUES.size :].decode()
-        bettis.append(betti)
-        statuses.append(STATUSES[status])
-        rules.append(rule)
-    numbers = np.array(bettis, dtype=np.float64).reshape(-1, 3)
-    hashes = [row.digest.hex() for row in rows]
-    columns = [
-        pa.array(["shape_" + text for text in hashes], pa.string()),
-        pa.array(np.array(times, dtype=np.int64)).cast(pa.timestamp("us", tz="UTC")),
-        *(pa.array(np.ascontiguousarray(numbers[:, k]), from_pandas=True) for k in range(3)),
-        pa.array(hashes, pa.string()),
-        pa.array([BANDS[row.band] for row in rows], pa.string()),
-        pa.array([row.metadata for row in rows], pa.string()),
-        pa.array([SCHEMA_VERSION] * len(rows), pa.string()),
-        pa.array(ids, pa.string()),
-        pa.array(statuses, pa.string()),
-        pa.array(rules, pa.string()),
-        pa.array([row.dtype.str for row in rows], pa.string()),
-        pa.array([row.shape for row in rows], pa.list_(pa.int64())),
-        _vertex_lists(rows),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-
-
-_FLOAT64 = np.dtype("<f8")
-_COMPLEX128 = np.dtype("<c16")
-
-
-def _vertex_lists(rows: Sequence[PackedRow]) -> pa.Array:
-    """All vertices as lists of float64 in C order; complex numbers as real, imaginary; null where not kept."""
-    parts = [_float64_bytes(row) if row.kept else b"" for row in rows]
-    lengths = np.fromiter((len(part) // 8 for part in parts), dtype=np.int64, count=len(parts))
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    values = pa.array(np.frombuffer(b"".join(parts), dtype=np.float64))
-    missing = None if all(row.kept for row in rows) else pa.array([not row.kept for row in rows])
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=missing)
-
-
-def _float64_bytes(row: PackedRow) -> memoryview | bytes:
-    canonical = row.dtype.newbyteorder("<")
-    if canonical in (_FLOAT64, _COMPLEX128):
-        return row.data
-    values = np.frombuffer(row.data, canonical)
-    return values.astype(np.complex128 if canonical.kind == "c" else np.float64).tobytes()
 
 
 def restore_vertices(values: NDArray[np.float64], dtype: str, shape: Sequence[int]) -> NDArray[Any]:
@@ -359,5 +283,5 @@ def restore_vertices(values: NDArray[np.float64], dtype: str, shape: Sequence[in
     wanted = np.dtype(dtype)
     flat = np.ascontiguousarray(values, dtype=np.float64)
     if wanted.kind == "c":
-        flat = flat.view(np.complex128)  # type: ignore[assignment]  # real, imaginary pairs
+        flat = flat.view(np.complex128)  # real, imaginary pairs
     return flat.astype(wanted).reshape(tuple(shape))

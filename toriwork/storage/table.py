@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class ParquetTable:
     repair
         Set damaged files aside in ``quarantine/`` and go on with what is left; see ``recovery_report``.
     prepare
-        Called without locks before a publish, with the view of the store: the place to compute what rows of dead
+        Called without locks before a publish, with the table and a view of it: the place to compute what rows of dead
         writers lack. It appends what it computed through :meth:`complete`.
 
     Raises
@@ -70,7 +70,7 @@ class ParquetTable:
         durability: str = "process",
         read_only: bool = False,
         repair: bool = False,
-        prepare: Callable[[View], None] | None = None,
+        prepare: Callable[[ParquetTable, View], None] | None = None,
         policy: PublishPolicy | None = None,
         files: Files | None = None,
     ) -> None:
@@ -103,6 +103,11 @@ class ParquetTable:
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._closed
+
+    @property
+    def pending_age(self) -> float | None:
+        """Seconds since the oldest unpublished row that this handle knows of, None when it knows of none."""
+        return None if self._oldest_pending is None else time.monotonic() - self._oldest_pending
 
     # ---- opening -------------------------------------------------------------------------------------------------
 
@@ -160,9 +165,10 @@ class ParquetTable:
         """Append what a row of an OPEN frame lacked."""
         self.append(pack_target(address) + values, 0, Kind.DONE)
 
-    def attempt(self, address: Address) -> None:
-        """Note durably that somebody is about to compute what a row lacks: it may kill the process."""
-        self.append(pack_target(address), 0, Kind.ATTEMPT)
+    def attempt(self, addresses: Iterable[Address]) -> None:
+        """Note durably that somebody is about to compute what some rows lack: it may kill the process."""
+        for address in addresses:
+            self.append(pack_target(address), 0, Kind.ATTEMPT)
         self.sync()
 
     def read_payload(self, place: Appended) -> bytes | None:
@@ -230,7 +236,7 @@ class ParquetTable:
             base_bytes=found.size if found else 0,
             pending_bytes=self._pending_bytes,
             pending_files=len(self.files.names(self._places.folder)) if self._pending_bytes else 0,
-            pending_age=now - self._oldest_pending if self._oldest_pending is not None else 0.0,
+            pending_age=self.pending_age or 0.0,
             since_last=now - self._last_end,
             last_seconds=self._last_seconds,
             failures=self._failures,
@@ -273,7 +279,7 @@ class ParquetTable:
             if self._prepare is not None:
                 view = look(self.files, self._places, self.spec)
                 try:
-                    self._prepare(view)
+                    self._prepare(self, view)
                 finally:
                     view.close()
             began = time.monotonic()

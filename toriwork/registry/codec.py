@@ -1,0 +1,111 @@
+"""Packed rows to the columns of the registry, and what is computed later filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from toriwork.checks import BANDS
+from toriwork.registry.legacy import upgrade
+from toriwork.registry.rows import (
+    DICTIONARY,
+    PENDING,
+    SCHEMA,
+    SCHEMA_VERSION,
+    STATUSES,
+    PackedRow,
+    unpack_rows,
+    unpack_values,
+)
+from toriwork.storage import Payload, TableSpec
+from toriwork.storage.frames import Address
+
+
+class ShapeCodec:
+    """Frames of packed rows to columns; what is computed later is filled in from the completions."""
+
+    def open_positions(self, payload: Payload) -> list[int]:
+        """Which rows of a frame wait for their Betti numbers."""
+        return [position for position, row in enumerate(unpack_rows(payload)) if row.status == PENDING]
+
+    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
+        """The rows of some frames as a record batch of ``SCHEMA``."""
+        rows: list[PackedRow] = []
+        ids: list[str] = []
+        times: list[int] = []
+        completed: list[bytes | None] = []
+        for payload in payloads:
+            unpacked = unpack_rows(payload)
+            rows += unpacked
+            half = payload.journal[:16]
+            for position, row in enumerate(unpacked):
+                time_ns = payload.time_ns + position
+                times.append(time_ns // 1000)
+                ids.append(f"{time_ns:016x}{half}")
+                address = Address(payload.journal, payload.frame, position)
+                completed.append(done.get(address) if row.status == PENDING else None)
+        return _batch(rows, ids, times, completed)
+
+    def upgrade(self, table: pa.Table) -> pa.Table:
+        """A registry that the legacy code wrote, in ``SCHEMA``."""
+        return upgrade(table)
+
+
+def _batch(
+    rows: Sequence[PackedRow], ids: Sequence[str], times: Sequence[int], completed: Sequence[bytes | None]
+) -> pa.RecordBatch:
+    bettis: list[tuple[float, float, float]] = []
+    statuses: list[str] = []
+    rules: list[str | None] = []
+    for row, values in zip(rows, completed, strict=True):
+        betti, status, rule = row.betti, row.status, None
+        if values is not None:
+            betti, status, rule = unpack_values(values)
+        bettis.append(betti)
+        statuses.append(STATUSES[status])
+        rules.append(rule)
+    numbers = np.array(bettis, dtype=np.float64).reshape(-1, 3)
+    hashes = [row.digest.hex() for row in rows]
+    columns = [
+        pa.array(["shape_" + text for text in hashes], pa.string()),
+        pa.array(np.array(times, dtype=np.int64)).cast(pa.timestamp("us", tz="UTC")),
+        *(pa.array(np.ascontiguousarray(numbers[:, k]), from_pandas=True) for k in range(3)),
+        pa.array(hashes, pa.string()),
+        pa.array([BANDS[row.band] for row in rows], pa.string()),
+        pa.array([row.metadata for row in rows], pa.string()),
+        pa.array([SCHEMA_VERSION] * len(rows), pa.string()),
+        pa.array(ids, pa.string()),
+        pa.array(statuses, pa.string()),
+        pa.array(rules, pa.string()),
+        pa.array([row.dtype.str for row in rows], pa.string()),
+        pa.array([row.shape for row in rows], pa.list_(pa.int64())),
+        _vertex_lists(rows),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+_FLOAT64 = np.dtype("<f8")
+_COMPLEX128 = np.dtype("<c16")
+
+
+def _vertex_lists(rows: Sequence[PackedRow]) -> pa.Array:
+    """All vertices as lists of float64 in C order; complex numbers as real, imaginary; null where not kept."""
+    parts = [_float64_bytes(row) if row.kept else b"" for row in rows]
+    lengths = np.fromiter((len(part) // 8 for part in parts), dtype=np.int64, count=len(parts))
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    values = pa.array(np.frombuffer(b"".join(parts), dtype=np.float64))
+    missing = None if all(row.kept for row in rows) else pa.array([not row.kept for row in rows])
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=missing)
+
+
+def _float64_bytes(row: PackedRow) -> memoryview | bytes:
+    canonical = row.dtype.newbyteorder("<")
+    if canonical in (_FLOAT64, _COMPLEX128):
+        return row.data
+    values = np.frombuffer(row.data, canonical)
+    return values.astype(np.complex128 if canonical.kind == "c" else np.float64).tobytes()
+
+
+SPEC = TableSpec(SCHEMA, ShapeCodec(), row_id="row_id", time="timestamp", dictionary=DICTIONARY)

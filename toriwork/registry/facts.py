@@ -1,0 +1,120 @@
+"""What there is to say about a registry, as text and as HTML: the same facts in both."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+LAST_COLUMNS = ("timestamp", "shape_id", "betti0", "betti1", "betti2", "coherence_band")
+_BAR = 24  # characters of the longest bar of the histogram in text
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryFacts:
+    """A registry at one moment."""
+
+    path: str
+    n_rows: int
+    n_pending: int
+    pending_age: float | None  #: seconds since the oldest unpublished row that this handle knows of
+    n_bytes: int  #: of the public file
+    bands: dict[str, int]
+    betti: dict[str, dict[str, int]] = field(default_factory=dict)  #: "b0" -> value as text -> rows
+    statuses: dict[str, int] = field(default_factory=dict)
+    last: tuple[tuple[str, ...], ...] = ()  #: the newest rows, columns as in ``LAST_COLUMNS``
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Name and value of each fact, in the order in which both forms show them."""
+        pending = f"{self.n_pending:,}"
+        if self.n_pending and self.pending_age is not None:
+            pending += f" (oldest {self.pending_age:.0f} s)"
+        return [
+            ("rows", f"{self.n_rows:,}"),
+            ("not yet in the public file", pending),
+            ("bytes", f"{self.n_bytes:,}"),
+            ("bands", ", ".join(f"{name} {count:,}" for name, count in self.bands.items()) or "none"),
+            ("Betti numbers", ", ".join(f"{name} {count:,}" for name, count in self.statuses.items()) or "none"),
+            ("file", self.path),
+        ]
+
+    def text(self) -> str:
+        """The facts as plain text."""
+        width = max(len(name) for name, _ in self.lines())
+        parts = ["TorusRegistry (schema v1)"]
+        parts += [f"  {name:<{width}}  {value}" for name, value in self.lines()]
+        for name, counts in self.betti.items():
+            top = max(counts.values(), default=1)
+            parts.append(f"  {name}:")
+            parts += [f"    {value:>4} {'#' * max(1, _BAR * n // top)} {n:,}" for value, n in counts.items()]
+        if self.last:
+            parts.append("  newest rows: " + ", ".join(LAST_COLUMNS))
+            parts += ["    " + "  ".join(row) for row in self.last]
+        return "\n".join(parts)
+
+    def html(self) -> str:
+        """The facts as HTML that needs no style sheet and inherits the notebook's colours."""
+        facts = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self.lines()
+        )
+        histograms = "".join(_histogram(name, counts) for name, counts in self.betti.items())
+        return (
+            "<div class='toriwork-registry'><strong>TorusRegistry</strong> (schema v1)"
+            f"<table aria-label='facts about the registry'>{facts}</table>{histograms}{_rows(self.last)}</div>"
+        )
+
+
+def _histogram(name: str, counts: dict[str, int]) -> str:
+    top = max(counts.values(), default=1)
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(value)}</th><td style='text-align:left'>"
+        f"<span style='display:inline-block;height:0.7em;background:currentColor;opacity:0.5;"
+        f"width:{max(1, round(120 * n / top))}px'></span> {n:,}</td></tr>"
+        for value, n in counts.items()
+    )
+    return f"<details open><summary>{name}: rows per value</summary><table>{rows}</table></details>"
+
+
+def _rows(last: Sequence[Sequence[str]]) -> str:
+    if not last:
+        return ""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in LAST_COLUMNS)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in last)
+    return f"<details><summary>newest rows</summary><table><tr>{head}</tr>{body}</table></details>"
+
+
+def gather(path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, Any]) -> RegistryFacts:
+    """The facts from narrow columns of all rows, the newest rows, and the registry's statistics."""
+    known = [k for k in range(3) if rows[f"betti{k}"].null_count < rows.num_rows]
+    return RegistryFacts(
+        path=path,
+        n_rows=rows.num_rows,
+        n_pending=statistics["pending_writes"],
+        pending_age=statistics["pending_age_seconds"],
+        n_bytes=statistics["file_bytes"],
+        bands=counts(rows["coherence_band"]),
+        statuses=counts(rows["betti_status"]),
+        betti={f"b{k}": counts(rows[f"betti{k}"]) for k in known},
+        last=tuple(tuple(_cell(row[name]) for name in LAST_COLUMNS) for row in last.to_pylist()),
+    )
+
+
+def counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """Value as text -> number of rows, most frequent first; nulls are left out."""
+    found = pc.value_counts(column.drop_null()).to_pylist()
+    ordered = sorted(found, key=lambda item: (-item["counts"], str(item["values"])))
+    return {_cell(item["values"]): item["counts"] for item in ordered}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else str(value)

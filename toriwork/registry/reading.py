@@ -1,0 +1,120 @@
+"""Reading the registry: one consistent view, scanned lazily with filters pushed down to row groups."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from toriwork.errors import BadInput, DamagedFile
+from toriwork.registry.rows import SCHEMA
+from toriwork.storage import ParquetTable
+from toriwork.storage.columns import parquet_format
+from toriwork.storage.view import View
+
+_SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
+
+
+def time_filter(since: Any, until: Any) -> pads.Expression | None:
+    """``since <= timestamp < until`` as an expression; times without a zone are taken as UTC."""
+    found: pads.Expression | None = None
+    for name, value in (("since", since), ("until", until)):
+        if value is None:
+            continue
+        bound = pa.scalar(_utc(name, value), pa.timestamp("us", tz="UTC"))
+        part = pads.field("timestamp") >= bound if name == "since" else pads.field("timestamp") < bound
+        found = part if found is None else found & part
+    return found
+
+
+def _utc(name: str, value: Any) -> dt.datetime:
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError as error:
+            raise BadInput(f"{name}: no ISO time: {value!r}") from error
+    if isinstance(value, dt.datetime):  # a pandas Timestamp is one
+        return value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+    raise BadInput(f"{name}: a datetime or an ISO text is wanted, given was {value!r}")
+
+
+def check_columns(columns: Sequence[str] | None) -> list[str]:
+    """The names of existing columns; None means all of them."""
+    if columns is None:
+        return list(SCHEMA.names)
+    names = [columns] if isinstance(columns, str) else list(columns)
+    unknown = [name for name in names if name not in SCHEMA.names]
+    if unknown:
+        raise BadInput(f"columns: {unknown} are not in the registry; there are {SCHEMA.names}")
+    return names
+
+
+def scan(table: ParquetTable, columns: Sequence[str], where: pads.Expression | None) -> pa.RecordBatchReader:
+    """All rows of one consistent state, lazily: published rows first, then those of segments and journals."""
+    schema = pa.schema([SCHEMA.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, _batches(table, list(columns), where))
+
+
+def _batches(table: ParquetTable, columns: list[str], where: pads.Expression | None) -> Iterator[pa.RecordBatch]:
+    with table.view() as view:
+        for source in _sources(view):
+            with damage_named(table):
+                yield from source.scanner(columns=columns, filter=where, **_SCAN).to_batches()
+        for batch in view.pending_batches():
+            yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
+
+
+def _sources(view: View) -> Iterator[pads.Dataset]:
+    """The published rows as datasets: the file itself, or a converted copy where an older version wrote it."""
+    if view.base is None:
+        return
+    if view.base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
+        yield pads.FileSystemDataset([view.base.fragment()], schema=SCHEMA, format=parquet_format())
+    else:
+        for batch in view.base_batches():
+            yield pads.dataset(pa.Table.from_batches([batch], schema=SCHEMA))
+
+
+@contextlib.contextmanager
+def damage_named(table: ParquetTable) -> Iterator[None]:
+    """Turn what Arrow says of a broken page into the error of the store, with the file and the remedy."""
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid) as error:
+        if isinstance(error, DamagedFile):
+            raise
+        raise DamagedFile(
+            f"{table.path}: damaged: its data cannot be read: {error}. Nothing was changed. Restore the file from a "
+            "backup, or open with repair=True, which sets it aside in quarantine/ and goes on with what is left"
+        ) from error
+
+
+def as_dataset(table: ParquetTable) -> pads.Dataset:
+    """One consistent state as a dataset for other engines: the public file by reference, the rest in memory."""
+    with table.view() as view:
+        parts = list(_sources(view))
+        pending = list(view.pending_batches())
+    if pending or not parts:
+        parts.append(pads.dataset(pa.Table.from_batches(pending, schema=SCHEMA)))
+    return parts[0] if len(parts) == 1 else pads.dataset(parts)
+
+
+def newest(table: ParquetTable, n: int, columns: Sequence[str], where: pads.Expression | None = None) -> pa.Table:
+    """The ``n`` newest rows in the order in which they were recorded."""
+    ids = scan(table, ["row_id"], where).read_all()["row_id"]
+    if n <= 0 or len(ids) == 0:
+        return pa.table([[]] * len(columns), schema=pa.schema([SCHEMA.field(c) for c in columns]))
+    if n < len(ids):
+        order = pc.select_k_unstable(ids, k=n, sort_keys=[("row_id", "descending")])
+        oldest = ids[order[n - 1].as_py()]
+        newer = pads.field("row_id") >= oldest
+        where = newer if where is None else where & newer
+    wanted = list(columns) if "row_id" in columns else [*columns, "row_id"]
+    return scan(table, wanted, where).read_all().sort_by("row_id").select(list(columns))
