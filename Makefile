@@ -27,7 +27,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: .venv/with-demo  ## real data -> cloud -> diagram -> row -> token -> figure, in half a minute
-	$(PY) -c 'import sys; from toriwork.cli import main; sys.exit(main())' demo $(ARGS)
+	$(PY) -m toriwork demo $(ARGS)
 
 test: lint  ## everything that CI runs: style, types, import contract, notebooks (two executors), tests
 	$(PY) -m pytest --nbval $(ARGS)

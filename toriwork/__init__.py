@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.plots import plot_cloud as plot_cloud
     from toriwork.plots import plot_diagram as plot_diagram
     from toriwork.plots import plot_registry_growth as plot_registry_growth
+    from toriwork.registry import REG_PATH as REG_PATH
+    from toriwork.registry import TorusRegistry as TorusRegistry
+    from toriwork.registry import get_torus_registry as get_torus_registry
     from toriwork.topology import Diagram as Diagram
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence

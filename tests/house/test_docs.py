@@ -87,8 +87,9 @@ def test_every_link_between_pages_leads_somewhere():
 
 @pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
 def test_the_docs_name_every_command():
-    code = "import sys; from toriwork.cli import main; sys.exit(main())"
-    told = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-m", "toriwork", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     commands = {name for group in re.findall(r"\{([\w,-]+)\}", told) for name in group.split(",")}
     assert commands
     assert [name for name in sorted(commands) if not any(f"toriwork {name}" in page for page in PAGES.values())] == []

@@ -64,9 +64,8 @@ def test_notebooks_under_the_runner_leave_it_alone(tmp_path, precious):
 @pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
 def test_the_demo_leaves_it_alone(tmp_path, precious):
     before = content(precious)
-    code = "import sys; from toriwork.cli import main; sys.exit(main())"
     full = os.environ | environment(precious)
-    line = [sys.executable, "-c", code, "demo"]
+    line = [sys.executable, "-m", "toriwork", "demo"]
     done = subprocess.run(line, cwd=tmp_path, env=full, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert content(precious) == before
