@@ -6,6 +6,8 @@ undone is found again by whoever publishes next (:func:`complete_dead`).
 
 from __future__ import annotations
 
+import concurrent.futures.process
+import concurrent.futures.thread  # noqa: F401 - engines that are first imported at exit may no longer register these
 import json
 import logging
 import threading
@@ -50,6 +52,8 @@ def compute_values(row: PackedRow, budget: Budget) -> bytes:
     try:
         estimate = estimate_betti(vertices, max_dimension=1)
     except (ToriworkError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+        if not threading.main_thread().is_alive():
+            raise  # the interpreter is going down: that says nothing about the cloud, which stays open
         # whatever an engine says, the row and the rows behind it must not wait for ever
         return pack_values((), FAILED, json.dumps({"reason": "failed", "error": str(error)[:500]}))
     undecided = any(np.isnan(number) for number in estimate.numbers)
@@ -101,6 +105,24 @@ class BettiQueue:
                 self._changed.wait(min(left, 0.5))
         return True
 
+    def finish_here(self, patience: float) -> None:
+        """Complete what is left in the calling thread, for at most ``patience`` seconds, then wait for the others.
+
+        For an interpreter that ends: it may start no more threads.
+        """
+        until = time.monotonic() + patience
+        self._n_threads = 0
+        while time.monotonic() < until:
+            with self._changed:
+                if self._overflow and not self._waiting:
+                    self._refill()
+                if not self._waiting:
+                    break
+                self._in_hand += 1
+                piece = self._waiting.popleft()
+            self._do(piece)
+        self.join(max(0.0, until - time.monotonic()))
+
     def _start_threads(self) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < self._n_threads:
@@ -127,15 +149,18 @@ class BettiQueue:
 
     def _work(self) -> None:
         while (piece := self._take()) is not None:
-            try:
-                self._complete(*piece)
-            except (ToriworkError, OSError) as error:
-                # the handle was closed or its disk failed: whoever publishes these rows computes what they lack
-                _LOG.warning("Betti numbers of %s were not stored: %s", piece[0].journal[:8], error)
-            finally:
-                with self._changed:
-                    self._in_hand -= 1
-                    self._changed.notify_all()
+            self._do(piece)
+
+    def _do(self, piece: tuple[Appended, int, int]) -> None:
+        try:
+            self._complete(*piece)
+        except (ToriworkError, OSError, RuntimeError) as error:
+            # the handle was closed or its disk failed: whoever publishes these rows computes what they lack
+            _LOG.warning("Betti numbers of %s were not stored: %s", piece[0].journal[:8], error)
+        finally:
+            with self._changed:
+                self._in_hand -= 1
+                self._changed.notify_all()
 
     def _complete(self, place: Appended, start: int, stop: int) -> None:
         for position, row in list(enumerate(self._rows(place)))[start:stop]:

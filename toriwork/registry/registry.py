@@ -242,13 +242,19 @@ class TorusRegistry:
         self.finish(None)
 
     def finish(self, patience: float | None) -> None:
-        """Close, waiting at most ``patience`` seconds for Betti numbers; whoever publishes computes the rest."""
+        """Close; with ``patience``, as at exit, spend at most so many seconds on Betti numbers.
+
+        What is left then is computed by whoever publishes next.
+        """
         if self._table.closed:
             return
         try:
             if not self._options["read_only"]:
                 self._table.sync()
-                self._queue.join(patience)
+                if patience is None:
+                    self._queue.join()
+                else:
+                    self._queue.finish_here(patience)
         finally:
             shared.OPEN.discard(self)
             self._table.close()

@@ -1,0 +1,184 @@
+"""Betti numbers that come later: none is forgotten, none blocks the rows behind it, whoever died."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toriwork.registry import Budget, TorusRegistry, completion
+from toriwork.registry.rows import pack_shape
+from toriwork.storage.frames import Kind
+from toriwork.topology import estimate_betti
+
+RNG = np.random.default_rng(7)
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+DIES_BEFORE_COMPUTING = """
+    import os, sys
+    import numpy as np
+    from toriwork.registry import TorusRegistry, completion
+    completion.compute_values = lambda row, budget: os._exit(9)  # as an engine that kills its process
+    registry = TorusRegistry(sys.argv[1])
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    registry.record_shape(np.column_stack([np.cos(angle), np.sin(angle)]))
+    registry.flush()
+    print("not reached")
+"""
+
+
+def test_rows_of_a_writer_that_died_are_computed_by_whoever_publishes(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    died = run(DIES_BEFORE_COMPUTING, str(path))
+    assert died.returncode == 9, died.stderr
+    with TorusRegistry(path) as registry:
+        assert registry.recovery_report.adopted_rows == 1
+        assert registry.to_pandas(["betti_status"]).betti_status.tolist() == ["pending"]
+        registry.flush(publish=True)
+        assert registry.to_pandas(["betti_status"]).betti_status.tolist() == ["computed"]
+        assert registry.df.betti1.tolist() == [1.0]
+        assert registry.get_statistics()["pending_writes"] == 0
+    assert [p.name for p in path.with_suffix(".d").iterdir()] == ["HEAD"]
+
+
+PUBLISHES_AND_DIES = """
+    import os, sys
+    from toriwork.registry import TorusRegistry, completion
+    completion.compute_values = lambda row, budget: os._exit(9)
+    TorusRegistry(sys.argv[1]).flush(publish=True)
+    print("published")
+"""
+
+
+def test_a_cloud_that_kills_every_engine_does_not_kill_every_publisher(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    assert run(DIES_BEFORE_COMPUTING, str(path)).returncode == 9
+    codes = [run(PUBLISHES_AND_DIES, str(path)).returncode for _ in range(3)]
+    assert codes == [9, 9, 0]
+    row = pd.read_parquet(path).iloc[0]
+    assert row.betti_status == "failed"
+    assert pd.isna(row.betti0)
+    assert "2 processes died" in row.betti_rule
+
+
+def test_an_engine_that_fails_marks_its_row_and_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def picky(points: Any, **options: Any) -> Any:
+        if len(points) == 13:
+            raise RuntimeError("thirteen")
+        return estimate_betti(points, **options)
+
+    monkeypatch.setattr(completion, "estimate_betti", picky)
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        for n in (12, 13, 14):
+            registry.record_shape(RNG.normal(size=(n, 2)))
+        registry.flush()
+        rows = registry.to_pandas(["betti_status", "betti_rule"])
+    assert rows.betti_status.tolist()[1] == "failed"
+    assert "thirteen" in rows.betti_rule[1]
+    assert "failed" not in rows.betti_status.tolist()[::2]
+
+
+def test_a_cloud_above_the_budget_is_stored_as_too_large(tmp_path: Path) -> None:
+    with TorusRegistry(tmp_path / "r.parquet", budget=Budget(seconds=1e-3)) as registry:
+        registry.record_shape(RNG.normal(size=(200, 3)))
+        registry.flush()
+        row = registry.to_pandas(["betti0", "betti_status", "betti_rule"]).iloc[0]
+    assert pd.isna(row.betti0)
+    assert row.betti_status == "too_large"
+    assert "predicted_seconds" in row.betti_rule
+
+
+def test_what_does_not_fit_into_the_queue_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "_QUEUE_LIMIT", 3)
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        for n in range(40):
+            registry.record_shape(RNG.normal(size=(5 + n % 3, 2)))
+        registry.record_shapes([RNG.normal(size=(6, 2)) for _ in range(50)])
+        registry.flush()
+        assert registry.to_pandas(["betti_status"]).betti_status.isin(["computed", "undecided"]).all()
+        assert len(registry) == 90
+
+
+def test_numbers_are_those_of_the_estimate(tmp_path: Path) -> None:
+    clouds = [RNG.normal(size=(n, 3)) for n in (0, 1, 2, 5, 30)]
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        registry.record_shapes(clouds)
+        found = registry.df[["betti0", "betti1"]].to_numpy()
+    expected = [estimate_betti(cloud).numbers for cloud in clouds]
+    np.testing.assert_array_equal(found, np.array(expected))
+
+
+def test_a_live_writer_is_published_up_to_its_first_row_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    owner = TorusRegistry(path)
+    for numbers in ([1], [2]):
+        owner.record_shape(RNG.normal(size=(4, 2)), numbers)
+    waiting = pack_shape(RNG.normal(size=(4, 2)), None, "local", None)
+    owner._table.append(waiting.row, 1, Kind.OPEN)  # not queued: it waits until somebody computes it
+    owner.record_shape(RNG.normal(size=(4, 2)), [4])
+    with TorusRegistry(path) as other:
+        other.record_shape(RNG.normal(size=(4, 2)), [5])
+        other.flush(publish=True)
+        assert sorted(pd.read_parquet(path).betti0) == [1.0, 2.0, 5.0]
+        assert len(other) == 5
+        assert other.to_pandas(["betti_status"]).betti_status.tolist().count("pending") == 1
+    owner.close()
+
+
+def test_an_interpreter_that_ends_without_closing_leaves_everything_published(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    ended = run(
+        """
+        import sys
+        import numpy as np
+        from toriwork.registry import TorusRegistry
+        registry = TorusRegistry(sys.argv[1])
+        for k in range(20):
+            registry.record_shape(np.random.default_rng(k).normal(size=(30, 2)))
+        """,
+        str(path),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    assert pd.read_parquet(path).betti0.notna().all()
+
+
+def test_a_child_records_beside_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    ended = run(
+        """
+        import os, sys
+        import numpy as np
+        from toriwork.registry import TorusRegistry
+        registry = TorusRegistry(sys.argv[1])
+        registry.record_shape(np.zeros((3, 2)))
+        child = os.fork()
+        for k in range(5):
+            registry.record_shape(np.full((4, 2), float(k + (10 if child else 0))))
+        registry.flush()
+        if child:
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            registry.close()
+        else:
+            registry.close()
+            os._exit(0)
+        """,
+        str(path),
+    )
+    assert ended.returncode == 0, ended.stderr
+    rows = pd.read_parquet(path)
+    assert len(rows) == 11
+    assert rows.row_id.is_unique
+    assert rows.betti0.notna().all()
