@@ -166,3 +166,12 @@ def test_every_entry_of_a_delay_embedding_is_the_sample_it_should_be(n: int, dim
 def test_a_series_that_cannot_be_embedded_is_refused(series: object, dimension: int, delay: int, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         delay_embedding(series, dimension, delay)  # type: ignore[arg-type] - that is what is tested
+
+
+def test_the_page_about_samples_names_each_with_its_homology() -> None:
+    page = (FOLDER.parent / "docs" / "data_samples.md").read_text(encoding="utf-8")
+    for entry in sample_index():
+        homology = entry.homology if isinstance(entry.homology, str) else ", ".join(map(str, entry.homology))
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |"))
+        assert line.split("|")[2].split()[0] == str(entry.shape[0])
+        assert line.split("|")[3].strip() == homology

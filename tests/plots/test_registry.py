@@ -34,7 +34,7 @@ def test_the_curves_end_at_the_totals(axes: Axes) -> None:
     assert rows.get_xdata(orig=True).tolist() == rows.get_ydata(orig=True).tolist() == [1, 2, 3]
     right = axes.figure.axes[1]
     assert right.get_lines()[0].get_ydata(orig=True).tolist() == [240, 240, 280]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["rows", "bytes of vertices"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["rows", "bytes of clouds"]
 
 
 def test_a_table_without_sizes_shows_rows_alone(axes: Axes) -> None:
@@ -53,7 +53,7 @@ def test_times_written_as_iso_text_by_the_legacy_code_are_read() -> None:
 
 def test_the_words_along_rows_hold_no_time_and_those_along_time_do() -> None:
     by_row = describe_registry_growth(TABLE, along="row")
-    assert by_row.sentence == "Registry of 3 rows with 280 B of vertices."
+    assert by_row.sentence == "Registry of 3 rows with 280 B of clouds."
     assert by_row.rows[-1] == ("row 3", "3", "280 B")
     by_time = describe_registry_growth(TABLE)
     assert by_time.sentence.endswith("from 2026-01-01 00:00:00 to 2026-01-03 00:00:00 UTC.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toriwork.topology import Diagram
 
 MARKER_AREA = 22.0
-CROWD = 80  #: above so many points the white rims that part neighbours would hide them instead
+CROWD = 40  #: above so many points the white rims that part neighbours would hide them instead
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Plot = Callable[..., Any]
 Describe = Callable[..., Twin]
 
+#: equal scales change the limits, those the tick labels, those the room that is left: the second pass settles it
+LAYOUT_PASSES = 2
 #: which function puts into words what which function draws; both take the same options
 DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
     (plot_cloud, describe_cloud),
@@ -138,7 +140,8 @@ def _draw(panels: tuple[Panel, ...], columns: int, panel_size: tuple[float, floa
         panel.plot(panel.data, ax=axes, **panel.options)
         if panel.title:
             axes.set_title(panel.title, loc="left", pad=14)
-    figure.draw_without_rendering()
+    for _ in range(LAYOUT_PASSES):
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it would move everything by a hair each time the picture is asked for
     return figure
 

@@ -1,4 +1,4 @@
-"""How a registry grew: rows and bytes of vertices, over time or row by row."""
+"""How a registry grew: rows and bytes of clouds, over time or row by row."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Along = Literal["time", "row"]
 COLUMNS = ("timestamp", "vertices_dtype", "vertices_shape")
 MOST_STEPS = 2000  #: more corners than a screen has columns are not drawn; the curve goes through those that are
+HEADROOM = 1.08  #: the highest value stays clear of the edge of the frame
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -28,7 +29,7 @@ class Growth:
     """Rows and bytes after each row, in the order of time."""
 
     times: NDArray[np.datetime64]  #: (n_rows,) datetime64[us], UTC, never falling
-    total_bytes: NDArray[np.int64] | None  #: (n_rows,) bytes of vertices so far; None: sizes are not recorded
+    total_bytes: NDArray[np.int64] | None  #: (n_rows,) bytes of clouds so far; None: sizes are not recorded
 
     @property
     def n_rows(self) -> int:
@@ -62,7 +63,7 @@ def plot_registry_growth(registry: Any, *, ax: Axes | None = None, along: Along 
     rows_look, bytes_look = look(0), look(1)
     axes.step(across, picked + 1, where="post", color=rows_look.colour, linestyle=rows_look.line, label="rows")
     axes.set_ylabel("rows", color=rows_look.colour)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, HEADROOM * max(growth.n_rows, 1))
     axes.set_xlabel("time (UTC)" if along == "time" else "row number", color=INK)
     if along == "time":
         _mark_dates(axes)
@@ -75,12 +76,12 @@ def describe_registry_growth(registry: Any, *, along: Along = "time") -> Twin:
     """The text twin of :func:`plot_registry_growth`; times are in it only when they are in the picture."""
     growth = read_growth(registry)
     _check_along(along)
-    header = ("after", "rows", "bytes of vertices")
+    header = ("after", "rows", "bytes of clouds")
     if growth.n_rows == 0:
         return Twin("Registry without rows.", header, ())
     quarters = sorted({math.ceil(growth.n_rows * k / 4) for k in range(1, 5)})
     rows = tuple((_place(growth, n, along), str(n), _bytes_after(growth, n)) for n in quarters)
-    size = f" with {rows[-1][2]} of vertices" if growth.total_bytes is not None else ""
+    size = f" with {rows[-1][2]} of clouds" if growth.total_bytes is not None else ""
     when = ""
     if along == "time":
         when = f", from {_stamp(growth.times[0])} to {_stamp(growth.times[-1])} UTC"
@@ -142,9 +143,9 @@ def _picked(n_rows: int) -> NDArray[np.int64]:
 
 def _draw_bytes(axes: Axes, across: Any, total: NDArray[np.int64], colour: str, line: str) -> None:
     right = axes.twinx()
-    right.step(across, total, where="post", color=colour, linestyle=line, label="bytes of vertices")
-    right.set_ylim(bottom=0)
-    right.set_ylabel("bytes of vertices", color=colour)
+    right.step(across, total, where="post", color=colour, linestyle=line, label="bytes of clouds")
+    right.set_ylim(0, HEADROOM * max(int(total.max(initial=0)), 1))
+    right.set_ylabel("bytes of clouds", color=colour)
     right.yaxis.set_major_formatter(lambda value, _: readable_bytes(value))
     right.spines["right"].set_visible(True)
     handles = [*axes.get_lines(), *right.get_lines()]

@@ -1,0 +1,192 @@
+"""``toriwork doctor``: what of this machine would keep toriwork from working well, and what to do about it.
+
+Looks, writes nothing. Every check is one function from nothing to findings; ``CHECKS`` lists them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import toriwork
+from toriwork.errors import ToriworkError
+from toriwork.state import CAPSULE, ENV_NAME, REGISTRY_FILE, nearest_capsule, state_root
+
+NAME = "doctor"
+SUMMARY = "say what of this machine would keep toriwork from working well; exit 1 when something does"
+
+NEEDED = ("numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "platformdirs", "pyyaml")
+OPTIONAL = (("duckdb", "toriwork[demo]"), ("jupyterlab", "toriwork[lab]"), ("redzed-tda", "toriwork[fast]"))
+#: where a lock or a rename may not mean what it means on a local disk
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "lustre", "beegfs")
+LEAST_FREE_BYTES = 200 * 10**6
+MOUNTS = Path("/proc/self/mounts")
+
+Level = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    subject: str
+    message: str
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing beyond ``--json``."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """1 when there is a problem, else 0."""
+    findings = examine()
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        print("\n".join(line(finding) for finding in findings))
+    return int(any(finding.level == "problem" for finding in findings))
+
+
+def line(finding: Finding) -> str:
+    """One finding in one line, the remedy behind an arrow."""
+    remedy = f" -> {finding.remedy}" if finding.remedy else ""
+    return f"{finding.level:<8} {finding.subject}: {finding.message}{remedy}"
+
+
+def examine() -> list[Finding]:
+    """Everything that was looked at, in the order of ``CHECKS``."""
+    return [finding for check in CHECKS for finding in check()]
+
+
+def check_versions() -> Iterator[Finding]:
+    """Python and the packages that toriwork stands on."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("ok", "versions", f"toriwork {toriwork.__version__}, Python {python}")
+    missing = [name for name in NEEDED if _installed(name) is None]
+    if missing:
+        yield Finding("problem", "packages", f"missing: {', '.join(missing)}", "pip install --upgrade toriwork")
+    else:
+        yield Finding("ok", "packages", ", ".join(f"{name} {_installed(name)}" for name in NEEDED))
+    for name, extra in OPTIONAL:
+        if _installed(name) is None:
+            yield Finding("note", "packages", f"{name} is not installed", f"pip install '{extra}' if you want it")
+
+
+def check_engines() -> Iterator[Finding]:
+    """Which persistence engines can be used here."""
+    try:
+        from toriwork.topology import available_engines
+
+        engines = available_engines()
+    except ImportError as error:
+        yield Finding("problem", "engines", f"none can be loaded: {error}", "pip install --upgrade toriwork")
+        return
+    if engines == ("simple",):
+        yield Finding("problem", "engines", "only the slow built-in one", "pip install gudhi")
+    else:
+        yield Finding("ok", "engines", ", ".join(engines))
+
+
+def check_environment() -> Iterator[Finding]:
+    """Where the state root comes from, and whether a shell ate its backslash."""
+    given = os.environ.get(ENV_NAME)
+    if not given:
+        capsule = nearest_capsule(Path.cwd())
+        source = f"{capsule}" if capsule else f"the platform's convention ({ENV_NAME} is not set, no {CAPSULE} found)"
+        yield Finding("ok", "state root", f"comes from {source}")
+    elif lost := lost_backslash(given):
+        yield Finding(
+            "problem", "state root", f"{ENV_NAME} is {given!r}: {lost}", f"export {ENV_NAME}='C:\\tori_state'"
+        )
+    else:
+        yield Finding("ok", "state root", f"comes from {ENV_NAME}")
+
+
+def check_state_root() -> Iterator[Finding]:
+    """Whether the state root can be written, on what disk it is, and how much room there is."""
+    try:
+        root = state_root()
+    except ToriworkError as error:
+        yield Finding("problem", "state root", str(error), f"set {ENV_NAME} to a directory of yours")
+        return
+    existing = next((folder for folder in (root, *root.parents) if folder.exists()), root)
+    if not existing.is_dir():
+        yield Finding("problem", "state root", f"{existing} is no directory", f"set {ENV_NAME} to another place")
+        return
+    if not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding("problem", "state root", f"{root} cannot be written", f"set {ENV_NAME} to a directory of yours")
+    else:
+        yield Finding("ok", "state root", f"{root}" + ("" if existing == root else " (made at the first write)"))
+    yield from _disk(existing)
+
+
+def check_registry() -> Iterator[Finding]:
+    """Whether there is a registry."""
+    try:
+        path = state_root() / REGISTRY_FILE
+    except ToriworkError:
+        return  # check_state_root has said so
+    if path.exists():
+        size = path.stat().st_size
+        yield Finding("ok", "registry", f"{path}, {size} bytes", "`toriwork registry verify` reads it all")
+    else:
+        yield Finding("ok", "registry", f"none yet at {path}")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_versions,
+    check_engines,
+    check_environment,
+    check_state_root,
+    check_registry,
+)
+
+
+def lost_backslash(path: str) -> str:
+    """Why a path looks like one of Windows after a shell took the backslash; empty when it does not."""
+    if re.match(r"[A-Za-z]:[^\\/]", path):
+        return f"a shell took the backslash behind {path[:2]!r}, this names a place in the working directory"
+    return ""
+
+
+def file_system(folder: Path, mounts: str) -> str:
+    """The type of the file system that holds ``folder``, by the lines of ``/proc/self/mounts``; "" when unknown."""
+    best, kind = "", ""
+    for fields in (mount.split() for mount in mounts.splitlines()):
+        if len(fields) < 3:
+            continue
+        place = fields[1].replace("\\040", " ")
+        if folder.is_relative_to(place) and len(place) >= len(best):
+            best, kind = place, fields[2]
+    return kind
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    import shutil
+
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        yield Finding("problem", "disk", f"{free / 1e6:.0f} MB free at {folder}", "make room, or move the state root")
+    kind = file_system(folder.resolve(), MOUNTS.read_text()) if MOUNTS.exists() else ""
+    if kind in NETWORK_FILE_SYSTEMS:
+        remedy = "put the state root on a local disk and copy the published file over"
+        yield Finding("note", "disk", f"{folder} is on {kind}, whose locks cannot be relied on", remedy)
+    else:
+        yield Finding("ok", "disk", f"{free / 1e9:.1f} GB free" + (f" on {kind}" if kind else ""))
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
