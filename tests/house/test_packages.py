@@ -22,6 +22,8 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb", "python-lmdb": "lmdb"}
 #: what the import statement says -> the distribution that holds it
 IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redzed-tda", "IPython": "ipywidgets"}
+#: what stands in this checkout
+OWN = {"toriwork", "tests", "tools", "benchmarks", "conftest"}
 #: needed by another requirement, which does not say so
 UNDECLARED_BY = {"scikit-learn": "gudhi.sklearn", "scipy": "gudhi.sklearn"}
 
@@ -32,9 +34,10 @@ def requirements(texts: list[str]) -> dict[str, SpecifierSet]:
     return {item.name.lower(): item.specifier for item in parsed if item.name != PROJECT["name"]}
 
 
-def declared() -> dict[str, SpecifierSet]:
-    extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
-    return requirements(PROJECT["dependencies"] + extras)
+def declared(*extras: str) -> dict[str, SpecifierSet]:
+    """What an install with these extras brings."""
+    optional = [text for extra in extras for text in PROJECT["optional-dependencies"][extra]]
+    return requirements(PROJECT["dependencies"] + optional)
 
 
 def conda() -> dict[str, SpecifierSet]:
@@ -58,11 +61,11 @@ def imported_by(folder: Path) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"toriwork"}
+    return names - set(sys.stdlib_module_names) - OWN
 
 
 def test_both_files_name_the_same_packages_with_the_same_bounds():
-    assert conda() == declared()
+    assert conda() == declared(*PROJECT["optional-dependencies"])
 
 
 def test_only_conda_forge_is_asked():
@@ -75,15 +78,29 @@ def test_the_environment_is_of_a_python_that_the_package_supports():
 
 
 def test_every_requirement_has_a_lower_bound():
-    assert [name for name, bounds in declared().items() if not any(">=" in str(bound) for bound in bounds)] == []
+    assert [
+        name
+        for name, bounds in declared(*PROJECT["optional-dependencies"]).items()
+        if not any(">=" in str(bound) for bound in bounds)
+    ] == []
 
 
 def test_every_import_of_the_package_is_declared():
-    runtime = requirements(
-        PROJECT["dependencies"] + PROJECT["optional-dependencies"]["demo"] + PROJECT["optional-dependencies"]["fast"]
-    )
+    runtime = declared("demo", "fast")
     missing = {name for name in imported_by(ROOT / "toriwork") if IMPORT_NAMES.get(name, name) not in runtime}
     assert missing == set()
+
+
+def test_every_import_of_the_benchmarks_is_declared():
+    peers = declared("demo", "bench")
+    missing = {name for name in imported_by(ROOT / "benchmarks") if IMPORT_NAMES.get(name, name) not in peers}
+    assert missing == set()
+
+
+def test_every_import_of_tests_and_tools_is_declared():
+    everything = declared(*PROJECT["optional-dependencies"])
+    names = imported_by(ROOT / "tests") | imported_by(ROOT / "tools") | imported_by(ROOT / "data_samples")
+    assert {name for name in names if IMPORT_NAMES.get(name, name) not in everything} == set()
 
 
 def test_nothing_is_required_of_a_user_that_no_code_needs():
