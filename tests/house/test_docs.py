@@ -85,6 +85,11 @@ def test_every_link_between_pages_leads_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_page_is_reached_from_the_index():
+    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
+    assert {page for page in pages if f"]({page})" not in PAGES["index.md"]} == set()
+
+
 @pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
 def test_the_docs_name_every_command():
     told = subprocess.run(
