@@ -60,6 +60,7 @@ def test_the_code_as_it_is_keeps_it():
         pytest.param("widgets/panel", "import ipywidgets", id="widgets know ipywidgets"),
         pytest.param("migrate/sqlite", "import sqlite3", id="the migration reads databases"),
         pytest.param("storage/table", "import pyarrow.parquet", id="the store knows pyarrow"),
+        pytest.param("synthesis/log", "import pyarrow", id="the token log has a schema"),
         pytest.param("cli/demo", "import toriwork.plots, toriwork.registry, toriwork.errors", id="downwards"),
         pytest.param("__main__", "import toriwork.cli", id="python -m toriwork"),
         pytest.param("checks", "import toriwork.errors", id="checks raise errors"),
@@ -85,7 +86,7 @@ def test_what_is_allowed_passes(small_house, module, source):
         pytest.param("widgets/panel", "import matplotlib.pyplot", id="matplotlib outside plots"),
         pytest.param("plots/cloud", "import ipywidgets", id="ipywidgets outside widgets"),
         pytest.param("registry/rows", "import sqlite3", id="a database outside the migration"),
-        pytest.param("cells/core", "import pyarrow", id="pyarrow outside store and registry"),
+        pytest.param("topology/betti", "import pyarrow", id="pyarrow where nothing is stored"),
     ],
 )
 def test_each_kind_of_breach_is_caught(small_house, module, source):
