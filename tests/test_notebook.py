@@ -48,3 +48,15 @@ def test_two_sessions_say_and_draw_the_same() -> None:
     assert np.array_equal(first.rng().normal(size=5), second.rng().normal(size=5))
     assert not np.array_equal(first.rng(0).normal(size=5), first.rng(1).normal(size=5))
     assert not np.array_equal(first.rng().normal(size=5), notebook.setup(seed=4).rng().normal(size=5))
+
+
+def test_stores_that_were_left_open_are_closed_first_and_nothing_is_said(tmp_path: Path) -> None:
+    code = (
+        "from toriwork import TorusRegistry, emit_token, notebook\n"  # the stores' exit handlers come before ours
+        "session = notebook.setup()\nregistry = TorusRegistry()\nregistry.record_shape([[0.0, 1.0]], (1, 0))\n"
+        "emit_token({'type': 'x', 'value': 1})\nsession = notebook.setup()\nassert registry.closed\n"
+        "kept = TorusRegistry()\nkept.record_shape([[0.0, 1.0]], (1, 0))\nprint(session.state_root)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert not Path(done.stdout.strip()).exists()

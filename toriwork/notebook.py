@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 PREFIX = "toriwork-notebook-"
 #: one thread adds floats in one order
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+EXIT_SECONDS = 10.0  #: so long for Betti numbers that are still being computed, as the registry itself waits
 
 _current: list[Session] = []
 
@@ -61,7 +64,7 @@ def setup(seed: int = 0) -> Session:
         os.environ.setdefault(name, "1")
     while _current:
         _remove(_current.pop())
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
     os.environ[ENV_NAME] = str(folder)
     session = Session(folder, seed, toriwork.__version__)
     _current.append(session)
@@ -71,4 +74,20 @@ def setup(seed: int = 0) -> Session:
 
 def _remove(session: Session) -> None:
     atexit.unregister(_remove)
+    _close_stores(session.state_root)
     shutil.rmtree(session.state_root, ignore_errors=True)
+
+
+def _close_stores(folder: Path) -> None:
+    """Close what is open below the folder: the stores' own exit handlers run later, when their files are gone."""
+    if "toriwork.storage.table" not in sys.modules:
+        return
+    from toriwork.registry import shared
+    from toriwork.storage import table
+
+    for registry in list(shared.OPEN):
+        if registry.path.is_relative_to(folder):
+            registry.finish(EXIT_SECONDS)
+    for store in list(table._OPEN):  # noqa: SLF001 - the storage has no public way to close all below a folder
+        if store.path.is_relative_to(folder):
+            store.close()
