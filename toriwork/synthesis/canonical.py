@@ -1,0 +1,277 @@
+"""Any JSON-like value as the one text that stands for it: RFC 8785, and tags for what JSON lacks.
+
+The bytes written here are what a token's id is the hash of: a change here changes every id, so nothing is ever
+changed, only added. What cannot be represented is refused with the key where it stands.
+
+Sources: RFC 8785 (doi:10.17487/RFC8785), sect. 3.2.2 (numbers, strings) and 3.2.3 (order of keys);
+ECMA-262, Number::toString.
+"""
+
+from __future__ import annotations
+
+import json
+import json.encoder
+import math
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from toriwork.errors import BadInput
+
+SMALL_ARRAY = 64  #: arrays of up to so many elements are written as lists, larger ones by content
+EXACT = 2**53 - 1  #: larger integers have no exact double; they are tagged
+_ARRAY_PERSON = b"toriwork.array.1"
+_SURROGATES = "\ud800"  # from here on, code points and UTF-16 units sort differently
+_MANY_KEYS = 4096
+
+_quote = json.encoder.encode_basestring  # its escapes are those of RFC 8785
+_heads: dict[str, str] = {}  # key -> ',"key":' for keys that sort alike in both orders
+
+
+class _Refused(Exception):
+    """A value has no form; ``path`` grows on the way up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.path: list[str] = []
+
+
+#: what :func:`write` raises; :func:`canonical` says it in words
+REFUSALS = (_Refused, UnicodeEncodeError, RecursionError)
+
+
+def canonical(value: Any, name: str = "measurement") -> str:
+    """The canonical JSON text of a value.
+
+    Parameters
+    ----------
+    value : Any
+        None, bool, int, float, str, list, tuple, mappings with text keys, NumPy scalars and arrays, nested in any
+        way. 1 and 1.0 are one number, tuples are lists, arrays of up to 64 elements are lists; a larger array is
+        ``{"$nd":{"dtype","h","shape"}}`` with the BLAKE2b-160 of its little-endian C-order bytes. NaN, infinity and
+        integers beyond 2**53 - 1 are tagged ``{"$f":"nan"}``, ``{"$i":"..."}``. A leading "$" of a key is doubled.
+    name : str
+        What the value is called in an error.
+
+    Raises
+    ------
+    BadInput
+        Something in it has no form; the message names its key.
+    """
+    try:
+        text = write(value)
+        text.encode()
+    except _Refused as refused:
+        raise BadInput(f"{name}: {_at(refused.path)}{refused}") from None
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{name}: {_at(_find_surrogate(value))}a lone surrogate has no UTF-8 form: {error}") from None
+    except RecursionError:
+        raise BadInput(f"{name}: it is nested too deeply, or holds itself") from None
+    return text
+
+
+def write(value: Any) -> str:
+    """The canonical text of a value whose strings were not checked for lone surrogates."""
+    return _WRITERS.get(type(value), _other)(value)
+
+
+def _object(mapping: Mapping[Any, Any]) -> str:
+    parts = []
+    key: Any = None
+    try:
+        # floats, texts and small integers are written here: one call less for nearly every value there is
+        for key in sorted(mapping):
+            head = _heads.get(key) or _head(key)
+            if head is None:
+                return _object_by_units(mapping)
+            value = mapping[key]
+            kind = type(value)
+            if kind is float and 1e-4 <= value < 1e15 and value % 1.0:
+                parts.append(head + repr(value))
+            elif kind is str:
+                parts.append(head + _quote(value))
+            else:
+                parts.append(head + write(value))
+    except _Refused as refused:
+        refused.path.insert(0, str(key))
+        raise
+    except TypeError:  # keys that cannot be compared
+        raise _Refused(_bad_key(mapping)) from None
+    return "{" + "".join(parts)[1:] + "}"
+
+
+def _head(key: Any) -> str | None:
+    """What stands in front of a value; None when the key sorts differently by UTF-16 units."""
+    if not isinstance(key, str):
+        raise _Refused(f"keys are texts, given was {key!r}")
+    if max(key, default="") >= _SURROGATES:
+        return None
+    if len(_heads) >= _MANY_KEYS:
+        _heads.clear()
+    text = _heads[str.__str__(key)] = f",{_key(key)}:"
+    return text
+
+
+def _key(key: str) -> str:
+    return _quote("$" + key if key.startswith("$") else str.__str__(key))
+
+
+def _object_by_units(mapping: Mapping[Any, Any]) -> str:
+    for key in mapping:
+        if not isinstance(key, str):
+            raise _Refused(f"keys are texts, given was {key!r}")
+    parts = []
+    for key in sorted(mapping, key=_units):
+        try:
+            parts.append(f"{_key(key)}:{write(mapping[key])}")
+        except _Refused as refused:
+            refused.path.insert(0, key)
+            raise
+    return "{" + ",".join(parts) + "}"
+
+
+def _units(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def in_unit_order(texts: set[str]) -> list[str]:
+    """Texts sorted by UTF-16 code units."""
+    return sorted(texts, key=_units)
+
+
+def _bad_key(mapping: Mapping[Any, Any]) -> str:
+    return next(f"keys are texts, given was {key!r}" for key in mapping if not isinstance(key, str))
+
+
+def _array(values: list[Any] | tuple[Any, ...]) -> str:
+    try:
+        return "[" + ",".join(map(write, values)) + "]"
+    except _Refused:
+        for index, value in enumerate(values):
+            try:
+                write(value)
+            except _Refused as refused:
+                refused.path.insert(0, f"[{index}]")
+                raise
+        raise
+
+
+def _integer(value: int) -> str:
+    return repr(value) if -EXACT <= value <= EXACT else f'{{"$i":"{value}"}}'
+
+
+def _number(value: float) -> str:
+    """A double as ECMAScript writes it: the shortest digits that read back, decimal from 1e-6 to below 1e21."""
+    if not math.isfinite(value):
+        return '{"$f":"nan"}' if math.isnan(value) else '{"$f":"inf"}' if value > 0 else '{"$f":"-inf"}'
+    if value == 0:
+        return "0"  # -0.0 too
+    text = repr(value)
+    mantissa, _, exponent = text.partition("e")
+    if not exponent:
+        return text.removesuffix(".0")
+    sign = "-" if mantissa[0] == "-" else ""
+    digits = mantissa.lstrip("-").replace(".", "").removesuffix("0") or "0"
+    power = int(exponent)
+    if 0 <= power < 21:  # repr turns to exponents at 1e16, where no digit is left behind the point
+        return sign + digits.ljust(power + 1, "0")
+    if -7 < power < 0:
+        return sign + "0." + "0" * (-power - 1) + digits
+    behind = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{sign}{digits[0]}{behind}e{power:+d}"
+
+
+def _other(value: Any) -> str:
+    """Subclasses, mappings and NumPy: what the common cases left over."""
+    if isinstance(value, np.generic) and not isinstance(value, str | float):
+        plain = value.item()
+        if not isinstance(plain, np.generic):  # a longdouble has no plain form
+            return write(plain)
+    for kind, plain_of, writer in _SUBCLASSES:
+        if isinstance(value, kind):
+            return writer(plain_of(value))
+    raise _Refused(f"{type(value).__name__} has no JSON form: {value!r:.80}")
+
+
+def _ndarray(array: np.ndarray[Any, Any]) -> str:
+    if isinstance(array, np.ma.MaskedArray):
+        raise _Refused("a masked array has no single meaning; fill it first")
+    if array.size <= SMALL_ARRAY:
+        return write(array.tolist())
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise _Refused(f"an array of dtype {array.dtype} has no form; real numbers of up to 8 bytes are wanted")
+    wanted = array.dtype.newbyteorder("<")
+    plain = np.array(array, dtype=wanted, order="C")
+    if wanted.kind == "f":
+        plain += wanted.type(0)  # -0.0 becomes 0.0
+        plain[np.isnan(plain)] = np.nan  # one NaN, whatever its payload
+    digest = blake2b(plain.tobytes(), digest_size=20, person=_ARRAY_PERSON).hexdigest()
+    shape = write(list(array.shape))
+    return f'{{"$nd":{{"dtype":{_quote(wanted.str)},"h":"{digest}","shape":{shape}}}}}'
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _quote,
+    float: _number,
+    dict: _object,
+    int: _integer,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: "null",
+    list: _array,
+    tuple: _array,
+}
+#: a base, what makes a plain value of its subclasses, and what writes that
+_SUBCLASSES: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], str]], ...] = (
+    (np.ndarray, np.asanyarray, _ndarray),
+    (str, str.__str__, _quote),
+    (int, int, _integer),
+    (float, float, _number),
+    (Mapping, dict, _object),
+    (list, tuple, _array),
+    (tuple, tuple, _array),
+)
+
+
+def read(text: str | bytes) -> Any:
+    """What a canonical text stands for, tags still in it: numbers are those that were written."""
+    return json.loads(text, parse_int=_parse_integer)
+
+
+def _parse_integer(text: str) -> int | float:
+    value = int(text)
+    return value if -EXACT <= value <= EXACT else float(text)  # a larger integer would have been tagged
+
+
+def restore(value: Any) -> Any:
+    """What was written, from the parsed text: tags become numbers again; an array kept by content stays its tag."""
+    if isinstance(value, list):
+        return [restore(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((tag, inner),) = value.items()
+        if tag == "$f":
+            return float(inner)
+        if tag == "$i":
+            return int(inner)
+        if tag == "$nd":
+            return value
+    return {key[1:] if key.startswith("$$") else key: restore(inner) for key, inner in value.items()}
+
+
+def _at(path: list[str]) -> str:
+    return f"key {'.'.join(path).replace('.[', '[')!r}: " if path else ""
+
+
+def _find_surrogate(value: Any) -> list[str]:
+    """Where the first text stands that has no UTF-8 form."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, inner in items:
+        try:
+            write([key, inner]).encode()
+        except UnicodeEncodeError:
+            step = ascii(key)[1:-1] if isinstance(key, str) else f"[{key}]"
+            return [step, *_find_surrogate(inner)]
+    return []

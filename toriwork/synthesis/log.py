@@ -1,0 +1,172 @@
+"""The token log: every emission as one row of ``observer_tokens.parquet``, safe once ``append`` returned.
+
+One emission is one frame: a few fixed bytes and the body that was hashed. Columns are made of it when somebody
+publishes or reads, so that an emission costs one ``write()`` and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toriwork.errors import DamagedFile
+from toriwork.storage import ParquetTable, Payload, TableSpec, unify
+from toriwork.synthesis.identity import PREFIX, digest_of, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from toriwork.storage.frames import Address
+
+SCHEMA = pa.schema(
+    [
+        ("token_id", pa.string()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),  # of the emission, by the clock of the store
+        ("type", pa.string()),
+        ("source", pa.string()),
+        ("subject", pa.string()),
+        ("refs", pa.list_(pa.string())),
+        ("body", pa.string()),  # the bytes that the id is the hash of
+        ("given_timestamp", pa.string()),  # what the caller said
+        ("sequence", pa.int64()),  # of the emitting ObserverSynthesis
+        ("row_id", pa.string()),
+    ]
+)
+# layout version, digest, sequence, bytes of the given time (-1: none), bytes of the body
+_ROW = struct.Struct("<B20sQiI")
+_LAYOUT = 1
+
+
+class TokenRow(NamedTuple):
+    """One emission, unpacked."""
+
+    digest: bytes
+    sequence: int
+    given_time: str | None
+    body: bytes
+
+
+def pack(digest: bytes, sequence: int, given_time: str | None, body: bytes) -> bytes:
+    """One emission as the payload of a frame."""
+    if given_time is None:
+        return _ROW.pack(_LAYOUT, digest, sequence, -1, len(body)) + body
+    time = given_time.encode("utf-8", "backslashreplace")
+    return _ROW.pack(_LAYOUT, digest, sequence, len(time), len(body)) + time + body
+
+
+def unpack(payload: Payload) -> list[TokenRow]:
+    """The emissions of a frame."""
+    rows, at = [], 0
+    for _ in range(payload.n_rows):
+        layout, digest, sequence, n_time, n_body = _ROW.unpack_from(payload.data, at)
+        if layout != _LAYOUT:
+            raise DamagedFile(
+                f"journal {payload.journal}, frame {payload.frame}: token layout {layout} is not known; "
+                "a newer version may have written it"
+            )
+        at += _ROW.size
+        time = None if n_time < 0 else str(payload.data[at : at + n_time], "utf-8")
+        at += max(0, n_time)
+        rows.append(TokenRow(digest, sequence, time, bytes(payload.data[at : at + n_body])))
+        at += n_body
+    return rows
+
+
+class TokenCodec:
+    """Frames of emissions to columns."""
+
+    def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
+        """The emissions of some frames, in order."""
+        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        for payload in payloads:
+            for position, row in enumerate(unpack(payload)):
+                core = parse(row.body)
+                time_ns = payload.time_ns + position
+                values = (
+                    PREFIX + row.digest.hex(),
+                    time_ns // 1000,
+                    core.type,
+                    core.source,
+                    core.subject,
+                    core.refs,
+                    row.body.decode(),
+                    row.given_time,
+                    row.sequence,
+                    f"{time_ns:016x}{payload.journal[:16]}",
+                )
+                for name, value in zip(SCHEMA.names, values, strict=True):
+                    columns[name].append(value)
+        return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+
+    def open_positions(self, payload: Payload) -> Sequence[int]:
+        """No row waits for anything."""
+        return ()
+
+    def upgrade(self, table: pa.Table) -> pa.Table:
+        """A log of an older version, columns that it lacks as nulls."""
+        return unify(table, SCHEMA)
+
+
+SPEC = TableSpec(SCHEMA, TokenCodec(), row_id="row_id", time="timestamp", dictionary=("type", "source"))
+
+
+class TokenLog:
+    """The log in one file; any number of handles, threads and processes may emit into it at once.
+
+    Raises
+    ------
+    DamagedFile, StoreMismatch, VersionTooOld, LockUnavailable
+        The files cannot be used as they are; nothing was changed, the message has the remedy.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._table = ParquetTable(path, SPEC)
+        self._append = self._table.append
+
+    @property
+    def path(self) -> Path:
+        """The public file."""
+        return self._table.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether the log was closed."""
+        return self._table.closed
+
+    def append(self, digest: bytes, sequence: int, given_time: str | None, body: bytes) -> None:
+        """Return when the emission survives the death of the process."""
+        self._append(pack(digest, sequence, given_time, body))
+
+    def rows(self) -> pa.Table:
+        """Every emission in the order of the clock, unpublished ones included."""
+        batches = list(self._batches(None))
+        return pa.Table.from_batches(batches, schema=SCHEMA).sort_by("row_id")
+
+    def body_of(self, token: str) -> bytes | None:
+        """The body that stands in the log under a token, or None; one that does not hash to it is preferred."""
+        found: bytes | None = None
+        for batch in self._batches(["token_id", "body"]):
+            for text in set(batch.filter(pc.equal(batch["token_id"], token))["body"].to_pylist()):
+                found = bytes(text, "utf-8")
+                if PREFIX + digest_of(found).hex() != token:
+                    return found
+        return found
+
+    def _batches(self, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+        with self._table.view() as view:
+            yield from view.base_batches(columns)
+            for batch in view.pending_batches():
+                yield batch if columns is None else batch.select(columns)
+
+    def flush(self, publish: bool | None = None) -> None:
+        """Return when every emission before survives a power cut; ``publish=True``: when the public file has it."""
+        self._table.flush(publish)
+
+    def close(self) -> None:
+        """Flush and give up the files; more calls do nothing."""
+        self._table.close()

@@ -1,0 +1,64 @@
+"""The shared ObserverSynthesis of this process, one per state root, and the functions that speak to it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from toriwork.state import ENV_NAME, state_root
+from toriwork.synthesis.observer import Monitor, ObserverSynthesis
+
+LOG_FILE = "observer_tokens.parquet"
+_MANY_SETTINGS = 256
+
+_M = TypeVar("_M", bound=Monitor)
+
+_lock = threading.Lock()
+_by_path: dict[str, ObserverSynthesis] = {}
+_by_setting: dict[tuple[str | None, str], ObserverSynthesis] = {}  # finding the state root costs more than a token
+
+
+def get_observer_synthesis() -> ObserverSynthesis:
+    """The shared synthesis of the state root; its log is ``observer_tokens.parquet`` there, opened at first use."""
+    setting = os.environ.get(ENV_NAME)
+    key = (setting, "" if setting is not None and setting[:1] == "/" else os.getcwd())  # noqa: PTH109 - a bare text
+    found = _by_setting.get(key)
+    return found if found is not None else _find(key)
+
+
+def _find(key: tuple[str | None, str]) -> ObserverSynthesis:
+    path = os.path.realpath(state_root() / LOG_FILE)
+    with _lock:
+        found = _by_path.get(path)
+        if found is None:
+            found = _by_path[path] = ObserverSynthesis(path=path)
+        if len(_by_setting) >= _MANY_SETTINGS:
+            _by_setting.clear()
+        _by_setting[key] = found
+    return found
+
+
+def emit_token(measurement: Mapping[str, Any]) -> str:
+    """The token of a measurement, emitted by the shared synthesis; see :meth:`ObserverSynthesis.emit_token`."""
+    return get_observer_synthesis().emit_token(measurement)
+
+
+def integrate_with_eigensentry(guard: _M) -> _M:
+    """The guard, bound to the shared synthesis."""
+    return get_observer_synthesis().integrate_with_eigensentry(guard)
+
+
+def integrate_with_origin_sentry(sentry: _M) -> _M:
+    """The sentry, bound to the shared synthesis."""
+    return get_observer_synthesis().integrate_with_origin_sentry(sentry)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
