@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 PREFIX = "toriwork-notebook-"
 #: one thread adds floats in one order
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-EXIT_SECONDS = 10.0  #: so long for Betti numbers that are still being computed, as the registry itself waits
 
 _current: list[Session] = []
 
@@ -80,14 +79,14 @@ def _remove(session: Session) -> None:
 
 def _close_stores(folder: Path) -> None:
     """Close what is open below the folder: the stores' own exit handlers run later, when their files are gone."""
-    if "toriwork.storage.table" not in sys.modules:
+    if "toriwork.registry" not in sys.modules and "toriwork.storage" not in sys.modules:
         return
-    from toriwork.registry import shared
-    from toriwork.storage import table
+    from toriwork.registry import TorusRegistry
+    from toriwork.storage import ParquetTable
 
-    for registry in list(shared.OPEN):
-        if registry.path.is_relative_to(folder):
-            registry.finish(EXIT_SECONDS)
-    for store in list(table._OPEN):  # noqa: SLF001 - the storage has no public way to close all below a folder
-        if store.path.is_relative_to(folder):
-            store.close()
+    # registries first, since they wait for Betti numbers; `isinstance` would wake lazy proxies, so the type is asked;
+    # one that failed to open has no state yet and counts as closed
+    for kind in (TorusRegistry, ParquetTable):
+        for store in [found for found in gc.get_objects() if type(found) is kind]:
+            if not getattr(store, "closed", True) and store.path.is_relative_to(folder):
+                store.close()
