@@ -1,0 +1,56 @@
+"""Work in a process of its own, whose memory and imports are its own too: ``python -m benchmarks.child``.
+
+Light on purpose: what is imported here counts in every child's memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def call(function: str, **arguments: Any) -> dict[str, Any]:
+    """What ``module:function`` returned in a fresh process; the arguments and the answer have a JSON form."""
+    command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had resident."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        import resource
+
+        # a child starts with the figure of its parent here, and macOS counts bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def written_bytes() -> int:
+    """Bytes that this process handed to the operating system for writing; 0 where nobody counts them."""
+    try:
+        counts = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return int(dict(line.split(": ") for line in counts)["wchar"])
+
+
+def end_at_once(answer: dict[str, Any]) -> NoReturn:
+    """Answer and leave without closing anything, as a killed process does."""
+    print(json.dumps(answer), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    module, name = sys.argv[1].split(":")
+    print(json.dumps(getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))), flush=True)

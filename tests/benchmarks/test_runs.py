@@ -1,0 +1,78 @@
+"""Each benchmark runs in its smallest form, says its lines, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.__main__ import NAMES, main
+from benchmarks.child import ROOT, call
+from benchmarks.report import HEADINGS
+from benchmarks.rounds import take_turns
+
+#: benchmark -> a name in its lines, and the peers that it must show
+EXPECTED = {
+    "import": ("import toriwork", {"python -c pass"}),
+    "single": (
+        "record_shape",
+        {"SQLite WAL/NORMAL", "SQLite WAL/OFF", "SQLite WAL/FULL", "LMDB sync=False", "LMDB sync=True"}
+        | {"DuckDB", "Delta", "legacy"},
+    ),
+    "batches": ("record_shapes of 10 clouds", {"tobytes + BLAKE2b + CRC32 + write", "SQLite, one transaction"}),
+    "power": ("power, 1 thread", {"write + fdatasync", "write + fdatasync, 1 thread"}),
+    "loop": (
+        "record, compute, flush, publish: independent clouds",
+        {"bare gudhi, n_jobs=1", "bare gudhi, n_jobs=2"},
+    ),
+    "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
+    "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
+}
+
+
+def test_every_benchmark_is_expected():
+    assert tuple(EXPECTED) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_smallest_form(name, tmp_path, capsys):
+    assert main([name, "--size", "smallest", "--json", "--state", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    lines = json.loads(told.out)["lines"]
+    wanted, peers = EXPECTED[name]
+    assert wanted in {line["name"] for line in lines}
+    assert {line["peer_name"] for line in lines} == peers
+    assert all(math.isfinite(line["ratio"]) and line["ratio"] >= 0 for line in lines)
+    assert {"met", "missed"} & {line["verdict"] for line in lines}
+    assert f"{name}: begins" in told.err
+    assert ("the targets speak of a million" in told.err) == (name in ("flat", "opening"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_prints_a_table(tmp_path, capsys):
+    main(["import", "--size", "smallest", "--state", str(tmp_path)])
+    about, headings, _, line, summary = capsys.readouterr().out.splitlines()
+    assert "cores" in about
+    assert headings.split() == list(HEADINGS)
+    assert line.startswith("import toriwork")
+    assert summary.startswith("1 lines")
+
+
+def test_an_unknown_name_is_refused(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "nonsense", "--state", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+
+
+def test_turns_begin_with_another_contestant_each_round():
+    order = []
+    take_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert "".join(order) == "abbaab"
+
+
+def test_a_child_answers_with_what_its_function_returned(tmp_path):
+    assert call("benchmarks.flat:percentile", values=[3.0, 1.0, 2.0], share=0.5) == 2.0
