@@ -11,9 +11,9 @@ from toriwork.cli import doctor, main
 
 MOUNTS = "\n".join(
     [
-        "overlay / overlay rw 0 0",
-        "nas:/export /home/with\\040space nfs4 rw 0 0",
         "tmpfs /home/with\\040space/fast tmpfs rw 0 0",
+        "nas:/export /home/with\\040space nfs4 rw 0 0",
+        "overlay / overlay rw 0 0",
         "short",
     ]
 )
