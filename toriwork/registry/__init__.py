@@ -12,12 +12,19 @@ from toriwork.state import registry_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from toriwork.registry.spectral import SpectralDB as SpectralDB
+    from toriwork.registry.spectral import SpectralSignature as SpectralSignature
+
     REG_PATH: Path
 
-__all__ = ["REG_PATH", "Budget", "TorusRegistry", "get_torus_registry"]
+__all__ = ["REG_PATH", "Budget", "SpectralDB", "SpectralSignature", "TorusRegistry", "get_torus_registry"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "REG_PATH":  # asked for anew each time: the environment may have changed since the import
         return registry_path()
+    if name in ("SpectralDB", "SpectralSignature"):
+        from toriwork.registry import spectral
+
+        return getattr(spectral, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
