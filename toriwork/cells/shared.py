@@ -1,0 +1,46 @@
+"""The shared TorusCells of this process, one per registry, and the two numbers of a cloud without any of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from toriwork.cells.cells import TorusCells
+from toriwork.cells.shape import is_spectrum
+from toriwork.registry import get_torus_registry
+from toriwork.topology import estimate_betti
+
+_lock = threading.Lock()
+_shared: dict[str, TorusCells] = {}
+
+
+def get_torus_cells() -> TorusCells:
+    """The shared cells of the default registry, as the environment names it now."""
+    registry = get_torus_registry()
+    key = str(registry.path)
+    with _lock:
+        found = _shared.get(key)
+        if found is None or found.registry is not registry:  # the registry was closed and opened again
+            found = _shared[key] = TorusCells(registry)
+    return found
+
+
+def betti0_1(vertices: Any) -> tuple[float, float]:
+    """``(b0, b1)``: the estimated Betti numbers of the space behind a cloud; NaN where undecided.
+
+    Touches no file. A spectrum (1-D or complex) has two NaN.
+
+    Parameters
+    ----------
+    vertices : array_like of shape (n_points, dim)
+        Finite real coordinates.
+
+    Raises
+    ------
+    BadInput
+        See :func:`toriwork.topology.estimate_betti`.
+    """
+    if is_spectrum(vertices):
+        return float("nan"), float("nan")
+    b0, b1 = estimate_betti(vertices, max_dimension=1).numbers
+    return b0, b1
