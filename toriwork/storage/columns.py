@@ -198,7 +198,7 @@ class ParquetSource:
             reader = pq.ParquetFile(self._handle.arrow(), page_checksum_verification=True, pre_buffer=False)
             for group in range(reader.num_row_groups):
                 yield from reader.read_row_group(group, columns=columns).to_batches()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             if isinstance(error, StoreError):
                 raise
             raise damaged(self.path, f"its data cannot be read: {error}") from error
@@ -224,4 +224,3 @@ def parquet_format() -> pads.ParquetFileFormat:
     return pads.ParquetFileFormat(
         default_fragment_scan_options=pads.ParquetFragmentScanOptions(page_checksum_verification=True)
     )
-

@@ -11,10 +11,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from toriwork.errors import LockUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +32,11 @@ else:
 
 #: file systems on which flock may be local to one host or missing; publishing there is refused
 NETWORK_FILE_SYSTEMS = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs fuse.sshfs fuse.glusterfs ocfs2 gfs2".split()
+    "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs ocfs2 gfs2 orangefs panfs vboxsf prl_fs "
+    "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.gcsfuse fuse.rclone".split()
 )
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
 
 
@@ -123,7 +130,13 @@ class OsHandle:
         except OSError as error:
             if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK):
                 return False
+            if error.errno in _NO_LOCKS:
+                raise LockUnavailable(
+                    f"the file system offers no locks ({error}); keep the state root on a local disk, "
+                    "or read with read_only=True"
+                ) from error
             raise
+        _LOCKED.add(self)
         return True
 
     def unlock(self) -> None:
@@ -151,7 +164,10 @@ class OsHandle:
         import pyarrow as pa
 
         if sys.platform == "linux":  # a native reader needs no GIL; /proc names the open file, not the path
-            return pa.OSFile(f"/proc/self/fd/{self._fd}")
+            try:
+                return pa.OSFile(f"/proc/self/fd/{self._fd}")
+            except OSError:  # no /proc here, or a file that may be read but not opened once more
+                return pa.PythonFile(io.FileIO(os.dup(self._fd)), mode="r")
         return pa.PythonFile(io.FileIO(os.dup(self._fd)), mode="r")  # pragma: no cover
 
     def close(self) -> None:
@@ -162,6 +178,19 @@ class OsHandle:
 
     def __del__(self) -> None:
         self.close()
+
+
+#: descriptors with a lock: a forked child closes its copies, or the locks would outlive the parent
+_LOCKED: weakref.WeakSet[OsHandle] = weakref.WeakSet()
+
+
+def _close_inherited() -> None:
+    for handle in list(_LOCKED):
+        handle.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)
 
 
 class OsFiles:
@@ -246,17 +275,19 @@ class OsFiles:
             lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         except OSError:
             return "unknown"
-        mounts = (line.split() for line in lines)
-        wanted = os.path.realpath(folder)
-        found = max(
-            (
-                (len(parts[4]), parts[parts.index("-") + 1])
-                for parts in mounts
-                if wanted == parts[4] or wanted.startswith(parts[4].rstrip("/") + "/")
-            ),
-            default=(0, "unknown"),
-        )
-        return found[1]
+        return file_system_of(os.path.realpath(folder), lines)
+
+
+def file_system_of(folder: str, mountinfo: Sequence[str]) -> str:
+    """The type of the file system that a real path lies on, by the lines of ``/proc/self/mountinfo``."""
+    longest, found = -1, "unknown"
+    for line in mountinfo:
+        parts = line.split()
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), parts[4])
+        inside = folder == point or folder.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= longest:  # of two mounts on one place the later one is seen
+            longest, found = len(point), parts[parts.index("-") + 1]
+    return found
 
 
 def _file_stat(found: os.stat_result) -> FileStat:

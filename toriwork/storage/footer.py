@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, VersionTooOld
@@ -25,6 +26,7 @@ MAGIC = b"PAR1"
 KEY_DIGEST = b"toriwork.footer_blake2b"
 KEY_FACTS = b"toriwork.store"
 _ZEROS = b"0" * 64
+_FIELD = KEY_DIGEST + b"\x18\x40"  # in Thrift's compact protocol: the key, then a text of 64 bytes
 _TAIL = 8  # footer length and magic
 _FIRST_READ = 64 * 1024
 
@@ -85,33 +87,48 @@ def read_footer(handle: Handle, path: Path) -> Footer:
     if length + _TAIL > len(tail):
         tail = handle.read_at(size - _TAIL - length, _TAIL + length)
     footer = tail[-_TAIL - length :]
+    digest = _check_digest(footer, path)
     try:
         # Arrow wants a whole file; it reads nothing but the end of it
         metadata = pq.read_metadata(io.BytesIO(MAGIC + footer))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, f"its footer cannot be read: {error}") from error
-    pairs = metadata.metadata or {}
-    stated = pairs.get(KEY_DIGEST)
-    if stated is None and KEY_FACTS not in pairs:
-        if KEY_DIGEST[:14] in footer or KEY_FACTS in footer:
-            raise damaged(path, "its footer is damaged")
+    if digest is None:
         return Footer(metadata, None, footer_digest(footer), size - _TAIL - length)
-    if stated is None or footer.count(stated) != 1 or footer_digest(footer.replace(stated, _ZEROS)) != stated.decode():
-        raise damaged(path, "its footer fails its checksum")
-    facts = Facts.from_json(pairs[KEY_FACTS])
+    facts = Facts.from_json(metadata.metadata[KEY_FACTS])
     if facts.min_reader > frames.FORMAT:
         raise VersionTooOld(f"{path}: needs toriwork format {facts.min_reader}, this one reads {frames.FORMAT}")
     if facts.n_rows != metadata.num_rows:
         raise damaged(path, f"it states {facts.n_rows} rows and holds {metadata.num_rows}")
-    return Footer(metadata, facts, stated.decode(), size - _TAIL - length)
+    return Footer(metadata, facts, digest, size - _TAIL - length)
+
+
+def _check_digest(footer: bytes, path: Path) -> str | None:
+    """The digest that a footer states of itself, or None when it states none; looked at before anything is parsed."""
+    at = _digest_at(footer)
+    if at is None:
+        if any(name in footer for name in (KEY_DIGEST[:14], KEY_DIGEST[8:], KEY_FACTS)):
+            raise damaged(path, "its footer is damaged")
+        return None
+    stated = footer[at : at + len(_ZEROS)]
+    if footer_digest(footer[:at] + _ZEROS + footer[at + len(_ZEROS) :]).encode() != stated:
+        raise damaged(path, "its footer fails its checksum")
+    return stated.decode()
+
+
+def _digest_at(footer: bytes) -> int | None:
+    """Where the digest stands. The last place that looks like it: in front of it lie statistics of the user's texts."""
+    at = footer.rfind(_FIELD)
+    return at + len(_FIELD) if 0 <= at <= len(footer) - len(_FIELD) - len(_ZEROS) else None
 
 
 def sealed_footer(raw: bytes) -> tuple[bytes, str]:
     """A footer as Arrow wrote it, with the digest patched into its field; and the digest."""
-    if raw.count(_ZEROS) != 1:
-        raise DamagedFile("the footer to be sealed has no single field for its digest")
+    at = _digest_at(raw)
+    if at is None or raw[at : at + len(_ZEROS)] != _ZEROS:
+        raise DamagedFile("the footer to be sealed has no field for its digest")
     digest = footer_digest(raw)
-    return raw.replace(_ZEROS, digest.encode()), digest
+    return raw[:at] + digest.encode() + raw[at + len(_ZEROS) :], digest
 
 
 def footer_digest(footer: bytes) -> str:

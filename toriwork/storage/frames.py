@@ -27,7 +27,8 @@ _TARGET = struct.Struct("<16sQI")
 
 FILE_HEADER_BYTES = _FILE_HEADER.size + _CRC.size
 FRAME_HEADER_BYTES = _FRAME_HEADER.size + _CRC.size
-MAX_PAYLOAD = 2**32 - 1
+#: one write() takes less than 2 GiB, and a batch of one-byte numbers of this size still fits Arrow's 32-bit offsets
+MAX_PAYLOAD = 2**30
 
 
 class Kind(IntEnum):

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+import secrets
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from toriwork.errors import DamagedFile, StoreMismatch
+from toriwork.errors import DamagedFile, StoreError, StoreMismatch
 
 if TYPE_CHECKING:
     from toriwork.storage.columns import ParquetSource
     from toriwork.storage.files import Files, Handle
+
+
+TEMPORARY_SUFFIX = ".tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,15 @@ class Places:
 
     @property
     def temporary(self) -> Path:
-        """The next public file while it is being written; only the holder of the lock writes it."""
-        return self.base.with_name(f".{self.base.stem}.tmp")
+        """A new name for the next public file while it is being written.
+
+        Never the same twice: if somebody removes the lock file, two publishers must not write into one file.
+        """
+        return self.base.with_name(f".{self.base.stem}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+
+    def is_temporary(self, name: str) -> bool:
+        """Whether a name beside the public file is one that :attr:`temporary` gave."""
+        return name.startswith(f".{self.base.stem}.") and name.endswith(TEMPORARY_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +74,13 @@ class Head:
     """Which public file is the right one."""
 
     store_id: str
-    generation: int  #: of the file named by ``digest``; 0: no public file yet
-    digest: str  #: footer digest of that file
+    generation: int  #: of the file named by ``digest``; never used twice
+    digest: str  #: footer digest of that file; "": there is none
     previous: str  #: footer digest of the file before it ("" when there was none)
     committed: bool  #: whether the rename is known to have reached the disk
     n_rows: int  #: rows in the file
+    #: journal id -> last frame that a file of other software is known to hold, which cannot say so itself
+    held: dict[str, int] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """One line of JSON with a checksum behind it."""
@@ -83,7 +96,8 @@ class Head:
                 f"{path}: damaged. Nothing was changed. If {path.parent.with_suffix('.parquet')} is the newest public "
                 "file, open with repair=True, which takes it as it is and writes this record anew"
             )
-        return cls(**json.loads(text))
+        raw = json.loads(text)
+        return cls(**{name: raw[name] for name in cls.__slots__ if name in raw})
 
 
 def read_head(files: Files, places: Places) -> Head | None:
@@ -99,17 +113,20 @@ def read_head(files: Files, places: Places) -> Head | None:
 
 def write_head(files: Files, places: Places, head: Head) -> None:
     """Replace the record; it is on the disk when this returns. The caller holds the store's lock."""
-    temporary = places.head.with_name("HEAD.new")
-    files.unlink(temporary)
+    temporary = places.head.with_name(f"HEAD.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     handle: Handle = files.create(temporary)
     try:
+        handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
         content = head.to_bytes()
         if handle.write(content) != len(content):
-            raise OSError(f"{temporary}: the disk took only a part of it")
+            raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
         handle.sync()
+        files.replace(temporary, places.head)
+    except BaseException:
+        files.unlink(temporary)
+        raise
     finally:
         handle.close()
-    files.replace(temporary, places.head)
     files.sync_folder(places.folder)
 
 
@@ -124,7 +141,7 @@ def check_base(head: Head, base: ParquetSource | None, path: Path) -> None:
     allowed = {head.digest} if head.committed else {head.digest, head.previous}
     remedy = "Nothing was changed. {} or open with repair=True, which accepts what is there and reports it"
     if base is None:
-        if head.generation == 0 or (not head.committed and not head.previous):
+        if "" in allowed:
             return
         raise StoreMismatch(
             f"{path}: is missing, generation {head.generation} with {head.n_rows} rows was published. "

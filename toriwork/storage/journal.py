@@ -7,11 +7,12 @@ fsync Failures?", USENIX ATC, sect. 3). The caller holds the mutex of its handle
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
 
 SUFFIX = ".journal"
+ROLL_BYTES = 8 * 2**20
 _TEMPORARY = ".journal.new"
 
 
@@ -33,31 +35,46 @@ class JournalWriter:
         self._files = files
         self._key = bytes.fromhex(self.id)
         self._header = frames.pack_file_header(store_id, self.id, time.time_ns(), os.getpid())
-        temporary = folder / (self.id + _TEMPORARY)
-        self.handle: Handle = files.create(temporary)
         # locked before it has its name: whoever sees the name and can lock it knows that the owner is dead
-        if not self.handle.try_lock():
-            raise StoreError(f"{temporary}: a new journal could not be locked")
-        if self.handle.write(self._header) != len(self._header):
-            files.unlink(temporary)
-            raise StoreError(f"{temporary}: the disk took only a part of a journal's header (is it full?)")
-        files.replace(temporary, self.path)  # a new random name: nothing can be there
+        self.handle = self._create(folder / (self.id + _TEMPORARY), self._header, sync=False)
         self.size = len(self._header)  #: bytes, all of them good
         self.next_number = 1
         self.synced = 0  #: bytes known to be on the disk
         self.named = False  #: whether the folder's entry is known to be on the disk
-        self.marked = 0  #: size behind the last sync mark
+        self.marked = self.size  #: size behind the last sync mark
         self.kept: list[bytes] = [self._header]  #: what no sync has covered, in order
-        self.kept_bytes = len(self._header)
+        self._limit = ROLL_BYTES
+        #: False while a frame is being written and for ever once that was interrupted or the journal is full: what
+        #: reached the file is unknown then, and a frame number must never be used twice
+        self.usable = True
+
+    def _create(self, temporary: Path, content: bytes, *, sync: bool) -> Handle:
+        """The handle of a locked file with this content under the journal's name."""
+        handle = self._files.create(temporary)
+        try:
+            if not handle.try_lock():
+                raise StoreError(f"{temporary}: a new journal could not be locked")
+            if handle.write(content) != len(content):
+                raise StoreError(f"{temporary}: the disk took only a part of a new journal (is it full?)")
+            if sync:
+                handle.sync()
+            self._files.replace(temporary, self.path)
+        except BaseException:
+            handle.close()
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                self._files.unlink(temporary)
+            raise
+        return handle
 
     def append(self, payload: bytes, n_rows: int, kind: int, time_ns: int) -> int:
-        """The number of the frame that was appended; any error means that the journal must be retired.
+        """The number of the frame that was appended; after any error the journal is no longer ``usable``.
 
         Raises
         ------
         StoreError
             The disk took only a part of the frame; the row does not exist.
         """
+        self.usable = False
         number = self.next_number
         frame = frames.pack_frame(self._key, number, self.synced, time_ns, n_rows, kind, payload)
         written = self.handle.write(frame)
@@ -66,53 +83,57 @@ class JournalWriter:
                 f"{self.path}: the disk took {written} of {len(frame)} bytes (full, or over a quota or file size "
                 "limit); the row was not recorded, everything before it stays"
             )
-        self.next_number = number + 1
-        self.size += written
         self.kept.append(frame)
-        self.kept_bytes += written
+        self.size += written
+        self.next_number = number + 1
+        self.usable = self.size < self._limit
         return number
+
+    def retire(self) -> None:
+        """Take no more rows."""
+        self._limit = 0
+        self.usable = False
 
     def mark_synced(self, size: int, n_kept: int) -> None:
         """Note that everything below ``size``, the first ``n_kept`` of the kept pieces, is on the disk."""
         self.synced = max(self.synced, size)
-        self.kept_bytes -= sum(map(len, self.kept[:n_kept]))
+        self.named = True
         del self.kept[:n_kept]
 
     def append_sync_mark(self, time_ns: int) -> None:
-        """Write into the file how far it is known to be on the disk, when that is news."""
-        if self.next_number > 1 and self.synced:
-            self.append(b"", 0, Kind.SYNC, time_ns)
-            self.marked = self.size
+        """Write into the file how far it is known to be on the disk, when that is news.
+
+        Never behind a frame that failed: a journal that is not usable is looked at first.
+        """
+        if self.size == self.marked or (not self.usable and self.handle.stat().size != self.size):
+            return
+        self.append(b"", 0, Kind.SYNC, time_ns)
+        self.marked = self.size
 
     def rewrite(self) -> None:
         """Put the same journal, same id and frame numbers, into a new file after a failed sync.
 
-        What had been synced is read back, the rest comes from memory. Any error leaves the old file and the kept
-        bytes as they were.
+        What had been synced is read back, the rest comes from memory. Any error leaves the kept bytes as they were
+        and the journal without a future: which file has its name is unknown then, but either holds every row.
         """
+        limit, usable = self._limit, self.usable
+        self.retire()
         old = self.handle.read_at(0, self.synced)
         if len(old) != self.synced:
             raise StoreError(f"{self.path}: {self.synced} bytes were synced, {len(old)} can be read back")
-        temporary = self.path.with_suffix(_TEMPORARY)
-        fresh = self._files.create(temporary)
-        try:
-            if not fresh.try_lock():
-                raise StoreError(f"{temporary}: a new journal could not be locked")
-            content = b"".join((old, *self.kept))
-            if fresh.write(content) != len(content):
-                raise StoreError(f"{temporary}: the disk took only a part of the journal")
-            fresh.sync()
-            self._files.replace(temporary, self.path)
-            self._files.sync_folder(self.path.parent)
-        except BaseException:
-            fresh.close()
-            self._files.unlink(temporary)
-            raise
-        self.handle.close()
-        self.handle = fresh
-        self.named = True
+        content = b"".join((old, *self.kept))
+        fresh = self._create(self.path.with_suffix(_TEMPORARY), content, sync=True)
+        old_handle, self.handle = self.handle, fresh
+        old_handle.close()
+        self._files.sync_folder(self.path.parent)
         self.size = len(content)
         self.mark_synced(len(content), len(self.kept))
+        self._limit, self.usable = limit, usable
+
+    def is_named(self) -> bool:
+        """Whether the journal's name still stands for the file that is being written."""
+        found = self._files.stat(self.path)
+        return found is not None and found.identity == self.handle.stat().identity
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of this journal's own file."""
@@ -123,35 +144,42 @@ class JournalWriter:
         self.handle.close()
 
 
+class JournalBytes(NamedTuple):
+    """A journal as it was read: all bytes, what they hold, and what the header says (None: it is not whole)."""
+
+    data: bytes
+    scan: frames.Scan
+    header: frames.JournalHeader | None
+
+
 def journal_id(name: str) -> str | None:
     """The id in a journal's file name, or None when the name is no journal's."""
     stem = name.removesuffix(SUFFIX)
     return stem if name.endswith(SUFFIX) and len(stem) == 32 and set(stem) <= set("0123456789abcdef") else None
 
 
-def read_journal(handle: Handle, path: Path, store_id: str) -> tuple[bytes, frames.Scan]:
-    """All bytes of a journal and what they hold.
+def read_journal(handle: Handle, path: Path, store_id: str) -> JournalBytes:
+    """A journal's bytes and what they hold. A header that is not whole is a bad place like any other: torn, or damage
+    when a frame behind it says that it had been synced.
 
     Raises
     ------
     DamagedFile
-        The header fails its check or belongs to another store.
+        The journal was renamed or belongs to another store.
     VersionTooOld
         Written by a newer toriwork that this one may not read.
     """
     data = handle.read_at(0, handle.stat().size)
     name = journal_id(path.name) or ""
     header = frames.unpack_file_header(data)
-    if header is None or header.journal_id != name:
+    if header is None:
+        return JournalBytes(data, frames.scan(data, name, start=0), None)
+    if header.journal_id != name or header.store_id != store_id:
+        of = f"store {header.store_id[:8]}" if header.journal_id == name else f"journal {header.journal_id}, renamed"
         raise DamagedFile(
-            f"{path}: the journal's header is damaged; nothing was changed. Restore the file from a backup, or open "
-            "with repair=True, which sets it aside in quarantine/ and goes on without its rows"
-        )
-    if header.store_id != store_id:
-        raise DamagedFile(
-            f"{path}: belongs to store {header.store_id[:8]}, this is store {store_id[:8]}; move it back to where it "
+            f"{path}: this is of {of}; the store here is {store_id[:8]}. Nothing was changed. Move it back to where it "
             "came from, or open with repair=True, which sets it aside in quarantine/"
         )
     if header.min_reader > frames.FORMAT:
         raise VersionTooOld(f"{path}: needs toriwork format {header.min_reader}, this one reads {frames.FORMAT}")
-    return data, frames.scan(data, name)
+    return JournalBytes(data, frames.scan(data, name), header)

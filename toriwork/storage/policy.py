@@ -27,6 +27,7 @@ class Load:
     since_last: float  #: since the last publish of this handle ended; inf before the first
     last_seconds: float  #: how long it took
     failures: int  #: publishes that failed in a row
+    speed: float = 0.0  #: bytes a second that the last large publish wrote; 0 before the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,12 @@ class PublishPolicy:
     min_interval: float = 1.0
     max_share: float = 0.1  #: of wall time
     max_backoff: float = 600.0
-    bytes_per_second: float = 100 * MIB  #: a first guess, corrected by what publishes took
+    bytes_per_second: float = 40 * MIB  #: a first guess; what a publish took takes its place
     overhead_seconds: float = 0.02
 
     def estimate(self, load: Load) -> float:
         """Seconds that a publish would take."""
-        return self.overhead_seconds + (load.base_bytes + load.pending_bytes) / self.bytes_per_second
+        return self.overhead_seconds + (load.base_bytes + load.pending_bytes) / (load.speed or self.bytes_per_second)
 
     def allowed(self, load: Load) -> bool:
         """Whether the pace (and the back-off after failures) admits a publish now."""

@@ -6,21 +6,21 @@ frame of it is in a public file that has reached the disk.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toriwork.errors import LockUnavailable, PublishError, StoreMismatch, VersionTooOld
+from toriwork.errors import LockUnavailable, PublishError, StoreError, StoreMismatch, VersionTooOld
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSink, ParquetSource
 from toriwork.storage.footer import Facts
 from toriwork.storage.frames import Kind
 from toriwork.storage.head import Head, write_head
-from toriwork.storage.view import JournalView, View, look, open_journal
+from toriwork.storage.journal import SUFFIX
+from toriwork.storage.view import JournalView, View, look, open_journal, open_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +58,7 @@ class Lock:
         return found is not None and found.identity == self.handle.stat().identity
 
 
-@contextmanager
+@contextlib.contextmanager
 def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[Lock | None]:
     """The store's lock, or None when somebody else held it for all of ``wait`` seconds."""
     until = time.monotonic() + wait
@@ -100,14 +100,16 @@ class Plan:
     view: View
     cuts: dict[str, int] = field(default_factory=dict)  #: journal id -> last frame to absorb
     removable: list[JournalView] = field(default_factory=list)
-    sealed: dict[Path, Handle] = field(default_factory=dict)  #: journals that a segment holds whole, locked by us
+    sealed: list[Path] = field(default_factory=list)  #: journals that a segment holds whole, locked by us
 
-    @property
-    def absorbed(self) -> dict[str, int]:
+    def absorbed(self, files: Files) -> dict[str, int]:
         """Journal id -> last frame in the next public file; names that are gone from the folder are left out."""
+        before = self.view.absorbed
         sealed = {j: last for segment in self.view.segments for j, (_, last) in segment.covers.items()}
-        listed = {**{journal.id: 0 for journal in self.view.journals}, **dict.fromkeys(self.view.sealed, 0), **sealed}
-        return {j: max(self.view.absorbed.get(j, 0), self.cuts.get(j, 0), sealed.get(j, 0)) for j in sorted(listed)}
+        names = {journal.id for journal in self.view.journals} | set(self.view.sealed) | set(sealed)
+        # a listing may pass over a name that was renamed onto just then
+        names |= {j for j in before if files.stat(self.view.folder / (j + SUFFIX)) is not None}
+        return {j: max(before.get(j, 0), self.cuts.get(j, 0), sealed.get(j, 0)) for j in sorted(names)}
 
     @property
     def n_new(self) -> int:
@@ -126,20 +128,25 @@ def make_plan(files: Files, view: View, own: frozenset[str]) -> Plan:
     for index, journal in enumerate(view.journals):
         if journal.id in own:
             plan.removable.append(journal)
-        elif journal.handle.try_lock():
-            named = files.stat(journal.path)
-            if named is None or named.identity != journal.handle.stat().identity:
-                continue  # rewritten by a live owner after a failed sync: this is its old file
-            again = open_journal(files, journal.path, _store_id(view), journal.after, journal.handle)
+        elif journal.handle.try_lock() and _has_name(files, journal.path, journal.handle):
+            again = open_journal(journal.handle, journal.path, _store_id(view), journal.after)
             view.journals[index] = again
             plan.removable.append(again)
     for path in (view.folder / name for name in view.sealed.values()):
         handle = files.open(path)
-        if handle.try_lock():
-            plan.sealed[path] = handle
+        view.opened.callback(handle.close)
+        if handle.try_lock() and _has_name(files, path, handle):
+            plan.sealed.append(path)
+    _refuse_newer(view)
     plan.cuts = _cuts(view)
     plan.removable = [j for j in plan.removable if plan.cuts[j.id] >= j.last_frame]
     return plan
+
+
+def _has_name(files: Files, path: Path, handle: Handle) -> bool:
+    """Whether a name still stands for an open file; a journal that was written anew after a failed sync does not."""
+    found = files.stat(path)
+    return found is not None and found.identity == handle.stat().identity
 
 
 def _cuts(view: View) -> dict[str, int]:
@@ -148,8 +155,9 @@ def _cuts(view: View) -> dict[str, int]:
     What completes a row that stays behind stays as well, or the row would lose its values.
     """
     cuts = {}
+    done = view.done
     for journal in view.journals:
-        lacking = view.open_addresses(journal)
+        lacking = open_rows(view.spec, journal, done)
         cuts[journal.id] = min(lacking) - 1 if lacking else journal.last_frame
     changed = True
     while changed:
@@ -168,9 +176,7 @@ def _cuts(view: View) -> dict[str, int]:
     return cuts
 
 
-def publish(
-    files: Files, places: Places, spec: TableSpec, lock: Lock, own: frozenset[str], *, check: bool = True
-) -> Published:
+def publish(files: Files, places: Places, spec: TableSpec, lock: Lock, own: frozenset[str]) -> Published:
     """What was done: the next generation of the public file stands, and what it absorbed is gone.
 
     Raises
@@ -178,23 +184,35 @@ def publish(
     PublishError
         Disk full, a lock or public file that changed under our hands: nothing was changed.
     """
-    files.sync_folder(places.folder)  # only names that are gone for good may be left out of ``absorbed``
-    view = look(files, places, spec, check=check)
     try:
-        _refuse_newer(view)
-        plan = make_plan(files, view, own)
-        if view.base is not None and view.base.facts is not None and not plan.n_new and not plan.removable:
-            return Published(view.base.facts.generation, view.base.n_rows, 0, 0)
-        facts, digest, written = _write_next(files, places, plan)
-        _exchange(files, places, view, Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows), lock)
-        torn = _clean_up(files, places, plan)
-        removed = tuple(journal.id for journal in plan.removable)
-        return Published(facts.generation, facts.n_rows, plan.n_new, written, removed, torn)
-    finally:
-        view.close()
+        files.sync_folder(places.folder)  # only names that are gone for good may be left out of ``absorbed``
+        view = look(files, places, spec)
+        with view.opened:
+            plan = make_plan(files, view, own)
+            base = view.base
+            if base is not None and base.facts is not None and not plan.n_new:
+                settle(files, places, view)
+                return Published(base.facts.generation, base.n_rows, 0, 0, *_clean_up(files, places, plan))
+            facts, written = _write_next(files, places, plan, lock)
+            done = _clean_up(files, places, plan)
+            return Published(facts.generation, facts.n_rows, plan.n_new, written, *done)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise PublishError(f"{places.base}: {error}; rows stay safe in the journals") from error
 
 
-def _write_next(files: Files, places: Places, plan: Plan) -> tuple[Facts, str, int]:
+def settle(files: Files, places: Places, view: View) -> None:
+    """Note in HEAD that the public file is on the disk, where a crash came between the rename and that note."""
+    head = view.head
+    if head is not None and not head.committed and view.base is not None:
+        files.sync_folder(places.base.parent)
+        held = {} if view.base.facts is not None else head.held
+        digest, n_rows = view.base.footer.digest, view.base.n_rows
+        write_head(files, places, replace(head, digest=digest, committed=True, n_rows=n_rows, held=held))
+
+
+def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[Facts, int]:
     view = plan.view
     expected = (view.base.stat.size if view.base else 0) + view.pending_bytes()
     free = files.free_bytes(places.base.parent)
@@ -203,22 +221,26 @@ def _write_next(files: Files, places: Places, plan: Plan) -> tuple[Facts, str, i
             f"{places.base}: publishing needs about {expected + _SPARE_BYTES:,} bytes, the disk has {free:,} free; "
             "rows stay safe in the journals"
         )
-    files.unlink(places.temporary)
-    handle = files.create(places.temporary)
+    temporary = places.temporary
+    handle = files.create(temporary)
     try:
-        sink = ParquetSink(handle, places.temporary, view.spec.schema, view.spec.dictionary)
+        handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
+        sink = ParquetSink(handle, temporary, view.spec.schema, view.spec.dictionary)
         for batch in _all_batches(plan):
             sink.write(batch)
-        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=plan.absorbed))
+        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=plan.absorbed(files)))
         if view.base is not None:
             handle.set_owner(view.base.stat.mode, view.base.stat.group)
         handle.sync()
         if facts.n_rows != (view.base.n_rows if view.base else 0) + plan.n_new:
             raise PublishError(f"{places.base}: {facts.n_rows} rows were written, which is not what was to be written")
-        digest = ParquetSource(handle, places.temporary).footer.digest  # read back: never publish what cannot be read
-        return facts, digest, handle.stat().size
+        digest = ParquetSource(handle, temporary).footer.digest  # read back: never publish what cannot be read
+        head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows)
+        _exchange(files, places, view, head, lock, temporary)
+        return facts, handle.stat().size
     except BaseException:
-        files.unlink(places.temporary)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            files.unlink(temporary)
         raise
     finally:
         handle.close()
@@ -234,44 +256,42 @@ def _all_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
         yield from view.decoded(journal, done, plan.cuts[journal.id])
 
 
-def _exchange(files: Files, places: Places, view: View, head: Head, lock: Lock) -> None:
+def _exchange(files: Files, places: Places, view: View, head: Head, lock: Lock, temporary: Path) -> None:
     """HEAD, rename, folder, HEAD: a crash between any two is repaired by the next publish."""
     previous = view.base.footer.digest if view.base is not None else ""
-    prepared = Head(head.store_id, head.generation, head.digest, previous, False, head.n_rows)
-    try:
-        if not lock.still_ours():
-            raise PublishError(f"{places.lock}: was removed or replaced while publishing; try again")
-        now = files.stat(places.base)
-        if (now.identity if now else None) != (view.base.stat.identity if view.base else None):
-            raise StoreMismatch(f"{places.base}: was replaced by other software while publishing; nothing was changed")
-        if view.base is not None and view.base.facts is None:
-            original = places.folder / f"legacy-{view.base.footer.digest[:16]}.original"
-            if files.stat(original) is None:
-                files.link(places.base, original)
-        write_head(files, places, prepared)
-    except BaseException:
-        files.unlink(places.temporary)
-        raise
-    files.replace(places.temporary, places.base)
+    prepared = replace(head, previous=previous, held=view.head.held if view.head is not None else {})
+    if not lock.still_ours():
+        raise PublishError(f"{places.lock}: was removed or replaced while publishing; try again")
+    now = files.stat(places.base)
+    if (now.identity if now else None) != (view.base.stat.identity if view.base else None):
+        raise StoreMismatch(f"{places.base}: was replaced by other software while publishing; nothing was changed")
+    if view.base is not None and view.base.facts is None:
+        original = places.folder / f"legacy-{view.base.footer.digest[:16]}.original"
+        if files.stat(original) is None:
+            files.link(places.base, original)
+    write_head(files, places, prepared)
+    files.replace(temporary, places.base)
     files.sync_folder(places.base.parent)
-    write_head(files, places, Head(head.store_id, head.generation, head.digest, previous, True, head.n_rows))
+    write_head(files, places, replace(prepared, committed=True, held={}))
 
 
-def _clean_up(files: Files, places: Places, plan: Plan) -> tuple[Path, ...]:
-    """Remove what the public file absorbed; torn journals go to quarantine. A crash in here is harmless."""
+def _clean_up(files: Files, places: Places, plan: Plan) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """Remove what the public file absorbed: the ids of the journals that are gone, and where torn ones were set aside.
+
+    A crash in here is harmless.
+    """
     torn = []
-    for segment in plan.view.segments:
-        files.unlink(segment.path)
+    gone = [segment.path for segment in plan.view.segments] + plan.sealed
     for journal in plan.removable:
         if journal.scan.torn:
             torn.append(quarantine(files, places, journal.path))
         else:
-            files.unlink(journal.path)
-    for path, handle in plan.sealed.items():
+            gone.append(journal.path)
+    for path in gone:
         files.unlink(path)
-        handle.close()
-    files.sync_folder(places.folder)
-    return tuple(torn)
+    if gone or torn:
+        files.sync_folder(places.folder)
+    return tuple(journal.id for journal in plan.removable), tuple(torn)
 
 
 def quarantine(files: Files, places: Places, path: Path) -> Path:
@@ -287,8 +307,12 @@ def quarantine(files: Files, places: Places, path: Path) -> Path:
 
 
 def _refuse_newer(view: View) -> None:
-    if view.base is not None and view.base.facts is not None and view.base.facts.min_writer > frames.FORMAT:
-        raise VersionTooOld(f"{view.base.path}: may only be published by toriwork format {view.base.facts.min_writer}")
+    needed = {journal.path: journal.min_writer for journal in view.journals}
+    sources = [segment.source for segment in view.segments] + ([view.base] if view.base is not None else [])
+    needed |= {source.path: source.facts.min_writer for source in sources if source.facts is not None}
+    for path, version in needed.items():
+        if version > frames.FORMAT:
+            raise VersionTooOld(f"{path}: may only be published by toriwork format {version}, this is {frames.FORMAT}")
 
 
 def _store_id(view: View) -> str:
@@ -300,8 +324,3 @@ def _generation(view: View) -> int:
     of_head = view.head.generation if view.head is not None else 0
     of_base = view.base.facts.generation if view.base is not None and view.base.facts is not None else 0
     return max(of_head, of_base)
-
-
-def no_space(error: OSError) -> bool:
-    """Whether an error says that the disk, the quota or the file size limit is used up."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

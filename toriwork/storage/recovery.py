@@ -6,30 +6,36 @@ overwritten, emptied or deleted.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toriwork.errors import DamagedFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
+from toriwork.storage.head import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
 from toriwork.storage.head import Head, check_base, read_head, write_head
 from toriwork.storage.journal import journal_id, read_journal
 from toriwork.storage.publish import quarantine
 from toriwork.storage.seal import TEMPORARY_SUFFIX, seal
-from toriwork.storage.view import JournalView, is_segment, look
+from toriwork.storage.view import JournalView, View, is_segment, look, note_completions, payload_groups
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Files
+    from toriwork.storage.files import Files, Handle
     from toriwork.storage.head import Places
     from toriwork.storage.spec import TableSpec
 
 _LOG = logging.getLogger("toriwork.storage")
 _STALE_SECONDS = 60.0
-_TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, ".journal.new")
+_TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, REPLACEMENT_SUFFIX, ".journal.new")
 
 
 @dataclass(slots=True)
@@ -48,26 +54,67 @@ class RecoveryReport:
 
 
 def create_head(files: Files, places: Places) -> None:
-    """Give a store its identity, unless it has one. The caller holds the lock."""
+    """Give a store its identity, unless it has one. The caller holds the lock.
+
+    Raises
+    ------
+    StoreMismatch
+        There are journals or segments already: the record of this store was removed.
+    """
     if read_head(files, places) is not None:
         return
+    left = [name for name in files.names(places.folder) if is_segment(name) or journal_id(name) is not None]
+    if left:
+        raise StoreMismatch(
+            f"{places.head}: is missing, although {len(left)} journals or segments lie beside it. Nothing was changed. "
+            "Put it back from a backup, or open with repair=True, which takes the public file as it is and goes on"
+        )
+    write_head(files, places, _new_head(files, places))
+
+
+def _new_head(files: Files, places: Places) -> Head:
     if files.stat(places.base) is None:
-        write_head(files, places, Head(uuid.uuid4().hex, 0, "", "", True, 0))
-        return
-    source = ParquetSource(files.open(places.base), places.base)
-    facts = source.facts
-    # a public file that knows its store came here as a copy; one that does not was written by legacy code
-    store_id = facts.store_id if facts is not None else uuid.uuid4().hex
-    generation = facts.generation if facts is not None else 0
-    write_head(files, places, Head(store_id, generation, source.footer.digest, "", True, source.n_rows))
-    source.close()
+        return Head(_pending_store(files, places) or uuid.uuid4().hex, 0, "", "", True, 0)
+    with _source(files, places.base) as source:
+        facts = source.facts
+        # a public file that knows its store came here as a copy; one that does not was written by legacy code
+        store_id = facts.store_id if facts is not None else _pending_store(files, places) or uuid.uuid4().hex
+        generation = facts.generation if facts is not None else 0
+        return Head(store_id, generation, source.footer.digest, "", True, source.n_rows)
+
+
+def _pending_store(files: Files, places: Places) -> str | None:
+    """The store that the first readable journal beside a lost HEAD belongs to."""
+    for name in files.names(places.folder):
+        if journal_id(name) is not None:
+            with _opened(files, places.folder / name) as handle:
+                header = frames.unpack_file_header(handle.read_at(0, frames.FILE_HEADER_BYTES))
+            if header is not None:
+                return header.store_id
+    return None
+
+
+@contextlib.contextmanager
+def _opened(files: Files, path: Path) -> Iterator[Handle]:
+    handle = files.open(path)
+    try:
+        yield handle
+    finally:
+        handle.close()
+
+
+@contextlib.contextmanager
+def _source(files: Files, path: Path) -> Iterator[ParquetSource]:
+    with _opened(files, path) as handle:
+        yield ParquetSource(handle, path)
 
 
 def remove_stale(files: Files, places: Places) -> None:
     """Remove the half-written files of dead processes. The caller holds the lock."""
-    for name in files.names(places.folder):
-        path = places.folder / name
-        if name.endswith(_TEMPORARY_ENDINGS) and _is_abandoned(files, path):
+    inside = [places.folder / name for name in files.names(places.folder) if name.endswith(_TEMPORARY_ENDINGS)]
+    beside = [places.base.with_name(name) for name in files.names(places.base.parent) if places.is_temporary(name)]
+    for path in inside + beside:
+        if _is_abandoned(files, path):
             files.unlink(path)
 
 
@@ -75,11 +122,11 @@ def _is_abandoned(files: Files, path: Path) -> bool:
     found = files.stat(path)
     if found is None or time.time() - found.modified < _STALE_SECONDS:
         return False
-    handle = files.open(path)
     try:
-        return handle.try_lock()  # its maker keeps it locked until it has its final name
-    finally:
-        handle.close()
+        with _opened(files, path) as handle:
+            return handle.try_lock()  # its maker keeps it locked until it has its final name
+    except FileNotFoundError:
+        return False
 
 
 def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
@@ -110,14 +157,14 @@ def repair(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
     """What was set aside and accepted so that the store can be used again. The caller holds the lock."""
     report = RecoveryReport()
     head = _repair_head(files, places, report)
-    _repair_base(files, places, head, report)
-    head = read_head(files, places)
-    store_id = head.store_id if head is not None else ""
+    _repair_base(files, places, report)
     for name in files.names(places.folder):
         if is_segment(name):
-            _repair_segment(files, places, places.folder / name, report)
-        elif journal_id(name) is not None:
-            _repair_journal(files, places, spec, store_id, places.folder / name, report)
+            _repair_segment(files, places, head.store_id, places.folder / name, report)
+    for name in files.names(places.folder):
+        if journal_id(name) is not None:
+            _repair_journal(files, places, spec, head.store_id, places.folder / name, report)
+    _accept_base(files, places, spec, report)
     for note in report.notes:
         _LOG.warning("repair: %s", note)
     return report
@@ -129,41 +176,56 @@ def _set_aside(files: Files, places: Places, path: Path, why: object, report: Re
     report.notes.append(f"{path.name} was moved to {target}: {why}")
 
 
-def _repair_head(files: Files, places: Places, report: RecoveryReport) -> Head | None:
+def _repair_head(files: Files, places: Places, report: RecoveryReport) -> Head:
     try:
-        return read_head(files, places)
+        head = read_head(files, places)
     except DamagedFile as error:
         _set_aside(files, places, places.head, error, report)
-        create_head(files, places)
-        return read_head(files, places)
-
-
-def _repair_base(files: Files, places: Places, head: Head | None, report: RecoveryReport) -> None:
-    base = None
-    if files.stat(places.base) is not None:
-        try:
-            base = ParquetSource(files.open(places.base), places.base)
-            base.check_data_digest()
-        except DamagedFile as error:
-            _set_aside(files, places, places.base, error, report)
-            base = None
+        head = None
     if head is None:
-        create_head(files, places)
+        with contextlib.suppress(DamagedFile):  # set aside in the next step
+            head = _new_head(files, places)
+    if head is None:
+        head = Head(_pending_store(files, places) or uuid.uuid4().hex, 0, "", "", True, 0)
+    write_head(files, places, head)
+    return head
+
+
+def _repair_base(files: Files, places: Places, report: RecoveryReport) -> None:
+    if files.stat(places.base) is None:
         return
     try:
-        check_base(head, base, places.base)
-    except StoreMismatch as error:
-        report.notes.append(f"accepted as it is: {error}")
+        with _source(files, places.base) as source:
+            source.check_data_digest()
+    except DamagedFile as error:
+        _set_aside(files, places, places.base, error, report)
+
+
+def _accept_base(files: Files, places: Places, spec: TableSpec, report: RecoveryReport) -> None:
+    """Take the public file as it is. What it holds of journals is found by row ids if it cannot say so itself:
+    whatever was published was a prefix of each journal, so no row of it comes again.
+    """
+    view = look(files, places, spec, check=False)
+    with view.opened:
+        assert view.head is not None  # the first step of repairing
+        try:
+            check_base(view.head, view.base, places.base)
+            return
+        except StoreMismatch as error:
+            report.notes.append(f"accepted as it is: {error}")
+        base, head, held = view.base, view.head, {}
+        if base is not None and (base.facts is None or base.facts.store_id != head.store_id):
+            held = _frames_held(view, _base_ids(view))
         digest, n_rows = (base.footer.digest, base.n_rows) if base is not None else ("", 0)
-        generation = head.generation + 1 if base is not None else 0
-        write_head(files, places, Head(head.store_id, generation, digest, "", True, n_rows))
+        write_head(files, places, Head(head.store_id, head.generation + 1, digest, "", True, n_rows, held))
 
 
-def _repair_segment(files: Files, places: Places, path: Path, report: RecoveryReport) -> None:
+def _repair_segment(files: Files, places: Places, store_id: str, path: Path, report: RecoveryReport) -> None:
     try:
-        source = ParquetSource(files.open(path), path)
-        source.check_data_digest()
-        source.close()
+        with _source(files, path) as source:
+            source.check_data_digest()
+            if source.facts is None or not source.facts.covers or source.facts.store_id != store_id:
+                raise DamagedFile(f"{path}: is no segment of this store")
     except DamagedFile as error:
         # the journals it was made of are still there unless the public file holds their rows
         _set_aside(files, places, path, error, report)
@@ -172,25 +234,57 @@ def _repair_segment(files: Files, places: Places, path: Path, report: RecoveryRe
 def _repair_journal(
     files: Files, places: Places, spec: TableSpec, store_id: str, path: Path, report: RecoveryReport
 ) -> None:
-    handle = files.open(path)
-    try:
-        _, scan = read_journal(handle, path, store_id)
-    except DamagedFile as error:
-        _set_aside(files, places, path, error, report)
-        return
-    if not scan.damaged:
-        return
-    good = (*scan.frames, *scan.salvaged)
-    name = journal_id(path.name) or ""
-    saved = frames.Scan(good, scan.total_bytes, scan.total_bytes, 0, damaged=False)
-    view = JournalView(name, path, handle, saved, _absorbed(files, places).get(name, 0))
-    segment = seal(files, places, spec, store_id, [view], {})
-    why = f"its {len(good)} good frames, {len(scan.salvaged)} of them behind the damage, are in {segment.name}"
-    _set_aside(files, places, path, why, report)
+    with _opened(files, path) as handle:
+        if not handle.try_lock():
+            return  # its owner is alive: opening will refuse it, if it is damaged, until that process has ended
+        try:
+            data, scan, _ = read_journal(handle, path, store_id)
+        except DamagedFile as error:
+            _set_aside(files, places, path, error, report)
+            return
+        if not scan.damaged:
+            return
+        good = (*scan.frames, *scan.salvaged)
+        name = journal_id(path.name) or ""
+        saved = frames.Scan(good, scan.total_bytes, scan.total_bytes, 0, damaged=False)
+        view = JournalView(name, path, handle, saved, _absorbed(files, places, store_id).get(name, 0))
+        note_completions(view, data)
+        why = f"{len(good)} good frames, {len(scan.salvaged)} of them behind the damage"
+        if view.rows():
+            why += f", are in {seal(files, places, spec, store_id, [view], view.done).name}"
+        _set_aside(files, places, path, why, report)
 
 
-def _absorbed(files: Files, places: Places) -> dict[str, int]:
+def _absorbed(files: Files, places: Places, store_id: str) -> dict[str, int]:
     if files.stat(places.base) is None:
         return {}
-    source = ParquetSource(files.open(places.base), places.base)
-    return dict(source.facts.absorbed) if source.facts is not None else {}
+    with _source(files, places.base) as source:
+        ours = source.facts is not None and source.facts.store_id == store_id
+        return dict(source.facts.absorbed) if ours and source.facts is not None else {}
+
+
+def _base_ids(view: View) -> pa.Array:
+    """The row ids in the public file, as it stands."""
+    name = view.spec.row_id
+    if view.base is None or name not in view.base.footer.metadata.schema.to_arrow_schema().names:
+        return pa.array([], pa.string())
+    ids = [batch.column(0).cast(pa.string()) for batch in view.base.batches([name])]
+    return pa.chunked_array(ids, pa.string())
+
+
+def _frames_held(view: View, ids: pa.ChunkedArray) -> dict[str, int]:
+    """Journal id -> last frame with a row whose id is in the public file."""
+    held: dict[str, int] = {}
+    for segment in view.segments:
+        for batch in segment.source.batches([view.spec.row_id, "_journal", "_frame"]):
+            known = batch.filter(pc.is_in(batch.column(0), value_set=ids))
+            for journal, frame in zip(known["_journal"].to_pylist(), known["_frame"].to_pylist(), strict=True):
+                held[journal] = max(held.get(journal, 0), frame)
+    for journal in view.journals:
+        everything = replace(journal, after=0)
+        for payloads in payload_groups(everything):
+            for payload in payloads:
+                row_ids = view.spec.codec.decode([payload], {})[view.spec.row_id]
+                if pc.any(pc.is_in(row_ids, value_set=ids)).as_py():
+                    held[journal.id] = payload.frame
+    return held

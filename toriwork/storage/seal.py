@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,12 +45,16 @@ def seal(
         for journal in journals:
             for batch in addressed_batches(spec, journal, done):
                 sink.write(batch)
-        sink.close(Facts(store_id, covers={journal.id: (1, journal.last_frame) for journal in journals}))
+        sink.close(
+            Facts(store_id, covers={journal.id: (journal.after + 1, journal.last_frame) for journal in journals})
+        )
         handle.sync()
         files.replace(temporary, path)
         files.sync_folder(places.folder)
     except BaseException:
-        files.unlink(temporary)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            files.unlink(temporary)
+            files.unlink(path)  # the journals are still there, and the next try seals them under another name
         raise
     finally:
         handle.close()
@@ -61,9 +66,7 @@ def segment_schema(spec: TableSpec) -> pa.Schema:
     return pa.schema([*spec.schema, *ADDRESS_FIELDS])
 
 
-def addressed_batches(
-    spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]
-) -> Iterator[pa.RecordBatch]:
+def addressed_batches(spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]) -> Iterator[pa.RecordBatch]:
     """The rows of a journal with their addresses."""
     for payloads in payload_groups(journal):
         batch = spec.codec.decode(payloads, done)

@@ -6,34 +6,32 @@ The rules are written down in docs/storage.md. This file is the front: it joins 
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import Closed, LockUnavailable, NotFound, PublishError, ReadOnly, ToriworkError
+from toriwork.storage import lifetime
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.frames import Address, Kind, pack_target
 from toriwork.storage.head import Places, read_head
-from toriwork.storage.policy import Choice, Load, PublishPolicy
-from toriwork.storage.publish import Published, publish, refuse_network, store_lock
+from toriwork.storage.pace import Pace
+from toriwork.storage.policy import Choice, PublishPolicy
+from toriwork.storage.publish import Published, publish, refuse_network, settle, store_lock
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.seal import seal
 from toriwork.storage.spec import TableSpec
-from toriwork.storage.view import View, look
+from toriwork.storage.view import View, look, open_journal, open_rows
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
 
 _LOG = logging.getLogger("toriwork.storage")
 _LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
-
-_OPEN: weakref.WeakSet[ParquetTable] = weakref.WeakSet()
+_SEAL_BYTES = 4 * 2**20
 
 
 class ParquetTable:
@@ -74,25 +72,22 @@ class ParquetTable:
         policy: PublishPolicy | None = None,
         files: Files | None = None,
     ) -> None:
-        self._options = {"durability": durability, "read_only": read_only}
+        self._options = {"durability": durability, "read_only": read_only, "prepare": prepare, "policy": policy}
         self.spec = spec
         self.files: Files = OsFiles() if files is None else files
         self._places = Places.of(path)
         self._prepare = prepare
-        self._policy = policy or PublishPolicy()
+        self._pace = Pace(self.files, self._places, policy or PublishPolicy())
         self._closed = False
         self._publishing = threading.Lock()
-        self._last_end, self._last_seconds, self._failures = -1e9, 0.0, 0
-        self._oldest_pending: float | None = None
-        self._pending_bytes = 0
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
         if read_only:
             self._open_read_only()
         else:
             self._open(repair, durability)
-        self._worker = Worker(self)
-        _OPEN.add(self)
+        self._worker = Worker(self, self._writer)
+        lifetime.opened(self)
 
     @property
     def path(self) -> Path:
@@ -107,7 +102,7 @@ class ParquetTable:
     @property
     def pending_age(self) -> float | None:
         """Seconds since the oldest unpublished row that this handle knows of, None when it knows of none."""
-        return None if self._oldest_pending is None else time.monotonic() - self._oldest_pending
+        return self._pace.age
 
     # ---- opening -------------------------------------------------------------------------------------------------
 
@@ -118,9 +113,9 @@ class ParquetTable:
 
     def _open(self, mend: bool, durability: str) -> None:
         files, places = self.files, self._places
+        refuse_network(files, places)
         for parent in files.make_folder(places.folder):
             files.sync_folder(parent)
-        refuse_network(files, places)
         new = read_head(files, places) is None if not mend else True
         with store_lock(files, places, wait=_LOCK_WAIT if new else 0.0) as lock:
             if lock is None and new:
@@ -132,13 +127,21 @@ class ParquetTable:
                 remove_stale(files, places)
                 if files.stat(places.base) is None:  # from now on every reader finds a file
                     publish(files, places, self.spec, lock, frozenset())
+                self._settle()
         head = read_head(files, places)
         assert head is not None  # created above, or by whoever held the lock
         found = examine(files, places, self.spec)
         self.recovery_report.adopted_rows, self.recovery_report.torn = found.adopted_rows, found.torn
         if found.adopted_rows:
-            self._note_pending(1)
+            self._pace.note(1)
         self._writer = Writer(files, places, head.store_id, durability)
+
+    def _settle(self) -> None:
+        head = read_head(self.files, self._places)
+        if head is not None and not head.committed:
+            view = look(self.files, self._places, self.spec)
+            with view.opened:
+                settle(self.files, self._places, view)
 
     # ---- appending -----------------------------------------------------------------------------------------------
 
@@ -154,11 +157,9 @@ class ParquetTable:
         if writer is None:
             writer = self._require_writer()
         place = writer.append(payload, n_rows, kind)
-        self._pending_bytes += place.length
-        if self._oldest_pending is None:
-            self._oldest_pending = time.monotonic()
-        if not self._worker.running:
-            self._worker.start()
+        self._pace.note(place.length)
+        if not self._worker.awake:
+            self._worker.wake()
         return place
 
     def complete(self, address: Address, values: bytes) -> None:
@@ -211,9 +212,9 @@ class ParquetTable:
         if publish:
             self._publish(wait=_LOCK_WAIT)
             return
-        choice = self._policy.decide(self._load(), flushing=True)
+        choice = self._pace.decide(flushing=True)
         if choice is Choice.INLINE:
-            self._try_publish()
+            self._try_publish(blocking=False)
         elif choice is Choice.BACKGROUND:
             self._worker.wake()
 
@@ -225,85 +226,61 @@ class ParquetTable:
         if writer.dirty:
             writer.sync(mark=True)
         self._seal_closed(writer)
-        if self._policy.decide(self._load(), flushing=False) is not Choice.WAIT:
+        if self._pace.decide(flushing=False) is not Choice.WAIT:
             self._try_publish()
-        return writer.dirty or self._pending_bytes > 0
-
-    def _load(self) -> Load:
-        found = self.files.stat(self.path)
-        now = time.monotonic()
-        return Load(
-            base_bytes=found.size if found else 0,
-            pending_bytes=self._pending_bytes,
-            pending_files=len(self.files.names(self._places.folder)) if self._pending_bytes else 0,
-            pending_age=self.pending_age or 0.0,
-            since_last=now - self._last_end,
-            last_seconds=self._last_seconds,
-            failures=self._failures,
-        )
-
-    def _note_pending(self, n_bytes: int) -> None:
-        self._pending_bytes = n_bytes
-        self._oldest_pending = time.monotonic() if n_bytes else None
+        return writer.dirty or self._pace.pending_bytes > 0
 
     def _seal_closed(self, writer: Writer) -> None:
-        """Turn full journals into segments, oldest first, as far as their rows are complete."""
-        if not any(journal.size >= _SEAL_BYTES for journal in writer.closed):
-            return
+        """Turn full journals into segments as far as their rows are complete."""
         with self._publishing:
-            view = look(self.files, self._places, self.spec)
-            try:
-                done = view.done
-                mine = {journal.id: journal for journal in view.journals}
-                for journal in list(writer.closed):
-                    found = mine.get(journal.id)
-                    if found is None or journal.size < _SEAL_BYTES or found.scan.torn or view.open_addresses(found):
-                        return
-                    seal(self.files, self._places, self.spec, _id_of(view), [found], done)
-                    writer.release({journal.id})
-            finally:
-                view.close()
+            for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
+                handle = self.files.open(journal.path)
+                try:
+                    found = open_journal(handle, journal.path, writer.store_id, 0)
+                    done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
+                    if found.scan.torn or open_rows(self.spec, found, done):
+                        continue
+                    seal(self.files, self._places, self.spec, writer.store_id, [found], done)
+                finally:
+                    handle.close()
+                writer.release({journal.id})
 
-    def _try_publish(self) -> None:
+    def _completions(self) -> dict[Address, bytes]:
+        """What was completed later, in any journal."""
+        with self.view() as view:
+            return view.done
+
+    def _try_publish(self, *, blocking: bool = True) -> None:
         """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
         try:
-            self._publish(wait=0.0)
+            self._publish(wait=0.0, blocking=blocking)
         except (ToriworkError, OSError) as error:
-            self._failures += 1
-            self._last_end = time.monotonic()
+            self._pace.failed()
             _LOG.warning("%s was not published, rows stay safe in the journals: %s", self.path, error)
 
-    def _publish(self, *, wait: float) -> Published | None:
+    def _publish(self, *, wait: float, blocking: bool = True) -> Published | None:
         writer = self._require_writer()
-        with self._publishing:
+        if not self._publishing.acquire(blocking):  # this handle's own thread is at it
+            return None
+        try:
             if self._prepare is not None:
                 view = look(self.files, self._places, self.spec)
-                try:
+                with view.opened:
                     self._prepare(self, view)
-                finally:
-                    view.close()
-            began = time.monotonic()
-            oldest, counted = self._oldest_pending, self._pending_bytes
-            own = writer.freeze()
             with store_lock(self.files, self._places, wait=wait) as lock:
                 if lock is None:
                     if wait:
                         raise PublishError(f"{self.path}: somebody else held the lock for {wait:.0f} s; try again")
                     return None
-                try:
-                    done = publish(self.files, self._places, self.spec, lock, own)
-                except OSError as error:
-                    if isinstance(error, ToriworkError):
-                        raise
-                    raise PublishError(f"{self.path}: {error}; rows stay safe in the journals") from error
-            writer.release(own & set(done.removed))
-            self._last_end = time.monotonic()
-            self._last_seconds, self._failures = self._last_end - began, 0
-            self._pending_bytes = max(0, self._pending_bytes - counted)
-            if self._oldest_pending == oldest:
-                self._oldest_pending = began if self._pending_bytes else None
+                begun, own = self._pace.begin(), writer.freeze()
+                done = publish(self.files, self._places, self.spec, lock, own)
+            removed = own & set(done.removed)
+            writer.release(removed)
+            self._pace.published(begun, done.bytes_written, left=removed != own)
             self.recovery_report.quarantined.extend(done.torn)
             return done
+        finally:
+            self._publishing.release()
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
@@ -313,10 +290,8 @@ class ParquetTable:
         if self._closed:
             self._refuse()
         found = look(self.files, self._places, self.spec)
-        try:
+        with found.opened:
             yield found
-        finally:
-            found.close()
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
@@ -334,12 +309,12 @@ class ParquetTable:
             self._closed, self._writer = True, None
             if writer is not None:
                 writer.close()
-            _OPEN.discard(self)
+            lifetime.closed(self)
 
     def _close_publish(self) -> None:
-        if not self._pending_bytes:
+        if not self._pace.pending_bytes:
             return
-        if self._policy.estimate(self._load()) <= self._policy.close_seconds:
+        if self._pace.quick_enough_to_close():
             self._try_publish()
         else:
             _LOG.info("%s: rows stay in the journals; publish them with: toriwork registry publish", self.path)
@@ -347,10 +322,10 @@ class ParquetTable:
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
         self._publishing = threading.Lock()
-        self._worker = Worker(self)
-        self._note_pending(0)
+        self._pace.pending_bytes, self._pace.oldest = 0, None
         if self._writer is not None:
             self._writer.after_fork()
+        self._worker = Worker(self, self._writer)
 
     def __enter__(self) -> ParquetTable:
         return self
@@ -362,31 +337,5 @@ class ParquetTable:
         return _reopen, (self.path, self.spec, self._options)
 
 
-_SEAL_BYTES = 4 * 2**20
-
-
-def _id_of(view: View) -> str:
-    assert view.head is not None  # the table was opened for writing
-    return view.head.store_id
-
-
 def _reopen(path: Path, spec: TableSpec, options: dict[str, Any]) -> ParquetTable:
     return ParquetTable(path, spec, **options)
-
-
-def _close_all() -> None:
-    for table in list(_OPEN):
-        try:
-            table.close()
-        except (ToriworkError, OSError) as error:
-            _LOG.warning("%s could not be closed cleanly; rows stay in the journals: %s", table.path, error)
-
-
-def _after_fork() -> None:
-    for table in list(_OPEN):
-        table.after_fork()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

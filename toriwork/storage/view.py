@@ -6,8 +6,10 @@ a name that vanished meanwhile means that somebody published, so everything star
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from toriwork.storage.columns import ParquetSource
 from toriwork.storage.frames import Address, Frame, Kind, Scan, unpack_target
 from toriwork.storage.head import Head, Places, check_base, read_head
 from toriwork.storage.journal import journal_id, read_journal
-from toriwork.storage.spec import Payload
+from toriwork.storage.spec import Payload, unify
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
@@ -45,6 +47,8 @@ class JournalView:
     handle: Handle
     scan: Scan
     after: int  #: frames up to this number are held elsewhere
+    created_ns: int = 0  #: nanoseconds since 1970
+    min_writer: int = 0  #: format version that whoever adopts it needs at least
     done: dict[Address, bytes] = field(default_factory=dict)
     attempts: dict[Address, int] = field(default_factory=dict)
 
@@ -63,10 +67,18 @@ class JournalView:
 
     def payload(self, frame: Frame) -> Payload:
         """One frame as a codec gets it, read from the file."""
-        data = self.handle.read_at(frame.offset, frame.length)
-        if len(data) != frame.length:
-            raise StoreError(f"{self.path}: frame {frame.number} can no longer be read")
-        return Payload(self.id, frame.number, frame.time_ns, frame.n_rows, memoryview(data))
+        return self.payloads([frame])[0]
+
+    def payloads(self, frames: Sequence[Frame]) -> list[Payload]:
+        """Some frames, in order, as a codec gets them; one read for all."""
+        start, end = frames[0].offset, frames[-1].offset + frames[-1].length
+        data = memoryview(self.handle.read_at(start, end - start))
+        if len(data) != end - start:
+            raise StoreError(f"{self.path}: frames {frames[0].number} to {frames[-1].number} can no longer be read")
+        return [
+            Payload(self.id, f.number, f.time_ns, f.n_rows, data[f.offset - start : f.offset - start + f.length])
+            for f in frames
+        ]
 
 
 @dataclass(slots=True)
@@ -76,6 +88,7 @@ class SegmentView:
     path: Path
     source: ParquetSource
     absorbed: Mapping[str, int]
+    elsewhere: frozenset[str] = frozenset()  #: journals whose rows in here are taken from another place
 
     @property
     def covers(self) -> Mapping[str, tuple[int, int]]:
@@ -86,12 +99,17 @@ class SegmentView:
     @property
     def untouched(self) -> bool:
         """Whether no row of it is in the public file."""
+        if self.elsewhere:
+            return False
         return all(self.absorbed.get(journal, 0) < first for journal, (first, _) in self.covers.items())
 
     @property
     def spent(self) -> bool:
-        """Whether every row of it is in the public file."""
-        return all(self.absorbed.get(journal, 0) >= last for journal, (_, last) in self.covers.items())
+        """Whether every row of it is in the public file or taken from another place."""
+        return all(
+            journal in self.elsewhere or self.absorbed.get(journal, 0) >= last
+            for journal, (_, last) in self.covers.items()
+        )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows that are not in the public file, without their addresses."""
@@ -103,16 +121,14 @@ class SegmentView:
 
     def count(self) -> int:
         """How many rows are not in the public file."""
-        if self.spent:
-            return 0
-        if self.untouched:
-            return self.source.n_rows
-        names = [f.name for f in ADDRESS_FIELDS[:2]]
-        return sum(int(self._fresh(batch).true_count) for batch in self.source.batches(names))
+        if self.spent or self.untouched:
+            return 0 if self.spent else self.source.n_rows
+        return sum(int(self._fresh(batch).true_count) for batch in self.source.batches(["_journal", "_frame"]))
 
     def _fresh(self, batch: pa.RecordBatch) -> pa.BooleanArray:
-        limits = (self.absorbed.get(journal, 0) for journal in batch["_journal"].to_pylist())
-        return pa.array([frame > limit for frame, limit in zip(batch["_frame"].to_pylist(), limits, strict=True)])
+        limits = {**self.absorbed, **dict.fromkeys(self.elsewhere, sys.maxsize)}
+        names, numbers = batch["_journal"].to_pylist(), batch["_frame"].to_pylist()
+        return pa.array([n > limits.get(j, 0) for j, n in zip(names, numbers, strict=True)], pa.bool_())
 
 
 @dataclass(slots=True)
@@ -126,6 +142,7 @@ class View:
     absorbed: dict[str, int]
     head: Head | None
     folder: Path
+    opened: ExitStack  #: every file
     sealed: dict[str, str] = field(default_factory=dict)  #: id -> file name of journals that a segment holds whole
 
     @property
@@ -135,15 +152,7 @@ class View:
 
     def open_addresses(self, journal: JournalView) -> dict[int, list[Address]]:
         """Frame number -> the rows of a journal that still lack values."""
-        done = self.done
-        found: dict[int, list[Address]] = {}
-        for frame in journal.rows():
-            if frame.kind == Kind.OPEN:
-                positions = self.spec.codec.open_positions(journal.payload(frame))
-                lacking = [a for p in positions if (a := Address(journal.id, frame.number, p)) not in done]
-                if lacking:
-                    found[frame.number] = lacking
-        return found
+        return open_rows(self.spec, journal, self.done)
 
     def pending_rows(self) -> int:
         """Rows that are not in the public file."""
@@ -163,13 +172,16 @@ class View:
         """The published rows in file order, in the schema of the table."""
         if self.base is None:
             return
-        if self.base.facts is None or set(self.base.footer.metadata.schema.to_arrow_schema().names) != set(
-            self.spec.schema.names
-        ):
-            table = self.spec.codec.upgrade(pa.Table.from_batches(self.base.batches()))
+        schema = self.base.footer.metadata.schema.to_arrow_schema()
+        if self.base.facts is None:  # small: the software that wrote it kept it in memory whole
+            table = self.spec.codec.upgrade(pa.Table.from_batches(self.base.batches(), schema=schema))
             yield from (table.select(columns) if columns is not None else table).to_batches()
-            return
-        yield from self.base.batches(columns)
+        elif schema.equals(self.spec.schema):
+            yield from self.base.batches(columns)
+        else:  # the schema has grown since
+            for batch in self.base.batches():
+                table = unify(pa.Table.from_batches([batch]), self.spec.schema)
+                yield from (table.select(columns) if columns is not None else table).to_batches()
 
     def pending_batches(self) -> Iterator[pa.RecordBatch]:
         """The rows that are not in the public file; values that are computed later may be null."""
@@ -188,26 +200,34 @@ class View:
 
     def close(self) -> None:
         """Close every file."""
-        for segment in self.segments:
-            segment.source.close()
-        for journal in self.journals:
-            journal.handle.close()
-        if self.base is not None:
-            self.base.close()
+        self.opened.close()
+
+
+def open_rows(spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]) -> dict[int, list[Address]]:
+    """Frame number -> the rows of a journal that still lack values, where it is known what was completed."""
+    found: dict[int, list[Address]] = {}
+    for frame in journal.rows():
+        if frame.kind == Kind.OPEN:
+            positions = spec.codec.open_positions(journal.payload(frame))
+            lacking = [a for p in positions if (a := Address(journal.id, frame.number, p)) not in done]
+            if lacking:
+                found[frame.number] = lacking
+    return found
 
 
 def payload_groups(journal: JournalView, upto: int | None = None) -> Iterator[list[Payload]]:
-    """The wanted frames of a journal in groups of a few MB."""
-    waiting: list[Payload] = []
-    size = 0
+    """The wanted frames of a journal in groups of a few MB, each group read at once.
+
+    One read a frame would hand the interpreter to a busy recording thread, and wait for it, once a frame.
+    """
+    waiting: list[Frame] = []
     for frame in journal.rows(upto):
-        waiting.append(journal.payload(frame))
-        size += frame.length
-        if size >= _DECODE_BYTES:
-            yield waiting
-            waiting, size = [], 0
+        if waiting and frame.offset + frame.length - waiting[0].offset > _DECODE_BYTES:
+            yield journal.payloads(waiting)
+            waiting = []
+        waiting.append(frame)
     if waiting:
-        yield waiting
+        yield journal.payloads(waiting)
 
 
 class _Vanished(Exception):
@@ -223,17 +243,22 @@ def look(files: Files, places: Places, spec: TableSpec, *, check: bool = True) -
         The public file is not the published one (only with ``check``), or a file fails its checks.
     """
     for attempt in range(_TRIES):
-        try:
-            return _look_once(files, places, spec, check=check)
-        except (_Vanished, FileNotFoundError):
-            time.sleep(min(0.05, 0.0005 * attempt))
+        with ExitStack() as opened:
+            try:
+                view = _look_once(files, places, spec, opened, check=check)
+            except (_Vanished, FileNotFoundError):
+                opened.close()
+                time.sleep(min(0.05, 0.0005 * attempt))
+                continue
+            view.opened = opened.pop_all()
+            return view
     raise StoreError(f"{places.base}: was republished {_TRIES} times while it was being opened; try again")
 
 
-def _look_once(files: Files, places: Places, spec: TableSpec, *, check: bool) -> View:
+def _look_once(files: Files, places: Places, spec: TableSpec, opened: ExitStack, *, check: bool) -> View:
     names = files.names(places.folder)
     head = read_head(files, places)
-    base = _open_base(files, places)
+    base = _open_base(files, places, opened)
     if head is not None and check:
         try:
             check_base(head, base, places.base)
@@ -242,26 +267,37 @@ def _look_once(files: Files, places: Places, spec: TableSpec, *, check: bool) ->
                 raise _Vanished from error
             raise
     facts = base.facts if base is not None else None
-    absorbed = dict(facts.absorbed) if facts is not None else {}
     store_id = head.store_id if head is not None else (facts.store_id if facts is not None else "")
-    segments = [_open_segment(files, places, name, store_id, absorbed) for name in names if is_segment(name)]
-    sealed = {journal for segment in segments for journal in segment.covers}
-    journals = []
-    skipped: dict[str, str] = {}
+    # a file of other software, adopted or accepted with repair=True, cannot say what it holds of our journals
+    held = head.held if head is not None else {}
+    absorbed = dict(facts.absorbed if facts is not None and facts.store_id == store_id else held)
+    view = View(spec, base, [], [], absorbed, head, places.folder, opened)
+    listed = {journal_id(name) for name in names}
+    for name in filter(is_segment, names):
+        segment = _open_segment(files, places.folder / name, store_id, view, opened)
+        view.segments.append(segment)
+        gaps = {j for j, (first, _) in segment.covers.items() if absorbed.get(j, 0) + 1 < first}
+        segment.elsewhere |= (
+            gaps & listed
+        )  # an older public file was accepted: the journal itself has what lies between
+    covered = {journal for segment in view.segments for journal in segment.covers if journal not in segment.elsewhere}
     for name in names:
         # segments are made of journals that are complete and closed: nothing in such a journal is news
         journal = journal_id(name)
-        if journal is not None and journal in sealed:
-            skipped[journal] = name
+        if journal is not None and journal in covered:
+            view.sealed[journal] = name
         elif journal is not None:
-            journals.append(open_journal(files, places.folder / name, store_id, absorbed.get(journal, 0)))
-    return View(spec, base, segments, journals, absorbed, head, places.folder, skipped)
+            handle = files.open(places.folder / name)
+            opened.callback(handle.close)
+            after = view.absorbed.get(journal, 0)
+            view.journals.append(open_journal(handle, places.folder / name, store_id, after))
+    view.journals.sort(key=lambda found: found.created_ns)
+    return view
 
 
-def open_journal(files: Files, path: Path, store_id: str, after: int, handle: Handle | None = None) -> JournalView:
+def open_journal(handle: Handle, path: Path, store_id: str, after: int) -> JournalView:
     """A journal's frames behind frame number ``after``, and what it completes of others."""
-    handle = files.open(path) if handle is None else handle
-    data, scan = read_journal(handle, path, store_id)
+    data, scan, header = read_journal(handle, path, store_id)
     if scan.damaged:
         raise DamagedFile(
             f"{path}: damaged behind frame {len(scan.frames)} (byte {scan.good_bytes} of {scan.total_bytes}), although "
@@ -270,20 +306,29 @@ def open_journal(files: Files, path: Path, store_id: str, after: int, handle: Ha
             "and sets the file aside in quarantine/"
         )
     view = JournalView(journal_id(path.name) or "", path, handle, scan, after)
-    for frame in scan.frames:
+    if header is not None:
+        view.created_ns, view.min_writer = header.created_ns, header.min_writer
+    note_completions(view, data)
+    return view
+
+
+def note_completions(view: JournalView, data: bytes) -> None:
+    """Fill in what a journal says about rows that were to be completed later."""
+    for frame in view.scan.frames:
         if frame.kind in (Kind.DONE, Kind.ATTEMPT):
             address, values = unpack_target(data[frame.offset : frame.offset + frame.length])
             if frame.kind == Kind.DONE:
                 view.done[address] = values
             else:
                 view.attempts[address] = view.attempts.get(address, 0) + 1
-    return view
 
 
-def _open_base(files: Files, places: Places) -> ParquetSource | None:
+def _open_base(files: Files, places: Places, opened: ExitStack) -> ParquetSource | None:
     if files.stat(places.base) is None:
         return None
-    return ParquetSource(files.open(places.base), places.base)
+    handle = files.open(places.base)
+    opened.callback(handle.close)
+    return ParquetSource(handle, places.base)
 
 
 def is_segment(name: str) -> bool:
@@ -291,11 +336,15 @@ def is_segment(name: str) -> bool:
     return name.endswith(SEGMENT_SUFFIX) and not name.startswith(".") and len(name) == 32 + len(SEGMENT_SUFFIX)
 
 
-def _open_segment(
-    files: Files, places: Places, name: str, store_id: str, absorbed: Mapping[str, int]
-) -> SegmentView:
-    path = places.folder / name
-    source = ParquetSource(files.open(path), path)
+def _open_segment(files: Files, path: Path, store_id: str, view: View, opened: ExitStack) -> SegmentView:
+    handle = files.open(path)
+    opened.callback(handle.close)
+    source = ParquetSource(handle, path)
     if source.facts is None or not source.facts.covers or source.facts.store_id != store_id:
-        raise StoreError(f"{path}: is no segment of this store; move it away (nothing was changed)")
-    return SegmentView(path, source, absorbed)
+        raise DamagedFile(
+            f"{path}: is no segment of this store. Nothing was changed. Move it away, or open with repair=True, which "
+            "sets it aside in quarantine/"
+        )
+    # a seal that was cut short by an error may have been done twice
+    taken = {journal for segment in view.segments for journal in segment.covers}
+    return SegmentView(path, source, view.absorbed, frozenset(taken & set(source.facts.covers)))

@@ -1,7 +1,7 @@
 """The thread behind a handle: syncs once a second while rows are at risk, seals, and publishes by policy.
 
 Nobody has to call flush for memory, journals and the window of loss to stay bounded. It holds its table weakly, so
-that a forgotten handle can be collected, and ends with it.
+that a forgotten handle can be collected; then it syncs a last time and ends.
 """
 
 from __future__ import annotations
@@ -11,59 +11,80 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from toriwork.errors import ToriworkError
+from toriwork.errors import DurabilityError
 
 if TYPE_CHECKING:
     from toriwork.storage.table import ParquetTable
+    from toriwork.storage.writer import Writer
 
 _LOG = logging.getLogger("toriwork.storage")
 _PERIOD = 1.0  # seconds
-_IDLE_ROUNDS = 30  # without work, then the thread ends; the next append starts another
+_IDLE_ROUNDS = 30  # without work, then the thread sleeps until the next append
 
 
 class Worker:
     """Runs ``table.tend()`` once a second, or at once when it is woken."""
 
-    def __init__(self, table: ParquetTable) -> None:
-        self._table = weakref.ref(table)
-        self._wake = threading.Event()
-        self._stop = False
+    def __init__(self, table: ParquetTable, writer: Writer | None) -> None:
+        self._event = threading.Event()
+        self._table = weakref.ref(table, lambda _, event=self._event: event.set())  # type: ignore[misc]
+        self._writer = writer
+        self._mutex = threading.Lock()
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Make sure that the thread runs; cheap when it does."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="toriwork-store", daemon=True)
-            self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        """Whether the thread is there."""
-        return self._thread is not None and self._thread.is_alive()
+        self.awake = False  #: whether the next round comes by itself
 
     def wake(self) -> None:
-        """Have the next round now."""
-        self.start()
-        self._wake.set()
+        """Have a round now and one each second until there is nothing left to do."""
+        with self._mutex:
+            self.awake = True
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._run, name="toriwork-store", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # out of threads, or the interpreter is ending: the row is recorded all the same
+                    _LOG.debug("no background thread: %s", error)
+                    self.awake = False
+                    return
+                self._thread = thread
+        self._event.set()
 
     def stop(self) -> None:
         """Return when the thread has ended; a round that is under way is finished first."""
-        self._stop = True
-        self._wake.set()
+        self._stop.set()
+        self._event.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
         idle = 0
-        while not self._stop and idle < _IDLE_ROUNDS:
-            self._wake.wait(_PERIOD)
-            self._wake.clear()
-            table = self._table()
-            if table is None or self._stop:
+        while not self._stop.is_set():
+            self._event.wait(_PERIOD if self.awake else None)
+            self._event.clear()
+            if self._stop.is_set():
                 return
-            try:
-                idle = 0 if table.tend() else idle + 1
-            except (ToriworkError, OSError) as error:
-                # nobody waits for this thread: the next call of the user meets the same error if it lasts
-                _LOG.warning("background work on %s failed: %s", table.path, error)
-            del table
+            busy = self._round()
+            if busy is None:
+                return
+            idle = 0 if busy else idle + 1
+            # an append sets ``dirty`` before it looks at ``awake``; so this asks once more behind it
+            self.awake = idle < _IDLE_ROUNDS
+            if not self.awake and self._writer is not None and self._writer.dirty:
+                self.awake = True
+
+    def _round(self) -> bool | None:
+        """Whether there was anything to do; None when there will not be any more."""
+        table = self._table()
+        try:
+            if table is not None:
+                return table.tend()
+            if self._writer is not None:  # the handle was dropped without being closed
+                self._writer.sync(mark=True)
+                self._writer.close()
+        except DurabilityError as error:
+            _LOG.warning("the handle takes no more rows: %s", error)
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; the user's next call meets it again
+            _LOG.warning("background work failed: %s: %s", type(error).__name__, error)
+            return True
+        return None

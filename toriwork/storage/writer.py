@@ -1,23 +1,31 @@
 """One handle's way of appending: its mutex, its journals, and what happens when the disk says no.
 
-One mutex covers numbering, write and bookkeeping. Any exception inside it, KeyboardInterrupt included, retires the
-journal, because what reached the file is then unknown and a frame number must never be used twice.
+One mutex covers numbering, write and bookkeeping. A frame that was begun and not finished, by an error or by a
+KeyboardInterrupt at any point, leaves its journal unusable: the next append opens another.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from toriwork.errors import BadInput, DurabilityError
+from toriwork.errors import BadInput, Closed, DurabilityError, StoreError
 from toriwork.storage.frames import MAX_PAYLOAD, Kind
 from toriwork.storage.journal import JournalWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from toriwork.storage.files import Files
     from toriwork.storage.head import Places
+
+_LOG = logging.getLogger("toriwork.storage")
+KEPT_BYTES = 32 * 2**20
+DURABILITIES = ("process", "power")
+
 
 class Appended(NamedTuple):
     """Where a frame of this handle is: journal id, number, offset and length of its payload, time of its first row."""
@@ -29,11 +37,6 @@ class Appended(NamedTuple):
     time_ns: int
 
 
-ROLL_BYTES = 8 * 2**20
-KEPT_BYTES = 32 * 2**20
-DURABILITIES = ("process", "power")
-
-
 class Writer:
     """Appends frames for one handle; safe from any number of threads, and across a fork."""
 
@@ -42,15 +45,15 @@ class Writer:
             raise BadInput(f"durability: one of {', '.join(DURABILITIES)} is wanted, given was {durability!r}")
         self._files = files
         self._folder = places.folder
-        self._store_id = store_id
+        self.store_id = store_id
         self._power = durability == "power"
-        self._poison: DurabilityError | None = None
+        self._refusal: StoreError | None = None  #: why no more rows are taken
         self._last_ns = 0
         self._reset()
 
     def _reset(self) -> None:
         self._mutex = threading.Lock()
-        self._sync_mutex = threading.Lock()
+        self._sync_mutex = threading.Lock()  #: taken before the other one; whoever holds it may use closed journals
         self._pid = os.getpid()
         self._current: JournalWriter | None = None
         self.closed: list[JournalWriter] = []  #: no longer appended to, still locked: not sealed or absorbed yet
@@ -59,9 +62,8 @@ class Writer:
 
     def after_fork(self) -> None:
         """Forget the parent's journals in a child: closed without unlocking, which would drop the parent's lock."""
-        for journal in (self._current, *self.closed):
-            if journal is not None:
-                journal.close()
+        for journal in self._journals():
+            journal.close()
         self._reset()
 
     def append(self, payload: bytes, n_rows: int = 1, kind: int = Kind.ROWS) -> Appended:
@@ -76,62 +78,76 @@ class Writer:
         """
         if len(payload) > MAX_PAYLOAD:
             raise BadInput(f"one call may record {MAX_PAYLOAD:,} bytes, given were {len(payload):,}; use batches")
+        if self._pid != os.getpid():  # a fork that did not run the hooks
+            self.after_fork()
         with self._mutex:
-            if self._pid != os.getpid():  # a fork that did not run the hooks
-                self.after_fork()
-                return self.append(payload, n_rows, kind)
-            if self._poison is not None:
-                raise self._poison
-            journal = self._current
-            if journal is None:
-                journal = self._current = JournalWriter(self._files, self._folder, self._store_id)
+            if self._refusal is not None:
+                raise self._refusal
             try:
+                journal = self._current
+                if journal is None or not journal.usable:
+                    journal = self._open_next()
                 now = time.time_ns()
                 if now <= self._last_ns:  # clocks jump; row ids never do
                     now = self._last_ns + 1
                 self._last_ns = now + n_rows
+                self.dirty = True
                 number = journal.append(payload, n_rows, kind, now)
-                size = journal.size
-                if size >= ROLL_BYTES:
-                    self._close_current()
-            except BaseException:
-                self._close_current()
-                raise
+            except OSError as error:
+                raise self._not_recorded(error) from error
+            size = journal.size
             self._kept += len(payload)
-            self.dirty = True
         if self._power:
             self._sync_upto(journal, size)
         elif self._kept > KEPT_BYTES:  # the cap holds even where nobody ever flushes
             self.sync()
         return Appended(journal.id, number, size - len(payload), len(payload), now)
 
-    def _close_current(self) -> None:
-        if self._current is not None:
-            self.closed.append(self._current)
-            self._current = None
+    def _not_recorded(self, error: OSError) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        return StoreError(f"{self._folder}: the row was not recorded: {error}; everything recorded before stays")
+
+    def _open_next(self) -> JournalWriter:
+        """A new current journal. The one before it stays with the closed ones, unless it never held a frame."""
+        before = self._current
+        if before is not None:
+            if before.next_number == 1:  # else a full disk would get a file for each try
+                self._files.unlink(before.path)
+                before.close()
+            elif before not in self.closed:  # an interrupt may have come right here, the last time
+                self.closed.append(before)
+        self._current = None
+        self._current = JournalWriter(self._files, self._folder, self.store_id)
+        return self._current
 
     def freeze(self) -> frozenset[str]:
-        """Ids of the journals of this handle that get no more frames, the current one now among them."""
+        """Ids of the journals of this handle that get no more rows, the current one now among them."""
         with self._mutex:
-            if self._current is not None and self._current.next_number > 1:
-                self._close_current()
+            current = self._current
+            if current is not None and current.next_number > 1:
+                current.retire()  # first: an interrupt behind it must not leave a closed journal in use
+                if current not in self.closed:
+                    self.closed.append(current)
+                self._current = None
             return frozenset(journal.id for journal in self.closed)
 
-    def release(self, journals: frozenset[str] | set[str]) -> None:
-        """Give up closed journals that were absorbed or sealed."""
-        with self._mutex:
+    def release(self, journals: AbstractSet[str]) -> None:
+        """Give up closed journals that were absorbed or sealed; waits for a sync that is under way."""
+        with self._sync_mutex, self._mutex:
             for journal in [j for j in self.closed if j.id in journals]:
-                self.closed.remove(journal)
                 journal.close()
+                self.closed.remove(journal)
 
     def close(self) -> None:
         """Give up every journal; what is in them stays and is adopted by whoever publishes next."""
-        self.release(self.freeze())
-        with self._mutex:
-            if self._current is not None:
-                self._current.close()
-                self._files.unlink(self._current.path)  # it never held a frame
-                self._current = None
+        with self._sync_mutex, self._mutex:
+            self._refusal = Closed(f"{self._folder}: this handle was closed; open the table again")
+            for journal in self._journals():
+                if journal.usable and journal.next_number == 1:
+                    self._files.unlink(journal.path)
+                journal.close()
+            self.closed, self._current = [], None
 
     def sync(self, *, mark: bool = False) -> None:
         """Return when every row appended before the call has reached the disk.
@@ -143,8 +159,8 @@ class Writer:
         """
         with self._sync_mutex:
             self._sync_all()
-        if mark:
-            self._mark()
+            if mark:
+                self._mark()
 
     def _sync_upto(self, journal: JournalWriter, size: int) -> None:
         """Group commit: whoever gets the mutex syncs for all who wait."""
@@ -153,51 +169,64 @@ class Writer:
                 self._sync_all()
 
     def _journals(self) -> list[JournalWriter]:
-        return [*self.closed, *([self._current] if self._current is not None else [])]
+        current = self._current
+        return self.closed if current is None or current in self.closed else [*self.closed, current]
 
     def _sync_all(self) -> None:
-        if self._poison is not None:
-            raise self._poison
+        if isinstance(self._refusal, DurabilityError):
+            raise self._refusal
         with self._mutex:
+            self._keep_name()
             todo = [(j, j.size, len(j.kept)) for j in self._journals() if j.kept or not j.named]
             self._kept, self.dirty = 0, False
-        for journal, size, n_kept in todo:
-            try:
-                journal.handle.sync()
-                if not journal.named:
-                    self._files.sync_folder(self._folder)
-            except OSError as error:
-                self._rescue(journal, error)
-                continue
+        try:
+            for journal, size, n_kept in todo:
+                self._sync_one(journal, size, n_kept)
+        except BaseException:
+            self.dirty = True
+            raise
+
+    def _sync_one(self, journal: JournalWriter, size: int, n_kept: int) -> None:
+        try:
+            journal.handle.sync()
+            if not journal.named:
+                self._files.sync_folder(self._folder)
+        except OSError as error:
             with self._mutex:
-                journal.named = True
-                journal.mark_synced(size, n_kept)
+                self._rescue(journal, error)
+            return
+        with self._mutex:
+            journal.mark_synced(size, n_kept)
+
+    def _keep_name(self) -> None:
+        """Write the current journal anew when somebody removed it: its rows would be gone with this process."""
+        journal = self._current
+        if journal is not None and journal.next_number > 1 and not journal.is_named():
+            self._rescue(journal, FileNotFoundError(f"{journal.path} was removed by somebody"))
 
     def _rescue(self, journal: JournalWriter, error: OSError) -> None:
         """After a failed sync: the same rows into a new file, once; if that fails too, the handle is finished."""
-        with self._mutex:
-            try:
-                journal.rewrite()
-            except OSError as again:
-                rows = tuple(piece for j in self._journals() for piece in j.kept)
-                self._poison = DurabilityError(
-                    f"{journal.path}: the disk failed to make rows durable ({error}) and refused a new copy ({again}). "
-                    f"This handle takes no more rows; {sum(map(len, rows)):,} bytes of them are in .rows of this error",
-                    rows,
-                )
-                raise self._poison from again
+        try:
+            journal.rewrite()
+        except OSError as again:
+            rows = tuple(piece for j in self._journals() for piece in j.kept)
+            self._refusal = DurabilityError(
+                f"{journal.path}: the disk failed to make rows durable ({error}) and refused a new copy ({again}). "
+                f"This handle takes no more rows; {sum(map(len, rows)):,} bytes of them are in .rows of this error",
+                rows,
+            )
+            raise self._refusal from again
+        _LOG.warning("%s: a sync failed (%s); its rows were written to a new file", journal.path, error)
 
     def _mark(self) -> None:
         with self._mutex:
-            journal = self._current
-            if journal is None or journal.size == journal.marked:
-                return
-            try:
+            for journal in self._journals():
                 self._last_ns = max(time.time_ns(), self._last_ns + 1)
-                journal.append_sync_mark(self._last_ns)
-            except BaseException:
-                self._close_current()
-                raise
+                try:
+                    journal.append_sync_mark(self._last_ns)
+                except OSError as error:
+                    # the rows are on the disk; only the note that says so found no room, and the next flush writes it
+                    _LOG.debug("%s: no sync mark: %s", journal.path, error)
 
     def read(self, place: Appended) -> bytes | None:
         """The payload of a frame of this handle, or None when its journal was given up."""
