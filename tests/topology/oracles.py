@@ -53,3 +53,17 @@ def euclidean(points: np.ndarray) -> np.ndarray:
 def betti_at(pairs: np.ndarray, r: float, max_dimension: int) -> tuple[int, ...]:
     """Bars with birth <= r < death, one by one."""
     return tuple(sum(1 for k, b, d in pairs.tolist() if k == dim and b <= r < d) for dim in range(max_dimension + 1))
+
+
+def smaller_sides(distances: np.ndarray) -> list[float]:
+    """Size of the smaller of the two groups that each single-linkage merge joins, in order of height."""
+    groups = [{i} for i in range(len(distances))]
+    sides = []
+    while len(groups) > 1:
+        a, b = min(
+            combinations(range(len(groups)), 2),
+            key=lambda pair: min(distances[i, j] for i in groups[pair[0]] for j in groups[pair[1]]),
+        )
+        sides.append(float(min(len(groups[a]), len(groups[b]))))
+        groups[a] |= groups.pop(b)
+    return sides

@@ -28,7 +28,7 @@ def test_the_count_above_a_threshold_is_no_betti_number() -> None:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("engine", ["auto", "simple"])
 def test_every_rule_sees_a_clean_circle(rule: str, engine: str) -> None:
-    found = estimate_betti(circle(100, 0.02), rule=rule, engine=engine)
+    found = estimate_betti(circle(120, 0.06), rule=rule, engine=engine)
     assert found.numbers == (1.0, 1.0)
     assert all(isinstance(number, float) for number in found.numbers)
 

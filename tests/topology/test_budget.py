@@ -11,7 +11,7 @@ from toriwork.topology import work_estimate
 def test_more_points_or_dimensions_cost_more() -> None:
     for smaller, larger in [((50, 3, 1), (100, 3, 1)), ((100, 3, 1), (100, 3, 2)), ((100, 3, 2), (100, 3, 3))]:
         assert work_estimate(*smaller).seconds < work_estimate(*larger).seconds
-        assert work_estimate(*smaller).bytes < work_estimate(*larger).bytes
+        assert work_estimate(*smaller).bytes <= work_estimate(*larger).bytes
 
 
 def test_nothing_costs_next_to_nothing() -> None:

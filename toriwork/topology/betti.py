@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.topology.clouds import Trusted, distance_matrix
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
-from toriwork.topology.significance import rule_named
+from toriwork.topology.significance import Sampling, rule_named, smaller_sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,17 @@ def estimate_betti(
         See :func:`toriwork.topology.persistence`; or no such rule.
     """
     rule_named(rule)  # refuse before anything is computed
-    diagram = persistence(points, distances=distances, max_dimension=max_dimension, engine=engine)
-    return judge(diagram, rule=rule)
+    matrix = distance_matrix(points, distances)
+    diagram = persistence(distances=Trusted(matrix), max_dimension=max_dimension, engine=engine)
+    n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
+    return _judge(diagram, rule, lambda: smaller_sides(matrix, n_deaths))
 
 
 def judge(diagram: Diagram, *, rule: str = "default") -> BettiEstimate:
     """The estimate that a rule gives for a diagram that was computed already.
+
+    The diagram does not tell how many points each component has, so that a lone far point may count as one:
+    for H0 :func:`estimate_betti` knows more.
 
     Raises
     ------
@@ -96,13 +104,18 @@ def judge(diagram: Diagram, *, rule: str = "default") -> BettiEstimate:
         raise BadInput("judge: a complete diagram is wanted, given was one that was cut or thinned")
     if diagram.provenance is None:
         raise BadInput("judge: a diagram with provenance is wanted")
+    return _judge(diagram, rule, None)
+
+
+def _judge(diagram: Diagram, rule: str, sides: Callable[[], NDArray[np.float64]] | None) -> BettiEstimate:
+    assert diagram.provenance is not None
     chosen = rule_named(rule)
-    verdicts = [chosen(diagram, k) for k in range(diagram.max_dimension + 1)]
+    verdicts = chosen(Sampling(diagram, sides))
     return BettiEstimate(
         numbers=tuple(verdict.number for verdict in verdicts),
         rule=chosen.name,
         parameters=chosen.parameters(),
-        evidence={f"H{k}": verdict.evidence for k, verdict in enumerate(verdicts)},
+        evidence={f"H{k}": dict(verdict.evidence) for k, verdict in enumerate(verdicts)},
         provenance=diagram.provenance,
         diagram=diagram,
     )

@@ -6,6 +6,7 @@ Every engine is reached through here, so that none of them meets NaN, infinity o
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,28 @@ from toriwork.errors import BadInput
 
 #: squares of coordinates within these bounds neither overflow nor lose digits to underflow
 _SAFE_LARGEST, _SAFE_SMALLEST = 2.0**480, 2.0**-400
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
+
+    matrix: NDArray[np.float64]
+
+
+def distance_matrix(points: Any, distances: Any) -> NDArray[np.float64]:
+    """The checked distances of whichever of the two was given.
+
+    Raises
+    ------
+    BadInput
+        Both or neither were given, or what was given fails its checks.
+    """
+    if (points is None) == (distances is None):
+        raise BadInput("either points or distances are wanted, given were both or neither")
+    if isinstance(distances, Trusted):
+        return distances.matrix
+    return check_distances(distances) if points is None else distances_of_points(points)
 
 
 def distances_of_points(points: Any) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, MissingExtra
-from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
+from toriwork.topology.clouds import distance_matrix, enclosing_radius
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.engines import ENGINES, Bars, Engine, engine_version, is_installed, pick_engine, run_engine
 
@@ -72,7 +72,7 @@ def persistence(
     """
     started = time.perf_counter()
     _check_arguments(filtration, max_dimension, field, threshold, min_persistence)
-    matrix = _distances(points, distances)
+    matrix = distance_matrix(points, distances)
     bars, used, reason = _compute(matrix, max_dimension, threshold, engine, field)
     cone = enclosing_radius(matrix)
     cut = threshold if threshold < cone else math.inf
@@ -119,12 +119,6 @@ def _is_prime(number: int) -> bool:
     if number == 2:
         return True
     return 2 < number < 46337 and number % 2 == 1 and all(number % d for d in range(3, math.isqrt(number) + 1, 2))
-
-
-def _distances(points: Any, distances: Any) -> NDArray[np.float64]:
-    if (points is None) == (distances is None):
-        raise BadInput("persistence: either points or distances are wanted, given were both or neither")
-    return check_distances(distances) if points is None else distances_of_points(points)
 
 
 def _compute(

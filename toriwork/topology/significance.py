@@ -1,72 +1,29 @@
-"""Which bars of a diagram speak of the shape, and which of the sampling: rules, each a frozen set of parameters.
+"""Which bars of a diagram speak of the shape, and which of the sampling: the rules by name.
 
-A rule is called with a Diagram and a dimension and answers with a Verdict; it draws no random numbers and looks at
-nothing but the bars.  The measured hit and false-alarm rates of every rule are in docs/topology.md.
+A rule draws no random numbers and costs a small share of the diagram itself.  The measured hit and false-alarm
+rates of every rule are in docs/topology.md.
 """
 
 from __future__ import annotations
-
-import math
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.topology.diagram import Diagram
+from toriwork.topology.calibrated import Calibrated
+from toriwork.topology.evidence import Rule, Sampling
+from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 
+#: every rule that can be asked for; docs/topology.md compares them
+RULES: dict[str, Rule] = {
+    "default": Calibrated(),
+    "calibrated": Calibrated(),
+    "guarded_gap": GuardedGap(),
+    "late_death": LateDeath(),
+    "universal_null": UniversalNull(),
+}
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many bars of one dimension are features, and why."""
-
-    number: float  #: a whole number, or NaN when the evidence does not decide
-    evidence: dict[str, Any]  #: JSON-able
-
-
-class Rule(Protocol):
-    """What a rule looks like."""
-
-    @property
-    def name(self) -> str:
-        """The word under which RULES knows it, or its family."""
-
-    def __call__(self, diagram: Diagram, k: int) -> Verdict:
-        """The number of features among the bars of H_k."""
-
-    def parameters(self) -> dict[str, float]:
-        """What the rule was set to, JSON-able."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuardedGap:
-    """Bars before the largest relative gap of the sorted persistences, if that gap and the longest bar are large."""
-
-    gap: float = 2.0  #: how many times longer the last feature is than the first bar that is none
-    floor: float = 0.1  #: of the largest finite death: no shorter bar is a feature
-    name: str = "guarded_gap"
-
-    def __call__(self, diagram: Diagram, k: int) -> Verdict:
-        """The number of bars in front of the largest gap; 0 (H0: 1) when there is none."""
-        lengths = -np.sort(-_finite(diagram, k))
-        size = _largest_death(diagram)
-        candidates = lengths[lengths >= self.floor * size]
-        if not len(candidates):
-            return Verdict(float(k == 0 and len(diagram) > 0), {"bars": []})
-        following = np.append(lengths[1:], 0.0)[: len(candidates)]
-        ratios = candidates / np.maximum(following, self.floor * size / 4)
-        best = int(ratios.argmax())
-        number = best + 1 if ratios[best] > self.gap else 0
-        evidence = {"bars": candidates[:8].tolist(), "ratio": float(ratios[best])}
-        return Verdict(float(number + (k == 0)), evidence)
-
-    def parameters(self) -> dict[str, float]:
-        """Gap and floor."""
-        return _numbers(self)
-
-
-RULES: dict[str, Rule] = {"default": GuardedGap(), "guarded_gap": GuardedGap()}
+__all__ = ["RULES", "Rule", "Sampling", "rule_named", "smaller_sides"]
 
 
 def rule_named(name: str) -> Rule:
@@ -83,15 +40,19 @@ def rule_named(name: str) -> Rule:
     return rule
 
 
-def _finite(diagram: Diagram, k: int) -> NDArray[np.float64]:
-    lengths = diagram.persistence(k)
-    return lengths[lengths < math.inf]
+def smaller_sides(distances: NDArray[np.float64], n_deaths: int) -> NDArray[np.float64]:
+    """Number of points on the smaller side of each of the last ``n_deaths`` single-linkage merges, by rising height.
 
+    ``distances`` is a checked matrix. Merges at height 0 come first and are the ones left out.
+    """
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
 
-def _largest_death(diagram: Diagram) -> float:
-    deaths = diagram.pairs[:, 2]
-    return float(deaths[deaths < math.inf].max(initial=0.0))
-
-
-def _numbers(rule: Any) -> dict[str, float]:
-    return {name: value for name, value in asdict(rule).items() if name != "name"}
+    n_points = len(distances)
+    if n_points < 2:
+        return np.zeros(0)
+    tree = linkage(squareform(distances, checks=False), "single")
+    sizes = np.concatenate([np.ones(n_points), tree[:, 3]])
+    sides = np.minimum(sizes[tree[:, 0].astype(np.intp)], sizes[tree[:, 1].astype(np.intp)])
+    kept: NDArray[np.float64] = sides[len(sides) - n_deaths :]
+    return kept

@@ -1,0 +1,152 @@
+"""The default rule: log-odds that a bar is a feature, fitted once to simulated clouds and frozen.
+
+A bar of H1 is held against four things: how much later it dies than it is born, how large its birth is beside the
+spacing of the points, how many points there are, and how many bars are left that are no features.  The weights come
+from 41,000 simulated clouds (docs/topology.md says which); nothing is fitted at run time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.topology.evidence import Sampling, Verdict, components_only, parameters_of, quantile
+
+#: ranges of the fit; beyond them the nearest trained value is used
+_POINTS = (8.0, 700.0)
+_NOISE_BARS = (1.0, 400.0)
+_LEAST_COMPONENT = 3
+_MAX_SHOWN, _PATIENCE, _MAX_COMPONENTS = 12, 6, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Features are the bars whose log-odds exceed ``yes``; one between ``no`` and ``yes`` leaves the number open."""
+
+    no: float = -0.2
+    yes: float = 0.1
+    least_ratio: float = 1.25  #: no bar of H1 with death/birth below this is a feature
+    cavity_ratio: float = 1.36  #: death/birth of even odds for H2 and above
+    version: int = 1  #: of the weights below
+    name: str = "calibrated"
+
+    def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
+        """One verdict per dimension; H0 is judged after H1, because loops tell at which scale to count components."""
+        scores = [
+            self._judge(bars, self._loop_odds(sampling) if k == 1 else self._cavity_odds)
+            for k, bars in ((k, sampling.longest_first(k)) for k in range(1, sampling.diagram.max_dimension + 1))
+        ]
+        loops = scores[0].births if scores else []
+        return (self._components(sampling, loops), *(score.verdict() for score in scores))
+
+    def parameters(self) -> dict[str, Any]:
+        """Cuts and the version of the weights."""
+        return parameters_of(self)
+
+    def _judge(self, bars: NDArray[np.float64], odds: Any) -> _Judged:
+        """Test the bars, longest first, each against those that are left; stop after a row of refusals."""
+        judged = _Judged()
+        refused = 0
+        rows = bars.tolist()
+        for birth, death in rows:
+            score = odds(birth, death, len(rows) - len(judged.features))
+            if score > self.yes:
+                judged.features.append((birth, death, score))
+                refused = 0
+                continue
+            refused += 1
+            judged.open |= score > self.no
+            if judged.best_refused is None or score > judged.best_refused[2]:
+                judged.best_refused = (birth, death, score)
+            if refused == _PATIENCE:
+                break
+        return judged
+
+    def _loop_odds(self, sampling: Sampling) -> Any:
+        deaths = sampling.deaths()
+        if not len(deaths):
+            return self._cavity_odds  # never reached: no bar of H1 without two distinct points
+        typical, wide = quantile(deaths, 0.5), quantile(deaths, 0.9)
+        n = math.log(min(max(len(deaths) + 1.0, _POINTS[0]), _POINTS[1]))
+
+        def odds(birth: float, death: float, left: int) -> float:
+            ratio = math.log(death / birth)
+            if ratio < math.log(self.least_ratio):
+                return -9.0
+            s = math.log(birth / typical)
+            m = math.log(min(max(left, _NOISE_BARS[0]), _NOISE_BARS[1]))
+            quadratic = (
+                8.3556 * s - 0.9171 * s * s - 1.4785 * s * n + 0.4627 * s * m
+                + 6.6122 * n - 0.6929 * n * n + 0.0066 * n * m - 4.0434 * m + 0.3912 * m * m
+            )  # fmt: skip
+            return 12.5857 * ratio + 2.4237 * math.log(birth / wide) + quadratic - 18.7867
+
+        return odds
+
+    def _cavity_odds(self, birth: float, death: float, left: int) -> float:
+        del left
+        return 40.0 * math.log(death / birth / self.cavity_ratio)
+
+    def _components(self, sampling: Sampling, loops: list[float]) -> Verdict:
+        deaths = sampling.deaths()[::-1][:_MAX_COMPONENTS]
+        one = components_only(sampling.diagram)
+        if not len(deaths):
+            return Verdict(one, {"features": []})
+        closed = max(loops, default=0.0)
+        scores = self._merge_odds(sampling, deaths, closed, None)  # as if both sides of every merge were large
+        known = sampling.smaller_sides is not None
+        if sampling.smaller_sides is not None and (scores > self.no).any():
+            scores = self._merge_odds(sampling, deaths, closed, sampling.smaller_sides()[::-1][: len(deaths)])
+        number = (
+            float("nan")
+            if ((scores > self.no) & (scores <= self.yes)).any()
+            else one + float((scores > self.yes).sum())
+        )
+        shown = np.argsort(-scores, kind="stable")[: min(_MAX_SHOWN, int((scores > self.yes).sum()) + 1)]
+        merges = [[float(deaths[i]), float(scores[i])] for i in shown]
+        return Verdict(number, {"merges": merges, "sizes": known})
+
+    @staticmethod
+    def _merge_odds(
+        sampling: Sampling, deaths: NDArray[np.float64], closed: float, sides: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """Log-odds that each merge joins two real components of the space.
+
+        Components are counted at a scale at which every loop that was found is closed (``closed``): at the largest
+        but one of its gaps a sampled circle falls apart as well. Groups of one or two points are outliers.
+        """
+        every = sampling.deaths()
+        n_points = len(every) + 1.0
+        smaller = np.full(len(deaths), n_points) if sides is None else sides
+        n = math.log(min(n_points, _POINTS[1]))
+        beyond = np.log(deaths / quantile(every, 0.9))
+        size = np.log(np.minimum(smaller, 20.0))
+        odds = (
+            -2.2349 * beyond - 2.0624 * size + 3.7483 * beyond * size
+            + 28.2838 * np.minimum(smaller / n_points, 0.2) + 6.8478 * n - 1.0746 * n * n
+            + (2.5902 if closed > 0 else 0.0) - 14.7527
+        )  # fmt: skip
+        return np.where((smaller < _LEAST_COMPONENT) | (deaths <= closed), -9.0, odds)
+
+
+class _Judged:
+    """The running result of one dimension."""
+
+    def __init__(self) -> None:
+        self.features: list[tuple[float, float, float]] = []
+        self.best_refused: tuple[float, float, float] | None = None
+        self.open = False
+
+    @property
+    def births(self) -> list[float]:
+        return [birth for birth, _, _ in self.features]
+
+    def verdict(self) -> Verdict:
+        evidence: dict[str, Any] = {"features": [list(bar) for bar in self.features[:_MAX_SHOWN]]}
+        if self.best_refused is not None:
+            evidence["next"] = list(self.best_refused)
+        return Verdict(float("nan") if self.open else float(len(self.features)), evidence)

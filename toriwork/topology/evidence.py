@@ -1,0 +1,74 @@
+"""What a rule may look at and what it answers: the shared types of ``rules.py`` and ``calibrated.py``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.topology.diagram import Diagram
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """A complete diagram, and how the components that it merges compare in size."""
+
+    diagram: Diagram
+    #: gives (n_deaths,) numbers of points on the smaller side of each merge of H0, in the order of the finite deaths;
+    #: called only when they could matter; None when nobody knows them
+    smaller_sides: Callable[[], NDArray[np.float64]] | None = None
+
+    def deaths(self) -> NDArray[np.float64]:
+        """The finite deaths of H0, ascending: the positive edges of a minimal spanning tree (Rips births are all 0)."""
+        deaths = self.diagram.in_dimension(0)[:, 1]
+        return deaths[deaths < math.inf]
+
+    def longest_first(self, k: int) -> NDArray[np.float64]:
+        """Finite bars of H_k by falling persistence, shape (n_bars, 2)."""
+        bars = self.diagram.in_dimension(k)
+        bars = bars[bars[:, 1] < math.inf]
+        return bars[np.argsort(bars[:, 0] - bars[:, 1], kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many bars of one dimension are features, and why."""
+
+    number: float  #: a whole number, or NaN when the evidence does not decide
+    evidence: Mapping[str, Any]  #: JSON-able
+
+
+class Rule(Protocol):
+    """What a rule looks like: parameters in the object, work in the call."""
+
+    @property
+    def name(self) -> str:
+        """The word under which it is recorded."""
+
+    def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
+        """One verdict per dimension 0..max_dimension."""
+
+    def parameters(self) -> dict[str, Any]:
+        """What the rule was set to, JSON-able."""
+
+
+def parameters_of(rule: Any) -> dict[str, Any]:
+    """The fields of a rule that is a dataclass, without its name."""
+    return {part.name: getattr(rule, part.name) for part in fields(rule) if part.name != "name"}
+
+
+def quantile(ascending: NDArray[np.float64], share: float) -> float:
+    """The value below which ``share`` of an ascending, non-empty array lies, interpolated (np.quantile is slow)."""
+    place = share * (len(ascending) - 1)
+    left = int(place)
+    low = float(ascending[left])
+    return low if left + 1 == len(ascending) else low + (place - left) * (float(ascending[left + 1]) - low)
+
+
+def components_only(diagram: Diagram) -> float:
+    """1.0 when there is a point at all, else 0.0: H0 before any evidence for more."""
+    return float(len(diagram.in_dimension(0)) > 0)
