@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -38,13 +39,13 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
 def _one_round(
     maker: Callable[[Path], tuple[Writer, Callable[[], None]]], folder: Path, clouds: Sequence[Cloud], n_batches: int
 ) -> float:
-    """Seconds for one batch of a new store, the mean over a few batches."""
+    """Seconds for one batch, the median of the first few of a new store."""
     folder.mkdir()
     try:
         write, close = maker(folder)
-        taken = sum(seconds(partial(write, clouds)) for _ in range(n_batches))
+        taken = [seconds(partial(write, clouds)) for _ in range(n_batches)]
         close()
-        return taken / n_batches
+        return statistics.median(taken)
     finally:
         shutil.rmtree(folder)
 
