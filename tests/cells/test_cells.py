@@ -216,6 +216,13 @@ def test_a_void_is_not_lost_to_one_who_does_not_look_for_voids(cells, registry):
         assert list(flat.get_protected_ideas()) == ["x"]
 
 
+def test_a_loop_is_lost_also_to_one_who_does_not_look_for_voids(cells, registry):
+    cells.betti_update("x", circle(), "global")
+    with TorusCells(registry, max_dimension=1) as flat:
+        flat.betti_update("x", line(), "global")
+        assert flat.get_protected_ideas() == {}
+
+
 def test_tunnelling_moves_a_protected_idea(cells):
     cells.betti_update("x", circle(), "global")
     before = cells.get_protected_ideas()["x"]

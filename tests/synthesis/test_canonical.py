@@ -43,6 +43,7 @@ def test_it_is_the_text_of_rfc_8785(value):
 @example(999999999999999868928.0)
 @example(1e-6)
 @example(9.999e-7)
+@example(9.5e-5)
 @example(5e-324)
 @example(-0.0)
 @example(9007199254740993.0)
@@ -50,6 +51,7 @@ def test_it_is_the_text_of_rfc_8785(value):
 @example(123e17)
 def test_numbers_are_written_as_ecmascript_writes_them(number):
     assert canonical(number).encode() == oracles.canonical(number)
+    assert canonical({"k": number}).encode() == oracles.canonical({"k": number})
     assert float(read(canonical(number))) == number
 
 

@@ -6,14 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from toriwork.errors import NotFound, StoreError
-from toriwork.synthesis import ObserverSynthesis, emit_token, get_observer_synthesis, token_id
-from toriwork.synthesis.identity import digest_of
+from toriwork.synthesis import (
+    ObserverSynthesis,
+    emit_token,
+    get_observer_synthesis,
+    integrate_with_eigensentry,
+    integrate_with_origin_sentry,
+    token_id,
+)
+from toriwork.synthesis.identity import digest_of, identify
 from toriwork.synthesis.log import TokenLog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +52,15 @@ def test_the_shared_synthesis_logs_under_the_state_root(shared, state_root):
     assert row["given_timestamp"] == "yesterday"
     assert str(row["timestamp"].tz) == "UTC"
     assert "t1:" + digest_of(row["body"].encode()).hex() == token
+
+
+class Guard:
+    synthesis = None
+
+
+@pytest.mark.parametrize("helper", [integrate_with_eigensentry, integrate_with_origin_sentry])
+def test_a_monitor_can_be_bound_to_the_shared_synthesis(shared, helper):
+    assert helper(Guard()).synthesis is shared
 
 
 def test_there_is_one_shared_synthesis_per_state_root(shared, tmp_path, monkeypatch):
@@ -97,6 +114,8 @@ def test_a_row_whose_body_was_changed_is_not_verified(observers):
     observers.log.append(bytes.fromhex(other[3:]), 1, None, body)
     assert observers.verify(token)
     assert not observers.verify(other)
+    observers.log.append(bytes.fromhex(other[3:]), 2, None, identify({"x": 1}).body)
+    assert not observers.verify(other)  # one good row makes up for no bad one
 
 
 def test_a_log_goes_on_after_closing(observers):
@@ -139,6 +158,7 @@ def test_kill_9_loses_no_token_that_was_returned(tmp_path):
     told = [tmp_path / f"told{k}" for k in range(2)]
     while any(path.stat().st_size < 44 * 300 for path in told):
         assert all(writer.poll() is None for writer in writers)
+        time.sleep(0.01)
     for writer in writers:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
