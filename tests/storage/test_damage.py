@@ -5,7 +5,6 @@ For a journal the answer is an exact prefix, never below the last sync mark in t
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,16 +22,17 @@ from toriwork.storage.journal import read_journal
 from toriwork.storage.seal import seal
 from toriwork.storage.view import look, open_journal
 
-LONG = bool(os.environ.get("TORIWORK_LONG"))
+#: how many bits of each byte are flipped, one after the other
+BITS = pytest.mark.parametrize("bits", [1, pytest.param(8, marks=pytest.mark.long)])
 BASE = Path("/state/table.parquet")
 PLACES = Places(BASE)
 
 
-def damaged(data: bytes) -> Iterator[bytes]:
-    """Each byte with one flipped bit (all eight in the long form), then every truncation."""
+def damaged(data: bytes, bits: int) -> Iterator[bytes]:
+    """Each byte with one flipped bit, as often as ``bits`` says, then every truncation."""
     rng = random.Random(0)
     for at in range(len(data)):
-        for bit in range(8) if LONG else [rng.randrange(8)]:
+        for bit in rng.sample(range(8), bits):
             yield data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :]
     for length in range(len(data)):
         yield data[:length]
@@ -80,9 +80,10 @@ def with_journal() -> tuple[MemDisk, Path]:
     return disk, path
 
 
+@BITS
 @pytest.mark.parametrize("made", [base_only, with_segment])
 def test_a_flip_or_truncation_of_a_parquet_file_is_an_error_or_the_same_answer(
-    made: Callable[[], tuple[MemDisk, Path]],
+    made: Callable[[], tuple[MemDisk, Path]], bits: int
 ) -> None:
     disk, path = made()
     files = disk.files()
@@ -92,7 +93,7 @@ def test_a_flip_or_truncation_of_a_parquet_file_is_an_error_or_the_same_answer(
     assert inode is not None
     whole = bytes(inode.now)
     silent = 0
-    for bad in damaged(whole):
+    for bad in damaged(whole, bits):
         inode.now[:] = bad
         try:
             view = look(files, PLACES, SPEC)
@@ -106,7 +107,8 @@ def test_a_flip_or_truncation_of_a_parquet_file_is_an_error_or_the_same_answer(
     assert silent == 0  # these files are small: their digests cover every byte
 
 
-def test_a_large_parquet_file_is_read_with_page_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
+@BITS
+def test_a_large_parquet_file_is_read_with_page_checksums(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # the digest of a large file is not checked when it is opened; here every file counts as large
     monkeypatch.setattr("toriwork.storage.columns.SMALL_FILE_BYTES", -1)
     disk, path = base_only()
@@ -115,7 +117,7 @@ def test_a_large_parquet_file_is_read_with_page_checksums(monkeypatch: pytest.Mo
     whole = bytes(inode.now)
     files = disk.files()
     wrong = 0
-    for bad in damaged(whole):
+    for bad in damaged(whole, bits):
         inode.now[:] = bad
         try:
             source = ParquetSource(files.open(path), path)
@@ -126,7 +128,8 @@ def test_a_large_parquet_file_is_read_with_page_checksums(monkeypatch: pytest.Mo
     assert wrong == 0
 
 
-def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_last_sync_mark() -> None:
+@BITS
+def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_last_sync_mark(bits: int) -> None:
     disk, path = with_journal()
     files = disk.files()
     inode = disk.inode(path)
@@ -140,7 +143,7 @@ def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_la
         store_id = header_store.head.store_id
     store.close()
     refused = 0
-    for bad in damaged(whole):
+    for bad in damaged(whole, bits):
         inode.now[:] = bad
         try:
             found = open_journal(files.open(path), path, store_id, 0)

@@ -83,6 +83,8 @@ class Files(Protocol):
 class OsHandle:
     """A descriptor of the operating system; closed when it is collected."""
 
+    _fd = -1  # an interrupt may come between the birth of the object and its first line
+
     def __init__(self, descriptor: int) -> None:
         self._fd = descriptor
 

@@ -1,0 +1,51 @@
+"""A process in which somebody presses stop all the time; ``python interrupted.py TABLE ACKS`` records 20,000 rows."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.storage.rows import CODEC, SPEC, batch
+from toriwork.storage import ParquetTable, PublishPolicy
+
+
+def main(path: str, acks: str) -> None:
+    """Record; each interrupt leaves the loop at any point, as the stop button of a notebook does."""
+    rng = random.Random(1)
+    table = ParquetTable(path, SPEC, policy=PublishPolicy(min_interval=0.05, max_share=0.9, inline_seconds=1.0))
+    payloads = [CODEC.encode(batch(f"r{n}")) for n in range(20_000)]
+    out = Path(acks).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    n, interrupts = 0, 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    told: list[str] = []
+    until = time.monotonic() + 2.5
+    while n < len(payloads) and time.monotonic() < until:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 4e-4))
+            while n < len(payloads):
+                n += 1  # first: a row whose call was interrupted is not recorded again under the same name
+                place = table.append(payloads[n - 1])
+                told.append(f"r{n - 1} {place.journal} {place.frame}")
+                if rng.random() < 0.002:
+                    table.flush()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:  # the timer rings once: nothing comes in here
+            interrupts += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out.write("\n".join(told))
+    out.close()
+    table.flush(publish=True)
+    table.close()
+    print(interrupts)  # noqa: T201 - for the test that started this
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
