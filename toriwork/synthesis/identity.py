@@ -101,9 +101,9 @@ def parse(body: bytes) -> Core:
     """A body as its parts."""
     core = read(body)
     return Core(
-        type=_text(core["type"]),
-        source=_text(core["source"]),
-        subject=_text(core["subject"]),
+        type=named(core["type"]),
+        source=named(core["source"]),
+        subject=named(core["subject"]),
         refs=tuple(core["refs"]),
         measurement=restore(core["m"]),
     )
@@ -121,7 +121,8 @@ def given(body: bytes, time: str | None) -> dict[str, Any]:
     return found
 
 
-def _text(value: Any) -> str | None:
+def named(value: Any) -> str | None:
+    """A type, source or subject as text; what is none is shown as JSON."""
     return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.errors import DamagedFile
 from toriwork.storage import ParquetTable, Payload, TableSpec, unify
-from toriwork.synthesis.identity import PREFIX, digest_of, parse
+from toriwork.synthesis.canonical import read
+from toriwork.synthesis.identity import PREFIX, digest_of, named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,25 +83,20 @@ class TokenCodec:
 
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The emissions of some frames, in order."""
-        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-        for payload in payloads:
-            for position, row in enumerate(unpack(payload)):
-                core = parse(row.body)
-                time_ns = payload.time_ns + position
-                values = (
-                    PREFIX + row.digest.hex(),
-                    time_ns // 1000,
-                    core.type,
-                    core.source,
-                    core.subject,
-                    core.refs,
-                    row.body.decode(),
-                    row.given_time,
-                    row.sequence,
-                    f"{time_ns:016x}{payload.journal[:16]}",
-                )
-                for name, value in zip(SCHEMA.names, values, strict=True):
-                    columns[name].append(value)
+        rows = [row for payload in payloads for row in unpack(payload)]
+        times = [payload.time_ns + position for payload in payloads for position in range(payload.n_rows)]
+        halves = [payload.journal[:16] for payload in payloads for _ in range(payload.n_rows)]
+        cores = [read(row.body) for row in rows]
+        columns = {
+            "token_id": [PREFIX + row.digest.hex() for row in rows],
+            "timestamp": [time_ns // 1000 for time_ns in times],
+            **{name: [named(core[name]) for core in cores] for name in ("type", "source", "subject")},
+            "refs": [core["refs"] for core in cores],
+            "body": [row.body for row in rows],
+            "given_timestamp": [row.given_time for row in rows],
+            "sequence": [row.sequence for row in rows],
+            "row_id": [f"{time_ns:016x}{half}" for time_ns, half in zip(times, halves, strict=True)],
+        }
         return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
 
     def open_positions(self, payload: Payload) -> Sequence[int]:
