@@ -175,3 +175,18 @@ def test_the_page_about_samples_names_each_with_its_homology() -> None:
         (line,) = (line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |"))
         assert line.split("|")[2].split()[0] == str(entry.shape[0])
         assert line.split("|")[3].strip() == homology
+
+
+def test_normalized_windows_have_no_level_and_length_one() -> None:
+    series = np.sin(np.arange(40) / 3) * np.linspace(1, 9, 40) + 5
+    windows = delay_embedding(series, 4, 2, normalize=True)
+    np.testing.assert_allclose(windows.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(windows, axis=1), 1)
+    np.testing.assert_allclose(delay_embedding(7 * series - 3, 4, 2, normalize=True), windows, atol=1e-12)
+    raw = delay_embedding(series, 4, 2)
+    assert all(np.corrcoef(a, b)[0, 1] > 1 - 1e-12 for a, b in zip(raw, windows, strict=True))
+
+
+def test_a_constant_window_cannot_be_normalized() -> None:
+    with pytest.raises(BadInput, match="from sample 2 on is constant"):
+        delay_embedding([1, 2, 3.3, 3.3, 3.3, 4], 3, 1, normalize=True)

@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with the table below
+    from toriwork.cells import TorusCells as TorusCells
+    from toriwork.cells import betti0_1 as betti0_1
+    from toriwork.cells import get_torus_cells as get_torus_cells
     from toriwork.errors import ToriworkError as ToriworkError
     from toriwork.plots import plot_barcode as plot_barcode
     from toriwork.plots import plot_betti_curves as plot_betti_curves
@@ -17,8 +20,12 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.plots import plot_diagram as plot_diagram
     from toriwork.plots import plot_registry_growth as plot_registry_growth
     from toriwork.registry import REG_PATH as REG_PATH
+    from toriwork.registry import SpectralDB as SpectralDB
     from toriwork.registry import TorusRegistry as TorusRegistry
     from toriwork.registry import get_torus_registry as get_torus_registry
+    from toriwork.synthesis import ObserverSynthesis as ObserverSynthesis
+    from toriwork.synthesis import emit_token as emit_token
+    from toriwork.synthesis import get_observer_synthesis as get_observer_synthesis
     from toriwork.topology import Diagram as Diagram
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence

@@ -101,7 +101,9 @@ def load_sample(name: str) -> NDArray[Any]:
     return np.loadtxt(content.decode("ascii").splitlines(), dtype=entry.dtype, delimiter=",", skiprows=1, ndmin=2)
 
 
-def delay_embedding(series: ArrayLike, dimension: int = 2, delay: int = 1) -> NDArray[np.float64]:
+def delay_embedding(
+    series: ArrayLike, dimension: int = 2, delay: int = 1, *, normalize: bool = False
+) -> NDArray[np.float64]:
     """The cloud of windows of a series, shape (n_samples - (dimension - 1) * delay, dimension), float64, finite.
 
     Row i is ``series[i], series[i + delay], ..., series[i + (dimension - 1) * delay]``. A cycle of the series
@@ -115,16 +117,20 @@ def delay_embedding(series: ArrayLike, dimension: int = 2, delay: int = 1) -> ND
         Number of coordinates of a point, at least 1.
     delay : int
         Number of samples between neighbouring coordinates, at least 1.
+    normalize : bool
+        Centre each window and scale it to length 1: what is left is the shape of the window, not its level or its
+        strength, so that strong and weak cycles run along the same loop.
 
     Raises
     ------
     BadInput
-        The series is not 1-D, real and finite, a parameter is below 1, or the window is longer than the series.
+        The series is not 1-D, real and finite, a parameter is below 1, the window is longer than the series, or a
+        window that is to be normalized is constant.
 
     Sources
     -------
     Takens 1981, doi:10.1007/BFb0091924, theorem 1 (the embedding);
-    Perea & Harer 2015, doi:10.1007/s10208-014-9206-z, sect. 4 (the window to take for a period).
+    Perea & Harer 2015, doi:10.1007/s10208-014-9206-z, sect. 4 (the window to take for a period) and 5 (centring and normalizing).
     """
     values = np.asarray(series)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
@@ -140,7 +146,18 @@ def delay_embedding(series: ArrayLike, dimension: int = 2, delay: int = 1) -> ND
         raise BadInput(f"series: {len(values)} samples are fewer than a window of {(dimension - 1) * delay + 1}")
     places = np.arange(n_points)[:, None] + delay * np.arange(dimension)[None, :]
     cloud: NDArray[np.float64] = values.astype(np.float64)[places]
-    return cloud
+    return _normalized(cloud) if normalize else cloud
+
+
+def _normalized(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    # rounding leaves a constant window a length of a few units in the last place
+    flat = lengths[:, 0] <= 1e-12 * np.abs(windows).max(axis=1)
+    if flat.any():
+        raise BadInput(f"series: the window from sample {int(flat.argmax())} on is constant and cannot be normalized")
+    unit: NDArray[np.float64] = centred / lengths
+    return unit
 
 
 def samples_folder() -> Path:

@@ -118,7 +118,7 @@ def sample_clouds() -> Iterator[Cloud]:
         rows = samples.load_sample(entry.name)
         if "sunspots" in entry.columns:
             series = rows[:, entry.columns.index("sunspots")]
-            rows = samples.delay_embedding(series, dimension=WINDOW_POINTS, delay=WINDOW_DELAY)
+            rows = samples.delay_embedding(series, WINDOW_POINTS, WINDOW_DELAY, normalize=True)
         yield Cloud(entry.name, rows, _expected(entry), entry.scale, entry.description)
 
 
@@ -143,7 +143,7 @@ def shape_of(cloud: Cloud) -> tuple[Diagram, tuple[float, ...], str]:
         diagram = topology.persistence(cloud.points, max_dimension=cloud.max_dimension)
         return diagram, tuple(map(float, diagram.betti(cloud.scale))), f"read at scale {cloud.scale:g}"
     estimate = topology.estimate_betti(cloud.points, max_dimension=cloud.max_dimension)
-    return estimate.diagram, estimate.numbers, f"estimated by {estimate.rule}"
+    return estimate.diagram, estimate.numbers, f"estimated, rule '{estimate.rule}'"
 
 
 def rows_seen(path: Path) -> dict[str, int]:
