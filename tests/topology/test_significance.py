@@ -58,6 +58,12 @@ def test_a_few_far_points_are_no_components() -> None:
     assert estimate_betti(cloud).numbers[0] == 1.0
 
 
+def test_a_pair_of_points_is_no_component_however_far_it_lies() -> None:
+    near = np.random.default_rng(3).standard_normal((25, 2))
+    assert estimate_betti(np.vstack([near, [[1e9, 0.0], [1e9, 1.0]]])).numbers[0] == 1.0
+    assert estimate_betti(np.vstack([near, [[1e9, 0.0], [1e9, 1.0], [1e9, 2.0]]])).numbers[0] == 2.0
+
+
 @pytest.mark.parametrize("engine", ["gudhi", "ripser", "simple"])
 def test_every_engine_leads_to_the_same_numbers(engine: str) -> None:
     cloud = np.vstack([ring(np.random.default_rng(1), 50), ring(np.random.default_rng(2), 50, at=(3.0, 0.0))])
