@@ -27,7 +27,7 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
     """The lines of a registry that grows to ``size.base_rows``."""
     large = folder / "large"
     progress(f"flat: {size.base_rows:,} rows of 100 x 3 are recorded, {size.base_rows * 2400 / 1e9:.2g} GB")
-    filled = call("benchmarks.flat:record", path=str(large), n_rows=size.base_rows)
+    filled = call("benchmarks.flat:record", path=str(large), n_rows=size.base_rows, publish=True)
     found: dict[str, list[dict[str, Any]]] = {"large": [], "empty": []}
     for number in range(max(1, min(size.rounds, 5))):
         empty = folder / f"empty-{number}"
@@ -75,8 +75,11 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def record(path: str, n_rows: int) -> dict[str, Any]:
-    """Seconds that the caller waited for rows and flushes, the flushes one by one, bytes written, peak memory."""
+def record(path: str, n_rows: int, publish: bool = False) -> dict[str, Any]:
+    """Seconds that the caller waited for rows and flushes, the flushes one by one, bytes written, peak memory.
+
+    ``publish``: everything is published at the end, so that the bytes are those of all rows in their last place.
+    """
     from benchmarks.rounds import BETTI, make_clouds
     from toriwork.registry import TorusRegistry
 
@@ -92,6 +95,8 @@ def record(path: str, n_rows: int) -> dict[str, Any]:
                 registry.flush()
                 flushes.append(time.perf_counter() - before)
         waited = time.perf_counter() - began
+        if publish:
+            registry.flush(publish=True)
     return {"seconds": waited, "flushes": flushes, "written": written_bytes() - written, "peak": peak_bytes()}
 
 
