@@ -1,6 +1,6 @@
 """A process that records into a table until it is killed, and says what was acknowledged; the tests run it.
 
-``python crew.py TABLE ACKS ROLE [MUTANT]``: every acknowledged row's name is one line in the file ACKS, written with one
+``python crew.py TABLE ACKS ROLE [MUTANT]``: every acknowledged shape id is one line in the file ACKS, written with one
 write() after ``append`` returned, so that it survives the death of the process as the row must. The roles: ``write``
 appends and flushes now and then, ``publish`` does so and publishes often.
 """

@@ -6,7 +6,6 @@ import errno
 import os
 import random
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -18,11 +17,6 @@ from toriwork.storage import ParquetTable, publish
 from toriwork.storage.publish import Plan
 
 BASE = Path("/state/run/table.parquet")
-
-
-def seeds(short: int) -> list[Any]:
-    """Some seeds, and many more in the long form."""
-    return [*range(short), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(short, 2000))]
 
 
 class Lab:
@@ -148,14 +142,21 @@ class Trouble:
                 raise OSError(self.error, os.strerror(self.error), str(path))
 
 
-@pytest.mark.parametrize("seed", seeds(60))
+@pytest.mark.parametrize("seed", range(60))
 def test_every_acknowledged_row_survives_any_sequence_of_power_cuts_exactly_once(seed: int) -> None:
     live_through(Lab(seed))
 
 
-@pytest.mark.parametrize("seed", seeds(40))
+@pytest.mark.parametrize("seed", range(40))
 def test_rows_survive_power_cuts_and_a_disk_that_fails_in_between(seed: int) -> None:
     live_through(Lab(seed, trouble=True))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trouble", [False, True])
+def test_rows_survive_thousands_of_lives(trouble: bool) -> None:
+    for seed in range(100, 3000):
+        live_through(Lab(seed, trouble=trouble))
 
 
 def live_through(lab: Lab) -> None:

@@ -6,9 +6,11 @@ that a forgotten handle can be collected; then it syncs a last time and ends.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import weakref
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from toriwork.errors import DurabilityError
@@ -26,11 +28,12 @@ class Worker:
     """Runs ``table.tend()`` once a second, or at once when it is woken."""
 
     def __init__(self, table: ParquetTable, writer: Writer | None) -> None:
-        self._event = threading.Event()
-        self._table = weakref.ref(table, lambda _, event=self._event: event.set())  # type: ignore[misc]
+        # not an Event: an interrupt inside Event.set() can leave its lock taken for ever, SimpleQueue is one C call
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._table = weakref.ref(table, lambda _, bell=self._bell: bell.put(None))  # type: ignore[misc]
         self._writer = writer
         self._mutex = threading.Lock()
-        self._stop = threading.Event()
+        self._stopping = False
         self._thread: threading.Thread | None = None
         self.awake = False  #: whether the next round comes by itself
 
@@ -48,23 +51,20 @@ class Worker:
                     self.awake = False
                     return
                 self._thread = thread
-        self._event.set()
+        self._bell.put(None)
 
     def stop(self) -> None:
         """Return when the thread has ended; a round that is under way is finished first."""
-        self._stop.set()
-        self._event.set()
+        self._stopping = True
+        self._bell.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
         idle = 0
-        while not self._stop.is_set():
-            self._event.wait(_PERIOD if self.awake else None)
-            self._event.clear()
-            if self._stop.is_set():
-                return
-            busy = self._round()
+        while True:
+            self._wait()
+            busy = None if self._stopping else self._round()
             if busy is None:
                 return
             idle = 0 if busy else idle + 1
@@ -72,6 +72,12 @@ class Worker:
             self.awake = idle < _IDLE_ROUNDS
             if not self.awake and self._writer is not None and self._writer.dirty:
                 self.awake = True
+
+    def _wait(self) -> None:
+        with contextlib.suppress(Empty):
+            self._bell.get(timeout=_PERIOD if self.awake else None)
+            while not self._bell.empty():  # several calls are one
+                self._bell.get_nowait()
 
     def _round(self) -> bool | None:
         """Whether there was anything to do; None when there will not be any more."""

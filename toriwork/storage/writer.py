@@ -6,10 +6,13 @@ KeyboardInterrupt at any point, leaves its journal unusable: the next append ope
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import time
+from collections import deque
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import BadInput, Closed, DurabilityError, StoreError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("toriwork.storage")
 KEPT_BYTES = 32 * 2**20
+_BELL_SECONDS = 0.5
 DURABILITIES = ("process", "power")
 
 
@@ -57,6 +61,7 @@ class Writer:
         self._pid = os.getpid()
         self._current: JournalWriter | None = None
         self.closed: list[JournalWriter] = []  #: no longer appended to, still locked: not sealed or absorbed yet
+        self._waiting: deque[SimpleQueue[None]] = deque()  #: bells of threads that wait for a sync
         self._kept = 0  #: bytes in memory that no sync has covered, about
         self.dirty = False  #: whether rows were appended since the last sync began
 
@@ -141,6 +146,9 @@ class Writer:
 
     def close(self) -> None:
         """Give up every journal; what is in them stays and is adopted by whoever publishes next."""
+        with self._sync_mutex:
+            if self.dirty and self._refusal is None:  # rows of a thread that did not see it coming
+                self._sync_all()
         with self._sync_mutex, self._mutex:
             self._refusal = Closed(f"{self._folder}: this handle was closed; open the table again")
             for journal in self._journals():
@@ -157,16 +165,38 @@ class Writer:
         DurabilityError
             Neither the journal nor a rewritten copy of it could be synced; ``rows`` holds the frames at risk.
         """
-        with self._sync_mutex:
-            self._sync_all()
-            if mark:
-                self._mark()
+        try:
+            with self._sync_mutex:
+                self._sync_all()
+                if mark:
+                    self._mark()
+        finally:
+            self._ring()
 
     def _sync_upto(self, journal: JournalWriter, size: int) -> None:
-        """Group commit: whoever gets the mutex syncs for all who wait."""
-        with self._sync_mutex:
-            if journal.synced < size or not journal.named:
-                self._sync_all()
+        """Group commit: one thread syncs for all whose rows are there by then; the others wait for its bell.
+
+        Not for its lock: of those who wait for a lock only one finds out at a time, and the quickest come first again.
+        """
+        while journal.synced < size or not journal.named:
+            bell: SimpleQueue[None] = SimpleQueue()
+            self._waiting.append(bell)
+            if self._sync_mutex.locked():
+                with contextlib.suppress(Empty):  # an interrupted thread may not have rung
+                    bell.get(timeout=_BELL_SECONDS)
+                continue
+            try:
+                with self._sync_mutex:
+                    if journal.synced < size or not journal.named:
+                        self._sync_all()
+                return
+            finally:
+                self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(IndexError):  # empty; another thread may ring at the same moment
+            while True:
+                self._waiting.popleft().put(None)
 
     def _journals(self) -> list[JournalWriter]:
         current = self._current
