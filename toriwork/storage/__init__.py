@@ -3,5 +3,6 @@
 from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.spec import ArrowCodec, Codec, Payload, TableSpec, unify
 from toriwork.storage.table import ParquetTable
+from toriwork.storage.verify import VerifyReport
 
-__all__ = ["ArrowCodec", "Codec", "ParquetTable", "Payload", "PublishPolicy", "TableSpec", "unify"]
+__all__ = ["ArrowCodec", "Codec", "ParquetTable", "Payload", "PublishPolicy", "TableSpec", "VerifyReport", "unify"]

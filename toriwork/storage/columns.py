@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from toriwork.errors import StoreError
 from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, Facts, damaged, read_footer, sealed_footer
 
 if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
     from collections.abc import Iterator
 
     from toriwork.storage.files import Handle
@@ -221,6 +222,8 @@ class ParquetSource:
 
 def parquet_format() -> pads.ParquetFileFormat:
     """The dataset format with which the store reads: page checksums verified, no read-ahead of whole files."""
+    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
+
     return pads.ParquetFileFormat(
         default_fragment_scan_options=pads.ParquetFragmentScanOptions(page_checksum_verification=True)
     )

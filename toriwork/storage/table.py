@@ -25,6 +25,7 @@ from toriwork.storage.publish import Published, publish, refuse_network, settle,
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.seal import seal
 from toriwork.storage.spec import TableSpec
+from toriwork.storage.verify import VerifyReport, verify
 from toriwork.storage.view import View, look, open_journal, open_rows
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
@@ -292,6 +293,10 @@ class ParquetTable:
         found = look(self.files, self._places, self.spec)
         with found.opened:
             yield found
+
+    def verify(self) -> VerifyReport:
+        """What a check of every file found; damage is reported, not raised, and nothing is changed."""
+        return verify(self.files, self._places, self.spec)
 
     # ---- the end -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,168 @@
+"""Looking at every file of a store and saying what is wrong with it. Nothing is changed, damage is no exception here.
+
+The row ids are compared as 16 bytes each in one NumPy array: a registry of a million rows needs 16 MB for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from toriwork.errors import StoreError
+from toriwork.storage.columns import ParquetSource
+from toriwork.storage.head import check_base, read_head
+from toriwork.storage.journal import journal_id, read_journal
+from toriwork.storage.view import is_segment, look
+
+if TYPE_CHECKING:
+    from toriwork.storage.files import Files
+    from toriwork.storage.head import Places
+    from toriwork.storage.spec import TableSpec
+    from toriwork.storage.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a check found: ``findings`` are sentences about damage, ``notes`` about what is unusual and harmless."""
+
+    path: Path
+    n_rows: int  #: rows that could be read
+    n_published: int  #: of them in the public file
+    n_files: int  #: files that were looked at
+    findings: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is damaged, missing or there twice."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        """One line when all is well, else one more for each finding."""
+        state = "sound" if self.ok else f"{len(self.findings)} findings"
+        head = (
+            f"{self.path}: {state}; {self.n_rows:,} rows, {self.n_published:,} of them published, {self.n_files} files"
+        )
+        return "\n".join([head, *(f"- {text}" for text in (*self.findings, *self.notes))])
+
+
+def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:
+    """What a check of every file found: footers, pages, digests, row counts, row ids, and HEAD."""
+    findings: list[str] = []
+    notes: list[str] = []
+    n_files = 0
+    # each file by itself, so that one damaged file does not hide another
+    for path in _paths(files, places):
+        n_files += 1
+        try:
+            _check_file(files, places, path, notes)
+        except FileNotFoundError:
+            n_files -= 1  # published meanwhile
+        except (StoreError, OSError) as error:
+            findings.append(str(error))
+    if findings:
+        return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
+    try:
+        view = look(files, places, spec)
+        with view.opened:
+            ids = _row_ids(view)
+            findings += _check_rows(view, ids)
+            n_published = view.base.n_rows if view.base is not None else 0
+            return VerifyReport(places.base, len(ids), n_published, n_files, tuple(findings), tuple(notes))
+    except (StoreError, OSError) as error:
+        findings.append(str(error))
+        return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
+
+
+def _paths(files: Files, places: Places) -> Iterator[Path]:
+    if files.stat(places.head) is not None:
+        yield places.head
+    if files.stat(places.base) is not None:
+        yield places.base
+    for name in files.names(places.folder):
+        if is_segment(name) or journal_id(name) is not None:
+            yield places.folder / name
+
+
+def _check_file(files: Files, places: Places, path: Path, notes: list[str]) -> None:
+    if path == places.head:
+        read_head(files, places)
+        return
+    handle = files.open(path)
+    try:
+        if journal_id(path.name) is None:
+            source = ParquetSource(handle, path)
+            source.check_data_digest()
+            n_rows = sum(batch.num_rows for batch in source.batches())
+            if n_rows != source.n_rows:
+                raise StoreError(f"{path}: its footer states {source.n_rows} rows, {n_rows} can be read")
+            if path == places.base:
+                _check_head(files, places, source, notes)
+            return
+        head = read_head(files, places)
+        scan = read_journal(handle, path, head.store_id if head is not None else "").scan
+        if scan.damaged:
+            raise StoreError(
+                f"{path}: damaged behind frame {len(scan.frames)}, although {scan.synced:,} bytes had reached the disk"
+            )
+        if scan.torn and handle.try_lock():
+            notes.append(f"{path}: its writer died in the middle of a write; {len(scan.frames)} frames are whole")
+    finally:
+        handle.close()
+
+
+def _check_head(files: Files, places: Places, base: ParquetSource, notes: list[str]) -> None:
+    head = read_head(files, places)
+    if head is None:
+        notes.append(f"{places.head}: there is none; the public file arrived here alone")
+        return
+    try:
+        check_base(head, base, places.base)
+    except StoreError:
+        again = read_head(files, places)
+        if again == head:
+            raise
+        return  # published meanwhile
+    if head.committed and head.n_rows != base.n_rows:
+        raise StoreError(f"{places.base}: holds {base.n_rows} rows, HEAD states {head.n_rows}")
+
+
+def _row_ids(view: View) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+    """(n_rows,) 16 bytes each: a hash of every row id."""
+    name = view.spec.row_id
+    parts = [_hashed(batch.column(0)) for batch in view.base_batches([name])]
+    parts += [_hashed(batch[name]) for batch in view.pending_batches()]
+    return np.concatenate([np.empty(0, "S16"), *parts])
+
+
+def _hashed(column: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+    texts = column.cast(pa.string()).to_pylist()
+    return np.frombuffer(
+        b"".join(blake2b((text or "").encode(), digest_size=16).digest() for text in texts), dtype="S16"
+    )
+
+
+def _check_rows(view: View, ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]) -> list[str]:
+    found = []
+    n_twice = len(ids) - len(np.unique(ids))
+    if n_twice:
+        found.append(f"{view.folder}: {n_twice} rows are there more than once, by their row id")
+    if len(ids) != view.n_rows():
+        found.append(f"{view.folder}: {len(ids)} rows can be read, the files state {view.n_rows()}")
+    return found
+
+
+def _count(files: Files, places: Places, spec: TableSpec) -> tuple[int, int]:
+    """Rows in all and in the public file, as far as they can be counted in a damaged store."""
+    try:
+        view = look(files, places, spec, check=False)
+    except (StoreError, OSError):
+        return 0, 0
+    with view.opened:
+        return view.n_rows(), view.base.n_rows if view.base is not None else 0
