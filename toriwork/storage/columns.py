@@ -20,9 +20,9 @@ from toriwork.errors import StoreError
 from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, Facts, damaged, read_footer, sealed_footer
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as pads
-
     from collections.abc import Iterator
+
+    import pyarrow.dataset as pads
 
     from toriwork.storage.files import Handle
 
@@ -155,8 +155,10 @@ def _shrinks(sample: pa.Table | None, column: str) -> bool:
     values = sample[column].chunk(0).flatten().slice(0, _SAMPLE_VALUES)
     if not len(values):
         return False
-    raw = np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).view(np.uint8)
-    split = raw.reshape(len(values), -1).T.tobytes()
+    width = values.type.bit_width // 8
+    # from the buffer: Arrow's own conversion to NumPy imports pandas
+    raw = np.frombuffer(values.buffers()[1], np.uint8)[values.offset * width : (values.offset + len(values)) * width]
+    split = raw.reshape(len(values), width).T.tobytes()
     packed = pa.Codec("zstd", 1).compress(split)
     return bool(packed.size < _SPLIT_SHARE * len(split))
 

@@ -37,8 +37,8 @@ class PublishPolicy:
     inline_seconds: float = 0.1
     close_seconds: float = 1.0
     small_base: int = 8 * MIB  #: below this a flush publishes whenever the pace allows
-    growth: float = 1.0  #: a larger base is rewritten when pending rows have this share of it
-    max_age: float = 600.0  #: seconds that a row may wait (the contract says 900)
+    growth: float = 1.5  #: a larger base is rewritten when pending rows have this share of it
+    max_age: float = 800.0  #: seconds that a row may wait (the contract says 900)
     max_files: int = 64
     min_interval: float = 1.0
     max_share: float = 0.1  #: of wall time
@@ -61,7 +61,9 @@ class PublishPolicy:
         """Whether enough has gathered, or has waited long enough, to be worth it."""
         if not load.pending_bytes:
             return False
-        patience = min(self.max_age, max(2.0, 100 * self.estimate(load)))
+        # a small base is fresh within seconds; rewriting a large one as often would write every byte many times
+        small = load.base_bytes <= self.small_base
+        patience = min(self.max_age, max(2.0, 100 * self.estimate(load))) if small else self.max_age
         return (
             (flushing and load.base_bytes <= self.small_base)
             or load.pending_bytes >= self.growth * max(load.base_bytes, self.small_base)
