@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from toriwork.checks import BANDS
+from toriwork.registry import arrays
 from toriwork.registry.legacy import upgrade
 from toriwork.registry.rows import (
     DICTIONARY,
@@ -69,18 +70,18 @@ def _batch(
     numbers = np.array(bettis, dtype=np.float64).reshape(-1, 3)
     hashes = [row.digest.hex() for row in rows]
     columns = [
-        pa.array(["shape_" + text for text in hashes], pa.string()),
-        pa.array(np.array(times, dtype=np.int64)).cast(pa.timestamp("us", tz="UTC")),
-        *(pa.array(np.ascontiguousarray(numbers[:, k]), from_pandas=True) for k in range(3)),
-        pa.array(hashes, pa.string()),
-        pa.array([BANDS[row.band] for row in rows], pa.string()),
-        pa.array([row.metadata for row in rows], pa.string()),
-        pa.array([SCHEMA_VERSION] * len(rows), pa.string()),
-        pa.array(ids, pa.string()),
-        pa.array(statuses, pa.string()),
-        pa.array(rules, pa.string()),
-        pa.array([row.dtype.str for row in rows], pa.string()),
-        pa.array([row.shape for row in rows], pa.list_(pa.int64())),
+        arrays.texts(["shape_" + text for text in hashes]),
+        arrays.times(times),
+        *(arrays.numbers(numbers[:, k]) for k in range(3)),
+        arrays.texts(hashes),
+        arrays.texts([BANDS[row.band] for row in rows]),
+        arrays.texts([row.metadata for row in rows]),
+        arrays.texts([SCHEMA_VERSION] * len(rows)),
+        arrays.texts(ids),
+        arrays.texts(statuses),
+        arrays.texts(rules),
+        arrays.texts([row.dtype.str for row in rows]),
+        arrays.lists(pa.int64(), [len(row.shape) for row in rows], _axes(rows)),
         _vertex_lists(rows),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -90,14 +91,14 @@ _FLOAT64 = np.dtype("<f8")
 _COMPLEX128 = np.dtype("<c16")
 
 
+def _axes(rows: Sequence[PackedRow]) -> bytes:
+    return np.array([axis for row in rows for axis in row.shape], dtype=np.int64).tobytes()
+
+
 def _vertex_lists(rows: Sequence[PackedRow]) -> pa.Array:
     """All vertices as lists of float64 in C order; complex numbers as real, imaginary; null where not kept."""
     parts = [_float64_bytes(row) if row.kept else b"" for row in rows]
-    lengths = np.fromiter((len(part) // 8 for part in parts), dtype=np.int64, count=len(parts))
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    values = pa.array(np.frombuffer(b"".join(parts), dtype=np.float64))
-    missing = None if all(row.kept for row in rows) else pa.array([not row.kept for row in rows])
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=missing)
+    return arrays.lists(pa.float64(), [len(part) // 8 for part in parts], b"".join(parts), [row.kept for row in rows])
 
 
 def _float64_bytes(row: PackedRow) -> memoryview | bytes:

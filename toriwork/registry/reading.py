@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from toriwork.errors import BadInput, DamagedFile
 from toriwork.registry.rows import SCHEMA
@@ -17,17 +16,21 @@ from toriwork.storage import ParquetTable
 from toriwork.storage.columns import parquet_format
 from toriwork.storage.view import View
 
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
 _SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
 
 
 def time_filter(since: Any, until: Any) -> pads.Expression | None:
     """``since <= timestamp < until`` as an expression; times without a zone are taken as UTC."""
     found: pads.Expression | None = None
+    when = pc.field("timestamp")
     for name, value in (("since", since), ("until", until)):
         if value is None:
             continue
         bound = pa.scalar(_utc(name, value), pa.timestamp("us", tz="UTC"))
-        part = pads.field("timestamp") >= bound if name == "since" else pads.field("timestamp") < bound
+        part = when >= bound if name == "since" else when < bound
         found = part if found is None else found & part
     return found
 
@@ -57,22 +60,34 @@ def check_columns(columns: Sequence[str] | None) -> list[str]:
 
 
 def scan(table: ParquetTable, columns: Sequence[str], where: pads.Expression | None) -> pa.RecordBatchReader:
-    """All rows of one consistent state, lazily: published rows first, then those of segments and journals."""
+    """All rows of the state at the time of the call, lazily: published rows first, then segments and journals."""
     schema = pa.schema([SCHEMA.field(name) for name in columns])
-    return pa.RecordBatchReader.from_batches(schema, _batches(table, list(columns), where))
+    state = contextlib.ExitStack()
+    view = state.enter_context(table.view())  # now, not when the first batch is asked for
+    return pa.RecordBatchReader.from_batches(schema, _batches(table, state, view, list(columns), where))
 
 
-def _batches(table: ParquetTable, columns: list[str], where: pads.Expression | None) -> Iterator[pa.RecordBatch]:
-    with table.view() as view:
+def _batches(
+    table: ParquetTable, state: contextlib.ExitStack, view: View, columns: list[str], where: pads.Expression | None
+) -> Iterator[pa.RecordBatch]:
+    with state, damage_named(table):
+        if where is None:
+            yield from view.base_batches(columns)
+            for batch in view.pending_batches():
+                yield batch.select(columns)
+            return
+        import pyarrow.dataset as pads  # only where it is needed: it imports pandas
+
         for source in _sources(view):
-            with damage_named(table):
-                yield from source.scanner(columns=columns, filter=where, **_SCAN).to_batches()
+            yield from source.scanner(columns=columns, filter=where, **_SCAN).to_batches()
         for batch in view.pending_batches():
             yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
 
 
 def _sources(view: View) -> Iterator[pads.Dataset]:
     """The published rows as datasets: the file itself, or a converted copy where an older version wrote it."""
+    import pyarrow.dataset as pads
+
     if view.base is None:
         return
     if view.base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
@@ -98,6 +113,8 @@ def damage_named(table: ParquetTable) -> Iterator[None]:
 
 def as_dataset(table: ParquetTable) -> pads.Dataset:
     """One consistent state as a dataset for other engines: the public file by reference, the rest in memory."""
+    import pyarrow.dataset as pads
+
     with table.view() as view:
         parts = list(_sources(view))
         pending = list(view.pending_batches())
@@ -114,7 +131,7 @@ def newest(table: ParquetTable, n: int, columns: Sequence[str], where: pads.Expr
     if n < len(ids):
         order = pc.select_k_unstable(ids, k=n, sort_keys=[("row_id", "descending")])
         oldest = ids[order[n - 1].as_py()]
-        newer = pads.field("row_id") >= oldest
+        newer = pc.field("row_id") >= oldest
         where = newer if where is None else where & newer
     wanted = list(columns) if "row_id" in columns else [*columns, "row_id"]
     return scan(table, wanted, where).read_all().sort_by("row_id").select(list(columns))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
 from toriwork.checks import check_band
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import pyarrow.dataset as pads
 
 _LOG = logging.getLogger("toriwork.registry")
 
@@ -320,7 +320,7 @@ class TorusRegistry:
 
     def query_by_coherence(self, band: str) -> pd.DataFrame:
         """The rows of one band in the order of recording; BadInput for an unknown band."""
-        return self.to_pandas(filter=pads.field("coherence_band") == check_band(band))
+        return self.to_pandas(filter=pc.field("coherence_band") == check_band(band))
 
     def query_recent(self, n: int = 100) -> pd.DataFrame:
         """The ``n`` newest rows in the order of recording."""
@@ -343,7 +343,7 @@ class TorusRegistry:
         return restore_vertices(values, row["vertices_dtype"].as_py(), row["vertices_shape"].as_py())
 
     def _newest_of(self, shape_id: str, columns: Sequence[str]) -> dict[str, Any]:
-        found = reading.newest(self._table, 1, columns, pads.field("shape_id") == shape_id)
+        found = reading.newest(self._table, 1, columns, pc.field("shape_id") == shape_id)
         if found.num_rows == 0:
             raise NotFound(f"{shape_id!r}: no such shape among the rows of {self.path}")
         return {name: found[name][0] for name in columns}

@@ -6,6 +6,7 @@ knows is there under the same name, with the same meaning.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -141,13 +142,14 @@ def pack_shape(
         array = array.astype(layout.canonical)
     if layout.finite_check:
         # looking for a zero byte among the truth values costs half of .all() on a small cloud
-        if not allow_nonfinite and b"\0" in np.isfinite(array).tobytes():
+        if not allow_nonfinite and np.isfinite(array).tobytes().find(0) >= 0:
             _refuse_nonfinite(array)
     elif layout.integer_check:
         _require_exact(array)
     data = array.tobytes()
-    digest = layout.seeded.copy()
-    digest.update(data)
+    hashed = layout.seeded.copy()
+    hashed.update(data)
+    digest = hashed.digest()
     if betti_numbers is None or len(betti_numbers) == 0:
         betti = UNKNOWN
         status = SPECTRUM if layout.spectrum else PENDING
@@ -170,14 +172,14 @@ def pack_shape(
                 len(text),
                 len(data) if stored else 0,
                 *betti,
-                digest.digest(),
+                digest,
             ),
             layout.axes,
             text,
             data if stored else b"",
         )
     )
-    return Shape("shape_" + digest.hexdigest(), row, status == PENDING)
+    return Shape("shape_" + digest.hex(), row, status == PENDING)
 
 
 def _as_array(vertices: Any) -> NDArray[Any]:
@@ -204,6 +206,10 @@ def _require_exact(array: NDArray[Any]) -> None:
 
 def _given(betti_numbers: Any) -> tuple[float, float, float]:
     """Up to three Betti numbers that the caller gave; None and NaN mean unknown."""
+    if type(betti_numbers) is tuple and len(betti_numbers) == 3:  # the common case, in a quarter of the time
+        b0, b1, b2 = betti_numbers
+        if type(b0) is type(b1) is type(b2) is float and 0.0 <= b0 < math.inf > b1 >= 0.0 <= b2 < math.inf:
+            return betti_numbers
     if len(betti_numbers) > 3:
         raise BadInput(f"betti_numbers: at most three (b0, b1, b2) are wanted, given were {len(betti_numbers)}")
     try:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_band
@@ -233,11 +232,11 @@ class SpectralDB:
     def _recorded(self) -> list[NDArray[np.float64]]:
         """The magnitudes of the newest spectra of the stream, oldest first; sizes are read before vertices are."""
         mine = json.dumps({STREAM_KEY: self.stream}, separators=(",", ":"))[1:-1]
-        where = pc.match_substring(pads.field("metadata"), mine)
+        where = pc.match_substring(pc.field("metadata"), mine)
         oldest = self._oldest_within_bounds(self.registry.scan(["row_id", "vertices_shape"], where).read_all())
         if oldest is None:
             return []
-        rows = self.registry.scan(_COLUMNS, where & (pads.field("row_id") >= oldest)).read_all().sort_by("row_id")
+        rows = self.registry.scan(_COLUMNS, where & (pc.field("row_id") >= oldest)).read_all().sort_by("row_id")
         return [spectrum for index in range(rows.num_rows) if (spectrum := self._spectrum(rows, index)) is not None]
 
     def _oldest_within_bounds(self, sizes: pa.Table) -> str | None:

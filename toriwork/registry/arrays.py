@@ -1,0 +1,53 @@
+"""Arrow arrays straight from buffers: ``pa.array`` imports pandas to look whether it was given a Series.
+
+That costs 0.3 s and 40 MB in a process that only records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """An array of text; None is null."""
+    parts = [b"" if value is None else value.encode() for value in values]
+    offsets = _offsets([len(part) for part in parts])
+    present = np.fromiter((value is not None for value in values), dtype=bool, count=len(parts))
+    buffers = [_validity(present), pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
+    return pa.Array.from_buffers(pa.string(), len(parts), buffers)
+
+
+def numbers(values: NDArray[np.float64]) -> pa.Array:
+    """An array of float64; NaN is null."""
+    flat = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.float64(), len(flat), [_validity(~np.isnan(flat)), pa.py_buffer(flat)])
+
+
+def times(micros: Sequence[int]) -> pa.Array:
+    """An array of UTC times, given in microseconds since 1970."""
+    flat = np.array(micros, dtype=np.int64)
+    return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), len(flat), [None, pa.py_buffer(flat)])
+
+
+def lists(of: pa.DataType, lengths: Sequence[int], values: bytes, present: Sequence[bool] | None = None) -> pa.Array:
+    """An array of lists of 8-byte numbers; ``values`` holds those of all lists, ``present`` is False for null ones."""
+    offsets = _offsets(lengths)
+    flat = pa.Array.from_buffers(of, int(offsets[-1]), [None, pa.py_buffer(values)])
+    validity = None if present is None else _validity(np.array(present, dtype=bool))
+    buffers = [validity, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(pa.list_(of), len(lengths), buffers, children=[flat])
+
+
+def _offsets(lengths: Sequence[int]) -> NDArray[np.int32]:
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets.astype(np.int32)
+
+
+def _validity(present: NDArray[np.bool_]) -> pa.Buffer | None:
+    """The bit map of what is not null, or None when everything is there."""
+    return None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
