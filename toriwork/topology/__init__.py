@@ -8,6 +8,19 @@ from toriwork.topology.budget import WorkEstimate, work_estimate
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.engines import available_engines
+from toriwork.topology.formats import (
+    from_columns,
+    from_frame,
+    from_giotto,
+    from_gudhi,
+    from_ripser,
+    header_of,
+    to_columns,
+    to_frame,
+    to_giotto,
+    to_gudhi,
+    to_ripser,
+)
 
 __all__ = [
     "BettiEstimate",
@@ -17,7 +30,18 @@ __all__ = [
     "available_engines",
     "count_above",
     "estimate_betti",
+    "from_columns",
+    "from_frame",
+    "from_giotto",
+    "from_gudhi",
+    "from_ripser",
+    "header_of",
     "judge",
     "persistence",
+    "to_columns",
+    "to_frame",
+    "to_giotto",
+    "to_gudhi",
+    "to_ripser",
     "work_estimate",
 ]

@@ -108,7 +108,8 @@ class Calibrated:
         )
         shown = np.argsort(-scores, kind="stable")[: min(_MAX_SHOWN, int((scores > self.yes).sum()) + 1)]
         merges = [[float(deaths[i]), float(scores[i])] for i in shown]
-        return Verdict(number, {"merges": merges, "sizes": known})
+        late = [(0.0, death) for death in deaths[scores > self.yes].tolist()]
+        return Verdict(number, {"merges": merges, "sizes": known}, late)
 
     @staticmethod
     def _merge_odds(
@@ -149,4 +150,5 @@ class _Judged:
         evidence: dict[str, Any] = {"features": [list(bar) for bar in self.features[:_MAX_SHOWN]]}
         if self.best_refused is not None:
             evidence["next"] = list(self.best_refused)
-        return Verdict(float("nan") if self.open else float(len(self.features)), evidence)
+        bars = [(birth, death) for birth, death, _ in self.features]
+        return Verdict(float("nan") if self.open else float(len(self.features)), evidence, bars)

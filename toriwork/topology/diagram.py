@@ -22,6 +22,8 @@ from toriwork.topology import render
 Scale = Literal["diameter", "radius", "value"]
 SCALES: tuple[Scale, ...] = ("diameter", "radius", "value")
 _FORMAT = "toriwork diagram 1"
+#: filtrations whose stability theorem certifies a class against moves of the points
+CERTIFYING = ("rips", "alpha", "cech", "delaunay_cech")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,59 @@ class Diagram:
         born = np.searchsorted(bars[:, 0], scales, side="right")
         died = np.searchsorted(np.sort(bars[:, 1]), scales, side="right")
         return np.asarray(born - died, dtype=np.int64)
+
+    def significant(self, *, rule: str = "default", level: float | None = None) -> NDArray[np.bool_]:
+        """True for each row of ``pairs`` that is a feature of the shape by the rule: shape (n_pairs,).
+
+        See :func:`toriwork.topology.features.significant`.
+        """
+        from toriwork.topology.features import significant  # the rules stand on the diagram
+
+        return significant(self, rule=rule, level=level)
+
+    def protection_radius(self) -> NDArray[np.float64]:
+        """How far every point may move before each bar can vanish: shape (n_pairs,) float64, >= 0.
+
+        Moving the points by at most d moves births and deaths by at most 2 d in diameters and d in radii, so that
+        a bar of persistence p needs d >= p / 4 (Rips) or p / 2 (alpha, Cech) to vanish; points that are added
+        within d of the old ones are covered too. It certifies the class, not its numbers, and only against this
+        diagram: moves do not add up. inf for essential classes; for censored bars by the part that is known.
+
+        Raises
+        ------
+        BadInput
+            The filtration certifies nothing: it is no exact Rips, alpha or Cech filtration.
+
+        Sources
+        -------
+        Chazal, de Silva & Oudot 2014, doi:10.1007/s10711-013-9937-z, sect. 5.
+        """
+        if self.filtration not in CERTIFYING:
+            raise BadInput(
+                f"protection_radius: one of {', '.join(CERTIFYING)} is wanted, given was {self.filtration!r}"
+            )
+        _, births, deaths = self.pairs.T
+        known = np.where(self.censored, self.threshold, deaths) - births
+        return np.asarray(known / (4.0 if self.scale == "diameter" else 2.0))
+
+    def check_comparable(self, other: Diagram) -> None:
+        """Nothing, when births and deaths of both mean the same.
+
+        Raises
+        ------
+        BadInput
+            Scale or field differ.
+        """
+        for name in ("scale", "field"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                raise BadInput(f"{name}: two diagrams with one {name} are wanted, given were {mine} and {theirs}")
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The table of :func:`toriwork.topology.formats.to_frame` for whoever reads Arrow, pyarrow.table first."""
+        from toriwork.topology.formats import to_frame
+
+        return to_frame(self).__arrow_c_stream__(requested_schema)
 
     @property
     def content_id(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -40,6 +40,7 @@ class Verdict:
 
     number: float  #: a whole number, or NaN when the evidence does not decide
     evidence: Mapping[str, Any]  #: JSON-able
+    bars: Sequence[tuple[float, float]] = ()  #: births and deaths of the finite bars that count
 
 
 class Rule(Protocol):

@@ -44,7 +44,8 @@ class GuardedGap:
         ratios = candidates / np.maximum(following, self.floor * size / 4)
         best = int(ratios.argmax())
         number = best + 1 if ratios[best] > self.gap else 0
-        return Verdict(base + number, {"bars": candidates[:8].tolist(), "ratio": float(ratios[best])})
+        evidence = {"bars": candidates[:8].tolist(), "ratio": float(ratios[best])}
+        return Verdict(base + number, evidence, _rows(bars[:number]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class LateDeath:
         """One verdict per dimension."""
         found = [_gap_of_components(sampling)]
         for k in range(1, sampling.diagram.max_dimension + 1):
-            ratios = _ratios(sampling, k)
-            found.append(Verdict(float((ratios > self.ratio).sum()), {"ratios": ratios[:4].tolist()}))
+            bars, ratios = _by_ratio(sampling, k)
+            number = int((ratios > self.ratio).sum())
+            found.append(Verdict(float(number), {"ratios": ratios[:4].tolist()}, _rows(bars[:number])))
         return tuple(found)
 
     def parameters(self) -> dict[str, Any]:
@@ -84,8 +86,10 @@ class UniversalNull:
         """One verdict per dimension, with the corrected p-values of the four most significant bars."""
         found = [_gap_of_components(sampling)]
         for k in range(1, sampling.diagram.max_dimension + 1):
-            corrected = self._p_values(_ratios(sampling, k))
-            found.append(Verdict(float((corrected < self.level).sum()), {"p_values": corrected[:4].tolist()}))
+            bars, ratios = _by_ratio(sampling, k)
+            corrected = self._p_values(ratios)  # rising, because the ratios fall
+            number = int((corrected < self.level).sum())
+            found.append(Verdict(float(number), {"p_values": corrected[:4].tolist()}, _rows(bars[:number])))
         return tuple(found)
 
     def parameters(self) -> dict[str, Any]:
@@ -102,11 +106,16 @@ class UniversalNull:
         return corrected
 
 
-def _ratios(sampling: Sampling, k: int) -> NDArray[np.float64]:
-    """death/birth of the bars of H_k, k >= 1, falling; a Rips bar of H_k is born after 0."""
+def _by_ratio(sampling: Sampling, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bars of H_k, k >= 1, by falling death/birth, and that ratio; a Rips bar of H_k is born after 0."""
     bars = sampling.longest_first(k)
-    ratios: NDArray[np.float64] = np.sort(bars[:, 1] / bars[:, 0])[::-1]
-    return ratios
+    ratios = bars[:, 1] / bars[:, 0]
+    order = np.argsort(-ratios, kind="stable")
+    return bars[order], ratios[order]
+
+
+def _rows(bars: NDArray[np.float64]) -> list[tuple[float, float]]:
+    return [(birth, death) for birth, death in bars.tolist()]
 
 
 def _gap_of_components(sampling: Sampling) -> Verdict:
