@@ -96,8 +96,8 @@ class TorusRegistry:
         )
         self._queue = BettiQueue(self._table, self._budget, betti_threads)
         shared.OPEN.add(self)
-        with self._table.view() as view:
-            _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", view.n_rows(), SCHEMA_VERSION, self.path)
+        n_rows = self._table.recovery_report.n_rows
+        _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, self.path)
 
     @property
     def path(self) -> Path:

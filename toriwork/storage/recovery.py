@@ -42,6 +42,8 @@ _TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, REPLACEMENT_SUFFIX, ".journal.new")
 class RecoveryReport:
     """What opening a store found; ``clean`` when there was nothing to report."""
 
+    n_rows: int = 0  #: all rows, published or not, when the table was opened
+    pending_bytes: int = 0  #: of rows that are not in the public file, about
     adopted_rows: int = 0  #: rows of dead writers that are not in the public file yet; they are kept
     torn: dict[str, int] = field(default_factory=dict)  #: journal file -> bytes behind its last good frame
     quarantined: list[Path] = field(default_factory=list)
@@ -137,8 +139,8 @@ def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
     DamagedFile, StoreMismatch, VersionTooOld
         The store must not be used as it is; the message has the remedy.
     """
-    report = RecoveryReport()
     view = look(files, places, spec)
+    report = RecoveryReport(view.n_rows(), view.pending_bytes())
     try:
         for journal in view.journals:
             if not journal.handle.try_lock():

@@ -110,7 +110,9 @@ class ParquetTable:
     def _open_read_only(self) -> None:
         if self.files.stat(self.path) is None and self.files.stat(self._places.head) is None:
             raise NotFound(f"{self.path}: there is no such table; read_only=True creates none")
-        look(self.files, self._places, self.spec).close()
+        view = look(self.files, self._places, self.spec)
+        with view.opened:
+            self.recovery_report = RecoveryReport(view.n_rows(), view.pending_bytes())
 
     def _open(self, mend: bool, durability: str) -> None:
         files, places = self.files, self._places
@@ -132,9 +134,10 @@ class ParquetTable:
         head = read_head(files, places)
         assert head is not None  # created above, or by whoever held the lock
         found = examine(files, places, self.spec)
-        self.recovery_report.adopted_rows, self.recovery_report.torn = found.adopted_rows, found.torn
+        found.quarantined, found.notes = self.recovery_report.quarantined, self.recovery_report.notes
+        self.recovery_report = found
         if found.adopted_rows:
-            self._pace.note(1)
+            self._pace.note(found.pending_bytes)
         self._writer = Writer(files, places, head.store_id, durability)
 
     def _settle(self) -> None:
