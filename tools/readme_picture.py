@@ -12,6 +12,7 @@ TARGET = Path(__file__).parent.parent / "docs" / "images" / "first_look.png"
 
 
 def main() -> None:
+    """Write the picture."""
     panels = []
     for name in ("figure_eight", "two_circles"):
         cloud = load_sample(name)

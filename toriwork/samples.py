@@ -130,7 +130,7 @@ def delay_embedding(
     Sources
     -------
     Takens 1981, doi:10.1007/BFb0091924, theorem 1 (the embedding);
-    Perea & Harer 2015, doi:10.1007/s10208-014-9206-z, sect. 4 (the window to take for a period) and 5 (centring and normalizing).
+    Perea & Harer 2015, doi:10.1007/s10208-014-9206-z, sect. 4 (the window to take for a period), 5 (normalizing it).
     """
     values = np.asarray(series)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
