@@ -50,10 +50,10 @@ def verify(path: Path, options: argparse.Namespace) -> int:
     with _open(path) as registry:
         report = registry.verify()
     if options.json:
-        _print_json({"path": str(path), "clean": report.clean, "report": str(report)})
+        _print_json({"path": str(path), "clean": report.ok, "report": str(report)})
     else:
         print(report)
-    return 0 if report.clean else 1
+    return 0 if report.ok else 1
 
 
 def publish(path: Path, options: argparse.Namespace) -> int:
