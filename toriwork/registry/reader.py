@@ -1,0 +1,191 @@
+"""Every way of reading the registry: queries, scans, the vertices, statistics, and its look in a notebook."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from toriwork.checks import check_band
+from toriwork.errors import NotFound
+from toriwork.registry import reading
+from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
+from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
+from toriwork.storage import ParquetTable, VerifyReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow.dataset as pads
+
+
+class RegistryReader(ABC):
+    """The reading half of a registry; the other half says which table it is and when its numbers are there."""
+
+    _table: ParquetTable
+
+    @property
+    def path(self) -> Path:
+        """The public file."""
+        return self._table.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether the registry was closed."""
+        return self._table.closed
+
+    @abstractmethod
+    def _wait_for_numbers(self) -> None:
+        """Return when this handle's open rows have their Betti numbers."""
+
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        filter: pads.Expression | None = None,  # noqa: A002 - the word that Arrow's readers use
+        since: Any = None,
+        until: Any = None,
+    ) -> pa.RecordBatchReader:
+        """All rows of one consistent state, lazily, as Arrow record batches.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            All columns when not given; leaving out ``vertices`` saves nearly everything.
+        filter : pyarrow.dataset.Expression, optional
+            For example ``pyarrow.compute.field("betti1") >= 1``; row groups that cannot match are not read.
+        since, until : datetime or ISO text, optional
+            ``since <= timestamp < until``; without a zone taken as UTC.
+
+        Raises
+        ------
+        BadInput
+            An unknown column, or no time.
+        DamagedFile
+            While reading: a page fails its checksum.
+        """
+        names = reading.check_columns(columns)
+        times = reading.time_filter(since, until)
+        where = times if filter is None else filter if times is None else filter & times
+        self._settle(names, where)
+        return reading.scan(self._table, names, where)
+
+    def _settle(self, columns: Sequence[str], where: pads.Expression | None) -> None:
+        """Wait for this handle's Betti numbers where the answer may hang on them."""
+        if where is not None or any(c.startswith("betti") for c in columns):
+            self._wait_for_numbers()
+
+    def dataset(self) -> pads.Dataset:
+        """One consistent state as an Arrow dataset, which DuckDB and Polars query without copying it."""
+        self._settle(SCHEMA.names, None)
+        return reading.as_dataset(self._table)
+
+    def to_pandas(self, columns: Sequence[str] | None = None, **scan_options: Any) -> pd.DataFrame:
+        """A DataFrame in the order of recording; the nine columns of schema v1 unless others are named."""
+        names = reading.check_columns(V1_COLUMNS if columns is None else columns)
+        wanted = names if "row_id" in names else [*names, "row_id"]
+        rows: pa.Table = self.scan(wanted, **scan_options).read_all().sort_by("row_id").select(names)
+        return _frame(rows)
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """All rows, unpublished ones included: the nine columns of schema v1, times in UTC."""
+        return self.to_pandas()
+
+    def query_by_coherence(self, band: str) -> pd.DataFrame:
+        """The rows of one band in the order of recording; BadInput for an unknown band."""
+        return self.to_pandas(filter=pc.field("coherence_band") == check_band(band))
+
+    def query_recent(self, n: int = 100) -> pd.DataFrame:
+        """The ``n`` newest rows in the order of recording."""
+        self._settle(V1_COLUMNS, None)
+        return _frame(reading.newest(self._table, n, V1_COLUMNS))
+
+    def vertices(self, shape_id: str) -> NDArray[Any]:
+        """The cloud or spectrum that was recorded under an id: same dtype, same shape, same bits.
+
+        Raises
+        ------
+        NotFound
+            No such id, or its vertices were not kept.
+        """
+        columns = ("vertices", "vertices_dtype", "vertices_shape")
+        row = self._newest_of(shape_id, columns)
+        if not row["vertices"].is_valid:
+            raise NotFound(f"{shape_id}: its vertices were not kept")
+        values = row["vertices"].values.to_numpy()
+        return restore_vertices(values, row["vertices_dtype"].as_py(), row["vertices_shape"].as_py())
+
+    def _newest_of(self, shape_id: str, columns: Sequence[str]) -> dict[str, Any]:
+        found = reading.newest(self._table, 1, columns, pc.field("shape_id") == shape_id)
+        if found.num_rows == 0:
+            raise NotFound(f"{shape_id!r}: no such shape among the rows of {self.path}")
+        return {name: found[name][0] for name in columns}
+
+    def compute_betti_delta(self, id1: str, id2: str) -> dict[str, float]:
+        """``delta_b0``, ``delta_b1``, ``delta_b2``: the second shape's Betti numbers less the first's, NaN if unknown.
+
+        The newest row of each id counts; NotFound when an id has none.
+        """
+        self._settle(("betti0",), None)
+        names = ("betti0", "betti1", "betti2")
+        first, second = (self._newest_of(shape_id, names) for shape_id in (id1, id2))
+
+        def number(row: dict[str, Any], name: str) -> float:
+            value = row[name].as_py()
+            return float("nan") if value is None else float(value)
+
+        return {f"delta_b{k}": number(second, name) - number(first, name) for k, name in enumerate(names)}
+
+    def get_statistics(self) -> dict[str, Any]:
+        """``total_shapes``, ``pending_writes`` (rows not yet in the public file), ``pending_age_seconds`` of the oldest
+        of them (None when there is none), ``coherence_distribution``, ``avg_betti`` (b0, b1, b2; NaN when no row knows
+        it), ``file_bytes``, ``schema_version``.
+        """
+        names = ["coherence_band", "betti0", "betti1", "betti2"]
+        rows = self.scan(names).read_all()
+        with self._table.view() as view:
+            pending = view.pending_rows()
+            n_bytes = view.base.stat.size if view.base is not None else 0
+        means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
+        return {
+            "total_shapes": rows.num_rows,
+            "pending_writes": pending,
+            "pending_age_seconds": self._table.pending_age if pending else None,
+            "coherence_distribution": counts(rows["coherence_band"]),
+            "avg_betti": {f"b{k}": float("nan") if mean is None else mean for k, mean in enumerate(means)},
+            "file_bytes": n_bytes,
+            "schema_version": SCHEMA_VERSION,
+        }
+
+    def verify(self) -> VerifyReport:
+        """What a check of every file, page, row id and of HEAD found; see ``toriwork.storage.verify``."""
+        return self._table.verify()
+
+    def facts(self, n_last: int = 5) -> RegistryFacts:
+        """What there is to say about the registry now; reads a few narrow columns and the newest rows."""
+        rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
+        last = reading.newest(self._table, n_last, LAST_COLUMNS)
+        return gather(str(self.path), rows, last, self.get_statistics())
+
+    def __repr__(self) -> str:
+        return f"TorusRegistry({str(self.path)!r}), closed" if self.closed else self.facts().text()
+
+    def _repr_html_(self) -> str:
+        return f"<code>TorusRegistry({str(self.path)!r}), closed</code>" if self.closed else self.facts().html()
+
+    def __len__(self) -> int:
+        with self._table.view() as view:
+            return view.n_rows()
+
+    def __bool__(self) -> bool:
+        return True  # an empty registry is still a registry
+
+
+def _frame(rows: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
