@@ -8,6 +8,7 @@ from toriwork.topology.budget import WorkEstimate, work_estimate
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.engines import available_engines
+from toriwork.topology.filtrations import DTM, Landmark
 from toriwork.topology.formats import (
     from_columns,
     from_frame,
@@ -23,8 +24,10 @@ from toriwork.topology.formats import (
 )
 
 __all__ = [
+    "DTM",
     "BettiEstimate",
     "Diagram",
+    "Landmark",
     "Provenance",
     "WorkEstimate",
     "available_engines",

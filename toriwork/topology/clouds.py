@@ -59,11 +59,7 @@ def distances_of_points(points: Any) -> NDArray[np.float64]:
         return np.zeros((n_points, n_points))
     from scipy.spatial.distance import pdist, squareform
 
-    largest = float(np.abs(cloud).max())
-    factor = 1.0
-    if largest and not _SAFE_SMALLEST < largest < _SAFE_LARGEST:
-        factor = math.ldexp(1.0, max(-1000, min(1000, math.frexp(largest)[1])))  # a power of two: exact
-        cloud = cloud / factor
+    cloud, factor = safely_scaled(cloud)
     distances: NDArray[np.float64] = squareform(pdist(cloud), checks=False)
     if factor != 1.0:
         with np.errstate(over="ignore"):
@@ -71,6 +67,15 @@ def distances_of_points(points: Any) -> NDArray[np.float64]:
         if not np.isfinite(distances).all():
             raise BadInput("points: their distances exceed the range of float64")
     return distances
+
+
+def safely_scaled(cloud: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """The cloud over a factor, and that factor: a power of two, 1 unless squares would leave the range of float64."""
+    largest = float(np.abs(cloud).max(initial=0.0))
+    if not largest or _SAFE_SMALLEST < largest < _SAFE_LARGEST:
+        return cloud, 1.0
+    factor = math.ldexp(1.0, max(-1000, min(1000, math.frexp(largest)[1])))
+    return cloud / factor, factor
 
 
 def check_distances(given: Any) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ Safe to call from any thread; the default engine releases the interpreter lock w
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import BadInput, MissingExtra
-from toriwork.topology.clouds import distance_matrix, enclosing_radius
+from toriwork.errors import BadInput
 from toriwork.topology.diagram import Diagram, Provenance
-from toriwork.topology.engines import ENGINES, Bars, Engine, engine_version, is_installed, pick_engine, run_engine
+from toriwork.topology.engines import Bars
+from toriwork.topology.filtrations import Filtration, Request, filtration_named, parameters_of
 
 MAX_DIMENSION = 8
 
@@ -24,32 +25,38 @@ def persistence(
     points: Any = None,
     *,
     distances: Any = None,
-    filtration: str = "rips",
+    filtration: str | Filtration = "rips",
     max_dimension: int = 1,
     engine: str = "auto",
     field: int = 2,
     threshold: float = math.inf,
     min_persistence: float = 0.0,
 ) -> Diagram:
-    """The persistence diagram of a point cloud, or of a matrix of distances, in dimensions 0..max_dimension.
+    """The persistence diagram of a point cloud, a matrix of distances, an image or a series, 0..max_dimension.
 
     Parameters
     ----------
     points : array_like of shape (n_points, dim), optional
         Finite real coordinates; Euclidean distances are used. Any number of points from 0 on, repeated ones allowed.
+        For "cubical" the values of an image of 1 to 6 axes, for "lower_star" those of a series (n_samples,).
     distances : array_like of shape (n_points, n_points), optional
-        In place of points: symmetric, finite, >= 0, zero diagonal.
-    filtration : {"rips"}
-        Rips: a simplex enters at its diameter, so births and deaths are edge lengths.
+        In place of points: symmetric, finite, >= 0, zero diagonal. For "rips", "h0", "landmark", "dtm".
+    filtration : str or Filtration
+        A name for its default parameters, or an object of ``toriwork.topology.filtrations``. In diameters: "rips"
+        (a simplex enters at its diameter), "h0" (of Rips, by a spanning tree; dimension 0 alone is computed),
+        "landmark" (Rips of 200 points far apart, its error in the provenance), "dtm" (weighted against outliers).
+        In radii, never squared: "alpha", "delaunay_cech" (gudhi's part under the GPL). In values: "cubical",
+        "lower_star".
     max_dimension : int
         Highest homology dimension, 0 to 8.
     engine : {"auto", "gudhi", "ripser", "simple", "redzed"}
-        "auto" takes the first of :func:`available_engines` that knows the field. gudhi and simple compute in
-        float64; ripser and redzed in float32, with a relative error of at most 6e-8 per value.
+        For "rips" and "landmark"; the others have one each. "auto" takes the first of :func:`available_engines` that
+        knows the field. gudhi and simple compute in float64; ripser and redzed in float32, with a relative error of
+        at most 6e-8 per value.
     field : int
         Prime p; coefficients are Z/p. simple and redzed know 2 only.
     threshold : float
-        Edges longer than this are left out; bars that outlive it get death = inf and are flagged ``censored``.
+        What enters later than this is left out; bars that outlive it get death = inf and are flagged ``censored``.
     min_persistence : float
         Bars of at most this persistence are dropped; zero-length ones always are.
 
@@ -57,13 +64,14 @@ def persistence(
     -------
     Diagram
         With its provenance. Untruncated, it has exactly one essential class for n_points >= 1, in H0.
+        "h0" has ``max_dimension`` 0, "landmark" and "dtm" have those names as ``filtration``.
 
     Raises
     ------
     BadInput
         Input that no engine should see; nothing was computed.
     MissingExtra, EngineError, TooLarge
-        The engine is not there, failed, or ran out of memory.
+        The engine is not there, failed, ran out of memory, or would: the message has the number of simplices.
 
     Sources
     -------
@@ -71,40 +79,38 @@ def persistence(
     doi:10.1007/s41468-021-00071-5.
     """
     started = time.perf_counter()
-    _check_arguments(filtration, max_dimension, field, threshold, min_persistence)
-    matrix = distance_matrix(points, distances)
-    bars, used, reason = _compute(matrix, max_dimension, threshold, engine, field)
-    cone = enclosing_radius(matrix)
-    cut = threshold if threshold < cone else math.inf
-    pairs = _as_pairs(bars)
+    chosen = filtration_named(filtration)
+    _check_arguments(max_dimension, field, threshold, min_persistence)
+    found = chosen(Request(points, distances, max_dimension, engine, field, threshold))
+    pairs = _as_pairs(found.bars)
     provenance = Provenance(
-        engine=used.name,
-        version=engine_version(used),
-        filtration=filtration,
+        engine=found.engine,
+        version=found.version,
+        filtration=chosen.name,
         field=field,
-        scale="diameter",
+        scale=chosen.scale,
         max_dimension=max_dimension,
         threshold=float(threshold),
         seconds=time.perf_counter() - started,
-        n_points=len(matrix),
-        reason=reason,
+        n_points=found.n_points,
+        reason=found.reason,
+        parameters=json.dumps(parameters_of(chosen)) if parameters_of(chosen) else "",
+        error=found.error,
     )
     return Diagram(
         pairs,
-        max_dimension,
-        filtration=filtration,
-        scale="diameter",
+        len(found.bars) - 1,
+        filtration=chosen.kind,
+        scale=chosen.scale,
         field=field,
-        threshold=cut,
+        threshold=found.cut,
         min_persistence=float(min_persistence),
-        censored=_censored(pairs, cut),
+        censored=_censored(pairs, found.cut),
         provenance=provenance,
     )
 
 
-def _check_arguments(filtration: Any, max_dimension: Any, field: Any, threshold: Any, min_persistence: Any) -> None:
-    if filtration != "rips":
-        raise BadInput(f"filtration: 'rips' is wanted, given was {filtration!r}")
+def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persistence: Any) -> None:
     if not isinstance(max_dimension, int | np.integer) or not 0 <= max_dimension <= MAX_DIMENSION:
         raise BadInput(f"max_dimension: an integer from 0 to {MAX_DIMENSION} is wanted, given was {max_dimension!r}")
     if not isinstance(field, int | np.integer) or not _is_prime(int(field)):
@@ -121,30 +127,6 @@ def _is_prime(number: int) -> bool:
     return 2 < number < 46337 and number % 2 == 1 and all(number % d for d in range(3, math.isqrt(number) + 1, 2))
 
 
-def _compute(
-    matrix: NDArray[np.float64], max_dimension: int, threshold: float, name: str, field: int
-) -> tuple[Bars, Engine, str]:
-    used, reason = pick_engine(name, field)
-    if len(matrix) == 0:
-        return [np.empty((0, 2))] * (max_dimension + 1), used, reason
-    try:
-        return run_engine(used, matrix, max_dimension, threshold, field), used, reason
-    except MissingExtra as error:
-        # installed but broken (a binary built for another NumPy): with "auto" the next engine takes over, and says so
-        if name != "auto":
-            raise
-        failure = error
-    for other in ENGINES:
-        if other is used or not other.maintained or not is_installed(other) or (field != 2 and not other.any_field):
-            continue
-        try:
-            bars = run_engine(other, matrix, max_dimension, threshold, field)
-        except MissingExtra:
-            continue
-        return bars, other, f"{used.name} is installed but could not be imported"
-    raise failure
-
-
 def _as_pairs(bars: Bars) -> NDArray[np.float64]:
     pairs = np.empty((sum(map(len, bars)), 3))
     row = 0
@@ -157,10 +139,11 @@ def _as_pairs(bars: Bars) -> NDArray[np.float64]:
 
 
 def _censored(pairs: NDArray[np.float64], cut: float) -> NDArray[np.bool_]:
-    """True for each bar that only outlives the cut; the first component alone is essential in a Rips filtration."""
+    """True for each bar that only outlives the cut; the oldest component alone is essential."""
     endless = np.isinf(pairs[:, 2])
     if math.isinf(cut):
         return np.zeros(len(pairs), dtype=np.bool_)
     components = np.flatnonzero(endless & (pairs[:, 0] == 0))
-    endless[components[:1]] = False
+    if len(components):
+        endless[components[pairs[components, 1].argmin()]] = False
     return endless

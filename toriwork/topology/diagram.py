@@ -40,6 +40,8 @@ class Provenance:
     seconds: float  #: wall time of distances and engine together
     n_points: int
     reason: str = ""  #: why this engine was taken
+    parameters: str = ""  #: of the filtration, JSON text; empty when it has none
+    error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this (rounding aside)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as a JSON-able dict; an infinite threshold becomes None."""

@@ -1,4 +1,4 @@
-"""The only file that knows gudhi, ripser and redzed: distance matrix in, bars per dimension out.
+"""The only file that knows gudhi, ripser and redzed: distance matrix, cloud or grid in, bars per dimension out.
 
 What reaches an engine has passed ``clouds.py``.  The engines that compute in float32 are handed a matrix that was
 scaled by a power of two, so that no finite distance over- or underflows there.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,95 @@ def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold:
         raise TooLarge(f"engine {engine.name}: no memory for {len(distances)} points, H{max_dimension}") from error
     except Exception as error:  # whatever a foreign library raises becomes one known type
         raise EngineError(f"engine {engine.name} failed on {len(distances)} points: {error}") from error
+
+
+def run_best(
+    distances: Matrix, max_dimension: int, threshold: float, name: str, field: int
+) -> tuple[Bars, Engine, str]:
+    """Rips bars by the engine of that name, that engine, and why it was taken; no points, no bars.
+
+    With "auto" an engine that is installed but broken (a binary built for another NumPy) is passed over.
+
+    Raises
+    ------
+    BadInput, MissingExtra, TooLarge, EngineError
+        See :func:`pick_engine` and :func:`run_engine`.
+    """
+    used, reason = pick_engine(name, field)
+    if len(distances) == 0:
+        return [np.empty((0, 2))] * (max_dimension + 1), used, reason
+    try:
+        return run_engine(used, distances, max_dimension, threshold, field), used, reason
+    except MissingExtra as error:
+        if name != "auto":
+            raise
+        failure = error
+    for other in ENGINES:
+        if other is used or not other.maintained or not is_installed(other) or (field != 2 and not other.any_field):
+            continue
+        try:
+            bars = run_engine(other, distances, max_dimension, threshold, field)
+        except MissingExtra:
+            continue
+        return bars, other, f"{used.name} is installed but could not be imported"
+    raise failure
+
+
+def guarded(work: Callable[[], Bars], what: str) -> Bars:
+    """What ``work`` gives, a foreign library's errors turned into ours.
+
+    Raises
+    ------
+    MissingExtra, TooLarge, EngineError
+        gudhi cannot be imported, ran out of memory, or failed.
+    """
+    try:
+        return work()
+    except ToriworkError:
+        raise
+    except ImportError as error:
+        raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
+    except MemoryError as error:
+        raise TooLarge(f"gudhi: no memory for {what}") from error
+    except Exception as error:  # whatever a foreign library raises becomes one known type
+        raise EngineError(f"gudhi failed on {what}: {error}") from error
+
+
+def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) -> Bars:
+    """Alpha or Delaunay-Cech bars in radii; the cloud is checked, finite, n_points >= 1.
+
+    This part of gudhi stands on CGAL and is under the GPL, version 3; it is called here and nowhere else.
+    """
+    import gudhi
+
+    made = gudhi.DelaunayCechComplex(points=cloud) if cech else gudhi.AlphaComplex(points=cloud)
+    tree = made.create_simplex_tree(output_squared_values=False)
+    return _intervals(tree, max_dimension, field)
+
+
+def weighted_bars(values: Matrix, max_dimension: int, field: int) -> Bars:
+    """Bars of the flag complex whose vertices enter at the diagonal of ``values`` and whose edges at the rest."""
+    import gudhi
+
+    tree = gudhi.SimplexTree.create_from_array(values)
+    tree.expansion(max_dimension + 1)
+    return _intervals(tree, max_dimension, field)
+
+
+def grid_bars(values: Matrix, max_dimension: int, field: int, *, on_vertices: bool) -> Bars:
+    """Sublevel bars of a function on the cells, or on the vertices, of a grid; ``values`` finite, size >= 1."""
+    import gudhi
+
+    made = gudhi.CubicalComplex(vertices=values) if on_vertices else gudhi.CubicalComplex(top_dimensional_cells=values)
+    return _intervals(made, max_dimension, field)
+
+
+def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
+    tree: Any = filtered
+    options = {"persistence_dim_max": True} if hasattr(tree, "expansion") else {}  # a grid has no such switch
+    tree.compute_persistence(homology_coeff_field=field, min_persistence=0, **options)
+    found = (tree.persistence_intervals_in_dimension(k) for k in range(max_dimension + 1))
+    return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in found]
 
 
 def available_engines() -> tuple[str, ...]:

@@ -242,4 +242,4 @@ def _plain(value: Any) -> Any:
 
 
 def _unhex(name: str, value: Any) -> Any:
-    return float.fromhex(value) if name in ("threshold", "seconds") else value
+    return float.fromhex(value) if name in ("threshold", "seconds", "error") else value
