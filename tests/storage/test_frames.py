@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import NamedTuple
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -162,6 +163,14 @@ def test_salvaging_steps_over_noise_that_looks_like_a_header() -> None:
     one, two = packed(rows(b"one", b"two"))[1:]
     data = HEADER + one[:30] + one[:20] + two
     assert [frame.number for frame in scan(data, JOURNAL).salvaged] == [2]
+
+
+def test_a_payload_that_is_cut_is_noticed_even_if_its_checksum_is_that_of_the_rest() -> None:
+    same_as_nothing = bytes.fromhex("9d0ad96d")
+    assert crc32(same_as_nothing) == crc32(b"")
+    data = b"".join(packed(rows(same_as_nothing)))
+    assert len(scan(data, JOURNAL).frames) == 1
+    assert scan(data[:-4], JOURNAL).frames == ()
 
 
 def test_a_scan_may_begin_behind_frames_that_are_known() -> None:
