@@ -7,6 +7,7 @@ from toriwork.topology.betti import BettiEstimate, count_above, estimate_betti, 
 from toriwork.topology.budget import WorkEstimate, work_estimate
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
+from toriwork.topology.distances import bottleneck, sliced_wasserstein, wasserstein
 from toriwork.topology.engines import available_engines
 from toriwork.topology.filtrations import DTM, Landmark
 from toriwork.topology.formats import (
@@ -31,6 +32,7 @@ __all__ = [
     "Provenance",
     "WorkEstimate",
     "available_engines",
+    "bottleneck",
     "count_above",
     "estimate_betti",
     "from_columns",
@@ -41,10 +43,12 @@ __all__ = [
     "header_of",
     "judge",
     "persistence",
+    "sliced_wasserstein",
     "to_columns",
     "to_frame",
     "to_giotto",
     "to_gudhi",
     "to_ripser",
+    "wasserstein",
     "work_estimate",
 ]

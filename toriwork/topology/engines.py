@@ -147,6 +147,24 @@ def grid_bars(values: Matrix, max_dimension: int, field: int, *, on_vertices: bo
     return _intervals(made, max_dimension, field)
 
 
+def hera_bottleneck(first: Matrix, second: Matrix) -> float:
+    """The exact bottleneck distance of two (n_bars, 2) arrays of finite bars; Hera in gudhi, BSD licence."""
+    try:
+        from gudhi.hera import bottleneck_distance
+    except ImportError as error:
+        raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
+    return float(bottleneck_distance(first, second, 0.0))
+
+
+def hera_wasserstein(first: Matrix, second: Matrix, order: float, internal_p: float, relative_error: float) -> float:
+    """The Wasserstein distance of finite bars, at most the relative error too large; Hera in gudhi, BSD licence."""
+    try:
+        from gudhi.hera import wasserstein_distance
+    except ImportError as error:
+        raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
+    return float(wasserstein_distance(first, second, order=order, internal_p=internal_p, delta=relative_error))
+
+
 def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
     tree: Any = filtered
     options = {"persistence_dim_max": True} if hasattr(tree, "expansion") else {}  # a grid has no such switch
