@@ -1,0 +1,80 @@
+"""The transformers keep scikit-learn's contract where it fits, and fit into its pipelines where it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from tests.topology.clouds import circle
+from toriwork.errors import BadInput
+from toriwork.topology import persistence
+from toriwork.topology.estimators import KINDS, CloudVectors, DiagramVectors
+
+LOOPS = [circle(25, 0.05, seed) for seed in range(6)]
+BLOBS = [np.random.default_rng(seed).standard_normal((25, 2)) for seed in range(6)]
+DIAGRAMS = [persistence(cloud) for cloud in (*LOOPS, *BLOBS)]
+LABELS = [1] * 6 + [0] * 6
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.parametrize("made", [CloudVectors(), CloudVectors(1, kind="lengths")], ids=["series", "clouds on a line"])
+def test_vectors_of_rectangular_data_pass_check_estimator(made: CloudVectors) -> None:
+    check_estimator(made)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_rows_of_one_length(kind: str) -> None:
+    made = DiagramVectors(kind, resolution=7)
+    rows = made.fit_transform(DIAGRAMS)
+    assert rows.shape[0] == len(DIAGRAMS)
+    assert rows.shape[1] == {"landscape": 21, "image": 49, "entropy": 1}.get(kind, 7)
+    assert np.isfinite(rows).all()
+    assert np.array_equal(made.transform(DIAGRAMS[3:5]), rows[3:5])
+    assert made.transform([]).shape == (0, rows.shape[1])
+    assert clone(made).get_params() == made.get_params()
+
+
+def test_loops_are_told_from_blobs_in_a_pipeline() -> None:
+    model = make_pipeline(DiagramVectors("lengths", resolution=3), LogisticRegression())
+    assert model.fit(DIAGRAMS, LABELS).score(DIAGRAMS, LABELS) == 1.0
+
+
+def test_flattened_clouds_give_what_their_diagrams_give() -> None:
+    rows = np.array([cloud.ravel() for cloud in LOOPS])
+    found = CloudVectors(2, k=1, kind="image", resolution=5).fit_transform(rows)
+    assert np.array_equal(found, DiagramVectors("image", resolution=5).fit_transform(DIAGRAMS[:6]))
+
+
+def test_diagrams_without_a_bar_can_be_fitted() -> None:
+    assert not DiagramVectors().fit_transform([persistence([[0.0, 0.0]])]).any()
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        pytest.param(lambda: DiagramVectors("colour").fit(DIAGRAMS), "kind", id="unknown kind"),
+        pytest.param(lambda: DiagramVectors().fit([]), "0 diagrams", id="nothing to fit"),
+        pytest.param(
+            lambda: DiagramVectors().fit(DIAGRAMS).transform([persistence(LOOPS[0], filtration="alpha")]),
+            "scale",
+            id="another scale",
+        ),
+        pytest.param(lambda: CloudVectors(2).fit(np.ones((3, 5))), "multiple of dim", id="half a point"),
+    ],
+)
+def test_what_cannot_be_transformed_is_refused(call: object, word: str) -> None:
+    with pytest.raises(BadInput, match=word):
+        call()
+
+
+def test_topology_does_not_load_scikit_learn() -> None:
+    code = "import sys, toriwork.topology; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
