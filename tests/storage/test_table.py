@@ -37,7 +37,7 @@ ROWS = st.fixed_dictionaries(
     {
         "when": st.datetimes(min_value=NOON.replace(tzinfo=None), timezones=st.just(NOON.tzinfo)),
         "values": st.one_of(st.none(), VALUES),
-        "flags": st.one_of(st.none(), st.lists(st.text(max_size=3), max_size=2)),
+        "flags": st.one_of(st.none(), st.lists(st.text("a\x00ä𝒯", max_size=3), max_size=2)),
         "rank": st.one_of(st.none(), st.integers(-(2**15), 2**15 - 1)),
         "raw": st.one_of(st.none(), st.binary(max_size=5)),
     }
@@ -83,7 +83,7 @@ def test_rows_are_there_at_once_and_after_every_step(path: Path) -> None:
     assert [found.name for found in path.with_suffix(".d").iterdir()] == ["HEAD"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=30)
 @given(st.lists(st.lists(ROWS, min_size=1, max_size=3), min_size=1, max_size=4), st.integers(0, 4))
 def test_values_of_every_type_come_back_bit_for_bit(groups: list[list[dict[str, Any]]], n_published: int) -> None:
     codec = ArrowCodec(MEASURED)
