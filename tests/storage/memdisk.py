@@ -156,9 +156,9 @@ class MemHandle:
             raise OSError(errno.EBADF, "closed", str(self.path))
         self._files.step(what, self.path)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, more: bytes = b"") -> int:
         self._step("write")
-        data = bytes(data)
+        data = bytes(data) + bytes(more)
         if self._files.room is not None:
             data = data[: max(0, self._files.room)]
             if not data:

@@ -19,7 +19,7 @@ from toriwork.storage.frames import (
     Kind,
     Scan,
     pack_file_header,
-    pack_frame,
+    pack_header,
     pack_target,
     scan,
     unpack_file_header,
@@ -48,7 +48,8 @@ def packed(frames: list[Given], synced: list[int] | None = None, journal: str = 
     """The header and each frame; ``synced`` gives what each frame states."""
     synced = synced or [0] * len(frames)
     return [HEADER] + [
-        pack_frame(bytes.fromhex(journal), number, upto, frame.time_ns, frame.n_rows, frame.kind, frame.payload)
+        pack_header(bytes.fromhex(journal), number, upto, frame.time_ns, frame.n_rows, frame.kind, frame.payload)
+        + frame.payload
         for number, (frame, upto) in enumerate(zip(frames, synced, strict=True), 1)
     ]
 
@@ -204,7 +205,7 @@ def test_a_completion_names_the_row_that_it_completes(journal: bytes, frame: int
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    frame = pack_frame(bytes.fromhex(JOURNAL), 3, 60, 5, 2, Kind.OPEN, b"payload")
+    frame = pack_header(bytes.fromhex(JOURNAL), 3, 60, 5, 2, Kind.OPEN, b"payload") + b"payload"
     assert len(frame) == FRAME_HEADER_BYTES + 7 == 64 + 7
     assert frame[:4] == b"TwF1"
     assert frame[4:20].hex() == JOURNAL

@@ -14,7 +14,7 @@ from toriwork.registry import shared
 from toriwork.registry.codec import SPEC
 from toriwork.registry.completion import BettiQueue, Budget, complete_dead
 from toriwork.registry.reader import RegistryReader
-from toriwork.registry.rows import SCHEMA_VERSION, Shape, pack_shape
+from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
 from toriwork.state import registry_path
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Kind
@@ -176,7 +176,9 @@ class TorusRegistry(RegistryReader):
         numbers = _per_cloud("betti_numbers", betti_numbers, n_clouds, single=type(None))
         bands = _per_cloud("coherence_band", coherence_band, n_clouds, single=str)
         notes = _per_cloud("metadata", metadata, n_clouds, single=(Mapping, type(None)))
-        shapes: list[Shape] = []
+        ids: list[str] = []
+        parts: list[bytes] = []
+        is_open = False
         for index, (cloud, betti, band, note) in enumerate(zip(arrays, numbers, bands, notes, strict=True)):
             try:
                 shape = pack_shape(
@@ -190,15 +192,15 @@ class TorusRegistry(RegistryReader):
                 )
             except BadInput as error:
                 raise BadInput(f"cloud {index} of {n_clouds}: {error}; nothing was recorded") from error
-            shapes.append(shape)
-        if not shapes:
+            ids.append(shape.shape_id)
+            parts += shape.parts
+            is_open = is_open or shape.is_open
+        if not ids:
             return []
-        is_open = any(shape.is_open for shape in shapes)
-        frame = b"".join([shape.row for shape in shapes])
-        place = self._table.append(frame, n_clouds, Kind.OPEN if is_open else Kind.ROWS)
+        place = self._table.append(b"".join(parts), n_clouds, Kind.OPEN if is_open else Kind.ROWS)
         if is_open:
             self._queue.put(place, n_clouds)
-        return [shape.shape_id for shape in shapes]
+        return ids
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every row recorded before survives a power cut and has its Betti numbers.

@@ -72,11 +72,16 @@ _BAND_CODE = {band: code for code, band in enumerate(BANDS)}
 
 
 class Shape(NamedTuple):
-    """One cloud or spectrum, checked and packed; ``row`` is what goes into a frame."""
+    """One cloud or spectrum, checked and packed."""
 
     shape_id: str
-    row: bytes
+    parts: tuple[bytes, ...]  #: the row's bytes in order; joined where they are needed
     is_open: bool  #: whether its Betti numbers are computed later
+
+    @property
+    def row(self) -> bytes:
+        """What goes into a frame."""
+        return b"".join(self.parts)
 
 
 class _Layout(NamedTuple):
@@ -162,24 +167,17 @@ def pack_shape(
         check_band(band)
     text = metadata_text(metadata).encode() if metadata else b""
     stored = keep_vertices or status == PENDING  # what is still to be computed needs its vertices until then
-    row = b"".join(
-        (
-            _ROW.pack(
-                band_code,
-                status,
-                layout.code,
-                len(array.shape) if keep_vertices else len(array.shape) | _NOT_KEPT,
-                len(text),
-                len(data) if stored else 0,
-                *betti,
-                digest,
-            ),
-            layout.axes,
-            text,
-            data if stored else b"",
-        )
+    head = _ROW.pack(
+        band_code,
+        status,
+        layout.code,
+        len(array.shape) if keep_vertices else len(array.shape) | _NOT_KEPT,
+        len(text),
+        len(data) if stored else 0,
+        *betti,
+        digest,
     )
-    return Shape("shape_" + digest.hex(), row, status == PENDING)
+    return Shape("shape_" + digest.hex(), (head, layout.axes, text, data if stored else b""), status == PENDING)
 
 
 def _as_array(vertices: Any) -> NDArray[Any]:

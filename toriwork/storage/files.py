@@ -53,7 +53,7 @@ class FileStat(NamedTuple):
 class Handle(Protocol):
     """One open file. ``write`` appends; ``read_at`` never moves a position that others share."""
 
-    def write(self, data: bytes) -> int: ...
+    def write(self, data: bytes, more: bytes = b"") -> int: ...
     def read_at(self, offset: int, length: int) -> bytes: ...
     def stat(self) -> FileStat: ...
     def sync(self) -> None: ...
@@ -88,9 +88,13 @@ class OsHandle:
     def __init__(self, descriptor: int) -> None:
         self._fd = descriptor
 
-    def write(self, data: bytes) -> int:
-        """Bytes written at the end of the file; may be fewer than given (disk full, quota, file size limit)."""
-        return os.write(self._fd, data)
+    def write(self, data: bytes, more: bytes = b"") -> int:
+        """Bytes written at the end of the file, by one call for both; fewer than given at a full disk or limit."""
+        if not more:
+            return os.write(self._fd, data)
+        if sys.platform == "win32":  # pragma: no cover
+            return os.write(self._fd, data + more)
+        return os.writev(self._fd, (data, more))
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; fewer only at the end of the file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import count
 from typing import NamedTuple
 from zlib import crc32
 
@@ -23,6 +24,7 @@ _FILE_HEADER = struct.Struct("<8sHH16s16sQI")
 # magic, journal id, frame number, synced-up-to offset, time (ns since 1970), payload bytes, rows, kind, payload crc
 _FRAME_HEADER = struct.Struct("<4s16sQQQIIB3xI")
 _CRC = struct.Struct("<I")
+_WHOLE_HEADER = struct.Struct(_FRAME_HEADER.format + "I")  # and its own crc
 _TARGET = struct.Struct("<16sQI")
 
 FILE_HEADER_BYTES = _FILE_HEADER.size + _CRC.size
@@ -113,12 +115,14 @@ def unpack_file_header(data: bytes) -> JournalHeader | None:
     return JournalHeader(min_reader, min_writer, store.hex(), journal.hex(), created, process)
 
 
-def pack_frame(journal: bytes, number: int, synced: int, time_ns: int, n_rows: int, kind: int, payload: bytes) -> bytes:
-    """One frame, header and payload, ready for one write; ``journal`` is the id as 16 bytes."""
+def pack_header(
+    journal: bytes, number: int, synced: int, time_ns: int, n_rows: int, kind: int, payload: bytes
+) -> bytes:
+    """The header of a frame, which goes in front of its payload; ``journal`` is the id as 16 bytes."""
     header = _FRAME_HEADER.pack(
         FRAME_MAGIC, journal, number, synced, time_ns, len(payload), n_rows, kind, crc32(payload)
     )
-    return b"".join((header, _CRC.pack(crc32(header)), payload))
+    return header + _CRC.pack(crc32(header))
 
 
 def pack_target(address: Address) -> bytes:
@@ -141,13 +145,22 @@ def scan(data: bytes, journal_id: str, *, start: int = FILE_HEADER_BYTES, first:
     journal = bytes.fromhex(journal_id)
     view = memoryview(data)
     frames: list[Frame] = []
-    offset, number, synced = start, first, 0
-    while (found := _frame_at(view, offset, journal)) is not None and found[0].number == number:
-        frame, stated = found
-        synced = max(synced, stated)
-        frames.append(frame)
-        offset = frame.offset + frame.length
-        number += 1
+    offset, synced, end = start, 0, len(data)
+    # written out, not by calls: opening a registry comes through here once for each row that is not published
+    for number in count(first):
+        body = offset + FRAME_HEADER_BYTES
+        if body > end:
+            break
+        magic, owner, stated, upto, time_ns, length, n_rows, kind, payload_crc, crc = _WHOLE_HEADER.unpack_from(
+            data, offset
+        )
+        if magic != FRAME_MAGIC or owner != journal or stated != number or body + length > end:
+            break
+        if crc32(view[offset : body - _CRC.size]) != crc or crc32(view[body : body + length]) != payload_crc:
+            break
+        synced = max(synced, upto)
+        frames.append(Frame(number, kind, n_rows, time_ns, body, length))
+        offset = body + length
     if offset == len(data):
         return Scan(tuple(frames), offset, len(data), synced, damaged=synced > offset)
     salvaged, later_synced = _later_frames(data, view, offset, journal)

@@ -76,14 +76,15 @@ class JournalWriter:
         """
         self.usable = False
         number = self.next_number
-        frame = frames.pack_frame(self._key, number, self.synced, time_ns, n_rows, kind, payload)
-        written = self.handle.write(frame)
-        if written != len(frame):
+        header = frames.pack_header(self._key, number, self.synced, time_ns, n_rows, kind, payload)
+        written = self.handle.write(header, payload)
+        size = len(header) + len(payload)
+        if written != size:
             raise StoreError(
-                f"{self.path}: the disk took {written} of {len(frame)} bytes (full, or over a quota or file size "
+                f"{self.path}: the disk took {written} of {size} bytes (full, or over a quota or file size "
                 "limit); the row was not recorded, everything before it stays"
             )
-        self.kept.append(frame)
+        self.kept += (header, payload)  # never copied: a batch may be large
         self.size += written
         self.next_number = number + 1
         self.usable = self.size < self._limit

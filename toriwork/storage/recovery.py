@@ -145,7 +145,7 @@ def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
         for journal in view.journals:
             if not journal.handle.try_lock():
                 continue  # alive: a bad tail is still being written
-            report.adopted_rows += sum(frame.n_rows for frame in journal.rows())
+            report.adopted_rows += journal.n_rows
             if journal.scan.torn:
                 report.torn[journal.path.name] = journal.scan.total_bytes - journal.scan.good_bytes
     finally:

@@ -35,7 +35,7 @@ ADDRESS_FIELDS = (
 )
 _TRIES = 200
 _DECODE_BYTES = 8 * 2**20
-_ROW_KINDS = (Kind.ROWS, Kind.OPEN)
+_ROW_KINDS = frozenset({int(Kind.ROWS), int(Kind.OPEN)})
 
 
 @dataclass(slots=True)
@@ -51,6 +51,14 @@ class JournalView:
     min_writer: int = 0  #: format version that whoever adopts it needs at least
     done: dict[Address, bytes] = field(default_factory=dict)
     attempts: dict[Address, int] = field(default_factory=dict)
+    wanted: list[Frame] = field(init=False)  #: the frames with rows that are held nowhere else, in order
+    n_rows: int = field(init=False)  #: in them
+    n_bytes: int = field(init=False)  #: of their payloads
+
+    def __post_init__(self) -> None:
+        self.wanted = [f for f in self.scan.frames if f.kind in _ROW_KINDS and f.number > self.after]
+        self.n_rows = sum([frame.n_rows for frame in self.wanted])
+        self.n_bytes = sum([frame.length for frame in self.wanted])
 
     @property
     def last_frame(self) -> int:
@@ -58,12 +66,8 @@ class JournalView:
         return self.scan.frames[-1].number if self.scan.frames else 0
 
     def rows(self, upto: int | None = None) -> list[Frame]:
-        """The frames with rows that are wanted, in order."""
-        return [
-            frame
-            for frame in self.scan.frames
-            if frame.kind in _ROW_KINDS and frame.number > self.after and (upto is None or frame.number <= upto)
-        ]
+        """The wanted frames up to a number, in order."""
+        return self.wanted if upto is None else [frame for frame in self.wanted if frame.number <= upto]
 
     def payload(self, frame: Frame) -> Payload:
         """One frame as a codec gets it, read from the file."""
@@ -156,12 +160,12 @@ class View:
 
     def pending_rows(self) -> int:
         """Rows that are not in the public file."""
-        in_journals = sum(frame.n_rows for journal in self.journals for frame in journal.rows())
+        in_journals = sum(journal.n_rows for journal in self.journals)
         return in_journals + sum(segment.count() for segment in self.segments)
 
     def pending_bytes(self) -> int:
         """Bytes in segments and journals that are not in the public file, about."""
-        in_journals = sum(frame.length for journal in self.journals for frame in journal.rows())
+        in_journals = sum(journal.n_bytes for journal in self.journals)
         return in_journals + sum(segment.source.stat.size for segment in self.segments if not segment.spent)
 
     def n_rows(self) -> int:
@@ -314,8 +318,9 @@ def open_journal(handle: Handle, path: Path, store_id: str, after: int) -> Journ
 
 def note_completions(view: JournalView, data: bytes) -> None:
     """Fill in what a journal says about rows that were to be completed later."""
+    kinds = {int(Kind.DONE), int(Kind.ATTEMPT)}
     for frame in view.scan.frames:
-        if frame.kind in (Kind.DONE, Kind.ATTEMPT):
+        if frame.kind in kinds:
             address, values = unpack_target(data[frame.offset : frame.offset + frame.length])
             if frame.kind == Kind.DONE:
                 view.done[address] = values

@@ -23,12 +23,15 @@ from toriwork.topology.formats import (
     to_gudhi,
     to_ripser,
 )
+from toriwork.topology.many import CloudResult, Progress, persistence_many
 
 __all__ = [
     "DTM",
     "BettiEstimate",
+    "CloudResult",
     "Diagram",
     "Landmark",
+    "Progress",
     "Provenance",
     "WorkEstimate",
     "available_engines",
@@ -43,6 +46,7 @@ __all__ = [
     "header_of",
     "judge",
     "persistence",
+    "persistence_many",
     "sliced_wasserstein",
     "to_columns",
     "to_frame",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 from toriwork.errors import BadInput
@@ -21,6 +22,16 @@ _LAW = {
     1: (4.0e-3, 3.3, 1.5e6, 2.65),
     2: (12e-3, 3.3, 1.5e6, 2.65),
 }
+
+
+def available_bytes() -> float:
+    """Memory that the machine can give without swapping, in bytes; inf where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return math.inf
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return float(found[0]) * 1024 if found else math.inf
 
 
 def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstimate:
