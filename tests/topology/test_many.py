@@ -1,0 +1,171 @@
+"""Many clouds: each answered once, bad ones reported, memory kept, and a stop that is a stop."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tests.topology.clouds import circle
+from toriwork.errors import BadInput, TooLarge
+from toriwork.topology import Progress, budget, many, persistence, persistence_many, work_estimate
+
+CLOUDS = [circle(20 + i, 0.05, i) for i in range(30)]
+ALONE = [persistence(cloud) for cloud in CLOUDS]
+
+
+class AtOnce(Executor):
+    """An executor of somebody else: everything happens in ``submit``; counts what is handed over."""
+
+    def __init__(self) -> None:
+        self.submitted = 0
+        self.closed = False
+
+    def submit(self, call: object, *args: object, **options: object) -> Future:
+        self.submitted += 1
+        future: Future = Future()
+        try:
+            future.set_result(call(*args, **options))
+        except Exception as error:  # noqa: BLE001  # an executor hands on whatever happened
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("make", [lambda: None, AtOnce, lambda: ThreadPoolExecutor(3)], ids=["own", "other", "threads"])
+def test_every_cloud_is_answered_once_as_if_alone(make: object) -> None:
+    executor = make()
+    results = list(persistence_many(CLOUDS, executor, max_workers=3))
+    assert sorted(r.index for r in results) == list(range(30))
+    assert all(r.diagram == ALONE[r.index] and r.error is None for r in results)
+    if isinstance(executor, AtOnce):
+        assert not executor.closed
+
+
+def test_processes_give_the_same_diagrams() -> None:
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        results = list(persistence_many(CLOUDS[:4], pool, max_workers=1, max_dimension=1))
+    assert all(r.diagram == ALONE[r.index] and r.diagram.provenance is not None for r in results)
+
+
+def test_a_bad_cloud_is_reported_and_the_others_go_on() -> None:
+    bad = {3: np.full((4, 2), np.nan), 7: "no cloud", 8: None}
+    given = [bad.get(i, cloud) for i, cloud in enumerate(CLOUDS)]
+    results = {r.index: r for r in persistence_many(given, max_workers=2)}
+    assert {i for i, r in results.items() if r.error} == set(bad)
+    assert all(isinstance(results[i].error, BadInput) and results[i].diagram is None for i in bad)
+    assert len(results) == 30
+
+
+def test_a_wrong_option_is_no_fault_of_a_cloud() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        list(persistence_many(CLOUDS, max_workers=1, colour="red"))
+    with pytest.raises(BadInput, match="max_workers"):
+        persistence_many(CLOUDS, max_workers=0)
+
+
+def test_clouds_are_taken_as_room_becomes_free() -> None:
+    taken = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            taken.append(1)
+            yield CLOUDS[0]
+
+    results = persistence_many(endless(), max_workers=2)
+    for _ in range(5):
+        assert next(results).diagram == ALONE[0]
+    results.close()
+    assert 5 <= len(taken) <= 5 + 2 * 2
+
+
+def test_a_cloud_that_would_not_fit_is_refused_with_the_number_and_not_begun() -> None:
+    executor = AtOnce()
+    limit = work_estimate(100, 2, 1).bytes
+    clouds = [CLOUDS[0], np.zeros((5000, 2)), CLOUDS[1]]
+    results = {r.index: r for r in persistence_many(clouds, executor, max_bytes=limit)}
+    assert isinstance(results[1].error, TooLarge)
+    assert f"{float(work_estimate(5000, 2, 1).bytes):.3g} bytes" in str(results[1].error)
+    assert f"{float(limit):.3g}" in str(results[1].error)
+    assert executor.submitted == 2
+
+
+def test_clouds_at_work_together_stay_within_the_memory() -> None:
+    gate, most, running, lock = threading.Event(), [0], [0], threading.Lock()
+
+    class Watching(ThreadPoolExecutor):
+        def submit(self, call: object, *args: object, **options: object) -> Future:
+            with lock:
+                running[0] += 1
+                most[0] = max(most[0], running[0])
+            future = super().submit(call, *args, **options)
+            future.add_done_callback(lambda _: running.__setitem__(0, running[0] - 1))
+            return future
+
+    gate.set()
+    limit = 2.5 * work_estimate(60, 2, 1).bytes
+    clouds = [circle(60, 0.1, i) for i in range(10)]
+    with Watching(4) as pool:
+        assert len(list(persistence_many(clouds, pool, max_workers=4, max_bytes=limit))) == 10
+    assert most[0] == 2
+
+
+def test_without_a_prediction_nothing_is_refused() -> None:
+    series = [np.sin(np.arange(50.0))] * 3
+    results = list(persistence_many(series, max_workers=1, max_bytes=1, filtration="lower_star", max_dimension=0))
+    assert all(r.error is None for r in results)
+
+
+def test_the_free_memory_of_this_machine_is_known() -> None:
+    assert budget.available_bytes() > 1e6
+
+
+def test_progress_goes_to_the_log_or_to_a_callable_or_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger=many.__name__)
+    list(persistence_many(CLOUDS, max_workers=1, progress=False))
+    assert caplog.text == ""
+    list(persistence_many(CLOUDS, max_workers=1))
+    assert "30 of 30 clouds, 0 failed" in caplog.text
+    seen: list[Progress] = []
+    list(persistence_many(iter([CLOUDS[0], "bad"]), max_workers=1, progress=seen.append))
+    assert [(p.done, p.total) for p in seen] == [(1, None), (2, None)]
+    assert seen[-1].failed == 1
+
+
+INTERRUPTED = """
+import threading, time, sys, os, signal
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from toriwork.topology import persistence_many
+clouds = [np.random.default_rng(i).random((8, 2)) for i in range(6)]
+
+def endless():
+    yield from clouds
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    while True:
+        yield np.random.default_rng(0).random((700, 3))
+
+kept = []
+try:
+    for result in persistence_many(endless(), max_workers=1, progress=False):
+        kept.append(result)
+except KeyboardInterrupt:
+    print(len(kept), all(r.diagram is not None for r in kept), flush=True)
+"""
+
+
+def test_an_interrupt_ends_the_run_and_keeps_what_was_handed_over() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=60)
+    count, whole = done.stdout.split()
+    assert int(count) >= 6
+    assert whole == "True"
