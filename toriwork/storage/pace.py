@@ -68,6 +68,10 @@ class Pace:
         """Whether publishing takes no longer than somebody who closes a handle wants to wait."""
         return self._policy.estimate(self.load()) <= self._policy.close_seconds
 
+    def quick(self) -> bool:
+        """Whether publishing takes no longer than a flush may wait for it."""
+        return self._policy.estimate(self.load()) <= self._policy.inline_seconds
+
     def begin(self) -> Begun:
         """Remember how things stand, before a publish."""
         return Begun(time.monotonic(), self.pending_bytes, self.oldest)

@@ -80,7 +80,7 @@ class ParquetTable:
         self._prepare = prepare
         self._pace = Pace(self.files, self._places, policy or PublishPolicy())
         self._closed = False
-        self._publishing = threading.Lock()
+        self._reset_publishing()
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
         if read_only:
@@ -89,6 +89,12 @@ class ParquetTable:
             self._open(repair, durability)
         self._worker = Worker(self, self._writer)
         lifetime.opened(self)
+
+    def _reset_publishing(self) -> None:
+        self._publishing = threading.Lock()
+        self._sealing = threading.Lock()  #: taken behind the other one
+        self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
+        self._publisher: threading.Thread | None = None
 
     @property
     def path(self) -> Path:
@@ -231,28 +237,50 @@ class ParquetTable:
             writer.sync(mark=True)
         self._seal_closed(writer)
         if self._pace.decide(flushing=False) is not Choice.WAIT:
-            self._try_publish()
+            self._publish_aside()
         return writer.dirty or self._pace.pending_bytes > 0
 
     def _seal_closed(self, writer: Writer) -> None:
         """Turn full journals into segments as far as their rows are complete."""
-        with self._publishing:
-            for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
-                handle = self.files.open(journal.path)
-                try:
-                    found = open_journal(handle, journal.path, writer.store_id, 0)
-                    done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
-                    if found.scan.torn or open_rows(self.spec, found, done):
-                        continue
-                    seal(self.files, self._places, self.spec, writer.store_id, [found], done)
-                finally:
-                    handle.close()
-                writer.release({journal.id})
+        for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
+            with self._sealing:
+                # what a publish has begun to absorb must get no segment behind its back
+                if journal.id in self._absorbing or journal not in writer.closed:
+                    continue
+                if self._seal_one(journal.path, writer.store_id):
+                    writer.release({journal.id})
+
+    def _seal_one(self, path: Path, store_id: str) -> bool:
+        """Whether a closed journal has become a segment; one with open rows or a torn end has not."""
+        handle = self.files.open(path)
+        try:
+            found = open_journal(handle, path, store_id, 0)
+            done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
+            if found.scan.torn or open_rows(self.spec, found, done):
+                return False
+            seal(self.files, self._places, self.spec, store_id, [found], done)
+            return True
+        finally:
+            handle.close()
 
     def _completions(self) -> dict[Address, bytes]:
         """What was completed later, in any journal."""
         with self.view() as view:
             return view.done
+
+    def _publish_aside(self) -> None:
+        """Publish here when that is quick, else in a thread of its own, so that syncing and sealing go on meanwhile."""
+        if self._pace.quick():
+            self._try_publish(blocking=False)
+        elif self._publisher is None or not self._publisher.is_alive():
+            options = {"blocking": False}
+            thread = threading.Thread(target=self._try_publish, kwargs=options, name="toriwork-publish", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # an interpreter that ends starts no more threads
+                self._try_publish(blocking=False)
+            else:
+                self._publisher = thread
 
     def _try_publish(self, *, blocking: bool = True) -> None:
         """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
@@ -276,7 +304,9 @@ class ParquetTable:
                     if wait:
                         raise PublishError(f"{self.path}: somebody else held the lock for {wait:.0f} s; try again")
                     return None
-                begun, own = self._pace.begin(), writer.freeze()
+                begun = self._pace.begin()
+                with self._sealing:  # a segment that is being made is finished first
+                    own = self._absorbing = writer.freeze()
                 done = publish(self.files, self._places, self.spec, lock, own)
             removed = own & set(done.removed)
             writer.release(removed)
@@ -284,6 +314,7 @@ class ParquetTable:
             self.recovery_report.quarantined.extend(done.torn)
             return done
         finally:
+            self._absorbing = frozenset()
             self._publishing.release()
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -308,6 +339,8 @@ class ParquetTable:
         if self._closed:
             return
         self._worker.stop()
+        if self._publisher is not None and self._publisher is not threading.current_thread():
+            self._publisher.join()
         writer = self._writer
         try:
             if writer is not None:
@@ -329,7 +362,7 @@ class ParquetTable:
 
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
-        self._publishing = threading.Lock()
+        self._reset_publishing()
         self._pace.pending_bytes, self._pace.oldest = 0, None
         if self._writer is not None:
             self._writer.after_fork()
