@@ -31,7 +31,7 @@ ROW_GROUP_BYTES = 16 * 2**20
 SMALL_FILE_BYTES = 2 * 2**20
 _CHUNK_BYTES = 4 * 2**20
 _SAMPLE_VALUES = 8192
-_SPLIT_SHARE = 0.95  # byte-splitting pays when a sample of the values shrinks to less than this
+_SPLIT_SHARE = 0.8  # byte-splitting pays when a sample of the values shrinks to less than this
 
 
 class _Tee:
@@ -137,7 +137,7 @@ def _encodings(schema: pa.Schema, sample: pa.Table | None) -> dict[str, Any]:
     split: list[str] = []
     for field in schema:
         if pa.types.is_list(field.type):
-            path = f"{field.name}.list.{field.type.value_field.name}"
+            path = f"{field.name}.list.element"  # what the format calls it, whatever Arrow does
             if pa.types.is_floating(field.type.value_type) and not _shrinks(sample, field.name):
                 compression[path] = "none"
                 continue

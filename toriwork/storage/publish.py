@@ -249,8 +249,7 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
 def _all_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
     view = plan.view
     yield from view.base_batches()
-    for segment in view.segments:
-        yield from segment.batches()
+    yield from view.segment_batches()
     done = view.done
     for journal in view.journals:
         yield from view.decoded(journal, done, plan.cuts[journal.id])

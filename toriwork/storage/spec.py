@@ -73,7 +73,8 @@ class ArrowCodec:
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The rows of some frames, in order."""
         batches = [batch for payload in payloads for batch in pa.ipc.open_stream(pa.py_buffer(payload.data))]
-        table = pa.Table.from_batches(batches, schema=self._schema).combine_chunks()
+        tables = [unify(pa.Table.from_batches([batch]), self._schema) for batch in batches]
+        table = pa.concat_tables(tables).combine_chunks() if tables else self._schema.empty_table()
         return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=self._schema)
 
     def open_positions(self, payload: Payload) -> Sequence[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,18 +182,21 @@ class View:
             yield from (table.select(columns) if columns is not None else table).to_batches()
         elif schema.equals(self.spec.schema):
             yield from self.base.batches(columns)
-        else:  # the schema has grown since
-            for batch in self.base.batches():
-                table = unify(pa.Table.from_batches([batch]), self.spec.schema)
-                yield from (table.select(columns) if columns is not None else table).to_batches()
+        else:
+            for batch in fitted(self.base.batches(), self.spec.schema):
+                yield batch if columns is None else batch.select(columns)
 
     def pending_batches(self) -> Iterator[pa.RecordBatch]:
         """The rows that are not in the public file; values that are computed later may be null."""
-        for segment in self.segments:
-            yield from segment.batches()
+        yield from self.segment_batches()
         done = self.done
         for journal in self.journals:
             yield from self.decoded(journal, done)
+
+    def segment_batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of the segments that are not in the public file."""
+        for segment in self.segments:
+            yield from fitted(segment.batches(), self.spec.schema)
 
     def decoded(
         self, journal: JournalView, done: Mapping[Address, bytes], upto: int | None = None
@@ -205,6 +208,15 @@ class View:
     def close(self) -> None:
         """Close every file."""
         self.opened.close()
+
+
+def fitted(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Batches in a schema that may have grown since they were written: columns that they lack as nulls."""
+    for batch in batches:
+        if batch.schema.equals(schema):
+            yield batch
+        else:
+            yield from unify(pa.Table.from_batches([batch]), schema).to_batches()
 
 
 def open_rows(spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]) -> dict[int, list[Address]]:
