@@ -200,7 +200,7 @@ def test_a_disk_that_takes_no_more_bytes_is_an_error_not_a_loop(
 
 def test_a_write_that_takes_a_part_goes_on_with_the_rest(files: MemFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = MemHandle.write
-    monkeypatch.setattr(MemHandle, "write", lambda self, data: whole(self, bytes(data[:7])))
+    monkeypatch.setattr(MemHandle, "write", lambda self, data, more=b"": whole(self, bytes(data[:7])))
     assert pq.read_table(write(files, [batch("a1", "a2")]).arrow())["row_id"].to_pylist() == ["a1", "a2"]
 
 

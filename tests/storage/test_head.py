@@ -118,6 +118,14 @@ def test_a_field_that_a_newer_version_added_is_passed_over(monkeypatch: pytest.M
     assert Head.from_bytes(data, PLACES.head) == COMMITTED
 
 
+def test_a_field_that_an_older_version_did_not_know_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        older = {name: value for name, value in fields(COMMITTED).items() if name != "held"}
+        patched.setattr("toriwork.storage.head.asdict", lambda head: older)
+        data = COMMITTED.to_bytes()
+    assert Head.from_bytes(data, PLACES.head) == COMMITTED
+
+
 def fields(head: Head) -> dict[str, object]:
     return {name: getattr(head, name) for name in Head.__slots__}
 
