@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 LAST_COLUMNS = ("timestamp", "shape_id", "betti0", "betti1", "betti2", "coherence_band")
+_MOST_VALUES = 10
 _BAR = 24  # characters of the longest bar of the histogram in text
 
 
@@ -100,7 +101,7 @@ def gather(path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, A
         n_bytes=statistics["file_bytes"],
         bands=counts(rows["coherence_band"]),
         statuses=counts(rows["betti_status"]),
-        betti={f"b{k}": counts(rows[f"betti{k}"]) for k in known},
+        betti={f"b{k}": histogram(rows[f"betti{k}"]) for k in known},
         last=tuple(tuple(_cell(row[name]) for name in LAST_COLUMNS) for row in last.to_pylist()),
     )
 
@@ -110,6 +111,14 @@ def counts(column: pa.ChunkedArray) -> dict[str, int]:
     found = pc.value_counts(column.drop_null()).to_pylist()
     ordered = sorted(found, key=lambda item: (-item["counts"], str(item["values"])))
     return {_cell(item["values"]): item["counts"] for item in ordered}
+
+
+def histogram(column: pa.ChunkedArray) -> dict[str, int]:
+    """Value as text -> number of rows, smallest value first; what goes beyond ten values is counted as ``more``."""
+    found = sorted(pc.value_counts(column.drop_null()).to_pylist(), key=lambda item: float(item["values"]))
+    shown = {_cell(item["values"]): int(item["counts"]) for item in found[:_MOST_VALUES]}
+    rest = sum(item["counts"] for item in found[_MOST_VALUES:])
+    return {**shown, "more": rest} if rest else shown
 
 
 def _cell(value: Any) -> str:

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import Closed, LockUnavailable, NotFound, PublishError, ReadOnly, ToriworkError
+from toriwork.errors import Closed, LockUnavailable, NotFound, ReadOnly
 from toriwork.storage import lifetime
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.frames import Address, Kind, pack_target
 from toriwork.storage.head import Places, read_head
-from toriwork.storage.pace import Pace
 from toriwork.storage.policy import Choice, PublishPolicy
-from toriwork.storage.publish import Published, publish, refuse_network, settle, store_lock
+from toriwork.storage.publish import publish, refuse_network, settle, store_lock
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
-from toriwork.storage.seal import seal
 from toriwork.storage.spec import TableSpec
+from toriwork.storage.upkeep import Upkeep
 from toriwork.storage.verify import VerifyReport, verify
-from toriwork.storage.view import View, look, open_journal, open_rows
+from toriwork.storage.view import View, look
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
 
 _LOG = logging.getLogger("toriwork.storage")
 _LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
-_SEAL_BYTES = 4 * 2**20
 
 
 class ParquetTable:
@@ -77,10 +75,8 @@ class ParquetTable:
         self.spec = spec
         self.files: Files = OsFiles() if files is None else files
         self._places = Places.of(path)
-        self._prepare = prepare
-        self._pace = Pace(self.files, self._places, policy or PublishPolicy())
+        self._upkeep = Upkeep(self.files, self._places, spec, policy or PublishPolicy(), _prepared(self, prepare))
         self._closed = False
-        self._reset_publishing()
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
         if read_only:
@@ -89,12 +85,6 @@ class ParquetTable:
             self._open(repair, durability)
         self._worker = Worker(self, self._writer)
         lifetime.opened(self)
-
-    def _reset_publishing(self) -> None:
-        self._publishing = threading.Lock()
-        self._sealing = threading.Lock()  #: taken behind the other one
-        self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
-        self._publisher: threading.Thread | None = None
 
     @property
     def path(self) -> Path:
@@ -109,7 +99,7 @@ class ParquetTable:
     @property
     def pending_age(self) -> float | None:
         """Seconds since the oldest unpublished row that this handle knows of, None when it knows of none."""
-        return self._pace.age
+        return self._upkeep.pace.age
 
     # ---- opening -------------------------------------------------------------------------------------------------
 
@@ -140,10 +130,11 @@ class ParquetTable:
         head = read_head(files, places)
         assert head is not None  # created above, or by whoever held the lock
         found = examine(files, places, self.spec)
-        found.quarantined, found.notes = self.recovery_report.quarantined, self.recovery_report.notes
+        self._upkeep.set_aside += self.recovery_report.quarantined
+        found.quarantined, found.notes = self._upkeep.set_aside, self.recovery_report.notes
         self.recovery_report = found
         if found.adopted_rows:
-            self._pace.note(found.pending_bytes)
+            self._upkeep.pace.note(found.pending_bytes)
         self._writer = Writer(files, places, head.store_id, durability)
 
     def _settle(self) -> None:
@@ -167,7 +158,7 @@ class ParquetTable:
         if writer is None:
             writer = self._require_writer()
         place = writer.append(payload, n_rows, kind)
-        self._pace.note(place.length)
+        self._upkeep.pace.note(place.length)
         if not self._worker.awake:
             self._worker.wake()
         return place
@@ -220,102 +211,17 @@ class ParquetTable:
         if publish is False:
             return
         if publish:
-            self._publish(wait=_LOCK_WAIT)
+            self._upkeep.publish(self._require_writer(), wait=_LOCK_WAIT)
             return
-        choice = self._pace.decide(flushing=True)
+        choice = self._upkeep.pace.decide(flushing=True)
         if choice is Choice.INLINE:
-            self._try_publish(blocking=False)
+            self._upkeep.try_publish(self._require_writer(), blocking=False)
         elif choice is Choice.BACKGROUND:
             self._worker.wake()
 
     def tend(self) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
-        writer = self._writer
-        if writer is None:
-            return False
-        if writer.dirty:
-            writer.sync(mark=True)
-        self._seal_closed(writer)
-        if self._pace.decide(flushing=False) is not Choice.WAIT:
-            self._publish_aside()
-        return writer.dirty or self._pace.pending_bytes > 0
-
-    def _seal_closed(self, writer: Writer) -> None:
-        """Turn full journals into segments as far as their rows are complete."""
-        for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
-            with self._sealing:
-                # what a publish has begun to absorb must get no segment behind its back
-                if journal.id in self._absorbing or journal not in writer.closed:
-                    continue
-                if self._seal_one(journal.path, writer.store_id):
-                    writer.release({journal.id})
-
-    def _seal_one(self, path: Path, store_id: str) -> bool:
-        """Whether a closed journal has become a segment; one with open rows or a torn end has not."""
-        handle = self.files.open(path)
-        try:
-            found = open_journal(handle, path, store_id, 0)
-            done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
-            if found.scan.torn or open_rows(self.spec, found, done):
-                return False
-            seal(self.files, self._places, self.spec, store_id, [found], done)
-            return True
-        finally:
-            handle.close()
-
-    def _completions(self) -> dict[Address, bytes]:
-        """What was completed later, in any journal."""
-        with self.view() as view:
-            return view.done
-
-    def _publish_aside(self) -> None:
-        """Publish here when that is quick, else in a thread of its own, so that syncing and sealing go on meanwhile."""
-        if self._pace.quick():
-            self._try_publish(blocking=False)
-        elif self._publisher is None or not self._publisher.is_alive():
-            options = {"blocking": False}
-            thread = threading.Thread(target=self._try_publish, kwargs=options, name="toriwork-publish", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # an interpreter that ends starts no more threads
-                self._try_publish(blocking=False)
-            else:
-                self._publisher = thread
-
-    def _try_publish(self, *, blocking: bool = True) -> None:
-        """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
-        try:
-            self._publish(wait=0.0, blocking=blocking)
-        except (ToriworkError, OSError) as error:
-            self._pace.failed()
-            _LOG.warning("%s was not published, rows stay safe in the journals: %s", self.path, error)
-
-    def _publish(self, *, wait: float, blocking: bool = True) -> Published | None:
-        writer = self._require_writer()
-        if not self._publishing.acquire(blocking):  # this handle's own thread is at it
-            return None
-        try:
-            if self._prepare is not None:
-                view = look(self.files, self._places, self.spec)
-                with view.opened:
-                    self._prepare(self, view)
-            with store_lock(self.files, self._places, wait=wait) as lock:
-                if lock is None:
-                    if wait:
-                        raise PublishError(f"{self.path}: somebody else held the lock for {wait:.0f} s; try again")
-                    return None
-                begun = self._pace.begin()
-                with self._sealing:  # a segment that is being made is finished first
-                    own = self._absorbing = writer.freeze()
-                done = publish(self.files, self._places, self.spec, lock, own)
-            removed = own & set(done.removed)
-            writer.release(removed)
-            self._pace.published(begun, done.bytes_written, left=removed != own)
-            self.recovery_report.quarantined.extend(done.torn)
-            return done
-        finally:
-            self._absorbing = frozenset()
-            self._publishing.release()
+        return self._writer is not None and self._upkeep.tend(self._writer)
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
@@ -339,31 +245,29 @@ class ParquetTable:
         if self._closed:
             return
         self._worker.stop()
-        if self._publisher is not None and self._publisher is not threading.current_thread():
-            self._publisher.join()
+        self._upkeep.join()
         writer = self._writer
         try:
             if writer is not None:
                 writer.sync(mark=True)
-                self._close_publish()
+                self._close_publish(writer)
         finally:
             self._closed, self._writer = True, None
             if writer is not None:
                 writer.close()
             lifetime.closed(self)
 
-    def _close_publish(self) -> None:
-        if not self._pace.pending_bytes:
+    def _close_publish(self, writer: Writer) -> None:
+        if not self._upkeep.pace.pending_bytes:
             return
-        if self._pace.quick_enough_to_close():
-            self._try_publish()
+        if self._upkeep.pace.quick_enough_to_close():
+            self._upkeep.try_publish(writer)
         else:
             _LOG.info("%s: rows stay in the journals; publish them with: toriwork registry publish", self.path)
 
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
-        self._reset_publishing()
-        self._pace.pending_bytes, self._pace.oldest = 0, None
+        self._upkeep.reset()
         if self._writer is not None:
             self._writer.after_fork()
         self._worker = Worker(self, self._writer)
@@ -376,6 +280,22 @@ class ParquetTable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.spec, self._options)
+
+
+def _prepared(
+    table: ParquetTable, prepare: Callable[[ParquetTable, View], None] | None
+) -> Callable[[View], None] | None:
+    """What is to run before a publish; it does not keep the table alive, which would never be collected then."""
+    if prepare is None:
+        return None
+    found, wanted = weakref.ref(table), prepare
+
+    def run(view: View) -> None:
+        it = found()
+        if it is not None:
+            wanted(it, view)
+
+    return run
 
 
 def _reopen(path: Path, spec: TableSpec, options: dict[str, Any]) -> ParquetTable:

@@ -1,0 +1,162 @@
+"""What keeps a handle's files few and its rows public: sealing and publishing, each in its own time.
+
+Recording goes on beside it. One lock lets one publish of this handle run at a time, a second one keeps a publish and
+the making of a segment from taking over the same journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from toriwork.errors import PublishError, ToriworkError
+from toriwork.storage.frames import Address, Kind
+from toriwork.storage.pace import Pace
+from toriwork.storage.policy import Choice, PublishPolicy
+from toriwork.storage.publish import Published, publish, store_lock
+from toriwork.storage.seal import seal
+from toriwork.storage.view import View, look, open_journal, open_rows
+
+if TYPE_CHECKING:
+    from toriwork.storage.files import Files
+    from toriwork.storage.head import Places
+    from toriwork.storage.spec import TableSpec
+    from toriwork.storage.writer import Writer
+
+_LOG = logging.getLogger("toriwork.storage")
+_SEAL_BYTES = 4 * 2**20
+
+
+class Upkeep:
+    """Sealing and publishing for one handle."""
+
+    def __init__(
+        self,
+        files: Files,
+        places: Places,
+        spec: TableSpec,
+        policy: PublishPolicy,
+        prepare: Callable[[View], None] | None,
+    ) -> None:
+        self._files = files
+        self._places = places
+        self._spec = spec
+        self._prepare = prepare
+        self.pace = Pace(files, places, policy)
+        self.set_aside: list[Path] = []  #: files in quarantine, torn journals of later publishes among them
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was under way: in a child of a fork it is the parent's business."""
+        self._publishing = threading.Lock()
+        self._sealing = threading.Lock()  #: taken behind the other one
+        self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
+        self._publisher: threading.Thread | None = None
+        self.pace.pending_bytes, self.pace.oldest = 0, None
+
+    def join(self) -> None:
+        """Return when a publish in a thread of its own has ended."""
+        if self._publisher is not None and self._publisher is not threading.current_thread():
+            self._publisher.join()
+
+    def tend(self, writer: Writer) -> bool:
+        """Do what is due in the background; whether there was or will be anything to do."""
+        if writer.dirty:
+            writer.sync(mark=True)
+        self._seal_closed(writer)
+        if self.pace.decide(flushing=False) is not Choice.WAIT:
+            self._publish_aside(writer)
+        return writer.dirty or self.pace.pending_bytes > 0
+
+    def _seal_closed(self, writer: Writer) -> None:
+        """Turn full journals into segments as far as their rows are complete."""
+        for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
+            with self._sealing:
+                # what a publish has begun to absorb must get no segment behind its back
+                if journal.id in self._absorbing or journal not in writer.closed:
+                    continue
+                if self._seal_one(journal.path, writer.store_id):
+                    writer.release({journal.id})
+
+    def _seal_one(self, path: Path, store_id: str) -> bool:
+        """Whether a closed journal has become a segment; one with open rows or a torn end has not."""
+        handle = self._files.open(path)
+        try:
+            found = open_journal(handle, path, store_id, 0)
+            done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
+            if found.scan.torn or open_rows(self._spec, found, done):
+                return False
+            seal(self._files, self._places, self._spec, store_id, [found], done)
+            return True
+        finally:
+            handle.close()
+
+    def _completions(self) -> dict[Address, bytes]:
+        """What was completed later, in any journal."""
+        view = look(self._files, self._places, self._spec)
+        with view.opened:
+            return view.done
+
+    def _publish_aside(self, writer: Writer) -> None:
+        """Publish here when that is quick, else in a thread of its own, so that syncing and sealing go on meanwhile."""
+        if self.pace.quick():
+            self.try_publish(writer, blocking=False)
+        elif self._publisher is None or not self._publisher.is_alive():
+            options = {"blocking": False}
+            thread = threading.Thread(
+                target=self.try_publish, args=(writer,), kwargs=options, name="toriwork-publish", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # an interpreter that ends starts no more threads
+                self.try_publish(writer, blocking=False)
+            else:
+                self._publisher = thread
+
+    def try_publish(self, writer: Writer, *, blocking: bool = True) -> None:
+        """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
+        try:
+            self.publish(writer, wait=0.0, blocking=blocking)
+        except (ToriworkError, OSError, pa.ArrowException) as error:
+            self.pace.failed()
+            _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._places.base, error)
+
+    def publish(self, writer: Writer, *, wait: float, blocking: bool = True) -> Published | None:
+        """What was done, or None when somebody else is at it (another process, or with ``blocking=False`` a thread).
+
+        Raises
+        ------
+        PublishError
+            With ``wait``: the lock was not to be had in so many seconds. Or the public file could not be replaced.
+        """
+        if not self._publishing.acquire(blocking):  # this handle's own thread is at it
+            return None
+        try:
+            if self._prepare is not None:
+                view = look(self._files, self._places, self._spec)
+                with view.opened:
+                    self._prepare(view)
+            with store_lock(self._files, self._places, wait=wait) as lock:
+                if lock is None:
+                    if wait:
+                        raise PublishError(
+                            f"{self._places.base}: somebody else held the lock for {wait:.0f} s; try again"
+                        )
+                    return None
+                begun = self.pace.begin()
+                with self._sealing:  # a segment that is being made is finished first
+                    own = self._absorbing = writer.freeze()
+                done = publish(self._files, self._places, self._spec, lock, own)
+            removed = own & set(done.removed)
+            writer.release(removed)
+            self.pace.published(begun, done.bytes_written, left=removed != own)
+            self.set_aside.extend(done.torn)
+            return done
+        finally:
+            self._absorbing = frozenset()
+            self._publishing.release()
