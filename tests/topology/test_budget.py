@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from toriwork.errors import BadInput
-from toriwork.topology import work_estimate
+from tests.topology import oracles
+from tests.topology.clouds import circle
+from toriwork.errors import BadInput, TooLarge
+from toriwork.topology import budget, persistence, work_estimate, work_estimate_of
 
 
 def test_more_points_or_dimensions_cost_more() -> None:
@@ -28,3 +36,76 @@ def test_a_large_cloud_is_seen_to_be_large() -> None:
 def test_negative_sizes_are_refused() -> None:
     with pytest.raises(BadInput, match=">= 0"):
         work_estimate(-1, 3, 1)
+
+
+def test_a_shape_with_a_lasting_loop_costs_more_than_one_without() -> None:
+    loop, cube = circle(600), np.random.default_rng(0).random((600, 3))
+    assert work_estimate_of(loop).bytes > 4 * work_estimate_of(cube).bytes
+    of_matrix = work_estimate_of(distances=oracles.euclidean(cube[:150]))
+    assert of_matrix.bytes == work_estimate_of(cube[:150]).bytes
+
+
+def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> None:
+    assert work_estimate_of(circle(60)) == work_estimate(60, 2, 1)
+    assert work_estimate_of(circle(200), max_dimension=2) == work_estimate(200, 2, 2)
+    assert work_estimate_of(np.ones((300, 2))).bytes > 0
+    for wrong in ({"points": [[np.nan]]}, {"distances": [1.0]}, {"points": "cloud"}):
+        with pytest.raises(BadInput):
+            work_estimate_of(**wrong)
+
+
+def test_a_diagram_that_would_not_fit_is_refused_with_the_number_before_it_is_begun() -> None:
+    cloud = circle(500, 0.1)
+    needed = work_estimate_of(cloud).bytes
+    with pytest.raises(TooLarge, match=re.escape(f"about {needed:.3g} bytes are predicted, the limit is 1e+06")):
+        persistence(cloud, max_bytes=1e6)
+    cube = np.random.default_rng(0).random((300, 3))  # its number alone would promise more than it needs
+    assert work_estimate_of(cube).bytes < work_estimate(300, 3, 1).bytes
+    assert persistence(cube, max_bytes=work_estimate_of(cube).bytes) == persistence(cube)
+    assert persistence(cloud[:60], max_bytes=np.inf) == persistence(cloud[:60])
+
+
+def test_without_a_limit_the_free_memory_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "available_bytes", lambda: 1e7)
+    with pytest.raises(TooLarge, match="limit is 1e\\+07"):
+        persistence(np.random.default_rng(0).random((900, 2)))
+    persistence(circle(60))
+    persistence(np.random.default_rng(0).random((900, 2)), threshold=0.01)
+
+
+PEAK = """
+import os, sys
+import numpy as np
+from toriwork.topology import persistence, work_estimate_of
+
+def memory(what):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(what))
+
+rng = np.random.default_rng(5)
+t, u = rng.uniform(0, 2 * np.pi, (2, 400))
+ring = np.column_stack([np.cos(t), np.sin(t)])
+wide = 1 + 0.45 * np.cos(u)
+clouds = [
+    ring, ring + 0.05 * rng.standard_normal((400, 2)), rng.random((400, 3)), rng.standard_normal((400, 2)),
+    np.column_stack([wide * np.cos(t), wide * np.sin(t), 0.45 * np.sin(u)]),
+]
+for cloud in clouds:
+    predicted = work_estimate_of(cloud).bytes
+    child = os.fork()
+    if child == 0:  # memory that an earlier cloud gave back must not hide what this one takes
+        persistence(clouds[2][:50])  # pages of the libraries count as soon as this process has touched them
+        before = memory("VmRSS")
+        open("/proc/self/clear_refs", "w").write("5")
+        persistence(cloud)
+        print(predicted / (memory("VmHWM") - before), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
+def test_the_prediction_is_between_one_and_three_times_the_measured_peak() -> None:
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    ratios = [float(line) for line in done.stdout.split()]
+    assert len(ratios) == 5
+    assert all(1 <= ratio <= 3 for ratio in ratios), ratios

@@ -55,7 +55,7 @@ bars = st.lists(
 diagrams = bars.map(lambda some: loops(*some))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(diagrams, diagrams)
 def test_each_equals_a_search_over_all_matchings(first: Diagram, second: Diagram) -> None:
     assert bottleneck(first, second) == pytest.approx(by_all_matchings(first, second, INF, INF), abs=1e-12)

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ripser import ripser
 
@@ -147,6 +147,7 @@ def test_what_is_no_diagram_of_ours_is_refused(call: object, word: str) -> None:
 finite = st.floats(-1e300, 1e300)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), finite, finite)), st.floats(0, 1e300), st.text(max_size=5))
 def test_any_diagram_round_trips(rows: list[tuple[int, float, float]], seconds: float, reason: str) -> None:
     made = Provenance("x", "1", "rips", 2, "diameter", 2, INF, seconds, 3, reason)

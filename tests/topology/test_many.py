@@ -14,7 +14,7 @@ import pytest
 
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import Progress, budget, many, persistence, persistence_many, work_estimate
+from toriwork.topology import Progress, budget, many, persistence, persistence_many, work_estimate, work_estimate_of
 
 CLOUDS = [circle(20 + i, 0.05, i) for i in range(30)]
 ALONE = [persistence(cloud) for cloud in CLOUDS]
@@ -92,10 +92,11 @@ def test_clouds_are_taken_as_room_becomes_free() -> None:
 def test_a_cloud_that_would_not_fit_is_refused_with_the_number_and_not_begun() -> None:
     executor = AtOnce()
     limit = work_estimate(100, 2, 1).bytes
-    clouds = [CLOUDS[0], np.zeros((5000, 2)), CLOUDS[1]]
+    large = circle(2000, 0.1)
+    clouds = [CLOUDS[0], large, CLOUDS[1]]
     results = {r.index: r for r in persistence_many(clouds, executor, max_bytes=limit)}
     assert isinstance(results[1].error, TooLarge)
-    assert f"{float(work_estimate(5000, 2, 1).bytes):.3g} bytes" in str(results[1].error)
+    assert f"{float(work_estimate_of(large).bytes):.3g} bytes" in str(results[1].error)
     assert f"{float(limit):.3g}" in str(results[1].error)
     assert executor.submitted == 2
 

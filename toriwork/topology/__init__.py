@@ -4,7 +4,7 @@ The names here load NumPy; gudhi, ripser and redzed are imported by ``engines.py
 """
 
 from toriwork.topology.betti import BettiEstimate, count_above, estimate_betti, judge
-from toriwork.topology.budget import WorkEstimate, work_estimate
+from toriwork.topology.budget import WorkEstimate, work_estimate, work_estimate_of
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.distances import bottleneck, sliced_wasserstein, wasserstein
@@ -55,4 +55,5 @@ __all__ = [
     "to_ripser",
     "wasserstein",
     "work_estimate",
+    "work_estimate_of",
 ]

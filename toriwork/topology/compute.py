@@ -31,6 +31,7 @@ def persistence(
     field: int = 2,
     threshold: float = math.inf,
     min_persistence: float = 0.0,
+    max_bytes: float | None = None,
 ) -> Diagram:
     """The persistence diagram of a point cloud, a matrix of distances, an image or a series, 0..max_dimension.
 
@@ -59,6 +60,9 @@ def persistence(
         What enters later than this is left out; bars that outlive it get death = inf and are flagged ``censored``.
     min_persistence : float
         Bars of at most this persistence are dropped; zero-length ones always are.
+    max_bytes : float, optional
+        Memory that an untruncated Rips diagram may take by its prediction (:func:`work_estimate_of`); beyond it is
+        refused before it is begun. None: what the machine has free. inf: no limit.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def persistence(
     BadInput
         Input that no engine should see; nothing was computed.
     MissingExtra, EngineError, TooLarge
-        The engine is not there, failed, ran out of memory, or would: the message has the number of simplices.
+        The engine is not there, failed, ran out of memory, or would: the message has the number.
 
     Sources
     -------
@@ -81,7 +85,7 @@ def persistence(
     started = time.perf_counter()
     chosen = filtration_named(filtration)
     _check_arguments(max_dimension, field, threshold, min_persistence)
-    found = chosen(Request(points, distances, max_dimension, engine, field, threshold))
+    found = chosen(Request(points, distances, max_dimension, engine, field, threshold, max_bytes))
     pairs = _as_pairs(found.bars)
     provenance = Provenance(
         engine=found.engine,

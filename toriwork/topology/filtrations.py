@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from toriwork.checks import check_points
 from toriwork.errors import BadInput, TooLarge
+from toriwork.topology.budget import refuse_beyond
 from toriwork.topology.clouds import distance_matrix, enclosing_radius, safely_scaled
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import (
@@ -47,6 +48,7 @@ class Request:
     engine: str
     field: int
     threshold: float
+    max_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Rips:
     def __call__(self, asked: Request) -> Found:
         """The bars by the engine that was asked for."""
         matrix = distance_matrix(asked.points, asked.distances)
+        if math.isinf(asked.threshold):
+            refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
         bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
         # from the enclosing radius on the complex is a cone: a later cut cuts nothing
         cut = asked.threshold if asked.threshold < enclosing_radius(matrix) else math.inf

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from toriwork.errors import BadInput, TooLarge, ToriworkError
-from toriwork.topology.budget import available_bytes, work_estimate
+from toriwork.topology.budget import available_bytes, work_estimate, work_estimate_of
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 
@@ -26,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds between two messages
 #: filtrations that build a matrix of distances and the Rips complex on it
 _PREDICTED = ("rips", "dtm")
+#: smaller clouds are predicted by their number alone: a probe would cost as much as they do
+_PROBED_FROM = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def persistence_many(
         True: a message per second to the log ``toriwork.topology.many`` at level INFO. False: none. A callable is
         handed a :class:`Progress` after every cloud.
     max_bytes : float, optional
-        Memory for all clouds at work together, by :func:`toriwork.topology.work_estimate`; known for "rips" and
+        Memory for all clouds at work together, by :func:`toriwork.topology.work_estimate_of`; known for "rips" and
         "dtm". A cloud that alone is predicted to need more is reported as ``TooLarge`` and not begun; others wait
         for room. None: four fifths of what the machine has free at the start. inf: no limit.
     **options
@@ -163,11 +165,16 @@ def _result(index: int, future: Future[Diagram]) -> CloudResult:
 def _predicted(cloud: Any, options: dict[str, Any]) -> float:
     """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check."""
     name = getattr(options.get("filtration", "rips"), "name", options.get("filtration", "rips"))
-    shape: tuple[int, ...] = np.shape(cloud) if hasattr(cloud, "shape") else ()
-    if name not in _PREDICTED or len(shape) != 2 or not math.isinf(options.get("threshold", math.inf)):
+    if name not in _PREDICTED or not math.isinf(options.get("threshold", math.inf)):
         return 0.0
+    shape: tuple[int, ...] = np.shape(cloud) if hasattr(cloud, "shape") else ()
     highest = options.get("max_dimension", 1)
-    return float(work_estimate(shape[0], shape[1], highest if isinstance(highest, int) and highest >= 0 else 1).bytes)
+    try:
+        if len(shape) == 2 and shape[0] < _PROBED_FROM:
+            return float(work_estimate(*shape, highest).bytes)
+        return float(work_estimate_of(cloud, max_dimension=highest).bytes)
+    except (ToriworkError, TypeError):
+        return 0.0
 
 
 def _reported(
