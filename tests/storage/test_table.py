@@ -137,6 +137,9 @@ def test_a_small_table_is_published_by_every_flush_without_being_asked(path: Pat
             table.flush()
             assert len(published_names(path)) == n + 1
         assert table.pending_age is None
+        add(table, "b")
+        table.flush(publish=False)
+        assert len(published_names(path)) == 3
 
 
 def test_the_age_of_the_oldest_pending_row_is_known(path: Path) -> None:
