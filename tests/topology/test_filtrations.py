@@ -89,6 +89,14 @@ def test_a_cut_tree_is_cut_like_rips() -> None:
         assert tree.censored.sum() == rips.censored.sum()
 
 
+def test_what_enters_at_the_threshold_itself_is_in() -> None:
+    matrix = oracles.euclidean(np.random.default_rng(2).random((12, 2)))
+    for death in persistence(distances=matrix, max_dimension=0).in_dimension(0)[:-1, 1]:
+        cut = [persistence(distances=matrix, filtration=f, max_dimension=0, threshold=death) for f in ("h0", "rips")]
+        assert death in cut[0].pairs[:, 2]
+        assert cut[0].pairs.tolist() == cut[1].pairs.tolist()
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.2, 0.3, 9.0])
 def test_a_cut_alpha_filtration_is_the_whole_one_up_to_there(threshold: float) -> None:
     cloud = circle(25, 0.1, seed=2)
