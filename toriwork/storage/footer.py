@@ -139,6 +139,6 @@ def footer_digest(footer: bytes) -> str:
 def damaged(path: Path, why: str) -> DamagedFile:
     """The error for a file that fails its checks, with the remedy."""
     return DamagedFile(
-        f"{path}: damaged: {why}. Nothing was changed. Restore this file from a backup, or open with repair=True, "
-        "which sets it aside in quarantine/ and goes on with what is left"
+        f"{path}: damaged: {why.strip().rstrip('.')}. Nothing was changed. Restore this file from a backup, or open "
+        "with repair=True, which sets it aside in quarantine/ and goes on with what is left"
     )

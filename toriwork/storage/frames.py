@@ -1,7 +1,7 @@
 """The bytes of a journal: its header, its frames, and the scan that says which frames are good.
 
 A frame is one record call. Its header has a checksum of its own, so that a good header behind a bad frame can be
-told from noise: that is the difference between damage and a torn write. No file is opened here.
+told from noise, and what it says of syncs tells damage from a torn write. No file is opened here.
 """
 
 from __future__ import annotations
@@ -139,8 +139,9 @@ def unpack_target(payload: bytes) -> tuple[Address, bytes]:
 def scan(data: bytes, journal_id: str, *, start: int = FILE_HEADER_BYTES, first: int = 1) -> Scan:
     """The frames in a journal's bytes, from ``start`` (0-based offset) and frame number ``first`` on.
 
-    A bad frame ends the prefix. When any later header is valid, or a valid header claims that the bad place had
-    been synced, the journal counts as damaged; else the bytes behind the prefix are a torn write.
+    A bad frame ends the prefix. When any good header, earlier or later, states that the bad place had been synced, the
+    journal counts as damaged; else the bytes behind the prefix are a torn write (after a power cut later pages may
+    have reached the disk before earlier ones).
     """
     journal = bytes.fromhex(journal_id)
     view = memoryview(data)

@@ -155,7 +155,8 @@ def check_base(head: Head, base: ParquetSource | None, path: Path) -> None:
             f"{head.n_rows}, generation {head.generation}). " + remedy.format("Put the published file back,")
         )
     if base.footer.digest not in allowed:
+        older = "an older copy" if base.facts.generation <= head.generation else "which this folder knows nothing of"
         raise StoreMismatch(
-            f"{path}: is generation {base.facts.generation} with {base.n_rows} rows, an older copy; published was "
-            f"generation {head.generation} with {head.n_rows} rows. " + remedy.format("Put the newer file back,")
+            f"{path}: is generation {base.facts.generation} with {base.n_rows} rows, {older}; published was "
+            f"generation {head.generation} with {head.n_rows} rows. " + remedy.format("Put the published file back,")
         )

@@ -6,6 +6,7 @@ The rules are written down in docs/storage.md. This file is the front: it joins 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import weakref
@@ -30,6 +31,8 @@ from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
 
 _LOG = logging.getLogger("toriwork.storage")
+#: of a folder that we may not read, or of another kind of file system: we have made neither
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS, errno.ENOTSUP)
 _LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
 
 
@@ -113,9 +116,16 @@ class ParquetTable:
     def _open(self, mend: bool, durability: str) -> None:
         files, places = self.files, self._places
         refuse_network(files, places)
-        for parent in files.make_folder(places.folder):
-            files.sync_folder(parent)
-        new = read_head(files, places) is None if not mend else True
+        made = files.make_folder(places.folder)
+        new = mend or read_head(files, places) is None
+        # a first opening that was cut short may have left new folders that only the disk's cache knows of
+        for parent in places.folder.parents if new else made:
+            try:
+                files.sync_folder(parent)
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    raise
+                break
         with store_lock(files, places, wait=_LOCK_WAIT if new else 0.0) as lock:
             if lock is None and new:
                 raise LockUnavailable(f"{places.lock}: held by somebody else for {_LOCK_WAIT:.0f} s; try again")

@@ -1,0 +1,117 @@
+"""Sealing and publishing beside recording: neither waits for the other, and no row is taken over twice."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.storage.rows import SPEC, add, names_of, published_names, still
+from toriwork.storage import ParquetTable
+from toriwork.storage.files import OsFiles
+from toriwork.storage.policy import PublishPolicy
+
+#: every publish is due, none is quick enough to be waited for
+ASIDE = PublishPolicy(
+    growth=0.0, small_base=0, inline_seconds=-1.0, close_seconds=-1.0, min_interval=0.0, max_share=1.0
+)
+SEAL_SIZE = 9 * 2**20  # characters in a row that fills a journal
+WAIT = 20.0
+
+
+class SlowDisk(OsFiles):
+    """Stops where the public file is replaced until it is told to go on."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def replace(self, source: Path, target: Path) -> None:
+        if target == self.base:
+            self.reached.set()
+            assert self.go_on.wait(WAIT)
+        super().replace(source, target)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> SlowDisk:
+    return SlowDisk((tmp_path / "t.parquet").resolve())
+
+
+@pytest.fixture
+def table(disk: SlowDisk) -> Any:
+    opened = still(ParquetTable(disk.base, SPEC, policy=ASIDE, files=disk))
+    disk.reached.clear()
+    yield opened
+    disk.go_on.set()
+    opened.close()
+
+
+def segments(disk: SlowDisk) -> list[Path]:
+    return sorted(disk.base.with_suffix(".d").glob("*.parquet"))
+
+
+def test_rows_are_synced_while_a_long_publish_is_under_way(table: ParquetTable, disk: SlowDisk) -> None:
+    add(table, "a1")
+    disk.go_on.clear()
+    table.tend()
+    assert disk.reached.wait(WAIT)
+    add(table, "b2")
+    assert table._writer is not None
+    assert table._writer.dirty
+    table.tend()
+    assert not table._writer.dirty
+    assert published_names(disk.base) == []
+    disk.go_on.set()
+    table.close()
+    with still(ParquetTable(disk.base, SPEC)) as again:
+        assert names_of(again) == ["a1", "b2"]
+
+
+def test_full_journals_are_sealed_while_a_long_publish_is_under_way(table: ParquetTable, disk: SlowDisk) -> None:
+    add(table, "a1")
+    disk.go_on.clear()
+    table.tend()
+    assert disk.reached.wait(WAIT)
+    add(table, "b2", size=SEAL_SIZE)
+    add(table, "c3")  # the journal before is full: this opens the next
+    table.tend()
+    assert len(segments(disk)) == 1
+    assert sorted(names_of(table)) == ["a1", "b2", "c3"]
+    disk.go_on.set()
+    table.flush(publish=True)
+    assert published_names(disk.base) == ["a1", "b2", "c3"]
+    assert segments(disk) == []
+
+
+def test_what_a_publish_is_taking_over_gets_no_segment_behind_its_back(table: ParquetTable, disk: SlowDisk) -> None:
+    add(table, "a1", size=SEAL_SIZE)
+    add(table, "b2")
+    disk.go_on.clear()
+    publishing = threading.Thread(target=table.flush, args=(True,))
+    publishing.start()
+    assert disk.reached.wait(WAIT)
+    table._upkeep.tend(table._writer)  # type: ignore[arg-type] - open
+    assert segments(disk) == []
+    disk.go_on.set()
+    publishing.join()
+    assert published_names(disk.base) == ["a1", "b2"]
+    assert names_of(table) == ["a1", "b2"]
+
+
+def test_closing_waits_for_a_publish_under_way(table: ParquetTable, disk: SlowDisk) -> None:
+    add(table, "a1")
+    disk.go_on.clear()
+    table.tend()
+    assert disk.reached.wait(WAIT)
+    closing = threading.Thread(target=table.close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    disk.go_on.set()
+    closing.join(WAIT)
+    assert published_names(disk.base) == ["a1"]
