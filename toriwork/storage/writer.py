@@ -167,6 +167,8 @@ class Writer:
         """
         try:
             with self._sync_mutex:
+                with self._mutex:
+                    self._keep_name()
                 self._sync_all()
                 if mark:
                     self._mark()
@@ -206,7 +208,6 @@ class Writer:
         if isinstance(self._refusal, DurabilityError):
             raise self._refusal
         with self._mutex:
-            self._keep_name()
             todo = [(j, j.size, len(j.kept)) for j in self._journals() if j.kept or not j.named]
             self._kept, self.dirty = 0, False
         try:
