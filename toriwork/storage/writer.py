@@ -181,18 +181,22 @@ class Writer:
         Not for its lock: of those who wait for a lock only one finds out at a time, and the quickest come first again.
         """
         while journal.synced < size or not journal.named:
+            if not self._sync_mutex.locked():  # nearly always so with one thread: no bell is needed
+                self._sync_for(journal, size)
+                return
             bell: SimpleQueue[None] = SimpleQueue()
             self._waiting.append(bell)
-            if self._sync_mutex.locked():
+            if self._sync_mutex.locked():  # asked again: who had it may have rung before the bell was there
                 with contextlib.suppress(Empty):  # an interrupted thread may not have rung
                     bell.get(timeout=_BELL_SECONDS)
-                continue
-            try:
-                with self._sync_mutex:
-                    if journal.synced < size or not journal.named:
-                        self._sync_all()
-                return
-            finally:
+
+    def _sync_for(self, journal: JournalWriter, size: int) -> None:
+        try:
+            with self._sync_mutex:
+                if journal.synced < size or not journal.named:
+                    self._sync_all()
+        finally:
+            if self._waiting:
                 self._ring()
 
     def _ring(self) -> None:
