@@ -209,7 +209,7 @@ class TorusRegistry(RegistryReader):
         ----------
         publish : bool, optional
             True: the public file holds them all when this returns. False: it is left as it is. Not given: a small
-            registry is published, a large one in the background, within ten minutes.
+            registry is published, a large one in the background, within fifteen minutes.
 
         Raises
         ------
