@@ -41,6 +41,7 @@ class Facts:
     absorbed: dict[str, int] = field(default_factory=dict)  #: journal id -> last frame that the base contains
     covers: dict[str, tuple[int, int]] = field(default_factory=dict)  #: of a segment: journal id -> first, last frame
     data_blake2b: str = ""  #: of everything before the footer
+    note: str = ""  #: what the table's retention says about the rows of a base
     min_reader: int = frames.MIN_READER
     min_writer: int = frames.MIN_WRITER
 

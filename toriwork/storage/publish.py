@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,13 +227,13 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
         sink = ParquetSink(handle, temporary, view.spec.schema, view.spec.dictionary)
-        for batch in _all_batches(plan):
-            sink.write(batch)
-        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=plan.absorbed(files)))
+        n_retired, note = _write_rows(plan, sink)
+        absorbed = plan.absorbed(files)
+        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=absorbed, note=note))
         if view.base is not None:
             handle.set_owner(view.base.stat.mode, view.base.stat.group)
         handle.sync()
-        if facts.n_rows != (view.base.n_rows if view.base else 0) + plan.n_new:
+        if facts.n_rows != (view.base.n_rows if view.base else 0) + plan.n_new - n_retired:
             raise PublishError(f"{places.base}: {facts.n_rows} rows were written, which is not what was to be written")
         digest = ParquetSource(handle, temporary).footer.digest  # read back: never publish what cannot be read
         head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows)
@@ -246,13 +247,28 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
         handle.close()
 
 
-def _all_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
+def _write_rows(plan: Plan, sink: ParquetSink) -> tuple[int, str]:
+    """How many rows the table's retention left out, and its note; every other row is in the sink."""
+    retention, note, n_retired = plan.view.spec.retention, plan.view.note, 0
+    if retention is None:
+        for batch in _all_batches(plan):
+            sink.write(batch)
+        return 0, note
+    choice = retention.begin(lambda columns: _all_batches(plan, columns), note)
+    for batch in _all_batches(plan):
+        kept = choice.keep(batch)
+        n_retired += batch.num_rows - kept.num_rows
+        sink.write(kept)
+    return n_retired, choice.note()
+
+
+def _all_batches(plan: Plan, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     view = plan.view
-    yield from view.base_batches()
-    yield from view.segment_batches()
+    yield from view.base_batches(columns)
     done = view.done
-    for journal in view.journals:
-        yield from view.decoded(journal, done, plan.cuts[journal.id])
+    pending = (view.decoded(journal, done, plan.cuts[journal.id]) for journal in view.journals)
+    for batch in chain(view.segment_batches(), *pending):
+        yield batch if columns is None else batch.select(columns)
 
 
 def _exchange(files: Files, places: Places, view: View, head: Head, lock: Lock, temporary: Path) -> None:

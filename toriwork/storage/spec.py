@@ -16,6 +16,7 @@ from toriwork.errors import BadInput
 
 if TYPE_CHECKING:
     from toriwork.storage.frames import Address
+    from toriwork.storage.retention import Retention
 
 
 class Payload(NamedTuple):
@@ -53,6 +54,7 @@ class TableSpec:
     row_id: str  #: name of the column with the unique, time-ordered row id
     time: str  #: name of the UTC timestamp column
     dictionary: tuple[str, ...] = ()  #: columns of few distinct values
+    retention: Retention | None = None  #: which rows a publish may leave out; None: every row stays for ever
 
 
 class ArrowCodec:

@@ -154,6 +154,11 @@ class View:
         """Everything that was completed later, by address."""
         return {address: values for journal in self.journals for address, values in journal.done.items()}
 
+    @property
+    def note(self) -> str:
+        """What the table's retention noted in the public file about its rows; "" where it noted nothing."""
+        return self.base.facts.note if self.base is not None and self.base.facts is not None else ""
+
     def open_addresses(self, journal: JournalView) -> dict[int, list[Address]]:
         """Frame number -> the rows of a journal that still lack values."""
         return open_rows(self.spec, journal, self.done)
