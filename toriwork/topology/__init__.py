@@ -24,6 +24,7 @@ from toriwork.topology.formats import (
     to_ripser,
 )
 from toriwork.topology.many import CloudResult, Progress, persistence_many
+from toriwork.topology.vineyard import Vine, Vineyard, vineyard_of
 
 __all__ = [
     "DTM",
@@ -33,6 +34,8 @@ __all__ = [
     "Landmark",
     "Progress",
     "Provenance",
+    "Vine",
+    "Vineyard",
     "WorkEstimate",
     "available_engines",
     "bottleneck",
@@ -53,6 +56,7 @@ __all__ = [
     "to_giotto",
     "to_gudhi",
     "to_ripser",
+    "vineyard_of",
     "wasserstein",
     "work_estimate",
     "work_estimate_of",
