@@ -140,20 +140,21 @@ class TokenLog:
 
     def rows(self) -> pa.Table:
         """Every emission in the order of the clock, unpublished ones included."""
-        batches = list(self._batches(None))
+        batches = list(self.batches(None))
         return pa.Table.from_batches(batches, schema=SCHEMA).sort_by("row_id")
 
     def body_of(self, token: str) -> bytes | None:
         """The body that stands in the log under a token, or None; one that does not hash to it is preferred."""
         found: bytes | None = None
-        for batch in self._batches(["token_id", "body"]):
+        for batch in self.batches(["token_id", "body"]):
             for text in set(batch.filter(pc.equal(batch["token_id"], token))["body"].to_pylist()):
                 found = bytes(text, "utf-8")
                 if PREFIX + digest_of(found).hex() != token:
                     return found
         return found
 
-    def _batches(self, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Every emission in batches, unpublished ones last; within a batch in the order of the clock."""
         with self._table.view() as view:
             yield from view.base_batches(columns)
             for batch in view.pending_batches():

@@ -7,8 +7,9 @@ stands among the ancestors is its order.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from toriwork.synthesis.identity import Identity, parse
@@ -30,6 +31,7 @@ class Held(NamedTuple):
 
     identity: Identity
     lineage: Lineage
+    seen: float = 0.0  #: when it was emitted last, seconds since 1970
 
 
 _ROOT = Lineage({}, 0, 0)
@@ -38,8 +40,10 @@ _ROOT = Lineage({}, 0, 0)
 class TokenMemory:
     """The newest ``max_tokens`` distinct tokens; not locked, its owner is."""
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, max_tokens: int, now: Callable[[], float] = time.time) -> None:
         self._limit = max_tokens
+        self._now = now
+        self._seen: dict[str, float] = {}
         self._held: OrderedDict[str, Identity] = OrderedDict()
         self._lineages: dict[str, Lineage] = {}  # of the tokens with references: most have none, and cost nothing
 
@@ -49,7 +53,7 @@ class TokenMemory:
     def get(self, token: str) -> Held | None:
         """A token that is still remembered, or None."""
         identity = self._held.get(token)
-        return None if identity is None else Held(identity, self._lineages.get(token, _ROOT))
+        return None if identity is None else Held(identity, self._lineages.get(token, _ROOT), self._seen[token])
 
     def put(self, token: str, identity: Identity) -> int:
         """Remember an emission and give its order; the oldest token is forgotten when there are too many."""
@@ -59,9 +63,11 @@ class TokenMemory:
             order = lineage.order
         held = self._held
         held[token] = identity
+        self._seen[token] = self._now()
         held.move_to_end(token)
         if len(held) > self._limit:
             oldest, _ = held.popitem(last=False)
+            del self._seen[oldest]
             self._lineages.pop(oldest, None)
         return order
 

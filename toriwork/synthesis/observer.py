@@ -47,6 +47,8 @@ class ObserverSynthesis:
         A token log; opened at the first emission. Without it nothing is written anywhere.
     clock : callable
         Seconds that never go back; for the rate.
+    now : callable
+        Seconds since 1970; for the recency of a token in a context.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class ObserverSynthesis:
         *,
         path: str | os.PathLike[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         if max_tokens < 1:
             raise BadInput(f"max_tokens: a positive number is wanted, given was {max_tokens}")
@@ -68,7 +71,8 @@ class ObserverSynthesis:
         self._clock = clock
         self._lock = threading.Lock()
         self._log: TokenLog | None = None
-        self._memory = TokenMemory(max_tokens)
+        self._now = now
+        self._memory = TokenMemory(max_tokens, now)
         self._context: OrderedDict[str, Held] = OrderedDict()
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
         self._emitted = 0
