@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import json.encoder
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -24,10 +24,11 @@ SMALL_ARRAY = 64  #: arrays of up to so many elements are written as lists, larg
 EXACT = 2**53 - 1  #: larger integers have no exact double; they are tagged
 _ARRAY_PERSON = b"toriwork.array.1"
 _SURROGATES = "\ud800"  # from here on, code points and UTF-16 units sort differently
-_MANY_KEYS = 4096
+_MANY_TEMPLATES = 1024
+_MANY_KEYS_OF_ONE = 64  # objects with more are rare and their keys mostly vary
 
 _quote = json.encoder.encode_basestring  # its escapes are those of RFC 8785
-_heads: dict[str, str] = {}  # key -> ',"key":' for keys that sort alike in both orders
+_templates: dict[tuple[Any, ...], tuple[tuple[str, ...], str]] = {}  # keys as given -> sorted, and their template
 
 
 class _Refused(Exception):
@@ -77,41 +78,57 @@ def write(value: Any) -> str:
     return _WRITERS.get(type(value), _other)(value)
 
 
-def _object(mapping: Mapping[Any, Any]) -> str:
-    parts = []
-    key: Any = None
-    try:
-        # floats, texts and small integers are written here: one call less for nearly every value there is
-        for key in sorted(mapping):
-            head = _heads.get(key) or _head(key)
-            if head is None:
-                return _object_by_units(mapping)
-            value = mapping[key]
-            kind = type(value)
-            if kind is float and 1e-4 <= value < 1e15 and value % 1.0:
-                parts.append(head + repr(value))
-            elif kind is str:
-                parts.append(head + _quote(value))
-            else:
-                parts.append(head + write(value))
-    except _Refused as refused:
-        refused.path.insert(0, str(key))
-        raise
-    except TypeError:  # keys that cannot be compared
-        raise _Refused(_bad_key(mapping)) from None
-    return "{" + "".join(parts)[1:] + "}"
+def write_each(mapping: Mapping[Any, Any], keys: Iterable[Any]) -> list[str]:
+    """The canonical texts of some values of a mapping, in the order of the keys; not checked for surrogates either."""
+    texts = []
+    for key in keys:
+        value = mapping[key]
+        kind = type(value)
+        # written here, without a call: nearly every value there is
+        if kind is float and (1e-4 <= value < 1e15 or -1e15 < value <= -1e-4) and value % 1.0:
+            texts.append(repr(value))
+        elif kind is str:
+            texts.append(_quote(value))
+        else:
+            texts.append(_WRITERS.get(kind, _other)(value))
+    return texts
 
 
-def _head(key: Any) -> str | None:
-    """What stands in front of a value; None when the key sorts differently by UTF-16 units."""
-    if not isinstance(key, str):
-        raise _Refused(f"keys are texts, given was {key!r}")
-    if max(key, default="") >= _SURROGATES:
+def template(keys: Sequence[str]) -> str | None:
+    """An object with these keys, in canonical order, and ``%s`` for each value in that order.
+
+    None when a key is no plain text, or one that sorts differently by UTF-16 units.
+    """
+    if not all(type(key) is str and max(key, default="") < _SURROGATES for key in keys):
         return None
-    if len(_heads) >= _MANY_KEYS:
-        _heads.clear()
-    text = _heads[str.__str__(key)] = f",{_key(key)}:"
-    return text
+    return "{" + ",".join(f"{_key(key)}:".replace("%", "%%") + "%s" for key in sorted(keys)) + "}"
+
+
+def _object(mapping: Mapping[Any, Any]) -> str:
+    shape = tuple(mapping)
+    found = _templates.get(shape)
+    if found is None:
+        found = _keep_template(shape)
+        if found is None:
+            return _object_by_units(mapping)
+    keys, text = found
+    try:
+        return text % tuple(write_each(mapping, keys))
+    except _Refused:
+        _object_by_units(mapping)  # says where
+        raise
+
+
+def _keep_template(shape: tuple[Any, ...]) -> tuple[tuple[str, ...], str] | None:
+    text = template(shape)
+    if text is None:
+        return None
+    found = tuple(sorted(shape)), text
+    if len(shape) <= _MANY_KEYS_OF_ONE:
+        if len(_templates) >= _MANY_TEMPLATES:
+            _templates.clear()
+        _templates[shape] = found
+    return found
 
 
 def _key(key: str) -> str:
@@ -139,10 +156,6 @@ def _units(text: str) -> bytes:
 def in_unit_order(texts: set[str]) -> list[str]:
     """Texts sorted by UTF-16 code units."""
     return sorted(texts, key=_units)
-
-
-def _bad_key(mapping: Mapping[Any, Any]) -> str:
-    return next(f"keys are texts, given was {key!r}" for key in mapping if not isinstance(key, str))
 
 
 def _array(values: list[Any] | tuple[Any, ...]) -> str:

@@ -9,13 +9,24 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from toriwork.errors import BadInput
-from toriwork.synthesis.canonical import REFUSALS, canonical, in_unit_order, read, restore, write
+from toriwork.synthesis.canonical import (
+    REFUSALS,
+    canonical,
+    in_unit_order,
+    read,
+    restore,
+    template,
+    write,
+    write_each,
+)
 
 PREFIX = "t1:"
 _PERSON = b"toriwork.token.1"
 _DIGEST_BYTES = 20
-_NO_REFS = "[]"
 _NAMED = ("type", "source", "subject")
+_APART = frozenset({*_NAMED, "timestamp", "refs", "references"})  # everything else is what was measured
+_MANY_KEYS = 64  # measurements with more are rare, and their keys mostly vary
+_MANY_SHAPES = 1024
 
 
 class Identity(NamedTuple):
@@ -72,24 +83,66 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
     """
     if not isinstance(measurement, Mapping):
         raise BadInput(f"measurement: a mapping is wanted, given was {type(measurement).__name__}")
-    rest = dict(measurement)
-    kind, source, subject = rest.pop("type", None), rest.pop("source", None), rest.pop("subject", None)
-    time = rest.pop("timestamp", None)
-    named, more = rest.pop("refs", None), rest.pop("references", None)
+    keys = tuple(measurement)
+    shape = _shapes.get(keys) or _keep_shape(keys)
     refs: tuple[str, ...] = ()
-    refs_text = _NO_REFS
-    if named is not None or more is not None:
-        refs = tuple(in_unit_order(_texts("refs", named) | _texts("references", more)))
-        refs_text = canonical(refs)
     try:
-        body = (
-            f'{{"m":{write(rest)},"refs":{refs_text},"source":{write(source)},"subject":{write(subject)},'
-            f'"type":{write(kind)},"v":1}}'
-        ).encode()
+        texts = write_each(measurement, shape.slots)
+        if shape.rest is not None:
+            texts.insert(0, write({key: measurement[key] for key in shape.rest}))
+        if shape.refers:
+            refs = _references(measurement)
+            texts.insert(shape.n_measured, canonical(refs))
+        body = (shape.body % tuple(texts)).encode()
     except REFUSALS:
         canonical({key: value for key, value in measurement.items() if key != "timestamp"})  # says where
         raise
+    time = measurement["timestamp"] if shape.timed else None
     return Identity(body, digest_of(body), refs, None if time is None else _time_text(time))
+
+
+class _Shape(NamedTuple):
+    """Where the values of measurements with certain keys go."""
+
+    slots: tuple[str, ...]  #: keys of what is written, in the order of the body
+    body: str  #: with %s for each of them, and for the references if there are any
+    n_measured: int  #: how many texts come before the references
+    rest: tuple[Any, ...] | None  #: keys that have no template, written as one object
+    refers: bool
+    timed: bool
+
+
+_shapes: dict[tuple[Any, ...], _Shape] = {}
+
+
+def _keep_shape(keys: tuple[Any, ...]) -> _Shape:
+    """The shape of measurements with these keys; remembered, since measurements of one kind have the same keys."""
+    rest = tuple(key for key in keys if key not in _APART)
+    measured = template(rest)
+    refers = "refs" in keys or "references" in keys
+    given_names = tuple(name for name in ("source", "subject", "type") if name in keys)
+    source, subject, kind = ("%s" if name in keys else "null" for name in ("source", "subject", "type"))
+    plain = sorted(rest) if measured is not None else []
+    shape = _Shape(
+        slots=(*plain, *given_names),
+        body=f'{{"m":{measured or "%s"},"refs":{"%s" if refers else "[]"},"source":{source},"subject":{subject},'
+        f'"type":{kind},"v":1}}',
+        n_measured=len(plain) if measured is not None else 1,
+        rest=None if measured is not None else rest,
+        refers=refers,
+        timed="timestamp" in keys,
+    )
+    if len(keys) <= _MANY_KEYS:
+        if len(_shapes) >= _MANY_SHAPES:
+            _shapes.clear()
+        _shapes[keys] = shape
+    return shape
+
+
+def _references(measurement: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a measurement refers to, under either name, sorted and without repetition."""
+    found = _texts("refs", measurement.get("refs")) | _texts("references", measurement.get("references"))
+    return tuple(in_unit_order(found))
 
 
 def digest_of(body: bytes) -> bytes:
