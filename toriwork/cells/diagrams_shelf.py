@@ -1,0 +1,208 @@
+"""Diagrams on disk: one row each of a ParquetTable, found by key without decoding the others.
+
+What is kept in memory is where each key is, 12 bytes a row, and a few decoded groups of rows.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
+from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
+from toriwork.storage.view import View, payload_groups
+from toriwork.topology import Diagram
+
+_GROUPS_BYTES = 64 * 2**20  # of decoded rows
+#: a look at what others wrote may take this share of the time
+_LOOK_SHARE = 0.02
+
+_Group = Callable[[], pa.RecordBatch]
+
+
+class Shelf:
+    """The durable half of a memory: opened when it is there or when the first diagram comes. Its owner locks."""
+
+    def __init__(self, path: Path, durability: str, max_rows: int) -> None:
+        self.path = path
+        retention = NewestPerKey(("key",), "row_id", max_rows=max_rows)
+        self._spec = TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", tuple(DICTIONARY), retention)
+        self._durability = durability
+        self._table: ParquetTable | None = None
+        self._catalogue: _Catalogue | None = None
+        self._opening = threading.Lock()
+
+    def after_fork(self) -> None:
+        """In a child: a lock that no vanished thread holds; the table looks after itself."""
+        self._opening = threading.Lock()
+
+    def _open(self, *, create: bool) -> ParquetTable | None:
+        with self._opening:
+            if self._table is None and (create or os.path.lexists(self.path) or self._folder.is_dir()):
+                self._table = ParquetTable(self.path, self._spec, durability=self._durability)
+            return self._table
+
+    @property
+    def _folder(self) -> Path:
+        return self.path.with_suffix(".d")
+
+    def append(self, rows: Sequence[bytes]) -> None:
+        """Return when the packed rows survive the death of the process, all of them or none."""
+        table = self._open(create=True)
+        assert table is not None  # it was just created
+        table.append(b"".join(rows), len(rows))
+
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, Diagram]:
+        """The diagrams of those keys that are there.
+
+        Raises
+        ------
+        DamagedFile
+            A file fails its checks; nothing is changed.
+        """
+        wanted = list(keys)
+        found = self._catalogue.find(wanted) if self._catalogue is not None else {}
+        if len(found) < len(wanted) and self._look_again():
+            assert self._catalogue is not None  # just looked
+            found |= self._catalogue.find([key for key in wanted if key not in found])
+        return found
+
+    def count(self) -> int:
+        """How many keys there are on disk."""
+        self._look_again(at_once=True)
+        return 0 if self._catalogue is None else self._catalogue.n_keys
+
+    def _look_again(self, *, at_once: bool = False) -> bool:
+        """Whether the catalogue is newer than before. Looking costs time, so it is done seldom."""
+        known = self._catalogue
+        began = time.monotonic()
+        if known is not None and not at_once and began < known.stale_from:
+            return False
+        table = self._open(create=False)
+        if table is None:
+            return False
+        state = self._state()
+        if known is not None and known.state == state:
+            return False
+        fresh = _Catalogue(table.view(), state)
+        fresh.stale_from = time.monotonic() + (time.monotonic() - began) / _LOOK_SHARE
+        self._drop()
+        self._catalogue = fresh
+        return True
+
+    def _state(self) -> tuple[object, ...]:
+        """What changes whenever somebody writes."""
+        try:
+            base = self.path.stat()
+            with os.scandir(self._folder) as entries:
+                files = sorted((entry.name, entry.stat().st_size) for entry in entries)
+        except FileNotFoundError:  # somebody publishes at this moment
+            return (time.monotonic_ns(),)
+        return base.st_ino, base.st_mtime_ns, base.st_size, *files
+
+    def _drop(self) -> None:
+        if self._catalogue is not None:
+            self._catalogue.close()
+            self._catalogue = None
+
+    def flush(self, publish: bool | None) -> None:
+        """Return when every diagram before survives a power cut."""
+        if self._table is not None:
+            self._table.flush(publish)
+
+    def close(self) -> None:
+        """Give up the files; the next call opens them again."""
+        self._drop()
+        table, self._table = self._table, None
+        if table is not None:
+            table.close()
+
+
+class _Catalogue:
+    """One consistent state of the table: where each key is, and the groups that were decoded last."""
+
+    def __init__(self, opened: AbstractContextManager[View], state: tuple[object, ...]) -> None:
+        self.state = state
+        self.stale_from = 0.0
+        self._opened = opened
+        self._groups: list[_Group] = []
+        self._decoded: OrderedDict[int, Rows] = OrderedDict()
+        self._decoded_bytes = 0
+        view = opened.__enter__()
+        try:
+            self._list(view)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give up the files."""
+        self._opened.__exit__(None, None, None)
+
+    def _list(self, view: View) -> None:
+        heads: list[NDArray[np.uint64]] = []
+        for group, keys in _groups(view):
+            self._groups.append(group)
+            heads.append(np.frombuffer(keys, ">u8")[::2].astype(np.uint64))
+        starts = np.cumsum([0, *map(len, heads)])
+        every = np.concatenate(heads) if heads else np.zeros(0, np.uint64)
+        order = np.argsort(every, kind="stable").astype(np.uint32)
+        self._heads, self._places, self._starts = every[order], order, starts
+        self.n_keys = len(np.unique(every))
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Diagram]:
+        """The diagrams of those keys that are there; each group is decoded once."""
+        heads = np.frombuffer(b"".join(key[:8] for key in keys), ">u8").astype(np.uint64)
+        first = np.searchsorted(self._heads, heads, side="left")
+        last = np.searchsorted(self._heads, heads, side="right")
+        hits = np.flatnonzero(last > first)
+        # the last of equal heads was written last; by group, so that none is decoded twice
+        places = self._places[last[hits] - 1]
+        found: dict[bytes, Diagram] = {}
+        for which in np.argsort(places, kind="stable"):
+            key, place = keys[hits[which]], int(places[which])
+            group = int(np.searchsorted(self._starts, place, side="right")) - 1
+            rows, row = self._rows(group), place - int(self._starts[group])
+            if rows.keys[row] == key.hex():  # two keys with one head: once in the age of the universe
+                found[key] = rows.diagram(row)
+        return found
+
+    def _rows(self, group: int) -> Rows:
+        found = self._decoded.get(group)
+        if found is not None:
+            self._decoded.move_to_end(group)
+            return found
+        found = self._decoded[group] = Rows(self._groups[group]())
+        self._decoded_bytes += found.n_bytes
+        while self._decoded_bytes > _GROUPS_BYTES and len(self._decoded) > 1:
+            self._decoded_bytes -= self._decoded.popitem(last=False)[1].n_bytes
+        return found
+
+
+def _groups(view: View) -> Iterable[tuple[_Group, bytes]]:
+    """How to read each group of rows, and its keys, 16 bytes each; what is newer comes later."""
+    for number, batch in enumerate(view.base_batches(["key"])):
+        yield lambda n=number: _nth(view.base_batches(), n), _key_bytes(batch)
+    for number, batch in enumerate(view.segment_batches()):
+        yield lambda n=number: _nth(view.segment_batches(), n), _key_bytes(batch)
+    for journal in view.journals:
+        for payloads in payload_groups(journal):
+            keys = b"".join(row.key for payload in payloads for row in unpack(payload))
+            yield lambda given=payloads: view.spec.codec.decode(given, {}), keys
+
+
+def _nth(batches: Iterable[pa.RecordBatch], number: int) -> pa.RecordBatch:
+    return next(batch for k, batch in enumerate(batches) if k == number)
+
+
+def _key_bytes(batch: pa.RecordBatch) -> bytes:
+    return bytes.fromhex("".join(batch["key"].to_pylist()))

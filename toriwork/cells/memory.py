@@ -1,0 +1,317 @@
+"""The memory of diagrams: what was computed once is answered again, in this process and in every later one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.cells.diagrams import cloud_digest, pack, question, question_of
+from toriwork.cells.diagrams_shelf import Shelf
+from toriwork.errors import BadInput, ToriworkError
+from toriwork.state import state_root
+from toriwork.topology import Diagram, persistence
+
+DIAGRAMS_FILE = "torus_diagrams.parquet"
+_MAX_DIAGRAMS = 20_000
+_MAX_BYTES = 128 * 2**20
+_MAX_STORED = 200_000
+_OVERHEAD_BYTES = 1000  # of a Diagram and its place, beside its arrays
+_MANY_QUESTIONS = 256
+
+_ALL: weakref.WeakSet[DiagramMemory] = weakref.WeakSet()
+
+
+class DiagramMemory:
+    """Persistence diagrams by the content of their clouds: the latest in memory, all of them in one Parquet file.
+
+    Any number of handles, threads and processes may use one file at once. What one of them has put there is found by
+    the others when they look for something that they do not know. An answer is found again only for the same
+    cloud (dtype, shape and bytes), filtration and parameters, dimension, field, threshold, engine and its version.
+
+    Parameters
+    ----------
+    path : path, optional
+        The public file, created with the first diagram; ``torus_diagrams.parquet`` in the state root when not given.
+    max_diagrams, max_bytes : int
+        What is kept in memory; the ones that were used longest ago go first.
+    max_stored : int
+        How many diagrams stay on disk when it is published; the newest ones.
+    durability : {"process", "power"}
+        What a diagram survives once ``put`` has returned: ``kill -9``, or a power cut as well.
+
+    Raises
+    ------
+    BadInput
+        A limit below 1, or no such durability.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        max_diagrams: int = _MAX_DIAGRAMS,
+        max_bytes: int = _MAX_BYTES,
+        max_stored: int = _MAX_STORED,
+        durability: str = "process",
+    ) -> None:
+        for name, limit in (("max_diagrams", max_diagrams), ("max_bytes", max_bytes), ("max_stored", max_stored)):
+            if limit < 1:
+                raise BadInput(f"{name}: an integer >= 1 is wanted, given was {limit!r}")
+        if durability not in ("process", "power"):
+            raise BadInput(f"durability: process or power is wanted, given was {durability!r}")
+        self._options = {
+            "max_diagrams": max_diagrams,
+            "max_bytes": max_bytes,
+            "max_stored": max_stored,
+            "durability": durability,
+        }
+        self._max_diagrams, self._max_bytes = max_diagrams, max_bytes
+        self._shelf = Shelf(state_root() / DIAGRAMS_FILE if path is None else Path(path), durability, max_stored)
+        self._known: OrderedDict[bytes, Diagram] = OrderedDict()
+        self._n_bytes = 0
+        self._counts = {"in_memory": 0, "on_disk": 0, "missed": 0}
+        self._questions: dict[tuple[Any, ...], Any] = {}
+        self._lock = threading.RLock()
+        _ALL.add(self)
+
+    @property
+    def path(self) -> Path:
+        """The public file; it is there once a diagram was put."""
+        return self._shelf.path
+
+    # ---- asking --------------------------------------------------------------------------------------------------
+
+    def persistence(self, points: Any = None, *, distances: Any = None, **options: Any) -> Diagram:
+        """The diagram that :func:`toriwork.topology.persistence` gives, computed only when it is not known yet.
+
+        Parameters
+        ----------
+        points, distances, **options
+            As there. ``max_bytes`` limits a computation and is no part of the question.
+
+        Raises
+        ------
+        BadInput, MissingExtra, EngineError, TooLarge
+            See there; nothing is remembered.
+        StoreError
+            The file is damaged, or refused the new diagram.
+        """
+        known = self.get(points, distances=distances, **options)
+        if known is not None:
+            return known
+        diagram = persistence(points, distances=distances, **options)
+        given, array = _given(points, distances)
+        if array is not None:
+            self._keep([(array, given, diagram)])
+        return diagram
+
+    def get(self, points: Any = None, *, distances: Any = None, **options: Any) -> Diagram | None:
+        """The remembered answer to this question, or None; nothing is computed.
+
+        Raises
+        ------
+        StoreError
+            The file is damaged.
+        """
+        given, array = _given(points, distances)
+        return self._look([self._key(given, array, options)])[0]
+
+    def get_many(self, clouds: Sequence[Any], **options: Any) -> list[Diagram | None]:
+        """The remembered diagram of each cloud, None where there is none; see :meth:`get`."""
+        return self._look([self._key("points", _given(cloud, None)[1], options) for cloud in clouds])
+
+    def key(self, points: Any = None, *, distances: Any = None, **options: Any) -> str | None:
+        """The key, 32 hex digits, under which the answer stands in the file; None for what has no answer."""
+        key = self._key(*_given(points, distances), options)
+        return None if key is None else key.hex()
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the answer with this key (see :meth:`key`) is remembered."""
+        return isinstance(key, str) and len(key) == 32 and self._look([bytes.fromhex(key)])[0] is not None
+
+    def __len__(self) -> int:
+        """How many answers are on disk; those in memory are among them."""
+        with self._lock:
+            return self._shelf.count()
+
+    def _key(self, given: str, array: NDArray[Any] | None, options: dict[str, Any]) -> bytes | None:
+        seeded = None if array is None else self._seeded(given, options)
+        if array is None or seeded is None:
+            return None
+        digest = seeded.copy()
+        digest.update(cloud_digest(array))
+        return bytes(digest.digest())
+
+    def _seeded(self, given: str, options: dict[str, Any]) -> Any:
+        """The hash of a question without its cloud; None where ``persistence`` will refuse it, with better words."""
+        try:
+            asked = given, *((name, type(value), value) for name, value in options.items())  # 2.0 is no field, 2 is
+            known = self._questions.get(asked)
+            if known is None:
+                known = question(given, **{k: v for k, v in options.items() if k != "max_bytes"}).seeded()
+                if len(self._questions) >= _MANY_QUESTIONS:
+                    self._questions.clear()
+                self._questions[asked] = known
+        except (TypeError, ValueError, OverflowError, ToriworkError):
+            return None
+        return known
+
+    def _look(self, keys: Sequence[bytes | None]) -> list[Diagram | None]:
+        """The answers in memory and on disk; those from the disk are in memory from now on."""
+        with self._lock:
+            found: list[Diagram | None] = []
+            absent: list[bytes] = []
+            for key in keys:
+                known = None if key is None else self._known.get(key)
+                if key is not None:
+                    if known is None:
+                        absent.append(key)
+                    else:
+                        self._known.move_to_end(key)
+                found.append(known)
+            if absent:
+                read = self._shelf.find(absent)
+                found = [
+                    read.get(key) if known is None and key is not None else known
+                    for key, known in zip(keys, found, strict=True)
+                ]
+                for key, diagram in read.items():
+                    self._remember(key, diagram)
+                self._counts["on_disk"] += len(read)
+            missed = sum(known is None for known in found)
+            self._counts["missed"] += missed
+            self._counts["in_memory"] += len(keys) - len(absent) - sum(key is None for key in keys)
+            return found
+
+    # ---- keeping -------------------------------------------------------------------------------------------------
+
+    def put(self, diagram: Diagram, points: Any = None, *, distances: Any = None) -> str:
+        """The key under which the diagram is remembered; what the question was, its provenance says.
+
+        When this returns, the diagram survives what ``durability`` promises.
+
+        Parameters
+        ----------
+        diagram : Diagram
+            Of :func:`toriwork.topology.persistence`.
+        points, distances : array_like
+            What it was computed from, one of them.
+
+        Raises
+        ------
+        BadInput
+            It has no provenance, or its cloud is no array of numbers.
+        StoreError
+            The file is damaged, or the disk refused.
+        """
+        given, array = _given(points, distances)
+        if array is None:
+            raise BadInput("either points or distances are wanted, as an array of numbers")
+        return self._keep([(array, given, diagram)])[0].hex()
+
+    def put_many(self, clouds: Sequence[Any], diagrams: Sequence[Diagram]) -> None:
+        """Remember the diagrams of some clouds, all or none of them; see :meth:`put`."""
+        arrays = [_given(cloud, None)[1] for cloud in clouds]
+        kept = zip(arrays, diagrams, strict=True)
+        self._keep([(array, "points", diagram) for array, diagram in kept if array is not None])
+
+    def _keep(self, answers: Sequence[tuple[NDArray[Any], str, Diagram]]) -> list[bytes]:
+        keys, rows, new = [], [], {}
+        for array, given, diagram in answers:
+            digest = cloud_digest(array)
+            seeded = question_of(diagram, given).seeded()
+            seeded.update(digest)
+            key = seeded.digest()
+            keys.append(key)
+            if key not in self._known and key not in new:
+                rows.append(pack(key, digest, given, diagram))
+                new[key] = diagram
+        if rows:
+            self._shelf.append(rows)
+        with self._lock:
+            for key, diagram in new.items():
+                self._remember(key, diagram)
+        return keys
+
+    def _remember(self, key: bytes, diagram: Diagram) -> None:
+        if key in self._known:
+            return
+        self._known[key] = diagram
+        self._n_bytes += _size(diagram)
+        while self._known and (len(self._known) > self._max_diagrams or self._n_bytes > self._max_bytes):
+            self._n_bytes -= _size(self._known.popitem(last=False)[1])
+
+    # ---- the frame -----------------------------------------------------------------------------------------------
+
+    def statistics(self) -> dict[str, int]:
+        """Counts: answers ``in_memory`` and ``on_disk`` that were found, ``missed`` ones, ``n_diagrams`` and
+        ``n_bytes`` that are in memory now.
+        """
+        with self._lock:
+            return {**self._counts, "n_diagrams": len(self._known), "n_bytes": self._n_bytes}
+
+    def flush(self, publish: bool | None = None) -> None:
+        """Return when every diagram before survives a power cut; ``publish=True``: when the public file has it."""
+        self._shelf.flush(publish)
+
+    def close(self) -> None:
+        """Flush and give up the file; what is in memory stays, and the next call that needs the file opens it."""
+        with self._lock:
+            self._shelf.close()
+
+    def after_fork(self) -> None:
+        """In a child: locks that no vanished thread holds."""
+        self._lock = threading.RLock()
+        self._shelf.after_fork()
+
+    def __enter__(self) -> DiagramMemory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self._options)
+
+    def __repr__(self) -> str:
+        return f"DiagramMemory({str(self.path)!r}): {len(self._known)} diagrams in memory, {self._n_bytes:,} bytes"
+
+
+def _given(points: Any, distances: Any) -> tuple[str, NDArray[Any] | None]:
+    """Which of the two was given, as an array; None for what cannot be hashed, which ``persistence`` judges."""
+    given, data = ("points", points) if distances is None else ("distances", distances)
+    if isinstance(data, np.ma.MaskedArray) or (points is not None and distances is not None):
+        return given, None
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        return given, None
+    return given, array if array.dtype.kind in "fiub" else None
+
+
+def _size(diagram: Diagram) -> int:
+    return _OVERHEAD_BYTES + diagram.pairs.nbytes + diagram.censored.nbytes
+
+
+def _reopen(path: Path, options: dict[str, Any]) -> DiagramMemory:
+    return DiagramMemory(path, **options)
+
+
+def _after_fork() -> None:
+    for memory in list(_ALL):
+        memory.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
