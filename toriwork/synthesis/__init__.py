@@ -3,8 +3,11 @@
 pyarrow is loaded when a token log is opened, not before.
 """
 
+from toriwork.synthesis.budget import Budget
+from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
 from toriwork.synthesis.identity import token_id
 from toriwork.synthesis.observer import Monitor, ObserverSynthesis
+from toriwork.synthesis.selection import Rules
 from toriwork.synthesis.shared import (
     emit_token,
     get_observer_synthesis,
@@ -13,8 +16,14 @@ from toriwork.synthesis.shared import (
 )
 
 __all__ = [
+    "Budget",
+    "Choice",
     "Monitor",
     "ObserverSynthesis",
+    "Omission",
+    "Reason",
+    "Rules",
+    "Selection",
     "emit_token",
     "get_observer_synthesis",
     "integrate_with_eigensentry",

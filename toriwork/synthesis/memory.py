@@ -55,6 +55,10 @@ class TokenMemory:
         identity = self._held.get(token)
         return None if identity is None else Held(identity, self._lineages.get(token, _ROOT), self._seen[token])
 
+    def seen(self, token: str) -> float | None:
+        """When a token that is still remembered was emitted last, seconds since 1970, or None."""
+        return self._seen.get(token)
+
     def put(self, token: str, identity: Identity) -> int:
         """Remember an emission and give its order; the oldest token is forgotten when there are too many."""
         order = 0

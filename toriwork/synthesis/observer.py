@@ -7,16 +7,20 @@ import os
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from toriwork.errors import BadInput, NotFound
 from toriwork.synthesis import prompt
+from toriwork.synthesis.budget import Budget
+from toriwork.synthesis.context import Entry, Members, entry
 from toriwork.synthesis.identity import PREFIX, digest_of, given, identify
-from toriwork.synthesis.memory import Held, TokenMemory
+from toriwork.synthesis.memory import TokenMemory
+from toriwork.synthesis.selection import Rules, select
 
 if TYPE_CHECKING:
+    from toriwork.synthesis.explained import Selection
     from toriwork.synthesis.log import TokenLog
 
 _LOG = logging.getLogger("toriwork.synthesis")
@@ -73,7 +77,7 @@ class ObserverSynthesis:
         self._log: TokenLog | None = None
         self._now = now
         self._memory = TokenMemory(max_tokens, now)
-        self._context: OrderedDict[str, Held] = OrderedDict()
+        self._context = Members(max_tokens)
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
         self._emitted = 0
         self._loops = 0
@@ -142,7 +146,8 @@ class ObserverSynthesis:
             Nothing is held under that token.
         """
         with self._lock:
-            held = self._context.get(token) or self._memory.get(token)
+            found = self._context.get(token)
+            held = found.held if found is not None else self._memory.get(token)
         body = held.identity.body if held is not None else None
         if body is None and self.log is not None:
             body = self.log.body_of(token)
@@ -153,31 +158,49 @@ class ObserverSynthesis:
     def unresolved(self, token: str) -> tuple[str, ...]:
         """The references of a token that lead to nothing in memory; NotFound when the token itself is forgotten."""
         with self._lock:
-            held = self._memory.get(token) or self._context.get(token)
+            found = self._context.get(token)
+            held = self._memory.get(token) or (found.held if found is not None else None)
             if held is None:
                 raise NotFound(f"{token!r}: no such token in memory")
             return self._memory.unresolved(held.identity.refs)
 
     # ---- the context ---------------------------------------------------------------------------------------------
 
-    def add_to_context(self, token: str) -> bool:
-        """Whether the token is in the context now; False when it was never emitted here, or is forgotten."""
+    def add_to_context(self, token: str, *, importance: float | None = None, pinned: bool = False) -> bool:
+        """Whether the token is in the context now; False when it was never emitted here, or is forgotten.
+
+        Parameters
+        ----------
+        token : str
+            What ``emit_token`` gave back.
+        importance : float, optional
+            0 to 1, 0.5 unless given; a token that is in the context already takes it.
+        pinned : bool
+            Chosen before all others, and never superseded by a newer token of its observer.
+
+        Raises
+        ------
+        BadInput
+            The importance is not between 0 and 1.
+        """
         with self._lock:
-            if token in self._context:
+            old = self._context.get(token)
+            if old is not None and importance is None and pinned <= old.pinned:
                 return True
-            held = self._memory.get(token)
+            held = old.held if old is not None else self._memory.get(token)
             if held is None:
                 return False
-            self._context[token] = held
-            if len(self._context) > self.max_tokens:
-                self._context.popitem(last=False)
-        _LOG.info("Observer token %s... added to reasoning context", token[_SHOWN])
+            if old is not None:
+                importance, pinned = old.importance if importance is None else importance, pinned or old.pinned
+            self._context.put(entry(token, held, importance, pinned=pinned))
+        if old is None:
+            _LOG.info("Observer token %s... added to reasoning context", token[_SHOWN])
         return True
 
     def remove_from_context(self, token: str) -> bool:
         """Whether the token was in the context; it is not any more."""
         with self._lock:
-            return self._context.pop(token, None) is not None
+            return self._context.remove(token)
 
     def clear_context(self) -> None:
         """Leave the context empty; the tokens stay remembered."""
@@ -188,32 +211,45 @@ class ObserverSynthesis:
     def context_tokens(self) -> tuple[str, ...]:
         """The tokens of the context in the order in which they were added."""
         with self._lock:
-            return tuple(self._context)
+            return tuple(found.token for found in self._context)
 
     def get_context_measurements(self) -> list[dict[str, Any]]:
         """The measurements of the context, in order, as they were emitted.
 
         NumPy values come back as plain ones; an array of more than 64 elements as the tag with its hash.
         """
-        return [given(held.identity.body, held.identity.given_time) for held in self._snapshot().values()]
+        return [given(found.held.identity.body, found.held.identity.given_time) for found in self._snapshot()]
 
     def synthesize_context(self) -> dict[str, Any]:
         """``empty``, ``summary`` (text), ``token_count``, ``measurement_types`` (type -> how many), ``reflexive``
-        (whether a token rests on one of its own observer) and ``reflexive_tokens`` (how many do).
+        (whether a token rests on one of its own observer), ``reflexive_tokens`` (how many do), ``pinned_tokens``,
+        ``current_tokens`` (how many no newer token of their observer supersedes) and ``displaced_tokens`` (how many
+        had to leave because the context was full).
         """
-        return prompt.summarise(self._snapshot())
-
-    def create_reasoning_prompt(self) -> str:
-        """The context as text for a language model; the same context gives the same bytes.
-
-        Every measurement is one quoted line inside a fence whose name is a hash of what it encloses, so that
-        recalled text cannot end the quotation and pose as instructions.
-        """
-        return prompt.write_prompt(self._snapshot())
-
-    def _snapshot(self) -> dict[str, Held]:
         with self._lock:
-            return dict(self._context)
+            displaced = self._context.displaced
+        return {**prompt.summarise(self._snapshot()), "displaced_tokens": displaced}
+
+    def select_context(self, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
+        """What of the context is shown, as text and as facts, and why each other token is not.
+
+        The same tokens under the same budget and rules give the same text, whatever the order in which they were
+        added and whenever it is asked for (a floor apart); a token below the cut does not change it.
+        """
+        return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now())
+
+    def create_reasoning_prompt(self, budget: Budget | None = None, rules: Rules | None = None) -> str:
+        """The text of :meth:`select_context` for a language model; the same context gives the same bytes.
+
+        Every measurement is one quoted line of ASCII inside a fence that is longer than any run of its sign inside and
+        named after a hash of what it encloses, so that recalled text cannot end the quotation and pose as
+        instructions.
+        """
+        return self.select_context(budget, rules).text
+
+    def _snapshot(self) -> list[Entry]:
+        with self._lock:
+            return [found.at(self._memory.seen(found.token)) for found in self._context]
 
     # ---- figures -------------------------------------------------------------------------------------------------
 
