@@ -18,7 +18,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.plots import plot_betti_curves as plot_betti_curves
     from toriwork.plots import plot_cloud as plot_cloud
     from toriwork.plots import plot_diagram as plot_diagram
+    from toriwork.plots import plot_image as plot_image
+    from toriwork.plots import plot_landscape as plot_landscape
     from toriwork.plots import plot_registry_growth as plot_registry_growth
+    from toriwork.plots import plot_vineyard as plot_vineyard
     from toriwork.registry import REG_PATH as REG_PATH
     from toriwork.registry import SpectralDB as SpectralDB
     from toriwork.registry import TorusRegistry as TorusRegistry
@@ -50,6 +53,9 @@ _HOMES = {
     "plot_diagram": "toriwork.plots",
     "plot_barcode": "toriwork.plots",
     "plot_betti_curves": "toriwork.plots",
+    "plot_landscape": "toriwork.plots",
+    "plot_image": "toriwork.plots",
+    "plot_vineyard": "toriwork.plots",
     "plot_registry_growth": "toriwork.plots",
     "ToriworkError": "toriwork.errors",
 }

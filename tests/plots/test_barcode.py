@@ -97,3 +97,11 @@ def test_every_bar_has_its_line(bars: list[tuple[int, int, int, bool]]) -> None:
     pairs = np.array([[k, b, INF if forever else b + length] for k, b, length, forever in bars]).reshape(-1, 3)
     axes = plot_barcode(Diagram(pairs=pairs, max_dimension=1), ax=Figure().add_subplot())
     assert len(segments(axes)) == len(bars)
+
+
+def test_the_legend_of_betti_curves_lies_above_every_curve(axes: Axes) -> None:
+    pairs = np.array([[k, 0.0, 1.0] for k in (0, 1, 2) for _ in range(7)])
+    plot_betti_curves(Diagram(pairs=pairs, max_dimension=2), ax=axes)
+    axes.figure.draw_without_rendering()
+    bottom = axes.get_legend().get_window_extent().y0
+    assert bottom > axes.transData.transform((0.0, 7))[1]

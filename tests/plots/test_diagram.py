@@ -59,7 +59,10 @@ def test_censored_bars_are_hollow_and_named(cut_diagram: Diagram, axes: Axes) ->
     plot_diagram(cut_diagram, ax=axes)
     hollow = [part for part in axes.collections if len(part.get_offsets()) and not len(part.get_facecolor())]
     assert [part.get_offsets().tolist() for part in hollow] == [[[0.3, infinity_of(axes)]]]
-    assert "H1 (1, 1 hollow: censored)" in [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["H0 (2)", "H1 (1)", "censored (1)"]
+    assert not len(legend.legend_handles[2].get_facecolor()), "the legend's marker is hollow too"
     assert "cut at 0.5" in texts(axes)
 
 
@@ -151,3 +154,74 @@ def test_stacks_count_every_point() -> None:
     places, counts = stacks(np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 1.0]]))
     assert places.tolist() == [[0.0, 1.0], [0.0, 2.0]]
     assert counts.tolist() == [2, 1]
+
+
+@pytest.fixture
+def judged() -> Diagram:
+    """A loop that dies at five times its birth, and two that die at less than twice theirs; one of them is longer."""
+    pairs = np.array([[0, 0.0, INF], [0, 0.0, 0.3], [1, 0.1, 0.5], [1, 0.9, 1.5], [1, 0.3, 0.4]])
+    return Diagram(pairs, max_dimension=1)
+
+
+def ringed(axes: Axes) -> set[tuple[float, float]]:
+    """The points that carry a ring."""
+    rings = [part for part in axes.collections if str(part.get_label()).startswith("feature")]
+    return {tuple(place) for part in rings for place in np.asarray(part.get_offsets()).tolist()}
+
+
+def band_of(axes: Axes) -> float | None:
+    """How far the grey band reaches above the diagonal."""
+    bands = [part for part in axes.collections if str(part.get_label()).startswith("up to")]
+    return max(float(y - x) for part in bands for x, y in part.get_paths()[0].vertices) if bands else None
+
+
+def test_a_rule_rings_its_features_and_the_band_holds_every_loop_it_refuses(judged: Diagram, axes: Axes) -> None:
+    plot_diagram(judged, ax=axes, rule="late_death")
+    assert ringed(axes) == {(0.0, infinity_of(axes)), (0.0, 0.3), (0.1, 0.5)}
+    assert band_of(axes) == pytest.approx(0.6)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[2:] == ["up to 0.6 long", "feature (late_death)"]
+
+
+def test_the_words_tell_the_features_and_the_band(judged: Diagram) -> None:
+    twin = describe_diagram(judged, rule="late_death")
+    assert "Features by rule late_death: H0 2, H1 1." in twin.sentence
+    assert "Refused bars of H1 and above are at most 0.6 long." in twin.sentence
+    assert twin.header[-1] == "features"
+    assert [row[-1] for row in twin.rows] == ["2", "1"]
+
+
+def test_a_band_may_be_given_and_what_lies_beyond_it_is_counted(judged: Diagram, axes: Axes) -> None:
+    plot_diagram(judged, ax=axes, band=0.35)
+    assert band_of(axes) == pytest.approx(0.35)
+    assert ringed(axes) == set()
+    assert "Longer than the band of 0.35: H0 1, H1 2." in describe_diagram(judged, band=0.35).sentence
+
+
+def test_the_default_rule_is_named_by_its_own_name(judged: Diagram, axes: Axes) -> None:
+    plot_diagram(judged, ax=axes, rule="default")
+    assert "feature (calibrated)" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_without_a_rule_nothing_is_ringed_and_no_band_drawn(judged: Diagram, axes: Axes) -> None:
+    plot_diagram(judged, ax=axes)
+    assert ringed(axes) == set()
+    assert band_of(axes) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"rule": "astrology"}, "rule: one of", id="no-such-rule"),
+        pytest.param({"band": -0.1}, "at least 0", id="negative-band"),
+        pytest.param({"band": INF}, "finite", id="endless-band"),
+    ],
+)
+def test_evidence_that_means_nothing_is_refused(judged: Diagram, axes: Axes, options: dict, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        plot_diagram(judged, ax=axes, **options)
+
+
+def test_no_rule_can_be_asked_about_a_cut_diagram(cut_diagram: Diagram, axes: Axes) -> None:
+    with pytest.raises(BadInput, match="complete diagram"):
+        plot_diagram(cut_diagram, ax=axes, rule="default")

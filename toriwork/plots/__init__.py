@@ -9,9 +9,12 @@ from toriwork.plots.barcode import describe_barcode, describe_betti_curves, plot
 from toriwork.plots.cloud import describe_cloud, plot_cloud
 from toriwork.plots.diagram import describe_diagram, plot_diagram
 from toriwork.plots.figure import Panel, Picture, picture
+from toriwork.plots.image import describe_image, plot_image
+from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.style import style
 from toriwork.plots.twin import Twin
+from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
 
 __all__ = [
     "Panel",
@@ -21,12 +24,18 @@ __all__ = [
     "describe_betti_curves",
     "describe_cloud",
     "describe_diagram",
+    "describe_image",
+    "describe_landscape",
     "describe_registry_growth",
+    "describe_vineyard",
     "picture",
     "plot_barcode",
     "plot_betti_curves",
     "plot_cloud",
     "plot_diagram",
+    "plot_image",
+    "plot_landscape",
     "plot_registry_growth",
+    "plot_vineyard",
     "style",
 ]

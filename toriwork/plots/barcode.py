@@ -128,7 +128,7 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     axes.set_xlim(right=end)
     axes.set_xlabel(f"scale ({diagram.scale})", color=INK)
     axes.set_ylabel("Betti number at that scale", color=INK)
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center", ncols=max(len(shown), 1), columnspacing=1.2)
     _write_note(axes, hiding_note(diagram, shown, 0.0))
     return axes
 
@@ -140,7 +140,8 @@ def describe_betti_curves(diagram: Diagram, *, dimensions: Sequence[int] | None 
     rows = tuple(_curve_row(diagram, part.dimension, end) for part in shown)
     facts = " ".join(map(_curve_sentence, rows))
     note = hiding_note(diagram, shown, 0.0)
-    sentence = f"Betti curves up to scale {short(end)} ({convention(diagram)}). {facts}" + (f" {note}." if note else "")
+    sentence = f"Betti curves up to scale {short(end)} ({convention(diagram)}). {facts}"
+    sentence += f" {note[0].upper()}{note[1:]}." if note else ""
     return Twin(sentence, ("dimension", "largest", "longest above 0", "from", "to"), rows)
 
 
@@ -191,6 +192,9 @@ def _scale_counts(axes: Axes, most: int) -> None:
     axes.set_yticks(ticks, labels=list(map(str, ticks)))
     axes.minorticks_off()
     axes.set_ylim(-0.15, max(2.2, 1.15 * most))
+    bent = axes.yaxis.get_transform()
+    low, high = bent.transform(np.array(axes.get_ylim()))
+    axes.set_ylim(top=float(bent.inverted().transform(np.array([high + 0.15 * (high - low)]))[0]))  # for the legend
 
 
 def _write_note(axes: Axes, note: str) -> None:

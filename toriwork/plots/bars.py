@@ -35,6 +35,7 @@ class Bars:
     deaths: NDArray[np.float64]  #: (n_pairs,) inf when essential or censored
     censored: NDArray[np.bool_]  #: (n_pairs,) True where inf only says "later than the scale of the cut"
     hidden: int  #: bars of this dimension that were asked to be left out
+    features: NDArray[np.bool_]  #: (n_pairs,) True where a rule takes the bar for a feature of the shape
 
     @property
     def finite(self) -> NDArray[np.float64]:
@@ -52,24 +53,44 @@ class Bars:
         """Births of the bars whose end lies beyond the cut, (n_pairs,)."""
         return self.births[self.censored]
 
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """How long each bar is, (n_pairs,), inf where it does not end."""
+        return self.deaths - self.births
+
     def __len__(self) -> int:
         return len(self.births)
 
 
 def shown_bars(
-    diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
+    diagram: Diagram,
+    *,
+    min_persistence: float = 0.0,
+    dimensions: Sequence[int] | None = None,
+    rule: str | None = None,
 ) -> tuple[Bars, ...]:
     """The bars to draw, one entry per dimension asked for (None: all that were computed), in rising order.
 
     Raises
     ------
     BadInput
-        ``min_persistence`` is negative or NaN, or a dimension was not computed.
+        ``min_persistence`` is negative or NaN, a dimension was not computed, there is no such rule, or a rule was
+        asked about a diagram that was cut or thinned.
     """
     if not min_persistence >= 0:
         raise BadInput(f"min_persistence: a length of at least 0 is wanted, given was {min_persistence}")
     wanted = range(diagram.max_dimension + 1) if dimensions is None else sorted(set(dimensions))
-    return tuple(_bars(diagram, k, min_persistence) for k in wanted)
+    features = np.zeros(len(diagram), dtype=np.bool_) if rule is None else diagram.significant(rule=rule)
+    return tuple(_bars(diagram, k, min_persistence, features) for k in wanted)
+
+
+def refused_length(shown: Sequence[Bars]) -> float:
+    """How long the longest finite bar of H1 and above is that the rule refused; 0.0 when it refused none.
+
+    Of components every point has one, so that their lengths tell of the spacing of the points.
+    """
+    refused = [part.lengths[~part.features & np.isfinite(part.deaths)] for part in shown if part.dimension > 0]
+    return float(np.concatenate([np.zeros(1), *refused]).max())
 
 
 def last_finite_scale(shown: Sequence[Bars]) -> float:
@@ -140,11 +161,12 @@ def convention(diagram: Diagram) -> str:
     return f"{diagram.filtration}, scale = {diagram.scale}, Z/{diagram.field}"
 
 
-def _bars(diagram: Diagram, k: int, min_persistence: float) -> Bars:
+def _bars(diagram: Diagram, k: int, min_persistence: float, features: NDArray[np.bool_]) -> Bars:
     bars = diagram.in_dimension(k)
-    censored = diagram.censored[diagram.pairs[:, 0] == k]
+    here = diagram.pairs[:, 0] == k
     kept = bars[:, 1] - bars[:, 0] > min_persistence
-    return Bars(k, bars[kept, 0], bars[kept, 1], censored[kept], int(np.count_nonzero(~kept)))
+    hidden = int(np.count_nonzero(~kept))
+    return Bars(k, bars[kept, 0], bars[kept, 1], diagram.censored[here][kept], hidden, features[here][kept])
 
 
 def _sentence(part: Bars) -> str:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.plots.bars import Bars, describe_bars, hiding_note, last_finite_scale, shown_bars
-from toriwork.plots.style import INK, MUTED, Look, axes_or_current, look
+from toriwork.errors import BadInput
+from toriwork.plots.bars import Bars, describe_bars, hiding_note, last_finite_scale, refused_length, shown_bars
+from toriwork.plots.style import INK, MUTED, PALE, Look, axes_or_current, look
+from toriwork.plots.twin import Twin, short
+from toriwork.topology.significance import rule_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from toriwork.plots.twin import Twin
     from toriwork.topology import Diagram
 
 MARKER_AREA = 22.0
+RING_AREA = 90.0
 CROWD = 40  #: above so many points the white rims that part neighbours would hide them instead
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
 
@@ -28,6 +31,8 @@ def plot_diagram(
     ax: Axes | None = None,
     min_persistence: float = 0.0,
     dimensions: Sequence[int] | None = None,
+    rule: str | None = None,
+    band: float | None = None,
 ) -> Axes:
     """The axes with every bar drawn as a point, one colour and one marker per dimension.
 
@@ -45,13 +50,21 @@ def plot_diagram(
         Bars of at most this length are left out; the picture says how many.
     dimensions : sequence of int, optional
         Homology dimensions to draw; None means all that were computed.
+    rule : str, optional
+        A name of ``toriwork.topology.significance.RULES``, "default" among them: the bars that it takes for features
+        of the shape get a ring, see :func:`toriwork.topology.features.significant`.
+    band : float, optional
+        Bars of at most this length lie in a grey band along the diagonal. Of a cloud whose points are known up to d
+        it is 4 d in diameters and 2 d in radii: what may be an artefact. None with a rule: just as wide as the
+        longest bar of H1 and above that the rule refuses.
 
     Raises
     ------
     BadInput
-        ``min_persistence`` is negative, or a dimension was not computed.
+        ``min_persistence`` or ``band`` is negative, a dimension was not computed, or the rule cannot be asked.
     """
-    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
+    width = _band_width(shown, rule, band)
     axes = axes_or_current(ax)
     top = last_finite_scale(shown)
     infinity = 1.12 * top
@@ -60,17 +73,33 @@ def plot_diagram(
     _draw_frame(axes, low, top, infinity)
     for part in shown:
         _draw_part(axes, part, infinity)
+    _draw_evidence(axes, shown, infinity, rule, width)
     _label(axes, diagram.scale, hiding_note(diagram, shown, min_persistence))
     return axes
 
 
 def describe_diagram(
-    diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
+    diagram: Diagram,
+    *,
+    min_persistence: float = 0.0,
+    dimensions: Sequence[int] | None = None,
+    rule: str | None = None,
+    band: float | None = None,
 ) -> Twin:
-    """The text twin of :func:`plot_diagram`: per dimension the bars, the essential ones and the long ones."""
-    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
-    note = hiding_note(diagram, shown, min_persistence)
-    return describe_bars(diagram, shown, kind="Persistence diagram", note=note)
+    """The text twin of :func:`plot_diagram`: per dimension the bars, the essential, the long and the significant."""
+    shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
+    width = _band_width(shown, rule, band)
+    twin = describe_bars(diagram, shown, kind="Persistence diagram", note=hiding_note(diagram, shown, min_persistence))
+    if rule is not None:
+        numbers = [int(part.features.sum()) for part in shown]
+        sentence = f"Features by rule {rule_named(rule).name}: {_listed(shown, numbers)}."
+        sentence += f" Refused bars of H1 and above are at most {short(width)} long." if band is None else ""
+        twin = twin.with_column("features", tuple(map(str, numbers)), sentence)
+    if band is not None:
+        numbers = [int((part.lengths > band).sum()) for part in shown]
+        sentence = f"Longer than the band of {short(band)}: {_listed(shown, numbers)}."
+        twin = twin.with_column("beyond the band", tuple(map(str, numbers)), sentence)
+    return twin
 
 
 def stacks(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -79,6 +108,32 @@ def stacks(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
         return points, np.zeros(0, dtype=np.int64)
     places, counts = np.unique(points, axis=0, return_counts=True)
     return places, counts.astype(np.int64)
+
+
+def _band_width(shown: Sequence[Bars], rule: str | None, band: float | None) -> float:
+    if band is None:
+        return 0.0 if rule is None else refused_length(shown)
+    if not 0 <= band < np.inf:
+        raise BadInput(f"band: a finite length of at least 0 is wanted, given was {band}")
+    return band
+
+
+def _listed(shown: Sequence[Bars], numbers: Sequence[int]) -> str:
+    return ", ".join(f"H{part.dimension} {number}" for part, number in zip(shown, numbers, strict=True))
+
+
+def _draw_evidence(axes: Axes, shown: Sequence[Bars], infinity: float, rule: str | None, width: float) -> None:
+    if width > 0:
+        ends = np.array(axes.get_xlim())
+        axes.fill_between(
+            ends, ends, ends + width, color=PALE, zorder=0, linewidth=0, label=f"up to {short(width)} long"
+        )
+    if rule is None:
+        return
+    points = [np.column_stack([part.births, np.minimum(part.deaths, infinity)])[part.features] for part in shown]
+    places = np.concatenate([np.zeros((0, 2)), *points])
+    ring = {"s": RING_AREA, "facecolors": "none", "edgecolors": INK, "linewidths": 1.1}
+    axes.scatter(*places.T, **ring, zorder=4, clip_on=False, label=f"feature ({rule_named(rule).name})")
 
 
 def _draw_frame(axes: Axes, low: float, top: float, infinity: float) -> None:
@@ -101,16 +156,14 @@ def _draw_part(axes: Axes, part: Bars, infinity: float) -> None:
     _draw_points(axes, _on_line(part.essential, infinity), appearance, edge=edge)
     _draw_points(axes, _on_line(part.cut, infinity), appearance, edge=0.0, hollow=True)
     # the legend shows the plain marker, whatever the size of the stacks
-    axes.scatter([], [], s=MARKER_AREA, marker=appearance.marker, color=appearance.colour, label=_name(part))
+    plain = {"s": MARKER_AREA, "marker": appearance.marker, "edgecolors": appearance.colour}
+    axes.scatter([], [], facecolors=appearance.colour, label=f"H{part.dimension} ({len(part)})", **plain)
+    if len(part.cut):
+        axes.scatter([], [], facecolors="none", label=f"censored ({len(part.cut)})", **plain)
 
 
 def _on_line(births: NDArray[np.float64], infinity: float) -> NDArray[np.float64]:
     return np.column_stack([births, np.full(len(births), infinity)])
-
-
-def _name(part: Bars) -> str:
-    cut = f", {len(part.cut)} hollow: censored" if len(part.cut) else ""
-    return f"H{part.dimension} ({len(part)}{cut})"
 
 
 def _draw_points(

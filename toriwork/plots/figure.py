@@ -17,9 +17,12 @@ from toriwork.errors import BadInput
 from toriwork.plots.barcode import describe_barcode, describe_betti_curves, plot_barcode, plot_betti_curves
 from toriwork.plots.cloud import describe_cloud, plot_cloud
 from toriwork.plots.diagram import describe_diagram, plot_diagram
+from toriwork.plots.image import describe_image, plot_image
+from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.style import DPI, style
 from toriwork.plots.twin import Twin
+from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +38,9 @@ DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
     (plot_diagram, describe_diagram),
     (plot_barcode, describe_barcode),
     (plot_betti_curves, describe_betti_curves),
+    (plot_landscape, describe_landscape),
+    (plot_image, describe_image),
+    (plot_vineyard, describe_vineyard),
     (plot_registry_growth, describe_registry_growth),
 )
 

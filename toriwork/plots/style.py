@@ -35,6 +35,8 @@ LOOKS: Final = (
 )
 INK: Final = "#222222"
 MUTED: Final = "#767676"  #: 4.5 to 1 against white: the faintest grey that may carry text
+PALE: Final = "#E4E4E4"  #: areas behind the data
+WEIGHT_COLOURS: Final = "Blues"  #: from nothing, nearly white, to much; its order shows in lightness alone
 DEPTH_COLOURS: Final = "cividis"  #: a colour map whose order shows in lightness alone
 DPI: Final = 100
 

@@ -19,6 +19,11 @@ class Twin:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def with_column(self, name: str, cells: tuple[str, ...], sentence: str) -> Twin:
+        """The same with one more column, one cell for each row, and one more sentence."""
+        rows = tuple((*row, cell) for row, cell in zip(self.rows, cells, strict=True))
+        return Twin(f"{self.sentence} {sentence}", (*self.header, name), rows)
+
     def to_html(self, caption: str) -> str:
         """The table as HTML, with a caption and a scope on every header cell."""
         head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in self.header)
