@@ -23,17 +23,39 @@ def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
         Not a 2-D array of real numbers with dim >= 1, rows of different length, masked entries, or a coordinate is
         NaN or infinite; the message names the first bad row.
     """
-    array = _as_array(points, name)
+    array = as_array(points, name=name)
     if array.dtype.kind not in "fiub":
         raise BadInput(f"{name}: real numbers are wanted, given was dtype {array.dtype}")
     if array.ndim != 2 or (array.shape[1] == 0 and array.shape[0] > 0):
         raise BadInput(f"{name}: shape (n_points, dim) is wanted, given was {array.shape}")
-    cloud = np.array(array, dtype=np.float64, order="C")
+    cloud = as_float64(array)
     finite = np.isfinite(cloud)
     if not finite.all():
         row = int(np.argmin(finite.all(axis=1)))
         raise BadInput(f"{name}: row {row} is not finite: {cloud[row].tolist()}")
     return cloud
+
+
+def as_array(given: Any, *, name: str) -> NDArray[Any]:
+    """Whatever was given as an array of any shape and dtype.
+
+    Raises
+    ------
+    BadInput
+        Rows of different length, or masked entries.
+    """
+    if np.ma.is_masked(given):
+        raise BadInput(f"{name}: {int(np.ma.getmaskarray(given).sum())} entries are masked; leave those points out")
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # rows of different length
+        raise BadInput(f"{name}: a rectangular shape is wanted: {error}") from error
+
+
+def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
+    """A float64 copy of an array of real numbers, C order; what is beyond float64 becomes infinity."""
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype=np.float64, order="C")
 
 
 def check_band(band: Any) -> str:
@@ -64,15 +86,6 @@ def metadata_text(metadata: Mapping[str, Any] | None) -> str:
         return _ENCODER.encode(dict(metadata))
     except _NOT_JSON as error:
         raise BadInput(f"metadata: key {_culprit(metadata)!r} has no JSON form: {error}") from error
-
-
-def _as_array(points: Any, name: str) -> NDArray[Any]:
-    if np.ma.is_masked(points):
-        raise BadInput(f"{name}: {int(np.ma.getmaskarray(points).sum())} entries are masked; leave those points out")
-    try:
-        return np.asarray(points)
-    except ValueError as error:  # rows of different length
-        raise BadInput(f"{name}: shape (n_points, dim) is wanted: {error}") from error
 
 
 def _culprit(metadata: Mapping[str, Any]) -> str | None:

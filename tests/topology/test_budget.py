@@ -13,7 +13,7 @@ import pytest
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import budget, persistence, work_estimate, work_estimate_of
+from toriwork.topology import Landmark, budget, estimate_betti, persistence, work_estimate, work_estimate_of
 
 
 def test_more_points_or_dimensions_cost_more() -> None:
@@ -71,6 +71,26 @@ def test_without_a_limit_the_free_memory_is_one(monkeypatch: pytest.MonkeyPatch)
         persistence(np.random.default_rng(0).random((900, 2)))
     persistence(circle(60))
     persistence(np.random.default_rng(0).random((900, 2)), threshold=0.01)
+
+
+def test_a_cut_beyond_the_cone_and_landmarks_are_held_to_the_limit_too() -> None:
+    cloud = circle(300, 0.1)
+    for arguments in ({"threshold": 1e6}, {"filtration": Landmark(280)}):
+        with pytest.raises(TooLarge, match="H1"):
+            persistence(cloud, max_bytes=5e6, **arguments)
+    assert persistence(cloud, filtration=Landmark(20), max_bytes=5e6).provenance.n_points == 300
+
+
+def test_distances_that_would_not_fit_are_refused_before_they_are_made() -> None:
+    cloud = np.zeros((10**6, 2))  # their matrix would take terabytes
+    for refused in (
+        lambda: persistence(cloud),
+        lambda: persistence(cloud, threshold=0.1),
+        lambda: persistence(cloud, filtration="dtm"),
+        lambda: estimate_betti(cloud),
+    ):
+        with pytest.raises(TooLarge, match=r"4.8e\+13 bytes"):
+            refused()
 
 
 PEAK = """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from tests.topology import oracles
 from tests.topology.clouds import AWKWARD, OCTAHEDRON, circle
 from tests.topology.test_engines_agree import assert_same_bars
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge
-from toriwork.topology import Diagram, engines, filtrations, persistence
+from toriwork.topology import Diagram, by_gudhi, engines, persistence
 from toriwork.topology.filtrations import DTM, FILTRATIONS, Landmark
 
 TINY = {
@@ -62,7 +60,7 @@ def test_the_part_of_gudhi_under_the_gpl_is_called_only_when_asked_for(monkeypat
     def refuse(*args: object, **options: object) -> list[np.ndarray]:
         raise AssertionError
 
-    monkeypatch.setattr(filtrations, "delaunay_bars", refuse)
+    monkeypatch.setattr(by_gudhi, "delaunay_bars", refuse)
     for name in FILTRATIONS:
         if name not in ("alpha", "delaunay_cech"):
             persistence(np.arange(9.0) if name == "lower_star" else np.eye(3), filtration=name)
@@ -220,63 +218,3 @@ def test_what_gudhi_raises_becomes_a_known_error(failure: Exception, wanted: typ
 
     with pytest.raises(wanted, match="gudhi"):
         engines.guarded(fail, "3 points")
-
-
-HOSTILE = """
-import json, math, sys
-import numpy as np
-from toriwork.errors import ToriworkError
-from toriwork.topology import persistence
-rng = np.random.default_rng(0)
-cases = {
-    "nan": np.array([[0.0, 0], [math.nan, 1], [1, 1], [2, 0]]), "inf": np.array([[0.0, 0], [math.inf, 1], [1, 1]]),
-    "all nan": np.full((5, 3), math.nan), "empty": np.empty((0, 3)), "one": np.zeros((1, 3)), "two": np.eye(2),
-    "equal": np.ones((5, 3)), "far 1e6": rng.random((60, 3)) + 1e6, "far 1e7": rng.random((60, 3)) + 1e7,
-    "collinear": np.outer(np.arange(6.0), [1, 2, 3]), "coplanar": rng.random((9, 2)) @ rng.random((2, 3)),
-    "grid": np.indices((3, 3, 3)).reshape(3, -1).T, "cocircular": np.exp(2j * np.pi * np.arange(8) / 8).view(float),
-    "three": rng.random((3, 2)), "four": rng.random((4, 3)), "duplicates": np.repeat(rng.random((5, 2)), 3, axis=0),
-    "integers": np.arange(12).reshape(6, 2), "float32": rng.random((9, 2)).astype(np.float32),
-    "reversed": rng.random((9, 2))[::-1, ::-1], "booleans": np.eye(4, dtype=bool),
-    "subnormal": rng.random((6, 2)) * 5e-320, "huge": rng.random((6, 2)) * 1e300, "flat": np.zeros((0, 0)),
-    "mixed sizes": np.array([[1e-300, 0], [1e300, 0], [0, 1e300], [1, 1]]),
-    "wide": rng.random((3, 500)), "objects": np.array([[None, 1]]), "ragged": [[1.0, 2.0], [3.0]],
-}
-cases["cocircular"] = cases["cocircular"].reshape(-1, 2)
-for name in sys.argv[1:]:
-    for case, cloud in cases.items():
-        print(json.dumps([name, case]), file=sys.stderr, flush=True)  # the last line names what killed the process
-        try:
-            given = np.asarray(cloud).ravel() if name == "lower_star" else cloud
-            answer = len(persistence(given, filtration=name, max_dimension=1).in_dimension(0))
-        except (ToriworkError, ValueError) as error:
-            answer = type(error).__name__
-        print(json.dumps([name, case, answer]))
-"""
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(("alpha", "delaunay_cech"), id="CGAL"),
-        pytest.param(("h0", "landmark", "dtm", "cubical", "lower_star"), id="the others"),
-    ],
-)
-def test_hostile_input_never_kills_the_process(names: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "-c", HOSTILE, *names], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-200:]
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    for filtration in names:
-        answers = {case: answer for name, case, answer in rows if name == filtration}
-        refused = {name for name, answer in answers.items() if isinstance(answer, str)}
-        assert refused == {"nan", "inf", "all nan", "objects", "ragged"}
-        assert answers["empty"] == answers["flat"] == 0
-        assert answers["one"] == answers["equal"] == 1
-        if filtration in ("h0", "alpha", "delaunay_cech", "landmark"):
-            assert answers["far 1e6"] == answers["far 1e7"] == 60
-            assert answers["duplicates"] == 5
-            assert answers["grid"] == 27
-
-
-def test_every_filtration_has_met_hostile_input() -> None:
-    (marks,) = test_hostile_input_never_kills_the_process.pytestmark
-    assert {name for group in marks.args[1] for name in group.values[0]} | {"rips"} == set(FILTRATIONS)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.topology.budget import refuse_matrix
 from toriwork.topology.clouds import Trusted, distance_matrix
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
@@ -81,19 +82,22 @@ def estimate_betti(
     ------
     BadInput
         See :func:`toriwork.topology.persistence`; or no such rule.
+    MissingExtra, EngineError, TooLarge
+        The engine is not there, failed, ran out of memory, or would: the message has the number.
     """
     rule_named(rule)  # refuse before anything is computed
+    if points is not None:
+        refuse_matrix(points)
     matrix = distance_matrix(points, distances)
     diagram = persistence(distances=Trusted(matrix), max_dimension=max_dimension, engine=engine)
-    n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
-    return _judge(diagram, rule, lambda: smaller_sides(matrix, n_deaths))
+    return _judge(diagram, rule, lambda: _sides(matrix, diagram))
 
 
-def judge(diagram: Diagram, *, rule: str = "default") -> BettiEstimate:
+def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> BettiEstimate:
     """The estimate that a rule gives for a diagram that was computed already.
 
-    The diagram does not tell how many points each component has, so that a lone far point may count as one:
-    for H0 :func:`estimate_betti` knows more.
+    The diagram does not tell how many points each component has, so that a lone far point may count as one. With the
+    points of its cloud the answer is that of :func:`estimate_betti`.
 
     Raises
     ------
@@ -104,7 +108,11 @@ def judge(diagram: Diagram, *, rule: str = "default") -> BettiEstimate:
         raise BadInput("judge: a complete diagram is wanted, given was one that was cut or thinned")
     if diagram.provenance is None:
         raise BadInput("judge: a diagram with provenance is wanted")
-    return _judge(diagram, rule, None)
+    return _judge(diagram, rule, None if points is None else lambda: _sides(distance_matrix(points, None), diagram))
+
+
+def _sides(matrix: NDArray[np.float64], diagram: Diagram) -> NDArray[np.float64]:
+    return smaller_sides(matrix, int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum()))
 
 
 def _judge(diagram: Diagram, rule: str, sides: Callable[[], NDArray[np.float64]] | None) -> BettiEstimate:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import check_points
+from toriwork.checks import as_array, check_points
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
 from toriwork.topology.engines import run_best
@@ -33,6 +33,8 @@ _LAW = {
 #: persistence of the longest loop over the enclosing radius, and the bytes at 100 points that grow with n^3
 _SHARES = (0.22, 0.25, 0.27, 0.66, 0.7)
 _GROWING = (0.03e6, 0.1e6, 0.4e6, 0.4e6, 0.85e6)
+#: bytes per pair of points that distances and their copies take in any case
+_MATRIX = 48.0
 #: points of the probe
 _LEAST_PROBE, _LARGEST_PROBE = 100, 250
 _WORTH_ASKING = 2.0**28
@@ -74,10 +76,32 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     seconds, power, size, size_power = _LAW[min(max_dimension, 2)]
     ratio = n_points / 100.0
     extra = max(1.0, n_points / 10.0) ** max(0, max_dimension - 2)
-    distances = n_points * n_points * 48.0
+    distances = n_points * n_points * _MATRIX
     total_bytes = size * ratio**size_power * extra + distances + 8.0 * n_points * dim
     total_seconds = seconds * ratio**power * extra + 1e-9 * n_points * n_points * dim + 1e-4
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
+
+
+def refuse_matrix(points: Any, max_bytes: float | None = None) -> None:
+    """Nothing, when the distances of so many points fit into the memory; ``points`` need not be checked yet.
+
+    None looks at what the machine has free.
+
+    Raises
+    ------
+    TooLarge
+        They would not; the message has both numbers.
+    """
+    n_points = len(points) if hasattr(points, "__len__") else 0
+    needed = n_points * n_points * _MATRIX
+    if needed < _WORTH_ASKING:
+        return
+    limit = available_bytes() if max_bytes is None else max_bytes
+    if needed > limit:
+        raise TooLarge(
+            f"{n_points} points: about {needed:.3g} bytes are predicted for their distances, the limit is {limit:.3g}; "
+            "filtration='landmark', 'h0' or 'alpha' needs less"
+        )
 
 
 def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes: float | None) -> None:
@@ -131,7 +155,7 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     BadInput
         No cloud and no matrix of distances.
     """
-    given = check_points(points) if distances is None else np.asarray(distances)
+    given = check_points(points) if distances is None else as_array(distances, name="distances")
     if given.ndim != 2:
         raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {given.shape}")
     n_points, dim = given.shape

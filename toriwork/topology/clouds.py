@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import check_points
+from toriwork.checks import as_array, as_float64, check_points
 from toriwork.errors import BadInput
 
 #: squares of coordinates within these bounds neither overflow nor lose digits to underflow
@@ -89,12 +89,12 @@ def check_distances(given: Any) -> NDArray[np.float64]:
     BadInput
         One of these conditions fails; the message names the first bad entry.
     """
-    array = np.asarray(given)
+    array = as_array(given, name="distances")
     if array.dtype.kind not in "fiub":
         raise BadInput(f"distances: real numbers are wanted, given was dtype {array.dtype}")
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {array.shape}")
-    matrix = np.array(array, dtype=np.float64, order="C")
+    matrix = as_float64(array)
     _refuse(~np.isfinite(matrix), matrix, "is not finite")
     _refuse(matrix < 0, matrix, "is negative")
     _refuse(np.diag(np.diag(matrix)) != 0, matrix, "lies on the diagonal and is not zero")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.engines import Bars
-from toriwork.topology.filtrations import Filtration, Request, filtration_named, parameters_of
+from toriwork.topology.filtrations import Filtration, filtration_named, parameters_of
+from toriwork.topology.request import Request
 
 MAX_DIMENSION = 8
 

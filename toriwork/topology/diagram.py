@@ -41,7 +41,7 @@ class Provenance:
     n_points: int
     reason: str = ""  #: why this engine was taken
     parameters: str = ""  #: of the filtration, JSON text; empty when it has none
-    error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this (rounding aside)
+    error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this, rounding of float64 aside
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as a JSON-able dict; an infinite threshold becomes None."""
@@ -170,7 +170,8 @@ class Diagram:
         Moving the points by at most d moves births and deaths by at most 2 d in diameters and d in radii, so that
         a bar of persistence p needs d >= p / 4 (Rips) or p / 2 (alpha, Cech) to vanish; points that are added
         within d of the old ones are covered too. It certifies the class, not its numbers, and only against this
-        diagram: moves do not add up. inf for essential classes; for censored bars by the part that is known.
+        diagram: moves do not add up. inf for essential classes; for censored bars by the part that is known. Of a
+        bar that an engine computed in float32, what rounding may have added is taken off first.
 
         Raises
         ------
@@ -186,7 +187,8 @@ class Diagram:
                 f"protection_radius: one of {', '.join(CERTIFYING)} is wanted, given was {self.filtration!r}"
             )
         _, births, deaths = self.pairs.T
-        known = np.where(self.censored, self.threshold, deaths) - births
+        error = self.provenance.error if self.provenance is not None else 0.0
+        known = np.maximum(np.where(self.censored, self.threshold, deaths) - births - 2.0 * error, 0.0)
         return np.asarray(known / (4.0 if self.scale == "diameter" else 2.0))
 
     def check_comparable(self, other: Diagram) -> None:

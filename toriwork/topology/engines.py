@@ -33,6 +33,7 @@ class Engine:
     compute: Callable[[Matrix, int, float, int], Bars]
     any_field: bool  #: False: Z/2 only
     maintained: bool = True  #: False: never taken unless asked for by name
+    relative_error: float = 0.0  #: of each birth and death; beyond the rounding of float64
     install: str = ""  #: what to hand to pip; the distribution itself when empty
 
 
@@ -271,9 +272,16 @@ def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Ma
 #: best first; "auto" takes the first maintained one that is installed
 ENGINES = (
     Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, any_field=True),
-    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, any_field=True),
+    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, any_field=True, relative_error=2.0**-24),
     Engine("simple", "toriwork", (), _simple, any_field=False),
     Engine(
-        "redzed", "redzed-tda", ("redzed_tda",), _redzed, any_field=False, maintained=False, install="'toriwork[fast]'"
+        "redzed",
+        "redzed-tda",
+        ("redzed_tda",),
+        _redzed,
+        any_field=False,
+        maintained=False,
+        relative_error=2.0**-24,
+        install="'toriwork[fast]'",
     ),
 )

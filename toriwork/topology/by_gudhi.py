@@ -1,0 +1,140 @@
+"""Filtrations of which gudhi alone has the complex: alpha, Delaunay-Cech, images and series.
+
+The first two stand on CGAL, under the GPL, version 3; the others are under the MIT licence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from toriwork.checks import as_array, as_float64, check_points
+from toriwork.errors import BadInput
+from toriwork.topology.clouds import safely_scaled
+from toriwork.topology.diagram import Scale
+from toriwork.topology.engines import delaunay_bars, grid_bars, guarded
+from toriwork.topology.request import Found, Matrix, Request, found_by_gudhi, only, points_of, refuse_above, times
+
+#: expected cells of a Delaunay triangulation per point in R^1, R^2, ...: Schneider & Weil 2008,
+#: doi:10.1007/978-3-540-78859-1, sect. 10.2 (Poisson points)
+_CELLS_PER_POINT = (1.0, 2.0, 6.8, 32.0, 187.0, 1300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Alpha:
+    """A simplex of the Delaunay triangulation enters at the radius (never squared) of its smallest empty sphere.
+
+    Equivalent to the Cech filtration and to the union of balls; for few coordinates. gudhi's part that stands on
+    CGAL computes it, which is under the GPL, version 3; nothing else here calls it.
+    """
+
+    name: ClassVar[str] = "alpha"
+    kind: ClassVar[str] = "alpha"
+    scale: ClassVar[Scale] = "radius"
+
+    def __call__(self, asked: Request) -> Found:
+        """The bars by gudhi in float64, predicates exact."""
+        return _delaunay(asked, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DelaunayCech:
+    """A simplex of the Delaunay triangulation enters at the radius of its smallest enclosing ball.
+
+    The diagram is that of Cech and alpha; faster than alpha for many points. Licence as for :class:`Alpha`.
+
+    Sources
+    -------
+    Bauer & Edelsbrunner 2017, doi:10.1090/tran/6991, theorem 5.10.
+    """
+
+    name: ClassVar[str] = "delaunay_cech"
+    kind: ClassVar[str] = "delaunay_cech"
+    scale: ClassVar[Scale] = "radius"
+
+    def __call__(self, asked: Request) -> Found:
+        """The bars by gudhi in float64."""
+        return _delaunay(asked, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Cubical:
+    """Sublevel sets of an image: a pixel enters at its value, with all its sides and corners."""
+
+    name: ClassVar[str] = "cubical"
+    kind: ClassVar[str] = "cubical"
+    scale: ClassVar[Scale] = "value"
+
+    def __call__(self, asked: Request) -> Found:
+        """The bars of an array of any number of axes."""
+        image = _values_of(asked, self.name)
+        if image.ndim == 0 or image.ndim > 6:
+            raise BadInput(f"cubical: an image of 1 to 6 axes is wanted, given was shape {image.shape}")
+        return _grid(asked, image, on_vertices=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LowerStar:
+    """Sublevel sets of a series: a sample enters at its value, the step between two at the larger one."""
+
+    name: ClassVar[str] = "lower_star"
+    kind: ClassVar[str] = "lower_star"
+    scale: ClassVar[Scale] = "value"
+
+    def __call__(self, asked: Request) -> Found:
+        """Each minimum and the value at which it merges into a deeper one."""
+        series = _values_of(asked, self.name)
+        if series.ndim != 1:
+            raise BadInput(f"lower_star: a series of shape (n_samples,) is wanted, given was {series.shape}")
+        return _grid(asked, series, on_vertices=len(series) > 1)
+
+
+def _delaunay(asked: Request, name: str) -> Found:
+    only(asked, "gudhi")
+    scaled, factor = safely_scaled(check_points(points_of(asked, name)))
+    cloud = _in_own_span(scaled)
+    n_points, dim = cloud.shape
+    if n_points == 0:
+        return found_by_gudhi([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+    per_point = _CELLS_PER_POINT[dim - 1] if 0 < dim <= 6 else 1300.0 * 8.0 ** (dim - 6) if dim else 1.0
+    refuse_above(min(2.0 ** min(n_points, 1000), n_points * per_point * 2.0**dim), n_points, name)
+    bars = guarded(
+        lambda: delaunay_bars(cloud, asked.max_dimension, asked.field, cech=name == "delaunay_cech"),
+        f"{n_points} points, filtration {name}",
+    )
+    return found_by_gudhi([times(found, factor) for found in bars], n_points, asked.threshold)
+
+
+def _in_own_span(cloud: Matrix) -> Matrix:
+    """The cloud, or a congruent one with fewer coordinates when there are as many of them as points or more."""
+    n_points, dim = cloud.shape
+    if n_points == 0 or dim < n_points:
+        return cloud
+    if dim == 0 or n_points == 1:
+        return np.zeros((n_points, 1))
+    triangle = np.asarray(np.linalg.qr((cloud[1:] - cloud[0]).T, mode="r"))
+    return np.vstack([np.zeros(n_points - 1), triangle.T])
+
+
+def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> Found:
+    only(asked, "gudhi")
+    if values.size == 0:
+        return found_by_gudhi([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+    bars = guarded(
+        lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices),
+        f"an array of shape {values.shape}",
+    )
+    return found_by_gudhi(bars, values.size, asked.threshold)
+
+
+def _values_of(asked: Request, name: str) -> Matrix:
+    given = as_array(points_of(asked, name), name=name)
+    if given.dtype.kind not in "fiub":
+        raise BadInput(f"{name}: real numbers are wanted, given was dtype {given.dtype}")
+    values = as_float64(given)
+    if not np.isfinite(values).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise BadInput(f"{name}: finite values are wanted, entry {place} is {values[place]}")
+    return values
