@@ -64,7 +64,8 @@ def main(path: str, acks: str, role: str, mutant: str = "") -> None:
     """Record until somebody kills this process."""
     break_it(mutant)
     rng = random.Random()
-    table = ParquetTable(path, SPEC, policy=EAGER)
+    durability = "power" if not mutant and rng.random() < 0.3 else "process"
+    table = ParquetTable(path, SPEC, policy=EAGER, durability=durability)
     out = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(out, b"ready\n")
     while True:

@@ -149,6 +149,7 @@ class MemHandle:
         self._files = files
         self.inode = inode
         self.path = path
+        self._position = 0
         self._open = True
 
     def _step(self, what: str) -> None:
@@ -156,15 +157,21 @@ class MemHandle:
             raise OSError(errno.EBADF, "closed", str(self.path))
         self._files.step(what, self.path)
 
-    def write(self, data: bytes, more: bytes = b"") -> int:
+    def write(self, data: bytes) -> int:
+        written = self.write_at(self._position, data)
+        self._position += written
+        return written
+
+    def write_at(self, offset: int, data: bytes, more: bytes = b"") -> int:
         self._step("write")
-        data = bytes(data) + bytes(more)
+        data, now = bytes(data) + bytes(more), self.inode.now
         if self._files.room is not None:
-            data = data[: max(0, self._files.room)]
+            data = data[: max(0, len(now) - offset + self._files.room)]
             if not data:
                 raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
-            self._files.room -= len(data)
-        self.inode.now += data
+            self._files.room -= max(0, offset + len(data) - len(now))
+        now += bytes(max(0, offset - len(now)))
+        now[offset : offset + len(data)] = data
         return len(data)
 
     def read_at(self, offset: int, length: int) -> bytes:

@@ -101,6 +101,19 @@ def test_a_row_larger_than_a_row_group_has_one_of_its_own(files: MemFiles, monke
     assert [name for table in groups(handle) for name in table["name"].to_pylist()] == ["c0", "c1", "c2", "c3"]
 
 
+def test_a_table_may_ask_for_smaller_row_groups_and_each_can_be_read_alone(files: MemFiles) -> None:
+    schema = pa.schema([("n", pa.int64())])
+    handle = files.create(PATH)
+    sink = ParquetSink(handle, PATH, schema, group_bytes=800)
+    sink.write(pa.record_batch([np.arange(1000)], schema=schema))
+    sink.close(Facts("0" * 32))
+    source = ParquetSource(handle, PATH)
+    whole = list(source.batches())
+    assert len(whole) >= 10
+    for number in (3, 0, len(whole) - 1):
+        assert source.group(number) == whole[number]
+
+
 def test_a_file_without_rows_is_a_whole_file(files: MemFiles) -> None:
     handle = write(files, [])
     source = ParquetSource(handle, PATH)
@@ -134,6 +147,8 @@ def test_every_way_of_reading_verifies_the_pages(files: MemFiles, monkeypatch: p
     assert [found.num_rows for found in source.batches(["name"])] == [1]  # the other column is whole
     with pytest.raises(DamagedFile, match=r"(?s)data cannot be read.*repair=True"):
         list(source.batches())
+    with pytest.raises(DamagedFile, match="data cannot be read"):
+        source.group(0)
     with pytest.raises(OSError, match="CRC"):
         source.fragment().to_table()
     assert parquet_format().default_fragment_scan_options.page_checksum_verification

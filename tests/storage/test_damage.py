@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -16,7 +18,7 @@ from tests.storage.rows import BY_HAND, SPEC, add, names_in, names_of, still
 from toriwork.errors import DamagedFile, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSource
-from toriwork.storage.frames import FILE_HEADER_BYTES
+from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_MAGIC
 from toriwork.storage.head import Places
 from toriwork.storage.journal import read_journal
 from toriwork.storage.seal import seal
@@ -38,7 +40,7 @@ def damaged(data: bytes, bits: int) -> Iterator[bytes]:
         yield data[:length]
 
 
-def opened(disk: MemDisk, **options: bool) -> ParquetTable:
+def opened(disk: MemDisk, **options: Any) -> ParquetTable:
     return still(ParquetTable(BASE, SPEC, files=disk.files(), policy=BY_HAND, **options))
 
 
@@ -66,10 +68,10 @@ def with_segment() -> tuple[MemDisk, Path]:
     return disk, path
 
 
-def with_journal() -> tuple[MemDisk, Path]:
+def with_journal(durability: str = "process") -> tuple[MemDisk, Path]:
     """A journal of five rows, three of them known to be on the disk, whose writer has died."""
     disk = MemDisk()
-    table = opened(disk)
+    table = opened(disk, durability=durability)
     add(table, "a1", "a2")
     add(table, "a3")
     table.flush(publish=False)
@@ -77,6 +79,14 @@ def with_journal() -> tuple[MemDisk, Path]:
     add(table, "b2")
     [path] = [Path(name) for name, _ in content(disk) if name.endswith(".journal")]
     disk.kill_processes()
+    return disk, path
+
+
+def with_filled_journal() -> tuple[MemDisk, Path]:
+    """The same, with zeros behind the rows as a writer leaves them that waits for the disk."""
+    with mock.patch("toriwork.storage.journal._AHEAD_BYTES", 90):
+        disk, path = with_journal("power")
+    assert dict(content(disk))[str(path)].endswith(bytes(90))
     return disk, path
 
 
@@ -129,8 +139,11 @@ def test_a_large_parquet_file_is_read_with_page_checksums(bits: int, monkeypatch
 
 
 @BITS
-def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_last_sync_mark(bits: int) -> None:
-    disk, path = with_journal()
+@pytest.mark.parametrize("made", [with_journal, with_filled_journal])
+def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_last_sync_mark(
+    made: Callable[[], tuple[MemDisk, Path]], bits: int
+) -> None:
+    disk, path = made()
     files = disk.files()
     inode = disk.inode(path)
     assert inode is not None
@@ -156,16 +169,35 @@ def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_la
             n for group in found.rows() for n in SPEC.codec.decode([found.payload(group)], {})["row_id"].to_pylist()
         ]
         assert names == right[: len(names)]
-        assert found.scan.torn == (found.scan.good_bytes < len(bad))
+        rest = bad[found.scan.good_bytes :]
+        assert found.scan.torn == (
+            any(rest) if found.created_ns else bool(bad)
+        )  # zeros alone are an end like any other
         if len(names) < len(right) and len(bad) == len(whole):
             assert found.scan.torn
-        if found.scan.synced > FILE_HEADER_BYTES:
+        assert found.scan.good_bytes >= found.scan.synced
+        if made is with_journal and found.scan.synced > FILE_HEADER_BYTES:
             assert names[:3] == right[:3]
         assert inode.now == bad
     assert refused > 0
 
 
-@pytest.mark.parametrize("made", [base_only, with_segment, with_journal])
+def test_zeros_where_rows_had_reached_the_disk_are_damage() -> None:
+    disk, path = with_filled_journal()
+    inode = disk.inode(path)
+    assert inode is not None
+    inode.now[FILE_HEADER_BYTES:] = bytes(len(inode.now) - FILE_HEADER_BYTES)
+    assert names_of(opened(disk)) == []  # no header that is left says that they had been synced
+    disk, path = with_filled_journal()
+    inode = disk.inode(path)
+    assert inode is not None
+    mark = inode.now.rindex(FRAME_MAGIC)  # the last header says that everything in front of it was
+    inode.now[FILE_HEADER_BYTES:mark] = bytes(mark - FILE_HEADER_BYTES)
+    with pytest.raises(DamagedFile, match="had reached the disk"):
+        opened(disk)
+
+
+@pytest.mark.parametrize("made", [base_only, with_segment, with_journal, with_filled_journal])
 def test_a_damaged_store_is_refused_untouched_until_repair_sets_the_file_aside(
     made: Callable[[], tuple[MemDisk, Path]],
 ) -> None:

@@ -39,7 +39,9 @@ class Lab:
         """One more handle, or one in place of another that is closed first."""
         if len(self.tables) == 3:
             self.tables.pop(self.rng.randrange(3)).close()
-        self.tables.append(still(ParquetTable(BASE, SPEC, files=self.files, policy=BY_HAND)))
+        durability = self.rng.choice(["process", "process", "power"])
+        options = {"files": self.files, "policy": BY_HAND, "durability": durability}
+        self.tables.append(still(ParquetTable(BASE, SPEC, **options)))
 
     def table(self) -> ParquetTable:
         """Any of the handles."""
@@ -56,7 +58,7 @@ class Lab:
         add(table, *names, size=self.rng.choice([0, 0, 700]))
         self.unsure.difference_update(names)
         self.owners.update(dict.fromkeys(names, table))
-        self.recorded.update(names)
+        (self.durable if table._writer._power else self.recorded).update(names)
 
     def flush(self, publish: bool) -> None:
         """What this handle appended is durable afterwards."""

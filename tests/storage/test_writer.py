@@ -232,6 +232,42 @@ def test_with_durability_power_a_row_survives_a_power_cut_without_a_flush(disk: 
     assert names_of(opened(disk.files())) == [f"a{n}" for n in range(5)]
 
 
+@pytest.mark.parametrize("room", [4_000, 9_000, 200_000, 540_000])
+def test_a_disk_without_room_for_zeros_ahead_still_takes_rows_while_they_fit(disk: MemDisk, room: int) -> None:
+    files = disk.files()
+    table = opened(files, durability="power")
+    files.room = room
+    names: list[str] = []
+
+    def until_it_is_full() -> None:
+        while len(names) < 1_000:
+            add(table, f"a{len(names)}", size=700)
+            names.append(f"a{len(names)}")
+
+    with pytest.raises(StoreError, match="not recorded"):
+        until_it_is_full()
+    assert len(names) >= room // 2_000
+    files.room = None
+    disk.cut_power()
+    assert names_of(opened(disk.files())) == names
+
+
+def test_an_interrupted_append_of_a_filled_journal_leaves_no_sync_mark_behind_a_torn_frame(disk: MemDisk) -> None:
+    files = disk.files()
+    table = opened(files, durability="power")
+    add(table, "a1")
+    journal = table._writer._current  # type: ignore[union-attr]
+    assert journal is not None
+    journal.handle.write_at(journal.size, b"TwF1 and no more")
+    journal.usable = False
+    table.flush(publish=False)
+    add(table, "a2")
+    disk.kill_processes()
+    again = opened(disk.files())
+    assert names_of(again) == ["a1", "a2"]
+    assert again.recovery_report.torn
+
+
 def test_a_closed_handle_and_one_for_reading_refuse_rows(disk: MemDisk) -> None:
     table = opened(disk.files())
     table.close()

@@ -78,8 +78,16 @@ class _Tee:
 class ParquetSink:
     """A Parquet file being written; ``close`` completes it with a sealed footer."""
 
-    def __init__(self, handle: Handle, path: Path, schema: pa.Schema, dictionary: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        path: Path,
+        schema: pa.Schema,
+        dictionary: Sequence[str] = (),
+        group_bytes: int | None = None,
+    ) -> None:
         self._schema = schema
+        self._limit = ROW_GROUP_BYTES if group_bytes is None else group_bytes
         self._dictionary = [name for name in dictionary if name in schema.names]
         self._tee = _Tee(handle, path)
         self._writer: pq.ParquetWriter | None = None
@@ -88,14 +96,14 @@ class ParquetSink:
         self.n_rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Take the rows of one batch; small batches are merged, large ones cut, into row groups of 16 MB."""
+        """Take the rows of one batch; small batches are merged, large ones cut, into row groups (16 MB by default)."""
         size = batch.nbytes
-        if size > ROW_GROUP_BYTES and batch.num_rows > 1:
-            step = max(1, batch.num_rows * ROW_GROUP_BYTES // (2 * size))
+        if size > self._limit and batch.num_rows > 1:
+            step = max(1, batch.num_rows * self._limit // (2 * size))
             for start in range(0, batch.num_rows, step):
                 self.write(batch.slice(start, step))
             return
-        if self._waiting and self._waiting_bytes + size > ROW_GROUP_BYTES:
+        if self._waiting and self._waiting_bytes + size > self._limit:
             self._write_group()
         self._waiting.append(batch)
         self._waiting_bytes += size
@@ -171,6 +179,7 @@ class ParquetSource:
         self.stat = handle.stat()
         self.footer = read_footer(handle, path)
         self._handle = handle
+        self._reader: pq.ParquetFile | None = None
         if self.footer.facts is not None and self.footer.data_bytes <= SMALL_FILE_BYTES:
             self.check_data_digest()
 
@@ -196,14 +205,37 @@ class ParquetSource:
         DamagedFile
             A page fails its checksum or cannot be decoded.
         """
+        reader = self._open_reader()
+        for number in range(reader.num_row_groups):
+            yield from self._read(reader, number, columns)
+
+    def group(self, number: int) -> pa.RecordBatch:
+        """The rows of one row group; the reader stays open for the next one.
+
+        Raises
+        ------
+        DamagedFile
+            A page fails its checksum or cannot be decoded.
+        """
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return pa.Table.from_batches(self._read(self._reader, number, None)).combine_chunks().to_batches()[0]
+
+    def _open_reader(self) -> pq.ParquetFile:
         try:
             # no metadata= here: Arrow mixes up the file size of a handed-in footer with that of the stub it came from
-            reader = pq.ParquetFile(self._handle.arrow(), page_checksum_verification=True, pre_buffer=False)
-            for group in range(reader.num_row_groups):
-                yield from reader.read_row_group(group, columns=columns).to_batches()
+            return pq.ParquetFile(self._handle.arrow(), page_checksum_verification=True, pre_buffer=False)
+        except StoreError:
+            raise
         except (OSError, ValueError, pa.ArrowException) as error:
-            if isinstance(error, StoreError):
-                raise
+            raise damaged(self.path, f"its data cannot be read: {error}") from error
+
+    def _read(self, reader: pq.ParquetFile, number: int, columns: Sequence[str] | None) -> list[pa.RecordBatch]:
+        try:
+            return list(reader.read_row_group(number, columns=columns).to_batches())
+        except StoreError:
+            raise
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise damaged(self.path, f"its data cannot be read: {error}") from error
 
     def check_data_digest(self) -> None:

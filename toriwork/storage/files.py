@@ -51,9 +51,10 @@ class FileStat(NamedTuple):
 
 
 class Handle(Protocol):
-    """One open file. ``write`` appends; ``read_at`` never moves a position that others share."""
+    """One open file. ``write`` goes on where the last one ended; ``write_at`` and ``read_at`` name their place."""
 
-    def write(self, data: bytes, more: bytes = b"") -> int: ...
+    def write(self, data: bytes) -> int: ...
+    def write_at(self, offset: int, data: bytes, more: bytes = b"") -> int: ...
     def read_at(self, offset: int, length: int) -> bytes: ...
     def stat(self) -> FileStat: ...
     def sync(self) -> None: ...
@@ -88,13 +89,18 @@ class OsHandle:
     def __init__(self, descriptor: int) -> None:
         self._fd = descriptor
 
-    def write(self, data: bytes, more: bytes = b"") -> int:
-        """Bytes written at the end of the file, by one call for both; fewer than given at a full disk or limit."""
-        if not more:
-            return os.write(self._fd, data)
+    def write(self, data: bytes) -> int:
+        """Bytes written behind those of the last call; fewer than given at a full disk or limit."""
         if sys.platform == "win32":  # pragma: no cover
+            os.lseek(self._fd, 0, os.SEEK_END)  # locking and reading move the position there
+        return os.write(self._fd, data)
+
+    def write_at(self, offset: int, data: bytes, more: bytes = b"") -> int:
+        """Bytes written from ``offset`` on, by one call for both; fewer than given at a full disk or limit."""
+        if sys.platform == "win32":  # pragma: no cover
+            os.lseek(self._fd, offset, os.SEEK_SET)
             return os.write(self._fd, data + more)
-        return os.writev(self._fd, (data, more))
+        return os.pwritev(self._fd, (data, more) if more else (data,), offset)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; fewer only at the end of the file."""
@@ -207,8 +213,8 @@ class OsFiles:
         return OsHandle(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)))
 
     def create(self, path: Path, *, exclusive: bool = True) -> OsHandle:
-        """A handle for appending to a new file (``exclusive``) or to a file that may be there already."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        """A handle for writing a new file (``exclusive``) or a file that may be there already."""
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         return OsHandle(os.open(path, flags | (os.O_EXCL if exclusive else 0), 0o666))
 
     def stat(self, path: Path) -> FileStat | None:

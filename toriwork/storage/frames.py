@@ -141,7 +141,8 @@ def scan(data: bytes, journal_id: str, *, start: int = FILE_HEADER_BYTES, first:
 
     A bad frame ends the prefix. When any good header, earlier or later, states that the bad place had been synced, the
     journal counts as damaged; else the bytes behind the prefix are a torn write (after a power cut later pages may
-    have reached the disk before earlier ones).
+    have reached the disk before earlier ones). Zeros up to the end are nobody's bytes, a journal may be filled with
+    them ahead of its frames; but not where the header of the file itself is missing (``start`` 0).
     """
     journal = bytes.fromhex(journal_id)
     view = memoryview(data)
@@ -162,8 +163,8 @@ def scan(data: bytes, journal_id: str, *, start: int = FILE_HEADER_BYTES, first:
         synced = max(synced, upto)
         frames.append(Frame(number, kind, n_rows, time_ns, body, length))
         offset = body + length
-    if offset == len(data):
-        return Scan(tuple(frames), offset, len(data), synced, damaged=synced > offset)
+    if offset == len(data) or (start and data.count(0, offset) == len(data) - offset):
+        return Scan(tuple(frames), offset, offset, synced, damaged=synced > offset)
     salvaged, later_synced = _later_frames(data, view, offset, journal)
     synced = max(synced, later_synced)
     return Scan(tuple(frames), offset, len(data), synced, damaged=synced > offset, salvaged=salvaged)

@@ -1,4 +1,4 @@
-"""One writer's journal: created under a lock that lives as long as its owner, appended with one write a frame.
+"""One writer's journal: created under a lock that lives as long as its owner, extended with one write a frame.
 
 The writer keeps the bytes that no sync has covered yet, because a failed fsync must never be tried again on the
 same descriptor: Linux marks the pages clean and forgets them (Rebello et al. 2020, "Can Applications Recover from
@@ -8,6 +8,7 @@ fsync Failures?", USENIX ATC, sect. 3). The caller holds the mutex of its handle
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import time
@@ -18,18 +19,26 @@ from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
 from toriwork.storage.frames import Kind
 
+_LOG = logging.getLogger("toriwork.storage")
+
 if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
 
 SUFFIX = ".journal"
 ROLL_BYTES = 8 * 2**20
 _TEMPORARY = ".journal.new"
+_AHEAD_BYTES = 2**19
+_A_FRAME = frames.FRAME_HEADER_BYTES
 
 
 class JournalWriter:
-    """An open journal of this process; its file is locked for as long as this object lives."""
+    """An open journal of this process; its file is locked for as long as this object lives.
 
-    def __init__(self, files: Files, folder: Path, store_id: str) -> None:
+    With ``fill_ahead`` the file is kept longer than its frames by some zeros: to sync what overwrites them costs a file
+    system no change of the file's length, which took a third of the time of a sync.
+    """
+
+    def __init__(self, files: Files, folder: Path, store_id: str, *, fill_ahead: bool = False) -> None:
         self.id = secrets.token_hex(16)
         self.path = folder / (self.id + SUFFIX)
         self._files = files
@@ -37,7 +46,9 @@ class JournalWriter:
         self._header = frames.pack_file_header(store_id, self.id, time.time_ns(), os.getpid())
         # locked before it has its name: whoever sees the name and can lock it knows that the owner is dead
         self.handle = self._create(folder / (self.id + _TEMPORARY), self._header, sync=False)
-        self.size = len(self._header)  #: bytes, all of them good
+        self.size = len(self._header)  #: bytes, all of them good; zeros may follow
+        self._ahead = _AHEAD_BYTES if fill_ahead else 0
+        self._filled = self.size  #: length of the file
         self.next_number = 1
         self.synced = 0  #: bytes known to be on the disk
         self.named = False  #: whether the folder's entry is known to be on the disk
@@ -77,8 +88,10 @@ class JournalWriter:
         self.usable = False
         number = self.next_number
         header = frames.pack_header(self._key, number, self.synced, time_ns, n_rows, kind, payload)
-        written = self.handle.write(header, payload)
         size = len(header) + len(payload)
+        if self._ahead and self.size + size > self._filled:
+            self._fill(self.size + size)
+        written = self.handle.write_at(self.size, header, payload)
         if written != size:
             raise StoreError(
                 f"{self.path}: the disk took {written} of {size} bytes (full, or over a quota or file size "
@@ -89,6 +102,14 @@ class JournalWriter:
         self.next_number = number + 1
         self.usable = self.size < self._limit
         return number
+
+    def _fill(self, start: int) -> None:
+        """Zeros from ``start`` on. Where the disk has no room for them, frames are written without them."""
+        try:
+            self._filled = start + self.handle.write_at(start, bytes(self._ahead))
+        except OSError as error:  # the frame itself may still fit; if not, its own write says so
+            _LOG.debug("%s: no room ahead: %s", self.path, error)
+            self._ahead = 0
 
     def retire(self) -> None:
         """Take no more rows."""
@@ -106,7 +127,7 @@ class JournalWriter:
 
         Never behind a frame that failed: a journal that is not usable is looked at first.
         """
-        if self.size == self.marked or (not self.usable and self.handle.stat().size != self.size):
+        if self.size == self.marked or (not self.usable and any(self.handle.read_at(self.size, _A_FRAME))):
             return
         self.append(b"", 0, Kind.SYNC, time_ns)
         self.marked = self.size
@@ -127,7 +148,7 @@ class JournalWriter:
         old_handle, self.handle = self.handle, fresh
         old_handle.close()
         self._files.sync_folder(self.path.parent)
-        self.size = len(content)
+        self.size = self._filled = len(content)
         self.mark_synced(len(content), len(self.kept))
         self._limit, self.usable = limit, usable
 

@@ -226,7 +226,7 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
     handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        sink = ParquetSink(handle, temporary, view.spec.schema, view.spec.dictionary)
+        sink = ParquetSink(handle, temporary, view.spec.schema, view.spec.dictionary, view.spec.group_bytes)
         n_retired, note = _write_rows(plan, sink)
         absorbed = plan.absorbed(files)
         facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=absorbed, note=note))

@@ -123,7 +123,7 @@ class Writer:
             elif before not in self.closed:  # an interrupt may have come right here, the last time
                 self.closed.append(before)
         self._current = None
-        self._current = JournalWriter(self._files, self._folder, self.store_id)
+        self._current = JournalWriter(self._files, self._folder, self.store_id, fill_ahead=self._power)
         return self._current
 
     def freeze(self) -> frozenset[str]:
