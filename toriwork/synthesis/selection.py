@@ -172,6 +172,7 @@ class _Page:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self.limited = bool(budget.limits)
         self.lines: dict[str, str] = {}
 
     def fits(self, *parts: Sequence[Entry]) -> bool:
@@ -193,6 +194,8 @@ def in_time(some: Iterable[Entry]) -> list[Entry]:
 
 def _fill(ranked: Sequence[Entry], page: _Page, omit: _Omit) -> list[Entry]:
     """The tokens that fit on the page, in the order of the text."""
+    if not page.limited:
+        return in_time(ranked)
     shown: list[Entry] = []
     rest = list(ranked)
     while rest:

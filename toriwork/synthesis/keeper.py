@@ -1,0 +1,113 @@
+"""The context of an ObserverSynthesis: which tokens are in it, and what is told of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from toriwork.synthesis import prompt
+from toriwork.synthesis.budget import Budget
+from toriwork.synthesis.context import Entry, Members, entry
+from toriwork.synthesis.explained import Selection
+from toriwork.synthesis.identity import PREFIX, given
+from toriwork.synthesis.memory import TokenMemory
+from toriwork.synthesis.selection import Rules, select
+
+_LOG = logging.getLogger("toriwork.synthesis")
+_SHOWN = slice(len(PREFIX), len(PREFIX) + 8)
+
+
+class ContextKeeper:
+    """What an ObserverSynthesis does with its context; it brings lock, memory and clock."""
+
+    _lock: threading.Lock
+    _memory: TokenMemory
+    _context: Members
+    _now: Callable[[], float]
+
+    def add_to_context(self, token: str, *, importance: float | None = None, pinned: bool = False) -> bool:
+        """Whether the token is in the context now; False when it was never emitted here, or is forgotten.
+
+        Parameters
+        ----------
+        token : str
+            What ``emit_token`` gave back.
+        importance : float, optional
+            0 to 1, 0.5 unless given; a token that is in the context already takes it.
+        pinned : bool
+            Chosen before all others, and never superseded by a newer token of its observer.
+
+        Raises
+        ------
+        BadInput
+            The importance is not between 0 and 1.
+        """
+        with self._lock:
+            old = self._context.get(token)
+            if old is not None and importance is None and pinned <= old.pinned:
+                return True
+            held = old.held if old is not None else self._memory.get(token)
+            if held is None:
+                return False
+            if old is not None:
+                importance, pinned = old.importance if importance is None else importance, pinned or old.pinned
+            self._context.put(entry(token, held, importance, pinned=pinned))
+        if old is None:
+            _LOG.info("Observer token %s... added to reasoning context", token[_SHOWN])
+        return True
+
+    def remove_from_context(self, token: str) -> bool:
+        """Whether the token was in the context; it is not any more."""
+        with self._lock:
+            return self._context.remove(token)
+
+    def clear_context(self) -> None:
+        """Leave the context empty; the tokens stay remembered."""
+        with self._lock:
+            self._context.clear()
+
+    @property
+    def context_tokens(self) -> tuple[str, ...]:
+        """The tokens of the context in the order in which they were added."""
+        with self._lock:
+            return tuple(found.token for found in self._context)
+
+    def get_context_measurements(self) -> list[dict[str, Any]]:
+        """The measurements of the context, in order, as they were emitted.
+
+        NumPy values come back as plain ones; an array of more than 64 elements as the tag with its hash.
+        """
+        return [given(found.held.identity.body, found.held.identity.given_time) for found in self._snapshot()]
+
+    def synthesize_context(self) -> dict[str, Any]:
+        """``empty``, ``summary`` (text), ``token_count``, ``measurement_types`` (type -> how many), ``reflexive``
+        (whether a token rests on one of its own observer), ``reflexive_tokens`` (how many do), ``pinned_tokens``,
+        ``current_tokens`` (how many no newer token of their observer supersedes) and ``displaced_tokens`` (how many
+        had to leave because the context was full).
+        """
+        with self._lock:
+            displaced = self._context.displaced
+        return {**prompt.summarise(self._snapshot()), "displaced_tokens": displaced}
+
+    def select_context(self, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
+        """What of the context is shown, as text and as facts, and why each other token is not.
+
+        The same tokens under the same budget and rules give the same text, whatever the order in which they were
+        added and whenever it is asked for (a floor apart); a token below the cut does not change it.
+        """
+        return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now())
+
+    def create_reasoning_prompt(self, budget: Budget | None = None, rules: Rules | None = None) -> str:
+        """The text of :meth:`select_context` for a language model; the same context gives the same bytes.
+
+        Every measurement is one quoted line of ASCII inside a fence that is longer than any run of its sign inside and
+        named after a hash of what it encloses, so that recalled text cannot end the quotation and pose as
+        instructions.
+        """
+        return self.select_context(budget, rules).text
+
+    def _snapshot(self) -> list[Entry]:
+        with self._lock:
+            return [found.at(self._memory.seen(found.token)) for found in self._context]
