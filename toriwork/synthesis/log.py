@@ -6,75 +6,76 @@ publishes or reads, so that an emission costs one ``write()`` and nothing else.
 
 from __future__ import annotations
 
+import logging
 import os
-import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.errors import DamagedFile
+from toriwork.errors import DamagedFile, ToriworkError
 from toriwork.storage import ParquetTable, Payload, TableSpec, unify
 from toriwork.synthesis.canonical import read
+from toriwork.synthesis.chain import HEAD, LAYOUT, LINK_BYTES, Chain, Emission
+from toriwork.synthesis.checkpoints import SUFFIX, add_checkpoint, checkpoint_of, read_checkpoints
 from toriwork.synthesis.identity import PREFIX, digest_of, named
+from toriwork.synthesis.report import LogReport
+from toriwork.synthesis.retention import KEEP_ROWS, LogRetention, Note
+from toriwork.synthesis.verify import LogCheck, read_note
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from toriwork.storage.frames import Address
+
+_LOG = logging.getLogger("toriwork.synthesis")
 
 SCHEMA = pa.schema(
     [
         ("token_id", pa.string()),
-        ("timestamp", pa.timestamp("us", tz="UTC")),  # of the emission, by the clock of the store
+        ("timestamp", pa.timestamp("us", tz="UTC")),  # of the emission
         ("type", pa.string()),
         ("source", pa.string()),
         ("subject", pa.string()),
         ("refs", pa.list_(pa.string())),
         ("body", pa.string()),  # the bytes that the id is the hash of
         ("given_timestamp", pa.string()),  # what the caller said
-        ("sequence", pa.int64()),  # of the emitting ObserverSynthesis
+        ("sequence", pa.int64()),  # of the writer: from 0, without gaps
         ("row_id", pa.string()),
+        ("writer", pa.string()),  # one open log in one process
+        ("link", pa.string()),  # hash over this emission and the link of the writer's emission before
+        ("generation", pa.int64()),  # of the publish that brought the row; null until then
     ]
 )
-# layout version, digest, sequence, bytes of the given time (-1: none), bytes of the body
-_ROW = struct.Struct("<B20sQiI")
-_LAYOUT = 1
 
 
 class TokenRow(NamedTuple):
     """One emission, unpacked."""
 
-    digest: bytes
-    sequence: int
-    given_time: str | None
+    emission: Emission
+    link: bytes
     body: bytes
-
-
-def pack(digest: bytes, sequence: int, given_time: str | None, body: bytes) -> bytes:
-    """One emission as the payload of a frame."""
-    if given_time is None:
-        return _ROW.pack(_LAYOUT, digest, sequence, -1, len(body)) + body
-    time = given_time.encode("utf-8", "backslashreplace")
-    return _ROW.pack(_LAYOUT, digest, sequence, len(time), len(body)) + time + body
 
 
 def unpack(payload: Payload) -> list[TokenRow]:
     """The emissions of a frame."""
     rows, at = [], 0
     for _ in range(payload.n_rows):
-        layout, digest, sequence, n_time, n_body = _ROW.unpack_from(payload.data, at)
-        if layout != _LAYOUT:
+        layout, digest, writer, sequence, time_us, n_time, n_body = HEAD.unpack_from(payload.data, at)
+        if layout != LAYOUT:
             raise DamagedFile(
                 f"journal {payload.journal}, frame {payload.frame}: token layout {layout} is not known; "
                 "a newer version may have written it"
             )
-        at += _ROW.size
-        time = None if n_time < 0 else str(payload.data[at : at + n_time], "utf-8")
-        at += max(0, n_time)
-        rows.append(TokenRow(digest, sequence, time, bytes(payload.data[at : at + n_body])))
-        at += n_body
+        link_at = at + HEAD.size
+        time_at = link_at + LINK_BYTES
+        body_at = time_at + max(0, n_time)
+        at = body_at + n_body
+        time = None if n_time < 0 else bytes(payload.data[time_at:body_at])
+        emission = Emission(digest, writer, sequence, time_us, time, n_body)
+        rows.append(TokenRow(emission, bytes(payload.data[link_at:time_at]), bytes(payload.data[body_at:at])))
     return rows
 
 
@@ -84,18 +85,23 @@ class TokenCodec:
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The emissions of some frames, in order."""
         rows = [row for payload in payloads for row in unpack(payload)]
+        emissions = [row.emission for row in rows]
         times = [payload.time_ns + position for payload in payloads for position in range(payload.n_rows)]
         halves = [payload.journal[:16] for payload in payloads for _ in range(payload.n_rows)]
         cores = [read(row.body) for row in rows]
+        given_times = [None if one.given_time is None else one.given_time.decode() for one in emissions]
         columns = {
-            "token_id": [PREFIX + row.digest.hex() for row in rows],
-            "timestamp": [time_ns // 1000 for time_ns in times],
+            "token_id": [PREFIX + one.digest.hex() for one in emissions],
+            "timestamp": [one.time_us for one in emissions],
             **{name: [named(core[name]) for core in cores] for name in ("type", "source", "subject")},
             "refs": [core["refs"] for core in cores],
             "body": [row.body for row in rows],
-            "given_timestamp": [row.given_time for row in rows],
-            "sequence": [row.sequence for row in rows],
+            "given_timestamp": given_times,
+            "sequence": [one.sequence for one in emissions],
             "row_id": [f"{time_ns:016x}{half}" for time_ns, half in zip(times, halves, strict=True)],
+            "writer": [one.writer.hex() for one in emissions],
+            "link": [row.link.hex() for row in rows],
+            "generation": [None] * len(rows),
         }
         return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
 
@@ -108,11 +114,34 @@ class TokenCodec:
         return unify(table, SCHEMA)
 
 
-SPEC = TableSpec(SCHEMA, TokenCodec(), row_id="row_id", time="timestamp", dictionary=("type", "source"))
+def token_spec(retention: LogRetention) -> TableSpec:
+    """The token log as a table of the store."""
+    return TableSpec(
+        SCHEMA,
+        TokenCodec(),
+        row_id="row_id",
+        time="timestamp",
+        dictionary=("type", "source", "writer"),
+        retention=retention,
+    )
 
 
 class TokenLog:
-    """The log in one file; any number of handles, threads and processes may emit into it at once.
+    """The log in one file; any number of handles and processes may emit into it at once.
+
+    Emissions of one handle form a chain: whoever appends holds a lock meanwhile, see :meth:`append`.
+
+    Parameters
+    ----------
+    path
+        The public file.
+    keep_rows : int, optional
+        The file holds at most so many rows and those of its newest generation, a million unless said otherwise; the
+        oldest go first.
+    keep_days : float, optional
+        Rows older than this go.
+    read_only : bool
+        Create and lock nothing.
 
     Raises
     ------
@@ -120,9 +149,23 @@ class TokenLog:
         The files cannot be used as they are; nothing was changed, the message has the remedy.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._table = ParquetTable(path, SPEC)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep_rows: int | None = None,
+        keep_days: float | None = None,
+        read_only: bool = False,
+    ) -> None:
+        base = Path(os.path.realpath(path))
+        self._checkpoints = base.with_suffix(SUFFIX)
+        keep_rows = KEEP_ROWS if keep_rows is None else keep_rows
+        retention = LogRetention(keep_rows, keep_days, partial(_anchor, self._checkpoints))
+        self._table = ParquetTable(base, token_spec(retention), read_only=read_only)
         self._append = self._table.append
+        self._chain: Chain | None = None
+        self._pid = os.getpid()
+        self._read_only = read_only
 
     @property
     def path(self) -> Path:
@@ -134,9 +177,21 @@ class TokenLog:
         """Whether the log was closed."""
         return self._table.closed
 
-    def append(self, digest: bytes, sequence: int, given_time: str | None, body: bytes) -> None:
-        """Return when the emission survives the death of the process."""
-        self._append(pack(digest, sequence, given_time, body))
+    def append(self, digest: bytes, given_time: str | None, body: bytes) -> None:
+        """Return when the emission survives the death of the process. Not locked: its owner is.
+
+        A call that does not return leaves its chain behind: the next one begins another, whatever reached the file.
+        """
+        chain = self._chain
+        self._chain = None
+        if chain is None or self._pid != os.getpid():  # the parent of a fork goes on with the chain that we inherited
+            chain = Chain()
+            self._pid = os.getpid()
+        given = None if given_time is None else given_time.encode("utf-8", "backslashreplace")
+        payload, link = chain.pack(digest, time.time_ns() // 1000, given, body)
+        self._append(payload)
+        chain.move(link)
+        self._chain = chain
 
     def rows(self) -> pa.Table:
         """Every emission in the order of the clock, unpublished ones included."""
@@ -160,10 +215,54 @@ class TokenLog:
             for batch in view.pending_batches():
                 yield batch if columns is None else batch.select(columns)
 
+    def verify(self) -> LogReport:
+        """What a check of every row, chain and generation found; see :func:`toriwork.synthesis.verify.verify_rows`.
+
+        Raises
+        ------
+        DamagedFile, StoreMismatch
+            The store itself refuses its files.
+        """
+        files = self._table.verify()
+        with self._table.view() as view:
+            check = LogCheck(view.note, read_checkpoints(self._checkpoints))
+            for batch in view.base_batches():
+                check.published(batch)
+            for batch in view.pending_batches():
+                check.pending(batch)
+        return check.finish(files.findings)
+
+    def note(self) -> Note:
+        """What the public file says about all rows that were ever published."""
+        with self._table.view() as view:
+            return Note.from_json(view.note)
+
     def flush(self, publish: bool | None = None) -> None:
         """Return when every emission before survives a power cut; ``publish=True``: when the public file has it."""
         self._table.flush(publish)
+        if publish:
+            self._anchor_last()
 
     def close(self) -> None:
         """Flush and give up the files; more calls do nothing."""
-        self._table.close()
+        if not self._table.closed:
+            self._table.close()
+            if not self._read_only:
+                self._anchor_last()
+
+    def _anchor_last(self) -> None:
+        """Write the checkpoint of the newest generation."""
+        try:
+            _anchor(self._checkpoints, read_note(self.path))
+        except (ToriworkError, OSError) as error:  # the next publish writes it
+            _LOG.warning("%s: no checkpoint was written: %s", self._checkpoints, error)
+
+
+def _anchor(checkpoints: Path, note: str) -> None:
+    """Write the checkpoint of a note, as far as the disk lets us: a missing one keeps nobody from publishing."""
+    try:
+        new = checkpoint_of(Note.from_json(note))
+        if new is not None:
+            add_checkpoint(checkpoints, new)
+    except OSError as error:
+        _LOG.warning("%s: no checkpoint was written: %s", checkpoints, error)

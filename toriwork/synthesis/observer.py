@@ -12,16 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from toriwork.errors import BadInput, NotFound
-from toriwork.synthesis import prompt
-from toriwork.synthesis.budget import Budget
-from toriwork.synthesis.context import Entry, Members, entry
-from toriwork.synthesis.identity import PREFIX, digest_of, given, identify
+from toriwork.synthesis.context import Members
+from toriwork.synthesis.identity import PREFIX, digest_of, identify
+from toriwork.synthesis.keeper import ContextKeeper
 from toriwork.synthesis.memory import TokenMemory
-from toriwork.synthesis.selection import Rules, select
 
 if TYPE_CHECKING:
-    from toriwork.synthesis.explained import Selection
     from toriwork.synthesis.log import TokenLog
+    from toriwork.synthesis.report import LogReport
 
 _LOG = logging.getLogger("toriwork.synthesis")
 _RATE_SECONDS = 10.0
@@ -40,7 +38,7 @@ class Monitor(Protocol):
 _M = TypeVar("_M", bound=Monitor)
 
 
-class ObserverSynthesis:
+class ObserverSynthesis(ContextKeeper):
     """Tokens of what was measured, and the context made of some of them; safe to use from several threads.
 
     Parameters
@@ -53,6 +51,10 @@ class ObserverSynthesis:
         Seconds that never go back; for the rate.
     now : callable
         Seconds since 1970; for the recency of a token in a context.
+    keep_rows : int, optional
+        Of the log: it holds at most so many rows and those of its newest publish, a million unless said otherwise.
+    keep_days : float, optional
+        Of the log: older rows go. None: age does not matter.
 
     Raises
     ------
@@ -67,11 +69,14 @@ class ObserverSynthesis:
         path: str | os.PathLike[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        keep_rows: int | None = None,
+        keep_days: float | None = None,
     ) -> None:
         if max_tokens < 1:
             raise BadInput(f"max_tokens: a positive number is wanted, given was {max_tokens}")
         self.max_tokens = max_tokens
         self._path = path
+        self._keep = keep_rows, keep_days
         self._clock = clock
         self._lock = threading.Lock()
         self._log: TokenLog | None = None
@@ -79,6 +84,7 @@ class ObserverSynthesis:
         self._memory = TokenMemory(max_tokens, now)
         self._context = Members(max_tokens)
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
+        self._limiter: RateLimiter | None = None
         self._emitted = 0
         self._loops = 0
         _ALL.add(self)
@@ -111,12 +117,13 @@ class ObserverSynthesis:
         """
         identity = identify(measurement)
         token = PREFIX + identity.digest.hex()
+        if self._limiter is not None and not self._admitted(self._limiter, measurement, token):
+            return token
         with self._lock:
-            sequence = self._emitted
             if self._path is not None:
                 log = self._log or self._open_log()
-                log.append(identity.digest, sequence, identity.given_time, identity.body)
-            self._emitted = sequence + 1
+                log.append(identity.digest, identity.given_time, identity.body)
+            self._emitted += 1
             self._times.append(self._clock())
             if self._memory.put(token, identity):
                 self._loops += 1
@@ -128,7 +135,8 @@ class ObserverSynthesis:
         from toriwork.synthesis.log import TokenLog  # loads pyarrow: only who logs pays for it
 
         assert self._path is not None  # its callers looked
-        self._log = TokenLog(self._path)
+        keep_rows, keep_days = self._keep
+        self._log = TokenLog(self._path, keep_rows=keep_rows, keep_days=keep_days)
         return self._log
 
     @property
@@ -155,6 +163,20 @@ class ObserverSynthesis:
             raise NotFound(f"{token!r}: no such token here")
         return PREFIX + digest_of(body).hex() == token
 
+    def verify_log(self) -> LogReport:
+        """What a check of every row, chain and generation of the token log found, and what that proves.
+
+        Raises
+        ------
+        NotFound
+            There is no log.
+        DamagedFile, StoreMismatch
+            The store itself refuses its files.
+        """
+        if self.log is None:
+            raise NotFound("this ObserverSynthesis has no token log; give it a path")
+        return self.log.verify()
+
     def unresolved(self, token: str) -> tuple[str, ...]:
         """The references of a token that lead to nothing in memory; NotFound when the token itself is forgotten."""
         with self._lock:
@@ -164,92 +186,47 @@ class ObserverSynthesis:
                 raise NotFound(f"{token!r}: no such token in memory")
             return self._memory.unresolved(held.identity.refs)
 
-    # ---- the context ---------------------------------------------------------------------------------------------
+    # ---- the limit -----------------------------------------------------------------------------------------------
 
-    def add_to_context(self, token: str, *, importance: float | None = None, pinned: bool = False) -> bool:
-        """Whether the token is in the context now; False when it was never emitted here, or is forgotten.
+    def limit_rate(self, limit: RateLimit | None) -> None:
+        """Hold back what any source emits of any type beyond a limit, from now on; None: nothing any more.
 
-        Parameters
-        ----------
-        token : str
-            What ``emit_token`` gave back.
-        importance : float, optional
-            0 to 1, 0.5 unless given; a token that is in the context already takes it.
-        pinned : bool
-            Chosen before all others, and never superseded by a newer token of its observer.
-
-        Raises
-        ------
-        BadInput
-            The importance is not between 0 and 1.
+        What is held back is in no log and no memory, but ``emit_token`` still returns its id, and one token of the
+        type "suppressed" tells how many there were: as soon as the bucket has an emission left again and somebody
+        emits, flushes or closes.
         """
-        with self._lock:
-            old = self._context.get(token)
-            if old is not None and importance is None and pinned <= old.pinned:
-                return True
-            held = old.held if old is not None else self._memory.get(token)
-            if held is None:
-                return False
-            if old is not None:
-                importance, pinned = old.importance if importance is None else importance, pinned or old.pinned
-            self._context.put(entry(token, held, importance, pinned=pinned))
-        if old is None:
-            _LOG.info("Observer token %s... added to reasoning context", token[_SHOWN])
-        return True
-
-    def remove_from_context(self, token: str) -> bool:
-        """Whether the token was in the context; it is not any more."""
-        with self._lock:
-            return self._context.remove(token)
-
-    def clear_context(self) -> None:
-        """Leave the context empty; the tokens stay remembered."""
-        with self._lock:
-            self._context.clear()
+        self._tell_suppressed()
+        self._limiter = None if limit is None else RateLimiter(limit, self._clock)
 
     @property
-    def context_tokens(self) -> tuple[str, ...]:
-        """The tokens of the context in the order in which they were added."""
-        with self._lock:
-            return tuple(found.token for found in self._context)
+    def tokens_suppressed(self) -> int:
+        """How many emissions the present limit has held back."""
+        limiter = self._limiter
+        return 0 if limiter is None else limiter.suppressed
 
-    def get_context_measurements(self) -> list[dict[str, Any]]:
-        """The measurements of the context, in order, as they were emitted.
+    def _admitted(self, limiter: RateLimiter, measurement: Mapping[str, Any], token: str) -> bool:
+        admitted, summaries = limiter.take(measurement, token)
+        if summaries:
+            self._tell(limiter, summaries)
+        if not admitted:
+            with self._lock:
+                self._times.append(self._clock())
+            tell_at_exit(self)
+        return admitted
 
-        NumPy values come back as plain ones; an array of more than 64 elements as the tag with its hash.
-        """
-        return [given(found.held.identity.body, found.held.identity.given_time) for found in self._snapshot()]
+    def _tell_suppressed(self) -> None:
+        limiter = self._limiter
+        if limiter is not None:
+            self._tell(limiter, limiter.drain())
 
-    def synthesize_context(self) -> dict[str, Any]:
-        """``empty``, ``summary`` (text), ``token_count``, ``measurement_types`` (type -> how many), ``reflexive``
-        (whether a token rests on one of its own observer), ``reflexive_tokens`` (how many do), ``pinned_tokens``,
-        ``current_tokens`` (how many no newer token of their observer supersedes) and ``displaced_tokens`` (how many
-        had to leave because the context was full).
-        """
-        with self._lock:
-            displaced = self._context.displaced
-        return {**prompt.summarise(self._snapshot()), "displaced_tokens": displaced}
-
-    def select_context(self, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
-        """What of the context is shown, as text and as facts, and why each other token is not.
-
-        The same tokens under the same budget and rules give the same text, whatever the order in which they were
-        added and whenever it is asked for (a floor apart); a token below the cut does not change it.
-        """
-        return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now())
-
-    def create_reasoning_prompt(self, budget: Budget | None = None, rules: Rules | None = None) -> str:
-        """The text of :meth:`select_context` for a language model; the same context gives the same bytes.
-
-        Every measurement is one quoted line of ASCII inside a fence that is longer than any run of its sign inside and
-        named after a hash of what it encloses, so that recalled text cannot end the quotation and pose as
-        instructions.
-        """
-        return self.select_context(budget, rules).text
-
-    def _snapshot(self) -> list[Entry]:
-        with self._lock:
-            return [found.at(self._memory.seen(found.token)) for found in self._context]
+    def _tell(self, limiter: RateLimiter, summaries: list[Summary]) -> None:
+        while summaries:
+            try:
+                self.emit_token(summaries[0])
+            except BaseException:
+                limiter.put_back(summaries)
+                raise
+            del summaries[0]
 
     # ---- figures -------------------------------------------------------------------------------------------------
 

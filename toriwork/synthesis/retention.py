@@ -1,0 +1,230 @@
+"""What a publish of the token log keeps, and the note that it leaves about all that was ever published.
+
+Whoever publishes gives new rows the number of their generation and notes its Merkle root; the oldest rows may go, and
+what went stays accounted for: how many rows, the roots over them, and where the chain of each writer stood.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toriwork.errors import BadInput
+from toriwork.synthesis.merkle import NO_HEAD, Fold, Generation, Tree
+
+if TYPE_CHECKING:
+    from toriwork.storage import Pass, Rows
+
+KEEP_ROWS = 1_000_000
+MANY_GENERATIONS = 512  #: noted one by one; of the older half of more every second one is then left out
+MANY_WRITERS = 256  #: whose chains can go on behind retired rows; those that came last
+_VERSION = 1
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the public file says about every row that was ever published into it."""
+
+    n_rows: int = 0  #: ever published
+    generations: tuple[Generation, ...] = ()  #: in order; older ones may be left out
+    n_retired: int = 0  #: rows that are no longer in the file
+    retired_head: bytes = NO_HEAD  #: over the generations that went as a whole
+    partly: int = 0  #: number of the generation whose first rows went
+    partly_tree: tuple[int, tuple[bytes, ...]] = (0, ())  #: over those rows: how many, roots of complete subtrees
+    writers: dict[str, tuple[int, str]] = field(default_factory=dict)  #: next sequence and last link of retired rows
+    n_forgotten: int = 0  #: writers of retired rows that are not named any more
+
+    @property
+    def last(self) -> Generation | None:
+        """The newest generation."""
+        return self.generations[-1] if self.generations else None
+
+    def retired(self) -> Fold:
+        """The rows that went, ready to be continued with those that are there."""
+        n_leaves, peaks = self.partly_tree
+        return Fold(self.retired_head, self.partly, Tree(n_leaves, peaks))
+
+    def to_json(self) -> str:
+        """Compact JSON text with sorted keys."""
+        n_leaves, peaks = self.partly_tree
+        value = {
+            "v": _VERSION,
+            "rows": self.n_rows,
+            "generations": [[g.number, g.n_rows, g.root.hex(), g.head.hex()] for g in self.generations],
+            "retired": {
+                "rows": self.n_retired,
+                "head": self.retired_head.hex(),
+                "partly": [self.partly, n_leaves, *(peak.hex() for peak in peaks)],
+                "writers": self.writers,
+                "forgotten": self.n_forgotten,
+            },
+        }
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Note:
+        """The note in a public file; "" is that of a new one.
+
+        Raises
+        ------
+        BadInput
+            It is no note of the token log, or one of a newer version.
+        """
+        if not text:
+            return cls()
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            if raw["v"] > _VERSION:
+                raise BadInput(f"the note of the token log has version {raw['v']}, this toriwork reads {_VERSION}")
+            went = raw["retired"]
+            partly, n_leaves, *peaks = went["partly"]
+            return cls(
+                n_rows=int(raw["rows"]),
+                generations=tuple(
+                    Generation(number, n_rows, bytes.fromhex(root), bytes.fromhex(head))
+                    for number, n_rows, root, head in raw["generations"]
+                ),
+                n_retired=int(went["rows"]),
+                retired_head=bytes.fromhex(went["head"]),
+                partly=int(partly),
+                partly_tree=(int(n_leaves), tuple(bytes.fromhex(peak) for peak in peaks)),
+                writers={writer: (int(after), str(link)) for writer, (after, link) in went["writers"].items()},
+                n_forgotten=int(went["forgotten"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"this is no note of a token log: {text:.80}") from error
+        except ValueError as error:  # BadInput is one
+            raise (
+                error if isinstance(error, BadInput) else BadInput(f"this is no note of a token log: {error}")
+            ) from error
+
+
+def leaves(batch: pa.RecordBatch) -> Iterator[bytes]:
+    """What the tree hashes of each row: row id, token and link, a line each. The last two stand for the rest of it."""
+    columns = (batch[name].to_pylist() for name in ("row_id", "token_id", "link"))
+    for row_id, token, link in zip(*columns, strict=True):
+        yield f"{row_id}\n{token}\n{link or ''}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRetention:
+    """The newest rows stay; what goes is noted.
+
+    Attributes
+    ----------
+    keep_rows : int
+        The file holds at most so many rows and those of its newest generation.
+    keep_days : float or None
+        Rows older than this go at the next publish. None: age does not matter.
+    anchor : callable or None
+        Gets the note of the present public file before the next one is made.
+    now_us : callable
+        Microseconds since 1970.
+    """
+
+    keep_rows: int = KEEP_ROWS
+    keep_days: float | None = None
+    anchor: Callable[[str], None] | None = None
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+
+    def __post_init__(self) -> None:
+        if self.keep_rows < 1 or (self.keep_days is not None and not self.keep_days > 0):
+            raise BadInput(
+                f"keep_rows and keep_days: positive numbers are wanted, given were {self.keep_rows}, {self.keep_days}"
+            )
+
+    def begin(self, rows: Rows, note: str) -> Pass:
+        """A pass over the rows of the next public file."""
+        if self.anchor is not None and note:
+            self.anchor(note)
+        before = Note.from_json(note)
+        too_many = max(0, before.n_rows - before.n_retired - self.keep_rows)
+        oldest_us = None if self.keep_days is None else self.now_us() - int(self.keep_days * _DAY_US)
+        return _LogPass(before, too_many, oldest_us)
+
+
+class _LogPass:
+    """One publish: rows of the file pass first, then the new ones, which have no generation yet."""
+
+    def __init__(self, before: Note, too_many: int, oldest_us: int | None) -> None:
+        self._before = before
+        self._too_many = too_many
+        self._oldest_us = oldest_us
+        self._retired = before.retired()
+        self._n_retired = 0
+        self._writers = dict(before.writers)
+        self._newest = before.last.number if before.last is not None else 0
+        self._fold = Fold(before.last.head if before.last is not None else NO_HEAD)
+
+    def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of a batch that stay; new ones with the number of their generation."""
+        numbers = batch["generation"]
+        if numbers.null_count == batch.num_rows:
+            return self._take(batch)
+        self._newest = max(self._newest, pc.max(numbers).as_py())
+        n_gone = self._n_to_go(batch)
+        if n_gone:
+            self._retire(batch.slice(0, n_gone))
+        return batch.slice(n_gone)
+
+    def _n_to_go(self, batch: pa.RecordBatch) -> int:
+        """How many rows at the front of a batch go; none behind the first that stays."""
+        n_gone: int = min(self._too_many, batch.num_rows)
+        if self._oldest_us is not None:
+            times = batch["timestamp"].cast(pa.int64()).to_pylist()
+            while n_gone < len(times) and times[n_gone] is not None and times[n_gone] < self._oldest_us:
+                n_gone += 1
+        if n_gone < batch.num_rows:
+            self._too_many, self._oldest_us = 0, None
+        else:
+            self._too_many = max(0, self._too_many - n_gone)
+        return n_gone
+
+    def _retire(self, batch: pa.RecordBatch) -> None:
+        self._n_retired += batch.num_rows
+        for number, row in zip(batch["generation"].to_pylist(), leaves(batch), strict=True):
+            self._retired.add(number or 0, row)
+        columns = (batch[name].to_pylist() for name in ("writer", "sequence", "link"))
+        for writer, sequence, link in zip(*columns, strict=True):
+            if writer is not None:
+                self._writers.pop(writer, None)  # those that came last stand last
+                self._writers[writer] = (sequence + 1, link or "")
+
+    def _take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        number = self._newest + 1
+        for row in leaves(batch):
+            self._fold.add(number, row)
+        at = batch.schema.get_field_index("generation")
+        return batch.set_column(at, batch.schema.field(at), pa.array([number] * batch.num_rows, pa.int64()))
+
+    def note(self) -> str:
+        """The note of the next public file."""
+        before, retired = self._before, self._retired
+        done = self._fold.close()
+        writers = list(self._writers.items())
+        return replace(
+            before,
+            n_rows=before.n_rows + (done.n_rows if done is not None else 0),
+            generations=_thinned((*before.generations, done) if done is not None else before.generations),
+            n_retired=before.n_retired + self._n_retired,
+            retired_head=retired.head,
+            partly=retired.number,
+            partly_tree=(retired.tree.n_leaves, tuple(retired.tree.peaks)),
+            writers=dict(writers[-MANY_WRITERS:]),
+            n_forgotten=before.n_forgotten + max(0, len(writers) - MANY_WRITERS),
+        ).to_json()
+
+
+def _thinned(generations: tuple[Generation, ...]) -> tuple[Generation, ...]:
+    """Generations, every second one of the older half left out when there are too many: heads bind all the same."""
+    if len(generations) <= MANY_GENERATIONS:
+        return generations
+    older = generations[: MANY_GENERATIONS // 2]
+    return (*older[1::2], *generations[MANY_GENERATIONS // 2 :])

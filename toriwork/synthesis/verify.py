@@ -1,0 +1,300 @@
+"""What the rows of a token log prove: bodies against tokens, links against writers, roots against generations.
+
+Works on the rows alone, wherever they come from: the open log, or a bare copy of its file. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from toriwork.errors import DamagedFile, NotFound
+from toriwork.synthesis.chain import FIRST_LINK
+from toriwork.synthesis.checkpoints import SUFFIX, Checkpoint, read_checkpoints
+from toriwork.synthesis.merkle import Generation
+from toriwork.synthesis.report import Finding, LogReport
+from toriwork.synthesis.retention import Note, leaves
+from toriwork.synthesis.rows import LogRow, bytes_of, contradiction, link_of, log_rows
+
+MANY_FINDINGS = 200  #: told one by one; the others are counted
+_STORE_FACTS = b"toriwork.store"
+
+
+def verify_rows(
+    table: pa.Table,
+    note: str = "",
+    checkpoints: Sequence[Checkpoint] = (),
+    pending: Iterable[pa.RecordBatch] = (),
+) -> LogReport:
+    """What a check of published rows, and of pending ones behind them, found.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The rows of the public file in its order.
+    note : str
+        The note in its footer, see :func:`read_note`.
+    checkpoints : sequence of Checkpoint
+        What was written down elsewhere about its generations.
+    pending : iterable of pyarrow.RecordBatch
+        Rows that are not in the public file.
+
+    Raises
+    ------
+    BadInput
+        The note or the table is none of a token log.
+    """
+    check = LogCheck(note, checkpoints)
+    for batch in table.to_batches():
+        check.published(batch)
+    for batch in pending:
+        check.pending(batch)
+    return check.finish()
+
+
+def verify_file(path: str | os.PathLike[str], checkpoints: str | os.PathLike[str] | None = None) -> LogReport:
+    """What a check of a bare copy of the public file found.
+
+    The checkpoints are taken from the file given, else from the one beside it with the ending ``.checkpoints``, if
+    there is one.
+
+    Raises
+    ------
+    NotFound, DamagedFile, BadInput
+        There is no such file; it is no Parquet file; it is no token log.
+    """
+    found = Path(path)
+    if not found.exists():
+        raise NotFound(f"{found}: there is no such file")
+    if checkpoints is not None and not Path(checkpoints).exists():
+        raise NotFound(f"{checkpoints}: there is no such file")
+    there = read_checkpoints(found.with_suffix(SUFFIX) if checkpoints is None else Path(checkpoints))
+    check = LogCheck(read_note(found), there)
+    try:
+        with pq.ParquetFile(found) as file:
+            for batch in file.iter_batches():
+                check.published(batch)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedFile(f"{found}: cannot be read: {error}") from error
+    return check.finish()
+
+
+def read_note(path: Path) -> str:
+    """The note in the footer of a public file; "" where there is none, as in a file that other software wrote."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        return str(json.loads(metadata.get(_STORE_FACTS, b"{}")).get("note", ""))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DamagedFile(f"{path}: its footer cannot be read: {error}") from error
+
+
+class _Gap(NamedTuple):
+    """Emissions of a writer that are not there."""
+
+    first: int
+    last: int
+    behind: int | None  #: generation of the row before the gap
+    before: int | None  #: generation of the row after it; None: not published yet
+
+    def reaches(self, generation: int) -> bool:
+        """Whether what is missing may have belonged to a generation."""
+        return (self.behind or 0) <= generation and (self.before is None or generation <= self.before)
+
+
+class _Writer:
+    """Where the chain of a writer stands, and which of its emissions have not come."""
+
+    def __init__(self, after: int, link: bytes | None) -> None:
+        self.after = after  #: sequence of the next one
+        self.link = link  #: of the one before it; None when that is not known
+        self.generation: int | None = 0  #: of the last row
+        self.missing: list[_Gap] = []
+
+    def found_late(self, sequence: int) -> bool:
+        """Whether an emission that was missing has come after all."""
+        for at, gap in enumerate(self.missing):
+            if gap.first <= sequence <= gap.last:
+                parts = (gap._replace(last=sequence - 1), gap._replace(first=sequence + 1))
+                self.missing[at : at + 1] = [part for part in parts if part.first <= part.last]
+                return True
+        return False
+
+
+class LogCheck:
+    """A check that rows are handed to, batch by batch in the order of the file; memory grows with the writers only."""
+
+    def __init__(self, note: str, checkpoints: Sequence[Checkpoint] = ()) -> None:
+        self._note = Note.from_json(note)
+        self._checkpoints = checkpoints
+        self._noted = {generation.number: generation for generation in self._note.generations}
+        self._fold = self._note.retired()
+        self._writers = {writer: _Writer(after, bytes_of(link)) for writer, (after, link) in self._note.writers.items()}
+        self._findings: list[Finding] = []
+        self._n_more = 0
+        self._heads: dict[int, str] = {}  #: as the rows themselves give them
+        self._n_published = self._n_pending = self._n_unchained = self._n_unanchored_starts = 0
+        self._short: list[int] = []  #: generations that lack rows
+
+    # ---- rows ----------------------------------------------------------------------------------------------------
+
+    def published(self, batch: pa.RecordBatch) -> None:
+        """Check rows of the public file."""
+        for row, bytes_of_leaf in zip(log_rows(batch), leaves(batch), strict=True):
+            self._n_published += 1
+            self._look_at(row)
+            done = self._fold.add(row.generation or 0, bytes_of_leaf)
+            if done is not None:
+                self._compare(done)
+
+    def pending(self, batch: pa.RecordBatch) -> None:
+        """Check rows that are not published yet; they continue the chains of those that are."""
+        for row in log_rows(batch):
+            self._n_pending += 1
+            self._look_at(row)
+
+    def _look_at(self, row: LogRow) -> None:
+        why = contradiction(row)
+        if why:
+            self._find(row.generation, "edited", f"row {row.row_id}, token {(row.token_id or '')[:15]}: {why}")
+        if row.writer is None or row.sequence is None:
+            self._n_unchained += 1
+            return
+        writer = self._writers.get(row.writer)
+        if writer is None:
+            writer = self._writers[row.writer] = self._begin(row)
+        if row.sequence < writer.after:
+            late = writer.found_late(row.sequence)
+            kind, what = ("reordered", "stands behind later ones") if late else ("repeated", "is there twice")
+            self._find(row.generation, kind, f"emission {row.sequence} of writer {row.writer} {what}")
+            return
+        if row.sequence > writer.after:
+            writer.missing.append(_Gap(writer.after, row.sequence - 1, writer.generation, row.generation))
+        elif writer.link is not None and not why and row.link != link_of(row, writer.link):
+            which = f"emission {row.sequence} of writer {row.writer}"
+            self._find(row.generation, "edited", f"{which} does not follow from the one before it")
+        writer.after, writer.link, writer.generation = row.sequence + 1, bytes_of(row.link), row.generation
+
+    def _begin(self, row: LogRow) -> _Writer:
+        if row.sequence and self._note.n_forgotten:
+            self._n_unanchored_starts += 1
+            return _Writer(row.sequence, None)
+        return _Writer(0, FIRST_LINK)
+
+    # ---- generations ---------------------------------------------------------------------------------------------
+
+    def _compare(self, done: Generation) -> None:
+        """A generation as its rows give it with what was noted of it."""
+        noted = self._noted.get(done.number)
+        self._heads[done.number] = done.head.hex()
+        last = self._note.last
+        if noted is None:
+            unknown = last is None or done.number > last.number or not done.number
+            if unknown and (done.number or self._noted):  # rows of a time without generations are only that
+                self._find(done.number or None, "foreign", f"{done.n_rows} rows that no note speaks of")
+            return
+        if done.n_rows > noted.n_rows:
+            self._find(done.number, "foreign", f"{done.n_rows - noted.n_rows} rows more than were published")
+        elif done.n_rows < noted.n_rows:
+            self._short.append(done.number)
+            gaps = (gap for writer in self._writers.values() for gap in writer.missing)
+            cut = noted == last and not any(gap.reaches(done.number) for gap in gaps)
+            text = f"{noted.n_rows - done.n_rows} of {noted.n_rows} rows are not there"
+            self._find(done.number, "truncated" if cut else "missing", text)
+        elif done.root != noted.root:
+            self._find(done.number, "edited", "its rows are not those that were published, or not in their order")
+        elif done.head != noted.head:
+            self._find(done.number, "edited", "a generation before it, which is not noted by itself, was changed")
+        self._fold.head = noted.head  # so that what follows is judged by itself
+
+    def _compare_last(self) -> None:
+        done = self._fold.close()
+        if done is not None:
+            self._compare(done)
+        seen = set(self._heads)
+        first = self._note.partly
+        gone = [g for g in self._note.generations if g.number not in seen and g.number > first]
+        newest = max(seen, default=0)
+        for generation in gone:
+            self._short.append(generation.number)
+            kind = "truncated" if generation.number > newest else "missing"
+            self._find(generation.number, kind, f"all {generation.n_rows} rows are gone")
+
+    def _compare_checkpoints(self) -> None:
+        last = self._note.last
+        newest = last.number if last is not None else 0
+        for checkpoint in self._checkpoints:
+            number = checkpoint.generation
+            if number > newest:
+                self._find(
+                    number,
+                    "truncated",
+                    f"a checkpoint was written at {checkpoint.n_rows} rows; the file ends with generation {newest} at "
+                    f"{self._note.n_rows} rows",
+                )
+                continue
+            noted = self._noted.get(number)
+            head = noted.head.hex() if noted is not None else self._heads.get(number)
+            if head is not None and head != checkpoint.head:
+                self._find(number, "rewritten", "the file says something else of it than the checkpoint did")
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def finish(self, files: Iterable[str] = ()) -> LogReport:
+        """The report; ``files`` are sentences that the store has to add about its files."""
+        self._compare_last()
+        for name, writer in self._writers.items():
+            for gap in writer.missing:
+                number = next((number for number in self._short if gap.reaches(number)), gap.before)
+                which = f"emissions {gap.first} to {gap.last}" if gap.first < gap.last else f"emission {gap.first}"
+                self._find(number, "missing", f"{which} of writer {name}: taken out, or never reached the disk")
+        self._compare_checkpoints()
+        for text in files:
+            self._find(None, "file", text)
+        note = self._note
+        return LogReport(
+            n_rows=self._n_published + self._n_pending,
+            n_unpublished=self._n_pending,
+            n_retired=note.n_retired,
+            generation=note.last.number if note.last is not None else 0,
+            head=note.last.head.hex() if note.last is not None else "",
+            findings=tuple(sorted(self._findings, key=lambda finding: finding.generation or 0)),
+            n_more=self._n_more,
+            proven=() if self._findings else self._proven(),
+            not_proven=tuple(self._not_proven()),
+        )
+
+    def _proven(self) -> tuple[str, ...]:
+        found = ["every body belongs to its token; no emission was edited, moved or taken out between two others"]
+        if self._note.last is not None:
+            found.append("every generation has the rows that were published, in their order")
+        if self._checkpoints:
+            newest = max(checkpoint.generation for checkpoint in self._checkpoints)
+            found.append(f"nothing was cut off up to generation {newest}, of which there is a checkpoint")
+        return tuple(found)
+
+    def _not_proven(self) -> Iterator[str]:
+        newest = max((checkpoint.generation for checkpoint in self._checkpoints), default=0)
+        last = self._note.last
+        if last is not None and last.number > newest:
+            yield f"that nothing was cut off behind generation {newest}: there is no later checkpoint"
+        if self._n_pending:
+            yield f"that {self._n_pending:,} unpublished rows are all: until then the end of a chain can be cut"
+        if self._note.n_retired:
+            yield f"what {self._note.n_retired:,} retired rows said: only their roots and counts are kept"
+        if self._n_unchained:
+            yield f"the order of {self._n_unchained:,} rows without a link"
+        if self._n_unanchored_starts:
+            yield f"where {self._n_unanchored_starts:,} writers were before: rows of theirs were retired long ago"
+        yield "anything against somebody who rewrote file and checkpoints; keep a head elsewhere"
+
+    def _find(self, generation: int | None, kind: str, text: str) -> None:
+        if len(self._findings) < MANY_FINDINGS:
+            self._findings.append(Finding(generation, kind, text))
+        else:
+            self._n_more += 1
