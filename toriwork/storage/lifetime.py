@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - pyarrow loads pandas, which loads this: too late at the end of a process
 import logging
 import os
 import weakref
