@@ -7,6 +7,7 @@ from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
 from toriwork.synthesis.identity import token_id
 from toriwork.synthesis.observer import Monitor, ObserverSynthesis
+from toriwork.synthesis.rate import RateLimit
 from toriwork.synthesis.selection import Rules
 from toriwork.synthesis.shared import (
     emit_token,
@@ -21,6 +22,7 @@ __all__ = [
     "Monitor",
     "ObserverSynthesis",
     "Omission",
+    "RateLimit",
     "Reason",
     "Rules",
     "Selection",

@@ -15,6 +15,7 @@ from toriwork.errors import BadInput, NotFound
 from toriwork.synthesis.context import Members
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
 from toriwork.synthesis.keeper import ContextKeeper
+from toriwork.synthesis.limited import Limited
 from toriwork.synthesis.memory import TokenMemory
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Monitor(Protocol):
 _M = TypeVar("_M", bound=Monitor)
 
 
-class ObserverSynthesis(ContextKeeper):
+class ObserverSynthesis(ContextKeeper, Limited):
     """Tokens of what was measured, and the context made of some of them; safe to use from several threads.
 
     Parameters
@@ -84,7 +85,7 @@ class ObserverSynthesis(ContextKeeper):
         self._memory = TokenMemory(max_tokens, now)
         self._context = Members(max_tokens)
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
-        self._limiter: RateLimiter | None = None
+        self._limiter = None
         self._emitted = 0
         self._loops = 0
         _ALL.add(self)
@@ -186,48 +187,6 @@ class ObserverSynthesis(ContextKeeper):
                 raise NotFound(f"{token!r}: no such token in memory")
             return self._memory.unresolved(held.identity.refs)
 
-    # ---- the limit -----------------------------------------------------------------------------------------------
-
-    def limit_rate(self, limit: RateLimit | None) -> None:
-        """Hold back what any source emits of any type beyond a limit, from now on; None: nothing any more.
-
-        What is held back is in no log and no memory, but ``emit_token`` still returns its id, and one token of the
-        type "suppressed" tells how many there were: as soon as the bucket has an emission left again and somebody
-        emits, flushes or closes.
-        """
-        self._tell_suppressed()
-        self._limiter = None if limit is None else RateLimiter(limit, self._clock)
-
-    @property
-    def tokens_suppressed(self) -> int:
-        """How many emissions the present limit has held back."""
-        limiter = self._limiter
-        return 0 if limiter is None else limiter.suppressed
-
-    def _admitted(self, limiter: RateLimiter, measurement: Mapping[str, Any], token: str) -> bool:
-        admitted, summaries = limiter.take(measurement, token)
-        if summaries:
-            self._tell(limiter, summaries)
-        if not admitted:
-            with self._lock:
-                self._times.append(self._clock())
-            tell_at_exit(self)
-        return admitted
-
-    def _tell_suppressed(self) -> None:
-        limiter = self._limiter
-        if limiter is not None:
-            self._tell(limiter, limiter.drain())
-
-    def _tell(self, limiter: RateLimiter, summaries: list[Summary]) -> None:
-        while summaries:
-            try:
-                self.emit_token(summaries[0])
-            except BaseException:
-                limiter.put_back(summaries)
-                raise
-            del summaries[0]
-
     # ---- figures -------------------------------------------------------------------------------------------------
 
     @property
@@ -272,14 +231,19 @@ class ObserverSynthesis(ContextKeeper):
     # ---- the frame -----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Return when every emission before survives a power cut."""
+        """Return when every emission before survives a power cut; what the rate limit held back is told first."""
+        self.tell_suppressed()
         with self._lock:
             log = self._log
         if log is not None:
             log.flush()
 
     def close(self) -> None:
-        """Give up the log; memory and context stay. The next emission opens it again."""
+        """Give up the log; memory and context stay. The next emission opens it again.
+
+        What the rate limit held back is told first.
+        """
+        self.tell_suppressed()
         with self._lock:
             log, self._log = self._log, None
         if log is not None:
@@ -288,6 +252,8 @@ class ObserverSynthesis(ContextKeeper):
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds; the log takes a journal of its own."""
         self._lock = threading.Lock()
+        if self._limiter is not None:
+            self._limiter.after_fork()
 
     def __repr__(self) -> str:
         where = "" if self._path is None else f", path={str(self._path)!r}"
