@@ -108,7 +108,7 @@ class Lab:
             self.check()
         except DurabilityError as error:  # from now on this handle refuses; its user saves error.rows and goes on
             assert error.rows  # noqa: PT017 - most variants raise, some rightly do not
-            self.files.hook = None
+            self.files.cut_at = self.files.hook = None
             self.tables = [table for table in self.tables if not refuses(table)]
         except OSError as error:
             assert isinstance(self.files.hook, Trouble), error  # noqa: PT017 - most variants raise, some rightly do not
