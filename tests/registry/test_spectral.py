@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from toriwork.errors import BadInput
 from toriwork.registry import SpectralDB, SpectralSignature, TorusRegistry
-from toriwork.registry.spectral import magnitudes, spectral_distance
+from toriwork.registry.spectral import magnitudes, spectral_distance, spectral_distances
 
 
 @pytest.fixture
@@ -43,6 +44,48 @@ def test_the_distance_is_that_of_the_slow_twin(one, other):
     found = spectral_distance(magnitudes(one), magnitudes(other))
     assert found == pytest.approx(naive_distance(one, other), abs=1e-12)
     assert found == spectral_distance(magnitudes(other), magnitudes(one))
+
+
+@given(spectra, st.lists(spectra, max_size=12))
+def test_many_distances_at_once_are_those_of_each_pair_to_the_bit(one, others):
+    held = [magnitudes(other) for other in others]
+    found = spectral_distances(magnitudes(one), held)
+    assert found.tolist() == [spectral_distance(magnitudes(one), other) for other in held]
+
+
+@given(spectra, spectra, st.randoms(use_true_random=False), st.floats(1e-3, 1e3))
+def test_the_order_of_eigenvalues_says_nothing_and_distances_scale_with_them(one, other, chance, factor):
+    shuffled = np.array(chance.sample(list(one), len(one)), dtype=one.dtype)
+    near = spectral_distance(magnitudes(one), magnitudes(other))
+    assert spectral_distance(magnitudes(shuffled), magnitudes(other)) == near
+    scaled = spectral_distance(magnitudes(one * factor), magnitudes(other * factor))
+    assert scaled == pytest.approx(near * factor, rel=1e-9, abs=1e-9)
+
+
+def test_padding_breaks_the_triangle_inequality():
+    one, between, other = (magnitudes(values) for values in ([1.0], [1.0, 0.0, 0.0, 0.0], [2.0, 1.0, 1.0, 1.0]))
+    assert spectral_distance(one, between) == 0.0
+    assert spectral_distance(one, other) == spectral_distance(between, other) == 1.0
+    far = magnitudes([3.0])
+    assert spectral_distance(far, one) > spectral_distance(far, between) + spectral_distance(between, one)
+
+
+def test_the_nearest_of_ten_thousand_is_that_of_the_slow_twin(registry):
+    rng = np.random.default_rng(7)
+    stored = [np.round(rng.normal(size=size), 4) for size in rng.integers(1, 9, 10_000)]
+    held = SpectralDB(registry=registry)
+    registry.record_shapes(stored, metadata={"spectral_stream": held.stream, "signature": {}})
+    held = SpectralDB(registry=registry)
+    assert len(held) == 10_000
+    for query in (rng.normal(size=size) for size in (1, 5, 12)):
+        nearest = min(naive_distance(query, other) for other in stored)
+        assert held.distance(query, top_k=10_000) == pytest.approx(nearest, abs=1e-12)
+
+
+def test_magnitudes_beyond_floating_point_are_refused_and_large_ones_are_not():
+    with pytest.raises(BadInput, match="beyond float64"):
+        magnitudes([1.0, 1.5e308 + 1.5e308j])
+    assert spectral_distance(magnitudes([1.7e308, 1.7e308]), magnitudes([0.0])) == math.inf
 
 
 def test_padding_is_at_the_small_end():
@@ -131,6 +174,37 @@ def test_a_signature_is_recorded_with_what_it_knows(registry):
         "signature": {"timestamp": "2026-01-01T00:00:00+00:00", "hash_id": "mine", "gaps": [0.02]},
     }
     np.testing.assert_array_equal(registry.vertices(shape_id), [0.05, 0.03])
+
+
+def test_notes_are_found_again_whatever_the_bounds_hold(registry):
+    spectra, other = SpectralDB(1, registry=registry), SpectralDB(registry=registry, stream="other")
+    for number in range(4):
+        spectra.add([float(number)], notes={"mine": {"number": number}})
+        other.add([9.0], notes={"mine": "of another stream"})
+    spectra.add([5.0])
+    assert spectra.notes("mine", 3) == [{"number": 1}, {"number": 2}, {"number": 3}]
+    assert SpectralDB(registry=registry).notes("mine", 10)[0] == {"number": 0}
+    assert spectra.notes("number", 10) == []
+
+
+def test_notes_cannot_change_the_stream_and_bad_ones_record_nothing(registry):
+    spectra = SpectralDB(registry=registry)
+    spectra.add([1.0], notes={"spectral_stream": "stolen"})
+    assert SpectralDB(registry=registry).distance([1.0]) == 0.0
+    with pytest.raises(BadInput, match="bad"):
+        spectra.add([2.0], notes={"bad": object()})
+    assert len(spectra) == len(registry) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_that_finds_the_lock_taken_can_add_all_the_same(registry):
+    spectra = SpectralDB(registry=registry)
+    with spectra._lock:
+        child = os.fork()
+        if child == 0:
+            spectra.add([1.0])
+            os._exit(0 if spectra.distance([1.0]) == 0.0 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_what_a_signature_holds_is_its_own():

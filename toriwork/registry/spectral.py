@@ -10,12 +10,15 @@ import datetime as dt
 import json
 import logging
 import math
+import os
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,9 @@ from toriwork.registry.shared import get_torus_registry
 _LOG = logging.getLogger("toriwork.registry")
 STREAM_KEY = "spectral_stream"
 _COLUMNS = ("row_id", "metadata", "vertices", "vertices_dtype", "vertices_shape")
+_BLOCK_NUMBERS = 2**18  # how many magnitudes are compared at once: 2 MB, whatever is held
+
+_ALL: weakref.WeakSet[SpectralDB] = weakref.WeakSet()
 
 
 def check_spectrum(eigenvalues: ArrayLike, name: str = "eigenvalues") -> NDArray[Any]:
@@ -89,8 +95,19 @@ class SpectralSignature:
 
 
 def magnitudes(eigenvalues: ArrayLike) -> NDArray[np.float64]:
-    """|λ| of a spectrum, largest first: (n_modes,) float64."""
-    return np.ascontiguousarray(-np.sort(-np.abs(check_spectrum(eigenvalues))), dtype=np.float64)
+    """|λ| of a spectrum, largest first: (n_modes,) float64.
+
+    Raises
+    ------
+    BadInput
+        See :func:`check_spectrum`; or a complex number is finite but its magnitude is not.
+    """
+    spectrum = check_spectrum(eigenvalues)
+    with np.errstate(over="ignore"):
+        sizes = np.ascontiguousarray(-np.sort(-np.abs(spectrum)), dtype=np.float64)
+    if not np.isfinite(sizes).all():
+        raise BadInput(f"eigenvalues: a magnitude is beyond float64: {spectrum[np.argmax(np.abs(spectrum.real))]}")
+    return sizes
 
 
 def spectral_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
@@ -103,7 +120,35 @@ def spectral_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> f
     if not len(one):
         return 0.0
     common = len(other)
-    return float((np.abs(one[:common] - other).sum() + one[common:].sum()) / len(one))
+    with np.errstate(over="ignore"):  # the sum of magnitudes near the end of float64 is inf
+        return float((np.abs(one[:common] - other).sum() + one[common:].sum()) / len(one))
+
+
+def spectral_distances(wanted: NDArray[np.float64], held: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """:func:`spectral_distance` of one descending spectrum to each of many: (n_held,) float64, the same bits.
+
+    Spectra of one length are compared together; each number depends on its own pair alone.
+    """
+    found = np.zeros(len(held))
+    by_length: dict[int, list[int]] = {}
+    for index, spectrum in enumerate(held):
+        by_length.setdefault(len(spectrum), []).append(index)
+    for length, indices in by_length.items():
+        size = max(length, len(wanted))
+        step = max(1, _BLOCK_NUMBERS // max(size, 1))
+        for start in range(0, len(indices) if size else 0, step):
+            picked = indices[start : start + step]
+            block = np.concatenate([held[index] for index in picked]).reshape(len(picked), length)
+            found[picked] = _summed_differences(wanted, block) / size
+    return found
+
+
+def _summed_differences(wanted: NDArray[np.float64], block: NDArray[np.float64]) -> NDArray[np.float64]:
+    common = min(len(wanted), block.shape[1])
+    with np.errstate(over="ignore"):
+        shared: NDArray[np.float64] = np.abs(block[:, :common] - wanted[:common]).sum(axis=1)
+        shared += block[:, common:].sum(axis=1) if common < block.shape[1] else wanted[common:].sum()
+        return shared
 
 
 class SpectralDB:
@@ -148,23 +193,27 @@ class SpectralDB:
         self._bytes = 0
         for spectrum in self._recorded():
             self._hold(spectrum)
+        _ALL.add(self)
         _LOG.info("SpectralDB loaded %d spectra of stream %s from %s", len(self._held), stream, self.registry.path)
 
-    def add(self, signature: SpectralSignature | ArrayLike) -> str:
+    def add(self, signature: SpectralSignature | ArrayLike, notes: Mapping[str, Any] | None = None) -> str:
         """The shape id of a spectrum, which is recorded in the registry and answered from as from now on.
 
         Parameters
         ----------
         signature : SpectralSignature or array_like of shape (n_modes,)
+        notes : mapping, optional
+            More keys for the row's metadata; :meth:`notes` finds them again.
 
         Raises
         ------
         BadInput
-            See :class:`SpectralSignature`.
+            See :class:`SpectralSignature`; or the notes have no JSON form. Nothing was recorded.
         """
         if not isinstance(signature, SpectralSignature):
             signature = _signature(signature)
         metadata = {
+            **(notes or {}),
             STREAM_KEY: self.stream,
             "signature": {
                 "timestamp": _time(signature.timestamp),
@@ -196,14 +245,25 @@ class SpectralDB:
             See :func:`spectral_distance`; >= 0, in the unit of the eigenvalues.
         """
         wanted = magnitudes(eigenvalues)
-        return min((spectral_distance(wanted, held) for held in self.last(top_k)), default=math.inf)
+        held = self.last(top_k)
+        return float(spectral_distances(wanted, held).min()) if held else math.inf
 
     def last(self, n: int) -> list[NDArray[np.float64]]:
         """The magnitudes of the newest ``n`` spectra, newest first, each descending."""
         if n < 1:
             raise BadInput(f"top_k: a number >= 1 is wanted, given was {n}")
         with self._lock:
-            return [self._held[-k] for k in range(1, min(n, len(self._held)) + 1)]
+            return list(islice(reversed(self._held), n))
+
+    def notes(self, key: str, n: int) -> list[Any]:
+        """What :meth:`add` was given under a key of the notes, of the newest ``n`` spectra that have it, oldest first.
+
+        Read from the registry: the bounds of what is held do not limit it.
+        """
+        where = self._mine() & pc.match_substring(pc.field("metadata"), json.dumps(key) + ":")
+        rows = self.registry.scan(["row_id", "metadata"], where).read_all().sort_by([("row_id", "descending")])
+        metadata = (json.loads(text) for text in rows["metadata"].slice(0, n).to_pylist())
+        return [found[key] for found in metadata if found.get(STREAM_KEY) == self.stream and key in found][::-1]
 
     def get_statistics(self) -> dict[str, Any]:
         """``entries`` and ``size_mb`` that are held, ``max_entries``, ``max_size_mb``, ``stream``."""
@@ -231,13 +291,21 @@ class SpectralDB:
 
     def _recorded(self) -> list[NDArray[np.float64]]:
         """The magnitudes of the newest spectra of the stream, oldest first; sizes are read before vertices are."""
-        mine = json.dumps({STREAM_KEY: self.stream}, separators=(",", ":"))[1:-1]
-        where = pc.match_substring(pc.field("metadata"), mine)
+        where = self._mine()
         oldest = self._oldest_within_bounds(self.registry.scan(["row_id", "vertices_shape"], where).read_all())
         if oldest is None:
             return []
         rows = self.registry.scan(_COLUMNS, where & (pc.field("row_id") >= oldest)).read_all().sort_by("row_id")
         return [spectrum for index in range(rows.num_rows) if (spectrum := self._spectrum(rows, index)) is not None]
+
+    def _mine(self) -> Any:
+        """The rows whose metadata may be of this stream: a text that nested keys may hold too."""
+        mine = json.dumps({STREAM_KEY: self.stream}, separators=(",", ":"))[1:-1]
+        return pc.match_substring(pc.field("metadata"), mine)
+
+    def after_fork(self) -> None:
+        """In a child: a lock that no vanished thread holds."""
+        self._lock = threading.Lock()
 
     def _oldest_within_bounds(self, sizes: pa.Table) -> str | None:
         """The row id from which on everything can be held; None when that is nothing."""
@@ -267,3 +335,12 @@ def _signature(eigenvalues: ArrayLike) -> SpectralSignature:
 
 def _time(timestamp: Any) -> Any:
     return timestamp.isoformat() if isinstance(timestamp, dt.date) else timestamp
+
+
+def _after_fork() -> None:
+    for spectra in list(_ALL):
+        spectra.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
