@@ -38,6 +38,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
+_JOINED_BYTES = 4096
 
 
 class FileStat(NamedTuple):

@@ -16,7 +16,8 @@ FIRST_LINK = bytes(LINK_BYTES)  #: what the first emission of a writer is linked
 # layout, token digest, writer, sequence, microseconds since 1970, bytes of the given time (-1: none), of the body
 HEAD = struct.Struct("<B20s8sQqiI")
 _WRITER_BYTES = 8
-_PERSON = b"toriwork.chain.1"
+_hash = blake2b(digest_size=LINK_BYTES, person=b"toriwork.chain.1").copy  # a copy costs less than a new one
+_pack = HEAD.pack
 
 
 class Emission(NamedTuple):
@@ -33,29 +34,32 @@ class Emission(NamedTuple):
         """The link of this emission behind another: BLAKE2b-160 of that link, this head and the given time."""
         given = self.given_time or b""
         n_given = -1 if self.given_time is None else len(given)
-        return _link(before, HEAD.pack(LAYOUT, *self[:4], n_given, self.n_body), given)
+        link = _hash()
+        link.update(before + HEAD.pack(LAYOUT, *self[:4], n_given, self.n_body) + given)
+        return link.digest()
 
 
 class Chain:
     """Where a writer's chain stands; not locked, its owner is."""
 
-    def __init__(self) -> None:
+    __slots__ = ("forks", "link", "sequence", "writer")
+
+    def __init__(self, forks: int = 0) -> None:
+        self.forks = forks  #: of the process that the writer belongs to
         self.writer = secrets.token_bytes(_WRITER_BYTES)
         self.sequence = 0  #: of the next emission
         self.link = FIRST_LINK
 
     def pack(self, digest: bytes, time_us: int, given_time: bytes | None, body: bytes) -> tuple[bytes, bytes]:
-        """The next emission as the payload of a frame, and its link; nothing has moved yet."""
-        given, n_given = (b"", -1) if given_time is None else (given_time, len(given_time))
-        head = HEAD.pack(LAYOUT, digest, self.writer, self.sequence, time_us, n_given, len(body))
-        link = _link(self.link, head, given)
-        return head + link + given + body, link
-
-    def move(self, link: bytes) -> None:
-        """Take note that the emission with this link was appended."""
-        self.link = link
-        self.sequence += 1
-
-
-def _link(before: bytes, head: bytes, given_time: bytes) -> bytes:
-    return blake2b(before + head + given_time, digest_size=LINK_BYTES, person=_PERSON).digest()
+        """The next emission as the payload of a frame, and its link; its owner takes note of both behind it."""
+        # written out, not by calls: every emission comes through here
+        link = _hash()
+        if given_time is None:
+            head = _pack(LAYOUT, digest, self.writer, self.sequence, time_us, -1, len(body))
+            link.update(self.link + head)
+            found = link.digest()
+            return head + found + body, found
+        head = _pack(LAYOUT, digest, self.writer, self.sequence, time_us, len(given_time), len(body))
+        link.update(self.link + head + given_time)
+        found = link.digest()
+        return head + found + given_time + body, found

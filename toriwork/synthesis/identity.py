@@ -21,8 +21,8 @@ from toriwork.synthesis.canonical import (
 )
 
 PREFIX = "t1:"
-_PERSON = b"toriwork.token.1"
-_DIGEST_BYTES = 20
+_new = tuple.__new__
+_hash = blake2b(digest_size=20, person=b"toriwork.token.1").copy  # a copy costs less than a new one
 _NAMED = ("type", "source", "subject")
 _APART = frozenset({*_NAMED, "timestamp", "refs", "references"})  # everything else is what was measured
 _MANY_KEYS = 64  # measurements with more are rare, and their keys mostly vary
@@ -81,7 +81,7 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
     BadInput
         It is no mapping, its references are no texts, or something in it has no JSON form; the message names the key.
     """
-    if not isinstance(measurement, Mapping):
+    if type(measurement) is not dict and not isinstance(measurement, Mapping):  # the first is quicker to ask
         raise BadInput(f"measurement: a mapping is wanted, given was {type(measurement).__name__}")
     keys = tuple(measurement)
     shape = _shapes.get(keys) or _keep_shape(keys)
@@ -98,7 +98,10 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
         canonical({key: value for key, value in measurement.items() if key != "timestamp"})  # says where
         raise
     time = measurement["timestamp"] if shape.timed else None
-    return Identity(body, digest_of(body), refs, None if time is None else _time_text(time))
+    found = _hash()
+    found.update(body)
+    # what Identity(...) does, at half the cost: every emission comes through here
+    return _new(Identity, (body, found.digest(), refs, None if time is None else _time_text(time)))
 
 
 class _Shape(NamedTuple):
@@ -147,7 +150,9 @@ def _references(measurement: Mapping[str, Any]) -> tuple[str, ...]:
 
 def digest_of(body: bytes) -> bytes:
     """The 20 bytes that a token's hex digits show."""
-    return blake2b(body, digest_size=_DIGEST_BYTES, person=_PERSON).digest()
+    found = _hash()
+    found.update(body)
+    return found.digest()
 
 
 def parse(body: bytes) -> Core:

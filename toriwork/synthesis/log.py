@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from toriwork.storage.frames import Address
 
 _LOG = logging.getLogger("toriwork.synthesis")
+_now_ns = time.time_ns
+_forks = 0  #: that lie between this process and the one that loaded the module
 
 SCHEMA = pa.schema(
     [
@@ -164,7 +166,6 @@ class TokenLog:
         self._table = ParquetTable(base, token_spec(retention), read_only=read_only)
         self._append = self._table.append
         self._chain: Chain | None = None
-        self._pid = os.getpid()
         self._read_only = read_only
 
     @property
@@ -184,13 +185,13 @@ class TokenLog:
         """
         chain = self._chain
         self._chain = None
-        if chain is None or self._pid != os.getpid():  # the parent of a fork goes on with the chain that we inherited
-            chain = Chain()
-            self._pid = os.getpid()
+        if chain is None or chain.forks != _forks:  # the parent of a fork goes on with the chain that we inherited
+            chain = Chain(_forks)
         given = None if given_time is None else given_time.encode("utf-8", "backslashreplace")
-        payload, link = chain.pack(digest, time.time_ns() // 1000, given, body)
+        payload, link = chain.pack(digest, _now_ns() // 1000, given, body)
         self._append(payload)
-        chain.move(link)
+        chain.link = link
+        chain.sequence += 1
         self._chain = chain
 
     def rows(self) -> pa.Table:
@@ -266,3 +267,12 @@ def _anchor(checkpoints: Path, note: str) -> None:
             add_checkpoint(checkpoints, new)
     except OSError as error:
         _LOG.warning("%s: no checkpoint was written: %s", checkpoints, error)
+
+
+def _after_fork() -> None:
+    global _forks  # noqa: PLW0603 - asked at every emission: an attribute of a module costs less than a system call
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
