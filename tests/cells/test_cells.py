@@ -19,7 +19,7 @@ from tests.cells.clouds import circle, line, sphere, two_circles
 from toriwork.cells import TorusCells, betti0_1, get_torus_cells
 from toriwork.errors import BadInput
 from toriwork.registry import TorusRegistry, get_torus_registry
-from toriwork.topology import available_engines, estimate_betti
+from toriwork.topology import available_engines, estimate_betti, persistence
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN = float("nan")
@@ -154,6 +154,8 @@ def test_what_is_refused_leaves_nothing(cells, registry, call):
 def test_a_loop_in_a_band_is_protected(cells, registry):
     cells.betti_update("ring", circle(), "global")
     shape_id = registry.df["shape_id"].iloc[0]
+    diagram = persistence(circle())
+    bar = diagram.in_dimension(1)[diagram.persistence(1).argmax()].tolist()
     expected = {
         "ring": {
             "shape_id": shape_id,
@@ -161,6 +163,10 @@ def test_a_loop_in_a_band_is_protected(cells, registry):
             "braid_id": f"braid_{shape_id}",
             "protection_level": "medium",
             "coherence_band": "global",
+            "protection_radius": pytest.approx((bar[1] - bar[0]) / 4),
+            "reference_shape_id": shape_id,
+            "classes": [[1, *bar]],
+            "certified_by": None,
         }
     }
     assert cells.get_protected_ideas() == again(cells) == expected
@@ -199,7 +205,7 @@ def test_what_ends_a_protection(cells, cloud, band, status):
     cells.betti_update("x", circle(), "global")
     cells.betti_update("x", cloud, band)
     assert cells.get_protected_ideas() == again(cells) == {}
-    assert [row["status"] for row in cells.idea_history("x")] == ["protected", status]
+    assert [row["status"] for row in cells.history("x")] == ["protected", status]
 
 
 @pytest.mark.parametrize("undecided", [[0.1, 0.2], np.array([1j])])
@@ -231,7 +237,7 @@ def test_tunnelling_moves_a_protected_idea(cells):
     assert cells.tunnel_idea("x", "local") is True
     assert again(cells) == {}
     assert cells.tunnel_idea("x", "global") is False
-    history = cells.idea_history("x")
+    history = cells.history("x")
     assert [(row["status"], row["previous_band"], row["coherence_band"]) for row in history] == [
         ("protected", None, "global"),
         ("protected", "global", "critical"),
@@ -263,8 +269,9 @@ def test_another_handle_is_seen(cells, registry):
 def test_the_file_has_plain_columns(cells):
     cells.betti_update("x", circle(), "global")
     cells._ideas._table.flush(publish=True)
-    row = pd.read_parquet(cells.path).iloc[0]
+    cloud, row = (row for _, row in pd.read_parquet(cells.path).iterrows())
     assert (row["idea_id"], row["status"], row["betti1"]) == ("x", "protected", 1.0)
+    assert np.array_equal(cloud["vertices"].reshape(cloud["vertices_shape"]), circle())
     assert cells.path.name == "torus_cells.parquet"
 
 
@@ -308,7 +315,7 @@ def test_the_logs_say_what_people_grep_for(registry, caplog):
 
 def test_cells_say_what_they_hold(cells):
     cells.betti_update("x", circle(), "global")
-    assert repr(cells).endswith(f"1 protected ideas, 1 diagrams in memory, backend {cells.backend}")
+    assert repr(cells).endswith(f"1 protected ideas, 1 answers in memory, backend {cells.backend}")
 
 
 # ---- the shared ones ---------------------------------------------------------------------------------------------
@@ -337,27 +344,47 @@ def test_two_numbers_touch_no_file(state_root):
 # ---- memory ------------------------------------------------------------------------------------------------------
 
 
-def test_a_cloud_that_was_looked_at_is_not_computed_again(cells, monkeypatch):
+def forget_how_to_compute(monkeypatch):
     from toriwork.cells import shape
 
-    first = cells.compute_betti(circle())
     monkeypatch.setattr(shape, "estimate_betti", None)
+    monkeypatch.setattr(shape, "persistence", None)
+
+
+def test_a_cloud_that_was_looked_at_is_not_computed_again(cells, monkeypatch):
+    first = cells.compute_betti(circle())
+    forget_how_to_compute(monkeypatch)
     assert cells.compute_betti(circle()) == first
     assert cells.compute_betti(circle().tolist()) == first
     assert math.isclose(first[1], 1)
 
 
-def test_memory_of_diagrams_is_bounded():
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_nor_by_another_handle_on_the_same_files(registry, monkeypatch, threshold):
+    with TorusCells(registry, persistence_threshold=threshold) as cells:
+        first = [cells._look(cloud) for cloud in (circle(), two_circles(), sphere())]
+    forget_how_to_compute(monkeypatch)
+    with TorusCells(registry, persistence_threshold=threshold) as cells:
+        again = [cells._look(cloud) for cloud in (circle(), two_circles(), sphere())]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_equal(one.betti, other.betti)
+        assert (one.rule, one.diagram) == (other.rule, other.diagram)
+        assert one.diagram.provenance == other.diagram.provenance
+
+
+def test_memory_of_answers_is_bounded(tmp_path):
+    from toriwork.cells.memory import DiagramMemory
     from toriwork.cells.shape import ShapeMemory
 
-    memory = ShapeMemory(1, None, max_diagrams=3)
-    for seed in range(6):
-        memory.look(circle(seed=seed))
-    assert len(memory) == 3
-    assert memory.n_bytes == sum(1000 + known.diagram.pairs.nbytes for known in memory._known.values())
-    small = ShapeMemory(1, None, max_bytes=1)
-    assert small.look(circle()).betti[1] == 1.0
-    assert (len(small), small.n_bytes) == (0, 0)
+    with DiagramMemory(tmp_path / "d.parquet") as diagrams:
+        memory = ShapeMemory(1, None, diagrams, max_answers=3)
+        for seed in range(6):
+            memory.look(circle(seed=seed))
+        assert len(memory) == 3
+        assert memory.n_bytes == sum(2000 + known.diagram.pairs.nbytes for known in memory._known.values())
+        small = ShapeMemory(1, None, diagrams, max_bytes=1)
+        assert small.look(circle()).betti[1] == 1.0
+        assert (len(small), small.n_bytes) == (0, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.cells.clouds import circle, line, two_circles
 from toriwork.cells import TorusCells
-from toriwork.cells.tracks import match
+from toriwork.cells.tracks import Series
 from toriwork.errors import BadInput
 from toriwork.registry import TorusRegistry
-
-bars = st.lists(st.tuples(st.floats(0, 4), st.floats(0.01, 4)), max_size=4).map(
-    lambda rows: np.array([(birth, birth + length) for birth, length in rows]).reshape(-1, 2)
-)
-
-
-def cost(before, after, pairs):
-    """Squared 2-Wasserstein cost of a partial matching."""
-    moved = sum(float(((before[i] - after[j]) ** 2).sum()) for i, j in pairs)
-    matched_before, matched_after = {i for i, _ in pairs}, {j for _, j in pairs}
-    left = [bar for i, bar in enumerate(before) if i not in matched_before]
-    left += [bar for j, bar in enumerate(after) if j not in matched_after]
-    return moved + sum((bar[1] - bar[0]) ** 2 / 2 for bar in left)
-
-
-def cheapest(before, after):
-    """The slow twin: every partial matching there is."""
-    return min(
-        cost(before, after, list(zip(rows, columns, strict=True)))
-        for size in range(min(len(before), len(after)) + 1)
-        for rows in itertools.combinations(range(len(before)), size)
-        for columns in itertools.permutations(range(len(after)), size)
-    )
-
-
-@given(bars, bars)
-def test_no_matching_is_cheaper(before, after):
-    pairs = match(before, after)
-    assert cost(before, after, pairs) == pytest.approx(cheapest(before, after), abs=1e-9)
-    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +68,37 @@ def test_what_is_undecided_is_left_out_of_the_mean(cells):
 def test_a_bad_cloud_is_named(cells):
     with pytest.raises(BadInput, match="cloud 1 of the series"):
         cells.compute_homology_persistence([circle(), [[0, math.nan]]])
+
+
+def test_the_vineyard_holds_the_tracks_and_the_components(cells):
+    found = cells.compute_homology_persistence([circle(seed=seed) for seed in range(3)])
+    vineyard = found["vineyard"]
+    assert (vineyard.n_times, vineyard.scale) == (3, "diameter")
+    (whole,) = [vine for vine in vineyard.vines if vine.essential]
+    assert (whole.dimension, whole.entry, whole.exit) == (0, 0, 3)
+    loops = vineyard.in_dimension(1)
+    assert [vine.births.tolist() for vine in loops] == [track["births"] for track in found["tracks"]]
+    assert [vine.entry for vine in loops] == [track["start"] for track in found["tracks"]]
+
+
+def test_a_long_series_keeps_what_is_followed(cells):
+    numbers = cells._look(circle())
+    series = Series(max_bars=5, max_tracks=3, max_bytes=2 * numbers.diagram.pairs.nbytes)
+    for _ in range(4):
+        series.add(numbers, cells._shapes.features(numbers))
+    found = series.result()
+    assert [step["complete"] for step in found["persistence_data"]] == [True, True, False, False]
+    whole, longest = (found["persistence_data"][k]["diagrams"][0] for k in (0, 3))
+    assert (len(whole), len(longest)) == (60, 5)
+    assert np.array_equal(longest, whole[-5:])
+    assert found["statistics"]["stable_features"] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        whole[0] = 7
+
+
+def test_a_series_may_be_a_generator(cells):
+    found = cells.compute_homology_persistence(circle() for _ in range(2))
+    assert len(found["persistence_data"]) == 2
 
 
 def test_nothing_is_recorded(cells):

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from numpy.typing import NDArray
 
-from toriwork.cells.ideas import LOST, PROTECTED, RELEASED, Idea, IdeaStore, is_gone, is_nontrivial
+from toriwork.cells.events import Observer, check_observer, protection_lost, tell
+from toriwork.cells.idea_store import IdeaStore
+from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
+from toriwork.cells.keeper import LOCAL, Before, Found, settled
+from toriwork.cells.memory import DIAGRAMS_FILE, DiagramMemory
+from toriwork.cells.protection import certify
 from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, check_dimension, check_threshold, is_spectrum
-from toriwork.cells.tracks import Track, count_stable, follow
-from toriwork.checks import check_band, metadata_text
-from toriwork.errors import BadInput
+from toriwork.cells.tracks import Series
+from toriwork.checks import check_band, check_points, metadata_text
+from toriwork.errors import BadInput, NotFound
 from toriwork.registry import TorusRegistry, get_torus_registry
 from toriwork.topology import available_engines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
 _LOG = logging.getLogger("toriwork.cells")
 CELLS_FILE = "torus_cells.parquet"
-_LOCAL = "local"
 
 _ALL: weakref.WeakSet[TorusCells] = weakref.WeakSet()
 
@@ -37,18 +43,21 @@ class TorusCells:
     ----------
     registry : TorusRegistry, optional
         Where shapes are recorded; the shared one when not given. Protected ideas stand beside it in
-        ``torus_cells.parquet``.
+        ``torus_cells.parquet``, diagrams in ``torus_diagrams.parquet``.
     max_dimension : {0, 1, 2}
         Highest homology that is computed; Betti numbers above it are NaN.
     persistence_threshold : float, optional
         In the unit of the cloud's coordinates. Given: every number is the *count of features* with persistence above
         it (:func:`toriwork.topology.count_above`). Not given: it is the *estimated Betti number* of the space behind
         the sample (:func:`toriwork.topology.estimate_betti`). It is never the Betti number at one scale.
+    observer : object with ``emit_token``, optional
+        Gets a ``protection_lost`` measurement for each protected class that is gone. Not given: the one that
+        ``toriwork.cells.events.DEFAULT_OBSERVER`` names, the shared ObserverSynthesis.
 
     Raises
     ------
     BadInput
-        A dimension or a threshold out of range.
+        A dimension or a threshold out of range, or an observer that cannot emit.
     """
 
     def __init__(
@@ -56,15 +65,18 @@ class TorusCells:
         registry: TorusRegistry | None = None,
         max_dimension: int = 2,
         persistence_threshold: float | None = None,
+        *,
+        observer: Observer | None = None,
     ) -> None:
         self.max_dimension = check_dimension(max_dimension)
         self.persistence_threshold = check_threshold(persistence_threshold)
+        self.observer = check_observer(observer)
         self.registry = get_torus_registry() if registry is None else registry
         self.backend = available_engines()[0]
-        self._shapes = ShapeMemory(max_dimension, persistence_threshold)
+        self.diagrams = DiagramMemory(self.registry.path.parent / DIAGRAMS_FILE)
+        self._shapes = ShapeMemory(max_dimension, persistence_threshold, self.diagrams)
         self._ideas = IdeaStore(self.registry.path.parent / CELLS_FILE)
         self._lock = threading.RLock()
-        self._protected = self._ideas.protected()
         _ALL.add(self)
         _LOG.info("TorusCells initialized with backend: %s", self.backend)
 
@@ -104,9 +116,12 @@ class TorusCells:
     ) -> tuple[float, float]:
         """``(b0, b1)`` of an idea's present shape, which is recorded in the registry.
 
-        In a band other than "local" an idea with b1 > 0 or b2 > 0 is protected from now on. The protection ends with
-        an update in the band "local", or when it is decided that of its loops and voids none is left; an undecided
-        number is no evidence and changes nothing.
+        In a band other than "local" an idea with b1 > 0 or b2 > 0 is protected from now on. While the cloud stays
+        within the protection radius of the cloud whose diagram was last computed, an update is accepted without a
+        diagram: its classes are certain, its numbers are not, and those that were last computed are returned (the
+        registry's row has none, and names what certifies it). Further away the diagram is computed, and a protected
+        class whose bar is not matched with one of it, or with one that the rule does not count, is lost. The
+        protection ends with an update in the band "local", or with the last class; an undecided number ends nothing.
 
         Parameters
         ----------
@@ -116,7 +131,8 @@ class TorusCells:
             (n_points, dim) cloud, or a spectrum (1-D or complex), for which no numbers are computed.
         coherence_band : {"local", "global", "critical"}
         metadata : mapping, optional
-            Goes into the registry's row, beside ``torus_cells``: the idea's name, the rule and its evidence.
+            Goes into the registry's row, beside ``torus_cells``: the idea's name, and the rule with its evidence or
+            ``certified_by``.
 
         Returns
         -------
@@ -133,67 +149,100 @@ class TorusCells:
         band = check_band(coherence_band)
         _check_name(idea_id)
         notes = _notes(metadata)
-        found = self._look(vertices)
+        points = None if is_spectrum(vertices) else check_points(vertices, name="vertices")
+        if points is not None and band != LOCAL:
+            accepted = self._accept(idea_id, vertices, points, band, notes)
+            if accepted is not None:
+                return accepted.betti[0], accepted.betti[1]
+        found = self._look(vertices if points is None else points)
         shape_id = self.registry.record_shape(
             vertices,
             betti_numbers=None if found.diagram is None else found.betti,
             coherence_band=band,
             metadata={**notes, "torus_cells": {"idea_id": idea_id, "rule": found.rule}},
         )
-        self._settle(Idea(idea_id, shape_id, found.betti, band))
+        features = self._shapes.features(found) if band != LOCAL else []
+        self._settle(Idea(idea_id, shape_id, found.betti, band), Found(points, found, features))
         return found.betti[0], found.betti[1]
 
-    def _settle(self, idea: Idea) -> None:
+    def _accept(
+        self, idea_id: str, vertices: Any, points: NDArray[np.float64], band: str, notes: Mapping[str, Any]
+    ) -> Idea | None:
+        """The idea after an update that needs no diagram, or None when one is needed."""
+        with self._lock:
+            known = self._ideas.get(idea_id)
+            cloud = self._ideas.cloud(known) if known is not None else None
+            if known is None or known.reference is None or cloud is None:
+                return None
+            certificate = certify(known.reference, cloud, points)
+            if certificate is None:
+                return None
+            shape_id = self.registry.record_shape(
+                vertices,
+                betti_numbers=UNKNOWN,  # the class is certain, its numbers are not
+                coherence_band=band,
+                metadata={**notes, "torus_cells": {"idea_id": idea_id, "certified_by": certificate.to_dict()}},
+            )
+            moved = replace(
+                known,
+                shape_id=shape_id,
+                coherence_band=band,
+                previous_band=known.coherence_band,
+                certificate=certificate,
+            )
+            moved = self._ideas.append([moved])
+        _tell(moved)
+        return moved
+
+    def _settle(self, now: Idea, found: Found) -> None:
         """Protect an idea, end its protection, or leave things as they are."""
         with self._lock:
-            known = self._protected.get(idea.idea_id)
-            before = known.coherence_band if known is not None else None
-            if idea.coherence_band != _LOCAL and is_nontrivial(idea.betti):
-                self._write(idea, PROTECTED, before)
-            elif known is not None and idea.coherence_band == _LOCAL:
-                self._write(idea, RELEASED, before)
-            elif known is not None and is_gone(known.betti, idea.betti):
-                self._write(idea, LOST, before)
-            else:
+            known = self._ideas.get(now.idea_id)
+            changes = settled(known, now, found, self._before(known) if now.coherence_band != LOCAL else None)
+            if not changes:
                 return
-        self._tell(idea)
+            self._ideas.append(changes, found.points)
+        _tell(changes[-1])
+        for change in changes:
+            if known is not None and change.loss is not None:
+                tell(self.observer, protection_lost(known, change))
 
-    def _write(self, idea: Idea, status: str, before: str | None) -> None:
-        changed = Idea(idea.idea_id, idea.shape_id, idea.betti, idea.coherence_band, status, before)
-        self._ideas.append(changed)
-        self._protected.pop(idea.idea_id, None)
-        if status == PROTECTED:
-            self._protected[idea.idea_id] = changed
-
-    def _tell(self, idea: Idea) -> None:
-        b0, b1, b2 = idea.betti
-        if idea.idea_id in self._protected:
-            _LOG.info(
-                "Idea %s is topologically protected (%s): b0=%g b1=%g b2=%g, band %s",
-                idea.idea_id,
-                idea.protection_level,
-                b0,
-                b1,
-                b2,
-                idea.coherence_band,
-            )
-        else:
-            _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", idea.idea_id, b1, b2, idea.coherence_band)
+    def _before(self, known: Idea | None) -> Before | None:
+        cloud = self._ideas.cloud(known) if known is not None else None
+        diagram = None if cloud is None else self._shapes.look(cloud).diagram
+        return None if cloud is None or diagram is None else Before(cloud, diagram)
 
     # ---- protected ideas -----------------------------------------------------------------------------------------
 
     def get_protected_ideas(self) -> dict[str, dict[str, Any]]:
-        """Idea -> ``shape_id``, ``betti`` (three floats, NaN unknown), ``braid_id``, ``protection_level`` ("high" when
-        b1 > 1, else "medium") and ``coherence_band``; what other processes changed is seen.
+        """Idea -> what protects it; what other processes changed is seen.
+
+        ``shape_id``, ``betti`` (three floats as last computed, NaN unknown), ``braid_id``, ``protection_level`` ("high"
+        when b1 > 1, else "medium"), ``coherence_band``; ``protection_radius`` (in the unit of the coordinates, None
+        when nothing is certified), ``reference_shape_id`` (of the cloud whose diagram was last computed), ``classes``
+        (its protected bars: dimension, birth, death) and ``certified_by`` (``reference_shape_id``, ``displacement``
+        and ``radius`` when the last update was accepted without a diagram, else None).
         """
-        with self._lock:
-            self._protected = self._ideas.protected()
-            return {name: idea.entry() for name, idea in self._protected.items()}
+        return {name: idea.entry() for name, idea in self._ideas.protected().items()}
+
+    def reference_cloud(self, idea_id: str) -> NDArray[np.float64]:
+        """The cloud on which a protection stands: (n_points, dim) float64, read-only, as it was given bit for bit.
+
+        Raises
+        ------
+        NotFound
+            The idea is not protected, or its cloud was too large to keep (4 MiB).
+        """
+        known = self._ideas.get(idea_id)
+        cloud = self._ideas.cloud(known) if known is not None else None
+        if cloud is None:
+            raise NotFound(f"{idea_id!r}: no protected idea with a reference cloud has this name")
+        return cloud
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:
         """Whether a protected idea was moved to another band; False when it is not protected.
 
-        "local" ends the protection. The change is kept: see :meth:`idea_history`.
+        "local" ends the protection. The change is kept: see :meth:`history`.
 
         Raises
         ------
@@ -202,18 +251,22 @@ class TorusCells:
         """
         band = check_band(target_coherence)
         with self._lock:
-            self._protected = self._ideas.protected()
-            known = self._protected.get(idea_id)
+            known = self._ideas.get(idea_id)
             if known is None:
                 return False
-            moved = Idea(idea_id, known.shape_id, known.betti, band)
-            self._write(moved, RELEASED if band == _LOCAL else PROTECTED, known.coherence_band)
-        self._tell(moved)
+            status = RELEASED if band == LOCAL else PROTECTED
+            moved = replace(known, coherence_band=band, previous_band=known.coherence_band, status=status)
+            self._ideas.append([moved])
+        _tell(moved)
         return True
 
-    def idea_history(self, idea_id: str) -> list[dict[str, Any]]:
-        """Every change of an idea's protection, oldest first: ``timestamp`` (UTC), ``status`` (protected, released by
-        a move to "local", lost with its topology), both bands, shape and Betti numbers (None: undecided).
+    def history(self, idea_id: str) -> list[dict[str, Any]]:
+        """The changes of an idea's protection, oldest first: at least the last 64.
+
+        Each with ``timestamp`` (UTC), ``status`` ("protected", "released" by a move to "local", "lost"), both bands,
+        ``shape_id``, ``betti``, ``protection_radius``, ``classes``, ``certified_by`` and, for a class that is gone,
+        ``lost``: its ``bar`` (dimension, birth, death), ``displacement`` (None when the clouds have no distance) and
+        ``reason``. One row per class that is lost; the idea is still protected when a row with that status follows.
         """
         return self._ideas.history(idea_id)
 
@@ -225,49 +278,46 @@ class TorusCells:
         Parameters
         ----------
         time_series : iterable of (n_points, dim) arrays
-            Their sizes may differ. Nothing is recorded.
+            Their sizes may differ. Nothing is recorded in the registry.
 
         Returns
         -------
         dict
             ``persistence_data``: per step ``betti`` (three floats), ``diagrams`` (dimension -> (n_pairs, 2) float64,
-            deaths may be inf) and ``rule``. ``statistics``: ``b0_mean``, ``b0_std``, ``b1_mean``, ``b1_std``
-            (population, over the steps where the number is decided, NaN when none is) and ``stable_features``, the
-            number of tracks in dimensions >= 1 that are a feature in every step. ``tracks``: dicts with
-            ``dimension``, ``start``, ``stop``, ``births``, ``deaths``, ``is_feature``; the 64 longest finite bars of
-            a step and dimension are followed by the cheapest 2-Wasserstein matching.
+            deaths may be inf), ``complete`` (False: behind the first 256 MiB only the 64 longest bars of a dimension)
+            and ``rule``. ``statistics``: ``b0_mean``, ``b0_std``, ``b1_mean``, ``b1_std`` (population, over the steps
+            where the number is decided, NaN when none is) and ``stable_features``, the number of tracks that are a
+            feature in every step. ``tracks``, in dimensions >= 1: dicts with ``dimension``, ``start``, ``stop``,
+            ``births``, ``deaths``, ``is_feature``; the 64 longest finite bars of a step and dimension are followed by
+            the cheapest 2-Wasserstein matching, and of more than 10,000 tracks those with the longest bars are kept.
+            ``vineyard``: a :class:`toriwork.topology.Vineyard` of the same classes and those of H0.
 
         Raises
         ------
         BadInput
             A cloud is not usable; the message has its index.
         """
-        found = [self._look_at_step(index, cloud) for index, cloud in enumerate(time_series)]
-        diagrams = [numbers.diagram for numbers in found]
-        betti = [numbers.betti for numbers in found]
-        tracks = [track for k in range(1, self.max_dimension + 1) for track in follow(diagrams, betti, k)]
-        return {
-            "persistence_data": [_step(numbers) for numbers in found],
-            "statistics": _statistics(found, tracks),
-            "tracks": [track.to_dict() for track in tracks],
-        }
-
-    def _look_at_step(self, index: int, cloud: Any) -> Numbers:
-        try:
-            return self._look(cloud)
-        except BadInput as error:
-            raise BadInput(f"cloud {index} of the series: {error}") from error
+        series = Series()
+        for index, cloud in enumerate(time_series):
+            try:
+                numbers = self._look(cloud)
+            except BadInput as error:
+                raise BadInput(f"cloud {index} of the series: {error}") from error
+            series.add(numbers, self._shapes.features(numbers))
+        return series.result()
 
     # ---- the frame -----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Return when registry and ideas survive a power cut."""
+        """Return when registry, diagrams and ideas survive a power cut."""
         self.registry.flush()
+        self.diagrams.flush()
         self._ideas.flush()
 
     def close(self) -> None:
-        """Give up the file of the ideas; the registry stays open. The next change opens it again."""
+        """Give up the files of ideas and diagrams; the registry stays open. The next call that needs one opens it."""
         self._ideas.close()
+        self.diagrams.close()
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
@@ -283,9 +333,30 @@ class TorusCells:
 
     def __repr__(self) -> str:
         return (
-            f"TorusCells({str(self.registry.path)!r}, max_dimension={self.max_dimension}): {len(self._protected)} "
-            f"protected ideas, {len(self._shapes)} diagrams in memory, backend {self.backend}"
+            f"TorusCells({str(self.registry.path)!r}, max_dimension={self.max_dimension}): "
+            f"{len(self._ideas.protected())} protected ideas, {len(self._shapes)} answers in memory, "
+            f"backend {self.backend}"
         )
+
+
+def _tell(idea: Idea) -> None:
+    b0, b1, b2 = idea.betti
+    if idea.status != PROTECTED:
+        _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", idea.idea_id, b1, b2, idea.coherence_band)
+        return
+    by = ""
+    if idea.certificate is not None:
+        by = f", certified: moved {idea.certificate.displacement:.3g} of {idea.certificate.radius:.3g}"
+    _LOG.info(
+        "Idea %s is topologically protected (%s): b0=%g b1=%g b2=%g, band %s%s",
+        idea.idea_id,
+        idea.protection_level,
+        b0,
+        b1,
+        b2,
+        idea.coherence_band,
+        by,
+    )
 
 
 def _check_name(idea_id: Any) -> None:
@@ -296,26 +367,6 @@ def _check_name(idea_id: Any) -> None:
 def _notes(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     metadata_text(metadata)  # refuses what has no JSON form
     return {} if metadata is None else metadata
-
-
-def _step(numbers: Numbers) -> dict[str, Any]:
-    diagram = numbers.diagram
-    dimensions = range(diagram.max_dimension + 1) if diagram is not None else ()
-    return {
-        "betti": list(numbers.betti),
-        "diagrams": {k: diagram.in_dimension(k) for k in dimensions} if diagram is not None else {},
-        "rule": numbers.rule,
-    }
-
-
-def _statistics(found: list[Numbers], tracks: list[Track]) -> dict[str, float]:
-    statistics: dict[str, float] = {}
-    for k in range(2):
-        decided = [numbers.betti[k] for numbers in found if not math.isnan(numbers.betti[k])]
-        statistics[f"b{k}_mean"] = float(np.mean(decided)) if decided else math.nan
-        statistics[f"b{k}_std"] = float(np.std(decided)) if decided else math.nan
-    statistics["stable_features"] = count_stable(tracks, len(found))
-    return statistics
 
 
 def _after_fork() -> None:

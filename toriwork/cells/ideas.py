@@ -1,29 +1,29 @@
-"""Which ideas are protected, durably: every change is one row of ``torus_cells.parquet``, the newest of an idea counts.
+"""What an idea is, and how a change of one becomes a row of ``torus_cells.parquet`` and is read again.
 
-Older rows are the idea's history. They are left out when reading; the file itself is not thinned.
+Two kinds of rows: changes, of which the newest of an idea counts and the others are its history, and references, each
+a cloud whose diagram was computed, written in one frame with the change that stands on it.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import secrets
-import threading
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from toriwork.storage import ArrowCodec, ParquetTable, TableSpec
+from toriwork.cells.protection import Bar, Certificate, Reference
 
 PROTECTED, RELEASED, LOST = "protected", "released", "lost"
+REFERENCE = "reference"  #: the status of a row that holds a cloud; the others are changes
 SCHEMA = pa.schema(
     [
         ("idea_id", pa.string()),
         ("timestamp", pa.timestamp("us", tz="UTC")),
-        ("status", pa.string()),  # protected, released (by tunnelling), lost (its topology became trivial)
+        ("status", pa.string()),
         ("coherence_band", pa.string()),
         ("previous_band", pa.string()),  # null when the idea was not protected before
         ("shape_id", pa.string()),
@@ -33,13 +33,30 @@ SCHEMA = pa.schema(
         ("braid_id", pa.string()),
         ("protection_level", pa.string()),
         ("row_id", pa.string()),
+        ("protection_radius", pa.float64()),  # null when nothing is certified
+        ("reference_shape_id", pa.string()),  # of the cloud whose diagram was last computed
+        ("reference_row", pa.string()),  # row id of that cloud; null when it was too large to keep
+        ("certified", pa.bool_()),  # accepted without a diagram, by the displacement
+        ("displacement", pa.float64()),  # from the reference cloud; of certified and lost rows
+        ("classes", pa.list_(pa.float64())),  # dimension, birth, death of each protected class, or of the lost one
+        ("reason", pa.string()),  # why a class is lost
+        ("vertices", pa.list_(pa.float64())),  # of references
+        ("vertices_shape", pa.list_(pa.int64())),
     ]
 )
-_CODEC = ArrowCodec(SCHEMA)
-SPEC = TableSpec(
-    SCHEMA, _CODEC, row_id="row_id", time="timestamp", dictionary=("status", "coherence_band", "protection_level")
-)
+DICTIONARY = ("status", "coherence_band", "previous_band", "protection_level", "reason")
+#: the columns of changes
+CHANGES = tuple(name for name in SCHEMA.names if not name.startswith("vertices"))
 _NUMBERS = ("betti0", "betti1", "betti2")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A protected class that is gone."""
+
+    bar: Bar  #: as it was in the reference
+    displacement: float | None  #: from the reference cloud; None when the clouds have no distance
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +65,13 @@ class Idea:
 
     idea_id: str
     shape_id: str
-    betti: tuple[float, float, float]  #: NaN where undecided
+    betti: tuple[float, float, float]  #: as last computed; NaN where undecided
     coherence_band: str
     status: str = PROTECTED
     previous_band: str | None = None
+    reference: Reference | None = None
+    certificate: Certificate | None = None
+    loss: Loss | None = None
 
     @property
     def braid_id(self) -> str:
@@ -63,114 +83,124 @@ class Idea:
         """High with more than one loop, else medium."""
         return "high" if self.betti[1] > 1 else "medium"
 
+    @property
+    def radius(self) -> float | None:
+        """How far the reference cloud may move while its classes are certain to stay; None: nothing is certain."""
+        return self.reference.radius if self.reference is not None else None
+
     def entry(self) -> dict[str, Any]:
         """What a caller gets to see."""
+        known = self.reference
         return {
             "shape_id": self.shape_id,
             "betti": list(self.betti),
             "braid_id": self.braid_id,
             "protection_level": self.protection_level,
             "coherence_band": self.coherence_band,
+            "protection_radius": self.radius,
+            "reference_shape_id": known.shape_id if known is not None else None,
+            "classes": [list(bar) for bar in known.classes] if known is not None else [],
+            "certified_by": self.certificate.to_dict() if self.certificate is not None else None,
         }
 
 
-def is_nontrivial(betti: tuple[float, ...]) -> bool:
+def is_nontrivial(betti: Sequence[float]) -> bool:
     """Whether a loop or a void is there; an undecided number is no evidence of one."""
     return any(number > 0 for number in betti[1:])
 
 
-def is_gone(before: tuple[float, ...], now: tuple[float, ...]) -> bool:
+def is_gone(before: Sequence[float], now: Sequence[float]) -> bool:
     """Whether it is decided that of the loops and voids that were there none is left."""
     return all(number == 0 for was, number in zip(before[1:], now[1:], strict=True) if was > 0)
 
 
-class IdeaStore:
-    """Changes of ideas in one file, opened when it is there or when the first change comes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._table: ParquetTable | None = None
-        self._last_ns = 0
-        self.after_fork()
-
-    def after_fork(self) -> None:
-        """In a child: a lock that no vanished thread holds."""
-        self._lock = threading.Lock()
-
-    def _open(self, *, create: bool) -> ParquetTable | None:
-        with self._lock:
-            if self._table is None and (create or os.path.lexists(self.path) or self._folder.is_dir()):
-                self._table = ParquetTable(self.path, SPEC)
-            return self._table
-
-    @property
-    def _folder(self) -> Path:
-        return self.path.with_suffix(".d")
-
-    def append(self, idea: Idea) -> None:
-        """Return when the change survives the death of the process."""
-        table = self._open(create=True)
-        assert table is not None  # it was just created
-        table.append(_CODEC.encode(pa.RecordBatch.from_pylist([self._row(idea)], schema=SCHEMA)))
-
-    def _row(self, idea: Idea) -> dict[str, Any]:
-        with self._lock:
-            now = self._last_ns = max(time.time_ns(), self._last_ns + 1)
-        numbers = (None if math.isnan(number) else number for number in idea.betti)
-        return {
-            "idea_id": idea.idea_id,
-            "timestamp": now // 1000,
-            "status": idea.status,
-            "coherence_band": idea.coherence_band,
-            "previous_band": idea.previous_band,
-            "shape_id": idea.shape_id,
-            **dict(zip(_NUMBERS, numbers, strict=True)),
-            "braid_id": idea.braid_id,
-            "protection_level": idea.protection_level,
-            "row_id": f"{now:016x}{secrets.token_hex(8)}",
-        }
-
-    def protected(self) -> dict[str, Idea]:
-        """The ideas whose newest row says protected, in the order in which they became what they are."""
-        newest: dict[str, dict[str, Any]] = {}
-        for row in self._rows():
-            known = newest.get(row["idea_id"])
-            if known is None or known["row_id"] < row["row_id"]:
-                newest[row["idea_id"]] = row
-        ordered = sorted(newest.values(), key=lambda row: str(row["row_id"]))
-        return {row["idea_id"]: _idea(row) for row in ordered if row["status"] == PROTECTED}
-
-    def history(self, idea_id: str) -> list[dict[str, Any]]:
-        """Every change of one idea, oldest first."""
-        rows = sorted((row for row in self._rows() if row["idea_id"] == idea_id), key=lambda row: str(row["row_id"]))
-        return [{name: value for name, value in row.items() if name not in ("idea_id", "row_id")} for row in rows]
-
-    def _rows(self) -> list[dict[str, Any]]:
-        table = self._open(create=False)
-        if table is None:
-            return []
-        with table.view() as view:
-            batches = [*view.base_batches(), *view.pending_batches()]
-        rows: list[dict[str, Any]] = pa.Table.from_batches(batches, schema=SCHEMA).to_pylist()
-        return rows
-
-    def flush(self) -> None:
-        """Return when every change before survives a power cut."""
-        with self._lock:
-            table = self._table
-        if table is not None:
-            table.flush()
-
-    def close(self) -> None:
-        """Give up the file; the next change opens it again."""
-        with self._lock:
-            table, self._table = self._table, None
-        if table is not None:
-            table.close()
+def change_row(idea: Idea, row_id: str, micros: int) -> dict[str, Any]:
+    """A change as one row."""
+    known, loss = idea.reference, idea.loss
+    bars = [loss.bar] if loss is not None else known.classes if known is not None else ()
+    moved = loss.displacement if loss is not None else None
+    return {
+        "idea_id": idea.idea_id,
+        "timestamp": micros,
+        "status": idea.status,
+        "coherence_band": idea.coherence_band,
+        "previous_band": idea.previous_band,
+        "shape_id": idea.shape_id,
+        **{name: _known(number) for name, number in zip(_NUMBERS, idea.betti, strict=True)},
+        "braid_id": idea.braid_id,
+        "protection_level": idea.protection_level,
+        "row_id": row_id,
+        "protection_radius": idea.radius,
+        "reference_shape_id": known.shape_id if known is not None else None,
+        "reference_row": known.row_id if known is not None else None,
+        "certified": idea.certificate is not None,
+        "displacement": idea.certificate.displacement if idea.certificate is not None else moved,
+        "classes": [float(part) for bar in bars for part in bar],
+        "reason": loss.reason if loss is not None else None,
+    }
 
 
-def _idea(row: dict[str, Any]) -> Idea:
-    b0, b1, b2 = (float("nan") if row[name] is None else float(row[name]) for name in _NUMBERS)
+def reference_row(idea: Idea, cloud: NDArray[np.float64], micros: int) -> dict[str, Any]:
+    """The cloud on which a change stands, as one row."""
+    assert idea.reference is not None  # its callers made it
+    return {
+        "idea_id": idea.idea_id,
+        "timestamp": micros,
+        "status": REFERENCE,
+        "shape_id": idea.reference.shape_id,
+        "row_id": idea.reference.row_id,
+        "vertices": cloud.ravel(),
+        "vertices_shape": list(cloud.shape),
+    }
+
+
+def idea_of(row: Mapping[str, Any]) -> Idea:
+    """The change that a row holds."""
+    b0, b1, b2 = (math.nan if row[name] is None else float(row[name]) for name in _NUMBERS)
+    reference = certificate = None
+    if row["reference_shape_id"] is not None and row["status"] == PROTECTED:
+        reference = Reference(
+            row["reference_shape_id"], bars_of(row["classes"]), row["protection_radius"], row["reference_row"]
+        )
+        if row["certified"]:
+            certificate = Certificate(row["reference_shape_id"], row["displacement"], row["protection_radius"])
     return Idea(
-        row["idea_id"], row["shape_id"], (b0, b1, b2), row["coherence_band"], row["status"], row["previous_band"]
+        row["idea_id"],
+        row["shape_id"],
+        (b0, b1, b2),
+        row["coherence_band"],
+        row["status"],
+        row["previous_band"],
+        reference,
+        certificate,
     )
+
+
+def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the history as a caller gets to see it."""
+    names = ("timestamp", "status", "coherence_band", "previous_band", "shape_id", "protection_radius")
+    certified = {
+        "reference_shape_id": row["reference_shape_id"],
+        "displacement": row["displacement"],
+        "radius": row["protection_radius"],
+    }
+    lost = row["status"] == LOST and row["reason"] is not None
+    return {
+        **{name: row[name] for name in names},
+        "betti": [math.nan if row[name] is None else row[name] for name in _NUMBERS],
+        "classes": [] if lost else [list(bar) for bar in bars_of(row["classes"])],
+        "certified_by": certified if row["certified"] else None,
+        "lost": {"bar": list(bars_of(row["classes"])[0]), "displacement": row["displacement"], "reason": row["reason"]}
+        if lost
+        else None,
+    }
+
+
+def bars_of(flat: Sequence[float] | None) -> tuple[Bar, ...]:
+    """Bars from a flat list of dimensions, births and deaths."""
+    values = flat or ()
+    return tuple((int(values[i]), values[i + 1], values[i + 2]) for i in range(0, len(values), 3))
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number

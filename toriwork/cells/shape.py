@@ -7,6 +7,7 @@ with a persistence threshold, the *count of features* longer than it. It is neve
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.cells.memory import DiagramMemory
+from toriwork.cells.protection import Bar
 from toriwork.checks import check_points
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, TooLarge
 from toriwork.registry import Budget
-from toriwork.topology import Diagram, count_above, estimate_betti, persistence, work_estimate
+from toriwork.topology import Diagram, count_above, estimate_betti, judge, persistence, work_estimate
 
 N_NUMBERS = 3  #: b0, b1, b2
 UNKNOWN = (float("nan"), float("nan"), float("nan"))
 _BUDGET = Budget()  # what a row of the registry may cost
-_MAX_DIAGRAMS = 512
-_MAX_DIAGRAM_BYTES = 64 * 2**20
+_MAX_ANSWERS = 4096
+_MAX_ANSWER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,16 @@ class Numbers:
     betti: tuple[float, float, float]  #: b0, b1, b2; NaN where undecided or not asked for
     rule: dict[str, Any]  #: JSON-able: rule, parameters, evidence, engine
     diagram: Diagram | None  #: None for a spectrum, and where the work would have been too much
+
+    @property
+    def undecided(self) -> list[int]:
+        """The dimensions that were computed and have no number."""
+        return [k for k in range(self.computed) if math.isnan(self.betti[k])]
+
+    @property
+    def computed(self) -> int:
+        """How many dimensions were computed."""
+        return 0 if self.diagram is None else self.diagram.max_dimension + 1
 
 
 def is_spectrum(vertices: Any) -> bool:
@@ -55,37 +68,25 @@ def feasible_dimension(n_points: int, dim: int, wanted: int) -> int | None:
     return None
 
 
-def numbers_of(points: NDArray[np.float64], max_dimension: int, threshold: float | None) -> Numbers:
-    """The Betti numbers of a checked cloud: estimated, or the features counted above a threshold."""
-    if threshold is None:
-        estimate = estimate_betti(points, max_dimension=max_dimension)
-        return Numbers(_three(estimate.numbers), json.loads(estimate.to_json()), estimate.diagram)
-    diagram = persistence(points, max_dimension=max_dimension)
-    made = diagram.provenance
-    engine = {} if made is None else {"engine": made.engine, "version": made.version}
-    rule = {"rule": "count_above", "parameters": {"threshold": threshold}, **engine}
-    return Numbers(_three(tuple(map(float, count_above(diagram, threshold)))), rule, diagram)
-
-
-def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
-    b0, b1, b2 = (*numbers, *UNKNOWN)[:N_NUMBERS]
-    return b0, b1, b2
-
-
 class ShapeMemory:
-    """Diagrams of the clouds that were looked at last, bounded in number and bytes; safe to use from threads."""
+    """Numbers of the clouds that were looked at last, bounded in number and bytes; safe to use from threads.
+
+    Below it stands the memory of diagrams, which is on disk: what it knows is judged and not computed.
+    """
 
     def __init__(
         self,
         max_dimension: int,
         threshold: float | None,
+        diagrams: DiagramMemory,
         *,
-        max_diagrams: int = _MAX_DIAGRAMS,
-        max_bytes: int = _MAX_DIAGRAM_BYTES,
+        max_answers: int = _MAX_ANSWERS,
+        max_bytes: int = _MAX_ANSWER_BYTES,
     ) -> None:
         self._max_dimension = max_dimension
         self._threshold = threshold
-        self._max_diagrams = max_diagrams
+        self._diagrams = diagrams
+        self._max_answers = max_answers
         self._max_bytes = max_bytes
         self._known: OrderedDict[bytes, Numbers] = OrderedDict()
         self.n_bytes = 0
@@ -113,24 +114,64 @@ class ShapeMemory:
             if known is not None:
                 self._known.move_to_end(key)
                 return known
-        found = self._compute(points)
+        found = self._find(points)
         with self._lock:
             if key not in self._known:
                 self._known[key] = found
                 self.n_bytes += _size(found)
-                while len(self._known) > self._max_diagrams or self.n_bytes > self._max_bytes:
+                while len(self._known) > self._max_answers or self.n_bytes > self._max_bytes:
                     self.n_bytes -= _size(self._known.popitem(last=False)[1])
         return found
 
-    def _compute(self, points: NDArray[np.float64]) -> Numbers:
+    def _find(self, points: NDArray[np.float64]) -> Numbers:
         n_points, dim = points.shape
         top = feasible_dimension(n_points, dim, self._max_dimension)
+        too_large = Numbers(UNKNOWN, {"rule": "none", "reason": "too_large", "n_points": n_points}, None)
         if top is None:
-            return Numbers(UNKNOWN, {"rule": "none", "reason": "too_large", "n_points": n_points}, None)
-        found = numbers_of(points, top, self._threshold)
+            return too_large
+        try:
+            found = self._counted(points, top) if self._threshold is not None else self._estimated(points, top)
+        except TooLarge:  # by a closer look than the budget's
+            return too_large
         if top < self._max_dimension:
             found.rule["reason"] = f"H{top + 1} and above would cost too much for {n_points} points"
         return found
+
+    def _estimated(self, points: NDArray[np.float64], top: int) -> Numbers:
+        known = self._diagrams.get(points, max_dimension=top)
+        if known is not None:
+            estimate = judge(known, points=points)
+        else:
+            estimate = estimate_betti(points, max_dimension=top)
+            self._diagrams.put(estimate.diagram, points)
+        return Numbers(_three(estimate.numbers), json.loads(estimate.to_json()), estimate.diagram)
+
+    def _counted(self, points: NDArray[np.float64], top: int) -> Numbers:
+        assert self._threshold is not None  # its caller looked
+        diagram = self._diagrams.get(points, max_dimension=top)
+        if diagram is None:
+            diagram = persistence(points, max_dimension=top)
+            self._diagrams.put(diagram, points)
+        made = diagram.provenance
+        engine = {} if made is None else {"engine": made.engine, "version": made.version}
+        rule = {"rule": "count_above", "parameters": {"threshold": self._threshold}, **engine}
+        return Numbers(_three(tuple(map(float, count_above(diagram, self._threshold)))), rule, diagram)
+
+    def features(self, found: Numbers) -> list[Bar]:
+        """The loops and voids that the rule counts, longest first: (dimension, birth, death)."""
+        diagram = found.diagram
+        if diagram is None:
+            return []
+        lengths = diagram.pairs[:, 2] - diagram.pairs[:, 1]
+        counts = diagram.significant() if self._threshold is None else lengths > self._threshold
+        rows = np.flatnonzero(counts & (diagram.pairs[:, 0] >= 1) & np.isfinite(lengths))
+        rows = rows[np.argsort(-lengths[rows], kind="stable")]
+        return [(int(k), birth, death) for k, birth, death in diagram.pairs[rows].tolist()]
+
+
+def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    b0, b1, b2 = (*numbers, *UNKNOWN)[:N_NUMBERS]
+    return b0, b1, b2
 
 
 def _key(points: NDArray[np.float64]) -> bytes:
@@ -140,7 +181,7 @@ def _key(points: NDArray[np.float64]) -> bytes:
 
 
 def _size(numbers: Numbers) -> int:
-    return 1000 + (numbers.diagram.pairs.nbytes if numbers.diagram is not None else 0)
+    return 2000 + (numbers.diagram.pairs.nbytes if numbers.diagram is not None else 0)
 
 
 def check_dimension(max_dimension: int) -> int:

@@ -1,123 +1,94 @@
-"""Classes followed through a series of diagrams: bars of neighbours are matched at least cost, not counted.
-
-Sources: Cohen-Steiner, Edelsbrunner & Morozov 2006, doi:10.1145/1137856.1137877 (vineyards, of which this is a
-discrete stand-in); Turner, Mileyko, Mukherjee & Harer 2014, doi:10.1007/s00454-014-9604-7, sect. 2 (the
-2-Wasserstein matching with the diagonal).
-"""
+"""A series of clouds: its numbers, statistics over them, and the classes followed from each step to the next."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from toriwork.topology import Diagram
+from toriwork.cells.protection import Bar
+from toriwork.cells.shape import Numbers
+from toriwork.topology import Diagram, Vine, Vineyard
+from toriwork.topology.vineyard import MAX_BARS, MAX_VINES, Trellis
 
-MAX_BARS = 64  #: per diagram and dimension: the longest ones are followed
+DIAGRAM_BYTES = 256 * 2**20  #: of whole diagrams in the answer; from there on the bars that are followed
 
 
-@dataclass(slots=True)
-class Track:
-    """One class of homology from the step where it appears to the step where it is matched no more."""
+class Series:
+    """What is known of a series, one step after the other; bounded by a few kB a step, however large the clouds."""
 
-    dimension: int
-    start: int  #: index of the first diagram
-    births: list[float] = field(default_factory=list)
-    deaths: list[float] = field(default_factory=list)
-    is_feature: list[bool] = field(default_factory=list)  #: whether it counts among the Betti numbers of that step
+    def __init__(
+        self, *, max_bars: int = MAX_BARS, max_tracks: int = MAX_VINES, max_bytes: int = DIAGRAM_BYTES
+    ) -> None:
+        self._trellis = Trellis(max_bars=max_bars, max_vines=max_tracks)
+        self._max_bars = max_bars
+        self._bytes_left = max_bytes
+        self._steps: list[dict[str, Any]] = []
+        self._features: list[frozenset[Bar]] = []
 
-    @property
-    def stop(self) -> int:
-        """Index behind the last diagram."""
-        return self.start + len(self.births)
+    def add(self, numbers: Numbers, features: Sequence[Bar]) -> None:
+        """Go on with the next cloud; ``features`` are the bars that its rule counts."""
+        diagram = numbers.diagram
+        self._trellis.add(diagram)
+        self._features.append(frozenset(features))
+        if diagram is not None:
+            self._bytes_left -= diagram.pairs.nbytes
+        whole = self._bytes_left >= 0
+        self._steps.append(
+            {
+                "betti": list(numbers.betti),
+                "diagrams": {} if diagram is None else _bars(diagram, None if whole else self._max_bars),
+                "complete": whole,
+                "rule": numbers.rule,
+            }
+        )
 
-    def extend(self, bar: NDArray[np.float64], is_feature: bool) -> None:
-        """One more step."""
-        self.births.append(float(bar[0]))
-        self.deaths.append(float(bar[1]))
-        self.is_feature.append(is_feature)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values."""
+    def result(self) -> dict[str, Any]:
+        """``persistence_data``, ``statistics``, ``tracks`` and ``vineyard``."""
+        vineyard = self._trellis.vineyard()
+        tracks = self._tracks(vineyard)
         return {
-            "dimension": self.dimension,
-            "start": self.start,
-            "stop": self.stop,
-            "births": list(self.births),
-            "deaths": list(self.deaths),
-            "is_feature": list(self.is_feature),
+            "persistence_data": self._steps,
+            "statistics": self._statistics(tracks),
+            "tracks": tracks,
+            "vineyard": vineyard,
         }
 
+    def _tracks(self, vineyard: Vineyard) -> list[dict[str, Any]]:
+        return [self._track(vine) for vine in vineyard.vines if vine.dimension >= 1]
 
-def match(before: NDArray[np.float64], after: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Index pairs of bars that are the same class in the cheapest 2-Wasserstein matching.
+    def _track(self, vine: Vine) -> dict[str, Any]:
+        bars = list(zip(vine.times.tolist(), vine.births.tolist(), vine.deaths.tolist(), strict=True))
+        return {
+            "dimension": vine.dimension,
+            "start": vine.entry,
+            "stop": vine.exit,
+            "births": [birth for _, birth, _ in bars],
+            "deaths": [death for _, _, death in bars],
+            "is_feature": [(vine.dimension, birth, death) in self._features[step] for step, birth, death in bars],
+        }
 
-    Parameters
-    ----------
-    before, after : (n_pairs, 2) float64
-        Births and deaths, finite.
-
-    Returns
-    -------
-    list of (index before, index after)
-        Bars that are cheaper to send to the diagonal are in no pair.
-    """
-    n, m = len(before), len(after)
-    if not n or not m:
-        return []
-    cost = np.zeros((n + m, n + m))
-    cost[:n, :m] = ((before[:, None, :] - after[None, :, :]) ** 2).sum(axis=2)
-    cost[:n, m:] = ((before[:, 1] - before[:, 0]) ** 2 / 2)[:, None]
-    cost[n:, :m] = ((after[:, 1] - after[:, 0]) ** 2 / 2)[None, :]
-    rows, columns = linear_sum_assignment(cost)
-    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if i < n and j < m]
-
-
-def follow(diagrams: Sequence[Diagram | None], betti: Sequence[Sequence[float]], dimension: int) -> list[Track]:
-    """The tracks of one dimension through a series of diagrams, in the order in which they appear, longest first.
-
-    Parameters
-    ----------
-    diagrams : sequence of Diagram or None
-        None where nothing could be computed: every track ends there.
-    betti : sequence of (b0, b1, b2)
-        A bar is a feature where it is among the ``betti[step][dimension]`` longest of its step; NaN: none is.
-    dimension : int
-        1 or higher: an essential class has no death to match.
-    """
-    done: list[Track] = []
-    alive: list[Track] = []
-    before = np.empty((0, 2))
-    for step, (diagram, numbers) in enumerate(zip(diagrams, betti, strict=True)):
-        bars = _bars(diagram, dimension)
-        n_features = 0 if np.isnan(numbers[dimension]) else int(numbers[dimension])
-        found = {j: alive[i] for i, j in match(before, bars)}
-        now = []
-        for j, bar in enumerate(bars):
-            track = found.get(j)
-            if track is None:
-                track = Track(dimension, step)
-                done.append(track)
-            track.extend(bar, j < n_features)
-            now.append(track)
-        alive, before = now, bars
-    return done
+    def _statistics(self, tracks: list[dict[str, Any]]) -> dict[str, float]:
+        statistics: dict[str, float] = {}
+        for k in range(2):
+            decided = [step["betti"][k] for step in self._steps if not math.isnan(step["betti"][k])]
+            statistics[f"b{k}_mean"] = float(np.mean(decided)) if decided else math.nan
+            statistics[f"b{k}_std"] = float(np.std(decided)) if decided else math.nan
+        statistics["stable_features"] = sum(
+            track["start"] == 0 and track["stop"] == len(self._steps) and all(track["is_feature"]) for track in tracks
+        )
+        return statistics
 
 
-def _bars(diagram: Diagram | None, dimension: int) -> NDArray[np.float64]:
-    """Finite bars, longest first."""
-    if diagram is None or dimension > diagram.max_dimension:
-        return np.empty((0, 2))
-    bars = diagram.in_dimension(dimension)
-    bars = bars[np.isfinite(bars[:, 1])]
-    order = np.argsort(bars[:, 0] - bars[:, 1], kind="stable")[:MAX_BARS]
-    return np.ascontiguousarray(bars[order])
-
-
-def count_stable(tracks: Sequence[Track], n_steps: int) -> int:
-    """How many tracks are a feature in every one of the steps."""
-    return sum(track.start == 0 and track.stop == n_steps and all(track.is_feature) for track in tracks)
+def _bars(diagram: Diagram, limit: int | None) -> dict[int, NDArray[np.float64]]:
+    """Dimension -> births and deaths, of the longest bars when there is a limit."""
+    found = {}
+    for k in range(diagram.max_dimension + 1):
+        bars = diagram.in_dimension(k)
+        if limit is not None and len(bars) > limit:
+            bars = bars[np.sort(np.argsort(bars[:, 0] - bars[:, 1], kind="stable")[:limit])]
+        found[k] = bars
+    return found
