@@ -14,6 +14,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.cells import betti0_1 as betti0_1
     from toriwork.cells import get_torus_cells as get_torus_cells
     from toriwork.errors import ToriworkError as ToriworkError
+    from toriwork.monitors import BraidAggregator as BraidAggregator
+    from toriwork.monitors import ChaosChannelController as ChaosChannelController
+    from toriwork.monitors import CurvatureAwareGuard as CurvatureAwareGuard
+    from toriwork.monitors import OriginSentry as OriginSentry
     from toriwork.plots import plot_barcode as plot_barcode
     from toriwork.plots import plot_betti_curves as plot_betti_curves
     from toriwork.plots import plot_cloud as plot_cloud
@@ -49,6 +53,10 @@ _HOMES = {
     "ObserverSynthesis": "toriwork.synthesis",
     "get_observer_synthesis": "toriwork.synthesis",
     "emit_token": "toriwork.synthesis",
+    "OriginSentry": "toriwork.monitors",
+    "CurvatureAwareGuard": "toriwork.monitors",
+    "BraidAggregator": "toriwork.monitors",
+    "ChaosChannelController": "toriwork.monitors",
     "plot_cloud": "toriwork.plots",
     "plot_diagram": "toriwork.plots",
     "plot_barcode": "toriwork.plots",
