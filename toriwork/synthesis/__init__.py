@@ -5,8 +5,10 @@ pyarrow is loaded when a token log is opened, not before.
 
 from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
+from toriwork.synthesis.export import to_cloudevents, to_otlp_logs, to_otlp_spans, to_prov
 from toriwork.synthesis.identity import token_id
 from toriwork.synthesis.observer import Monitor, ObserverSynthesis
+from toriwork.synthesis.occurrences import Occurrence
 from toriwork.synthesis.rate import RateLimit
 from toriwork.synthesis.selection import Rules
 from toriwork.synthesis.shared import (
@@ -21,6 +23,7 @@ __all__ = [
     "Choice",
     "Monitor",
     "ObserverSynthesis",
+    "Occurrence",
     "Omission",
     "RateLimit",
     "Reason",
@@ -30,5 +33,9 @@ __all__ = [
     "get_observer_synthesis",
     "integrate_with_eigensentry",
     "integrate_with_origin_sentry",
+    "to_cloudevents",
+    "to_otlp_logs",
+    "to_otlp_spans",
+    "to_prov",
     "token_id",
 ]

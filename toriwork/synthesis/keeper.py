@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
+import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toriwork.synthesis import prompt
+from toriwork.errors import NotFound
+from toriwork.synthesis import occurrences, prompt
 from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.context import Entry, Members, entry
 from toriwork.synthesis.explained import Selection
 from toriwork.synthesis.identity import PREFIX, given
 from toriwork.synthesis.memory import TokenMemory
+from toriwork.synthesis.occurrences import Occurrence
 from toriwork.synthesis.selection import Rules, select
+
+if TYPE_CHECKING:
+    from toriwork.synthesis.log import TokenLog
 
 _LOG = logging.getLogger("toriwork.synthesis")
 _SHOWN = slice(len(PREFIX), len(PREFIX) + 8)
@@ -26,6 +33,12 @@ class ContextKeeper:
     _memory: TokenMemory
     _context: Members
     _now: Callable[[], float]
+    max_tokens: int
+
+    if TYPE_CHECKING:
+
+        @property
+        def log(self) -> TokenLog | None: ...
 
     def add_to_context(self, token: str, *, importance: float | None = None, pinned: bool = False) -> bool:
         """Whether the token is in the context now; False when it was never emitted here, or is forgotten.
@@ -111,3 +124,42 @@ class ContextKeeper:
     def _snapshot(self) -> list[Entry]:
         with self._lock:
             return [found.at(self._memory.seen(found.token)) for found in self._context]
+
+    # ---- what was, and when --------------------------------------------------------------------------------------
+
+    def occurrences(self, newest: int = 10_000) -> list[Occurrence]:
+        """The newest emissions in the order of time: those of the log, without one the last of each token in memory."""
+        log = self.log
+        if log is not None:
+            return occurrences.logged(log, newest)
+        with self._lock:
+            return occurrences.remembered(self._memory, newest)
+
+    def as_of(self, time: dt.datetime | float, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
+        """What would have been chosen at an earlier time from the newest ``max_tokens`` emissions in the log by then.
+
+        It is replayed from the log alone: any process, at any later time, gets the same bytes. What somebody had added
+        to a context, removed from it or called important is not in the log: every token counts 0.5.
+
+        Parameters
+        ----------
+        time : datetime or float
+            With a time zone, or seconds since 1970.
+        budget : Budget, optional
+            What the text may cost.
+        rules : Rules, optional
+            What makes a token worth its place.
+
+        Raises
+        ------
+        NotFound
+            There is no log.
+        BadInput
+            The datetime has no time zone.
+        """
+        now = occurrences.seconds_of(time)
+        log = self.log
+        if log is None:
+            raise NotFound("this ObserverSynthesis has no token log; give it a path")
+        found = occurrences.logged(log, self.max_tokens, until_us=math.floor(now * 1e6))
+        return select(occurrences.replayed(found), budget or Budget(), rules or Rules(), now)

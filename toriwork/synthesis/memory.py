@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from toriwork.synthesis.identity import Identity, parse
@@ -54,6 +54,13 @@ class TokenMemory:
         """A token that is still remembered, or None."""
         identity = self._held.get(token)
         return None if identity is None else Held(identity, self._lineages.get(token, _ROOT), self._seen[token])
+
+    def items(self) -> Iterator[tuple[str, Held]]:
+        """Every token that is remembered, the one that was emitted last at the end."""
+        return (
+            (token, Held(found, self._lineages.get(token, _ROOT), self._seen[token]))
+            for token, found in self._held.items()
+        )
 
     def seen(self, token: str) -> float | None:
         """When a token that is still remembered was emitted last, seconds since 1970, or None."""
