@@ -21,14 +21,14 @@ ALONE = [persistence(cloud) for cloud in CLOUDS]
 
 
 class AtOnce(Executor):
-    """An executor of somebody else: everything happens in ``submit``; counts what is handed over."""
+    """An executor of somebody else: everything happens in ``submit``; remembers what is handed over."""
 
     def __init__(self) -> None:
-        self.submitted = 0
+        self.submitted: list[np.ndarray] = []
         self.closed = False
 
     def submit(self, call: object, *args: object, **options: object) -> Future:
-        self.submitted += 1
+        self.submitted += args[0]
         future: Future = Future()
         try:
             future.set_result(call(*args, **options))
@@ -75,16 +75,17 @@ def test_a_wrong_option_is_no_fault_of_a_cloud() -> None:
 
 
 def test_clouds_are_taken_as_room_becomes_free() -> None:
-    taken = []
+    taken, large = [], circle(300, 0.05)
+    alone = persistence(large)
 
     def endless() -> Iterator[np.ndarray]:
         while True:
             taken.append(1)
-            yield CLOUDS[0]
+            yield large
 
     results = persistence_many(endless(), max_workers=2)
     for _ in range(5):
-        assert next(results).diagram == ALONE[0]
+        assert next(results).diagram == alone
     results.close()
     assert 5 <= len(taken) <= 5 + 2 * 2
 
@@ -98,7 +99,7 @@ def test_a_cloud_that_would_not_fit_is_refused_with_the_number_and_not_begun() -
     assert isinstance(results[1].error, TooLarge)
     assert f"{float(work_estimate_of(large).bytes):.3g} bytes" in str(results[1].error)
     assert f"{float(limit):.3g}" in str(results[1].error)
-    assert executor.submitted == 2
+    assert [len(cloud) for cloud in executor.submitted] == [20, 21]
 
 
 def test_clouds_at_work_together_stay_within_the_memory() -> None:
@@ -144,15 +145,12 @@ def test_progress_goes_to_the_log_or_to_a_callable_or_nowhere(caplog: pytest.Log
 
 
 INTERRUPTED = """
-import threading, time, sys, os, signal
-from concurrent.futures import ThreadPoolExecutor
+import os, signal, threading
 import numpy as np
 from toriwork.topology import persistence_many
-clouds = [np.random.default_rng(i).random((8, 2)) for i in range(6)]
 
 def endless():
-    yield from clouds
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    yield from (np.random.default_rng(i).random((8, 2)) for i in range(6))
     while True:
         yield np.random.default_rng(0).random((700, 3))
 
@@ -160,6 +158,8 @@ kept = []
 try:
     for result in persistence_many(endless(), max_workers=1, progress=False):
         kept.append(result)
+        if len(kept) == 6:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 except KeyboardInterrupt:
     print(len(kept), all(r.diagram is not None for r in kept), flush=True)
 """

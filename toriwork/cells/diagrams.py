@@ -11,7 +11,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,8 @@ from toriwork.storage.spec import unify
 from toriwork.topology import Diagram, Provenance
 from toriwork.topology.engines import engine_version, pick_engine
 from toriwork.topology.filtrations import filtration_named, parameters_of
+
+_Made = TypeVar("_Made", Diagram, Provenance)
 
 #: of keys and rows; another layout is another key
 LAYOUT = 1
@@ -59,9 +61,9 @@ SCHEMA = pa.schema(
     ]
 )
 DICTIONARY = (
-    "given filtration parameters max_dimension field engine engine_version scale diagram_filtration "
-    "diagram_max_dimension reason layout"
-).split()
+    *("given", "filtration", "parameters", "max_dimension", "field", "engine", "engine_version", "scale"),
+    *("diagram_filtration", "diagram_max_dimension", "reason", "layout"),
+)
 #: columns of one value each, in the order in which a row's text has them; text, then whole numbers
 _TEXTS = ("given", "filtration", "parameters", "engine", "engine_version", "scale", "diagram_filtration", "reason")
 _INTEGERS = ("max_dimension", "field", "diagram_max_dimension", "n_points", "layout")
@@ -282,17 +284,24 @@ class Rows:
 
     def diagram(self, row: int) -> Diagram:
         """The diagram of a row, with arrays of its own."""
-        given, filtration, parameters, engine, version, scale, kind, reason = [column[row] for column in self._texts]
-        del given
+        _, filtration, parameters, engine, version, scale, kind, reason = [column[row] for column in self._texts]
         highest, field, top, n_points, _ = [column[row] for column in self._integers]
-        threshold, min_persistence, seconds, error, cut = [column[row] for column in self._floats]
-        made = Provenance(
-            *(engine, version, filtration, field, scale, highest, threshold, seconds, n_points),
-            *(reason, parameters, error),
-        )
+        threshold, least, seconds, error, cut = [column[row] for column in self._floats]
+        facts = (engine, version, filtration, field, scale, highest, threshold, seconds, n_points)
+        made = _restored(Provenance, *facts, reason, parameters, error)
         bars = slice(self._starts[row], self._starts[row + 1])
         pairs, censored = self._pairs[bars].copy(), self._censored[bars].copy()
-        return Diagram(pairs, top, kind, scale, field, cut, min_persistence, censored, made)
+        pairs.setflags(write=False)
+        censored.setflags(write=False)
+        return _restored(Diagram, pairs, top, kind, scale, field, cut, least, censored, made)
+
+
+def _restored(kind: type[_Made], *values: object) -> _Made:
+    """A frozen object with these values, in the order of its fields, without the checks that it passed before."""
+    made = object.__new__(kind)
+    for name, value in zip(kind.__dataclass_fields__, values, strict=True):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def _values(column: pa.Array, dtype: Any) -> NDArray[Any]:

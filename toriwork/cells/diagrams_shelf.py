@@ -11,6 +11,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,12 @@ from numpy.typing import NDArray
 
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
-from toriwork.storage.view import View, payload_groups
+from toriwork.storage.frames import Frame
+from toriwork.storage.view import JournalView, View, payload_groups
 from toriwork.topology import Diagram
 
-_GROUPS_BYTES = 64 * 2**20  # of decoded rows
+_GROUP_BYTES = 2**20  # one diagram costs a group of rows: 4 ms where the group was not decoded before
+_DECODED_BYTES = 64 * 2**20
 #: a look at what others wrote may take this share of the time
 _LOOK_SHARE = 0.02
 
@@ -35,7 +39,7 @@ class Shelf:
     def __init__(self, path: Path, durability: str, max_rows: int) -> None:
         self.path = path
         retention = NewestPerKey(("key",), "row_id", max_rows=max_rows)
-        self._spec = TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", tuple(DICTIONARY), retention)
+        self._spec = TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", DICTIONARY, retention, _GROUP_BYTES)
         self._durability = durability
         self._table: ParquetTable | None = None
         self._catalogue: _Catalogue | None = None
@@ -183,25 +187,35 @@ class _Catalogue:
             return found
         found = self._decoded[group] = Rows(self._groups[group]())
         self._decoded_bytes += found.n_bytes
-        while self._decoded_bytes > _GROUPS_BYTES and len(self._decoded) > 1:
+        while self._decoded_bytes > _DECODED_BYTES and len(self._decoded) > 1:
             self._decoded_bytes -= self._decoded.popitem(last=False)[1].n_bytes
         return found
 
 
 def _groups(view: View) -> Iterable[tuple[_Group, bytes]]:
     """How to read each group of rows, and its keys, 16 bytes each; what is newer comes later."""
-    for number, batch in enumerate(view.base_batches(["key"])):
-        yield lambda n=number: _nth(view.base_batches(), n), _key_bytes(batch)
+    base = view.base
+    if base is not None and base.facts is not None and base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
+        for number, batch in enumerate(base.batches(["key"])):
+            yield partial(base.group, number), _key_bytes(batch)
+    else:  # of another layout: it is read whole until the next publish
+        for number, batch in enumerate(view.base_batches()):
+            yield partial(_nth, view.base_batches, number), _key_bytes(batch)
     for number, batch in enumerate(view.segment_batches()):
-        yield lambda n=number: _nth(view.segment_batches(), n), _key_bytes(batch)
+        yield partial(_nth, view.segment_batches, number), _key_bytes(batch)
     for journal in view.journals:
+        frames = {frame.number: frame for frame in journal.rows()}
         for payloads in payload_groups(journal):
             keys = b"".join(row.key for payload in payloads for row in unpack(payload))
-            yield lambda given=payloads: view.spec.codec.decode(given, {}), keys
+            yield partial(_decoded, view, journal, [frames[payload.frame] for payload in payloads]), keys
 
 
-def _nth(batches: Iterable[pa.RecordBatch], number: int) -> pa.RecordBatch:
-    return next(batch for k, batch in enumerate(batches) if k == number)
+def _decoded(view: View, journal: JournalView, frames: Sequence[Frame]) -> pa.RecordBatch:
+    return view.spec.codec.decode(journal.payloads(frames), {})
+
+
+def _nth(batches: Callable[[], Iterable[pa.RecordBatch]], number: int) -> pa.RecordBatch:
+    return next(islice(batches(), number, None))
 
 
 def _key_bytes(batch: pa.RecordBatch) -> bytes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from toriwork.checks import check_points
 from toriwork.errors import BadInput
 from toriwork.topology.budget import refuse_beyond, refuse_matrix
-from toriwork.topology.clouds import distance_matrix, enclosing_radius, safely_scaled
+from toriwork.topology.clouds import Trusted, distance_matrix, enclosing_radius, safely_scaled
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import engine_version, guarded, pick_engine, run_best, weighted_bars
 from toriwork.topology.request import (
@@ -155,9 +155,13 @@ def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> 
     cut = asked.threshold if asked.threshold < enclosing_radius(matrix) else math.inf
     if math.isinf(cut):
         refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
-    bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
+    known = asked.distances if isinstance(asked.distances, Trusted) else Trusted(matrix)
+    if known.bars is None:
+        bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
+    else:
+        bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
     rounding = used.relative_error * float(matrix.max(initial=0.0))
-    return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding)
+    return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds)
 
 
 def _prim(n_points: int, row: Callable[[int], Matrix]) -> Matrix:

@@ -24,6 +24,8 @@ class Trusted:
     """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
 
     matrix: NDArray[np.float64]
+    bars: list[NDArray[np.float64]] | None = None  #: its Rips bars, computed among those of others
+    seconds: float = 0.0  #: that matrix and bars took
 
 
 def distance_matrix(points: Any, distances: Any) -> NDArray[np.float64]:

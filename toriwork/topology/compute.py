@@ -96,7 +96,7 @@ def persistence(
         scale=chosen.scale,
         max_dimension=max_dimension,
         threshold=float(threshold),
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + found.seconds,
         n_points=found.n_points,
         reason=found.reason,
         parameters=json.dumps(parameters_of(chosen)) if parameters_of(chosen) else "",

@@ -34,6 +34,7 @@ class Engine:
     any_field: bool  #: False: Z/2 only
     maintained: bool = True  #: False: never taken unless asked for by name
     relative_error: float = 0.0  #: of each birth and death; beyond the rounding of float64
+    compute_many: Callable[[list[Matrix], int, int], list[Bars]] | None = None  #: untruncated; cheaper than one by one
     install: str = ""  #: what to hand to pip; the distribution itself when empty
 
 
@@ -148,13 +149,28 @@ def grid_bars(values: Matrix, max_dimension: int, field: int, *, on_vertices: bo
     return _intervals(made, max_dimension, field)
 
 
+def staying_edges(distances: Matrix, largest: float) -> float:
+    """The share of the edges up to ``largest`` that an edge collapse leaves; 1 where gudhi is not there to try."""
+    try:
+        import gudhi
+    except ImportError:
+        return 1.0
+    tree: Any = gudhi.SimplexTree.create_from_array(distances, max_filtration=largest)
+    edges: int = tree.num_simplices() - tree.num_vertices()
+    tree.collapse_edges()
+    staying: int = tree.num_simplices() - tree.num_vertices()
+    return staying / max(edges, 1)
+
+
 def hera_bottleneck(first: Matrix, second: Matrix) -> float:
     """The exact bottleneck distance of two (n_bars, 2) arrays of finite bars; Hera in gudhi, BSD licence."""
     try:
         from gudhi.hera import bottleneck_distance
     except ImportError as error:
         raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
-    return float(bottleneck_distance(first, second, 0.0))
+    largest = max(float(np.abs(bars).max(initial=0.0)) for bars in (first, second))
+    power = 400 - math.frexp(largest)[1]  # Hera takes distances below 1e-9 for 0: a scale where none is that small
+    return math.ldexp(bottleneck_distance(np.ldexp(first, power), np.ldexp(second, power), 0.0), -power)
 
 
 def hera_wasserstein(first: Matrix, second: Matrix, order: float, internal_p: float, relative_error: float) -> float:
@@ -216,6 +232,10 @@ def engine_version(engine: Engine) -> str:
 
 
 def _gudhi(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    return _gudhi_many([distances], max_dimension, field, threshold)[0]
+
+
+def _gudhi_many(matrices: list[Matrix], max_dimension: int, field: int, threshold: float = math.inf) -> list[Bars]:
     from gudhi.sklearn.rips_persistence import RipsPersistence  # the MIT part; no CGAL
 
     model = RipsPersistence(
@@ -225,7 +245,7 @@ def _gudhi(distances: Matrix, max_dimension: int, threshold: float, field: int) 
         homology_coeff_field=field,  # gudhi's own default is 11
         n_jobs=1,
     )
-    bars: Bars = model.fit_transform([distances])[0]
+    bars: list[Bars] = model.fit_transform(matrices)
     return bars
 
 
@@ -271,7 +291,7 @@ def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Ma
 
 #: best first; "auto" takes the first maintained one that is installed
 ENGINES = (
-    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, any_field=True),
+    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, any_field=True, compute_many=_gudhi_many),
     Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, any_field=True, relative_error=2.0**-24),
     Engine("simple", "toriwork", (), _simple, any_field=False),
     Engine(

@@ -1,7 +1,8 @@
 """Diagrams of many clouds: computed side by side, handed over as they come, one bad cloud reported and not fatal.
 
 The default is a pool of threads, because the default engine releases the interpreter lock; any
-``concurrent.futures.Executor`` will do.  Nothing is written here: whoever wants to resume stores what comes.
+``concurrent.futures.Executor`` will do.  Nothing is written here: a memory that is handed in may, and then a run that
+was cut short goes on where it was.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.budget import available_bytes, work_estimate, work_estimate_of
-from toriwork.topology.compute import persistence
+from toriwork.topology.chunks import persistence_each
 from toriwork.topology.diagram import Diagram
 
 _LOG = logging.getLogger(__name__)
@@ -28,6 +32,22 @@ _EVERY = 1.0  # seconds between two messages
 _PREDICTED = ("rips", "dtm")
 #: smaller clouds are predicted by their number alone: a probe would cost as much as they do
 _PROBED_FROM = 400
+_TASK_SECONDS = 0.1  # of predicted work: 25 clouds of 100 points
+_PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
+
+_Answers = list[Diagram | ToriworkError]
+
+
+class Memory(Protocol):
+    """What remembers diagrams; :class:`toriwork.cells.memory.DiagramMemory` is one. Called from several threads."""
+
+    def get_many(self, clouds: Sequence[Any], **options: Any) -> list[Diagram | None]:
+        """The remembered diagram of each cloud, None where there is none."""
+        ...
+
+    def put_many(self, clouds: Sequence[Any], diagrams: Sequence[Diagram]) -> None:
+        """Remember the diagrams of some clouds: they are safe when this returns."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +57,16 @@ class CloudResult:
     index: int  #: place of the cloud among those given
     diagram: Diagram | None
     error: ToriworkError | None = None
+    remembered: bool = False  #: whether it was answered by the memory
+
+
+class _Task(NamedTuple):
+    """A cloud that is to be computed."""
+
+    number: int  #: place of the cloud among those given
+    cloud: Any
+    seconds: float  #: predicted, roughly
+    n_bytes: float  #: predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,7 @@ def persistence_many(
     clouds: Iterable[Any],
     executor: Executor | None = None,
     *,
+    memory: Memory | None = None,
     max_workers: int | None = None,
     progress: bool | Callable[[Progress], None] = True,
     max_bytes: float | None = None,
@@ -62,7 +93,8 @@ def persistence_many(
 
     Work begins with the first ``next``. Clouds are taken from ``clouds`` as room becomes free, never all at once.
     Leaving the loop, an exception or the interrupt of a notebook stops the run: what was handed over is the
-    caller's, clouds that wait are dropped, those at work end in the background and are lost.
+    caller's, clouds that wait are dropped, those at work (small ones in groups) end in the background and are lost,
+    unless there is a memory.
 
     Parameters
     ----------
@@ -70,8 +102,12 @@ def persistence_many(
         What :func:`toriwork.topology.persistence` takes as points.
     executor : concurrent.futures.Executor, optional
         Threads, processes, or another library's; it is not shut down. None: a pool of threads of its own.
+    memory : Memory, optional
+        A :class:`toriwork.cells.memory.DiagramMemory`, say. What it knows is not computed; what is computed it has
+        before it is handed over, whether or not anybody still asks: a run that was killed goes on where it was.
     max_workers : int, optional
-        Clouds at work or waiting in an executor at a time are at most twice as many. None: the number of cores.
+        Tasks, of one cloud or several small ones, at work or waiting in an executor at a time are at most twice as
+        many. None: the number of cores.
     progress : bool or callable
         True: a message per second to the log ``toriwork.topology.many`` at level INFO. False: none. A callable is
         handed a :class:`Progress` after every cloud.
@@ -91,13 +127,15 @@ def persistence_many(
     ------
     BadInput
         At once: ``max_workers`` below 1.
+    StoreError
+        The memory is damaged, or refused a diagram.
     """
     if max_workers is not None and max_workers < 1:
         raise BadInput(f"max_workers: an integer >= 1 is wanted, given was {max_workers!r}")
     workers = max_workers or os.cpu_count() or 1
     room = 0.8 * available_bytes() if max_bytes is None else float(max_bytes)
     total = len(clouds) if isinstance(clouds, Sized) else None
-    run = _Run(clouds, executor, workers, room, options)
+    run = _Run(clouds, executor, workers, room, memory, options)
     return _reported(run.results(), total, progress)
 
 
@@ -105,15 +143,23 @@ class _Run:
     """One pass over the clouds: what waits, what is at work, and how much memory that may take."""
 
     def __init__(
-        self, clouds: Iterable[Any], executor: Executor | None, workers: int, room: float, options: dict[str, Any]
+        self,
+        clouds: Iterable[Any],
+        executor: Executor | None,
+        workers: int,
+        room: float,
+        memory: Memory | None,
+        options: dict[str, Any],
     ) -> None:
         self._clouds = enumerate(clouds)
         self._given = executor
         self._workers = workers
         self._room = room
+        self._memory = memory
         self._options = options
-        self._at_work: dict[Future[Diagram], tuple[int, float]] = {}
-        self._next: tuple[int, Any, float] | None = None  # taken, and waiting for room
+        self._waiting: deque[_Task] = deque()  # taken, in no memory, and to be computed
+        self._at_work: dict[Future[_Answers], list[_Task]] = {}
+        self._done: SimpleQueue[tuple[Future[_Answers], BaseException | None]] = SimpleQueue()
 
     def results(self) -> Iterator[CloudResult]:
         """The results; an executor of our own lives as long as the iteration."""
@@ -123,49 +169,116 @@ class _Run:
                 yield from self._fill(executor)
                 if not self._at_work:
                     return
-                done, _ = wait(self._at_work, return_when=FIRST_COMPLETED)
-                for future in done:
-                    index, _ = self._at_work.pop(future)
-                    yield _result(index, future)
+                yield from self._handed_over(*self._done.get())
         finally:
-            for future in self._at_work:
+            for future in list(self._at_work):
                 future.cancel()
             if self._given is None:
                 executor.shutdown(wait=False, cancel_futures=True)
 
     def _fill(self, executor: Executor) -> Iterator[CloudResult]:
-        """Hand over clouds while there is room; yields those that are refused."""
+        """Hand over clouds while there is room; yields those that need no work."""
         while len(self._at_work) < 2 * self._workers:
-            if self._next is None:
-                taken = next(self._clouds, None)
-                if taken is None:
+            if not self._waiting:
+                taken = self._take()
+                if not taken:
                     return
-                self._next = (*taken, _predicted(taken[1], self._options))
-            index, cloud, size = self._next
-            if size > self._room:
-                self._next = None
-                words = f"about {size:.3g} bytes are predicted, the limit is {self._room:.3g}"
-                yield CloudResult(index, None, TooLarge(f"cloud {index}: {words}"))
+                yield from self._sorted_out(taken)
                 continue
-            if self._at_work and size + sum(size for _, size in self._at_work.values()) > self._room:
+            chunk = self._next_chunk()
+            if not chunk:
                 return
-            self._next = None
-            self._at_work[executor.submit(persistence, cloud, **self._options)] = (index, size)
+            future = executor.submit(persistence_each, [task.cloud for task in chunk], self._options)
+            self._at_work[future] = chunk
+            future.add_done_callback(partial(self._finished, chunk))
+
+    def _take(self) -> list[tuple[int, Any]]:
+        """The next clouds, about one task's work; of a slow source those that came within a few milliseconds."""
+        taken: list[tuple[int, Any]] = []
+        seconds, until = 0.0, time.monotonic() + _PATIENCE
+        for index, cloud in self._clouds:
+            # a buffer that its owner fills again must not be remembered under what it held before
+            taken.append((index, cloud if self._memory is None else _copied(cloud)))
+            seconds += _seconds(taken[-1][1], self._options)
+            if seconds >= _TASK_SECONDS or time.monotonic() > until:
+                break
+        return taken
+
+    def _sorted_out(self, taken: list[tuple[int, Any]]) -> Iterator[CloudResult]:
+        """Yields what is remembered or refused; the others wait from now on."""
+        known: list[Diagram | None] = [None] * len(taken)
+        if self._memory is not None:
+            known = self._memory.get_many([cloud for _, cloud in taken], **self._options)
+        answered: list[CloudResult] = []
+        for (index, cloud), diagram in zip(taken, known, strict=True):
+            if diagram is not None:
+                answered.append(CloudResult(index, diagram, remembered=True))
+                continue
+            task = _Task(index, cloud, _seconds(cloud, self._options), _bytes(cloud, self._options))
+            if task.n_bytes > self._room:
+                words = f"about {task.n_bytes:.3g} bytes are predicted, the limit is {self._room:.3g}"
+                answered.append(CloudResult(index, None, TooLarge(f"cloud {index}: {words}")))
+            else:
+                self._waiting.append(task)
+        yield from answered
+
+    def _next_chunk(self) -> list[_Task]:
+        """Clouds for one task, so small together that nobody waits long for it; none while there is no room."""
+        used = sum(task.n_bytes for chunk in self._at_work.values() for task in chunk)
+        if self._at_work and used + self._waiting[0].n_bytes > self._room:
+            return []
+        chunk = [self._waiting.popleft()]
+        n_bytes, seconds = chunk[0].n_bytes, chunk[0].seconds
+        share = min(self._room / (2 * self._workers), self._room - used)
+        while self._waiting:
+            n_bytes, seconds = n_bytes + self._waiting[0].n_bytes, seconds + self._waiting[0].seconds
+            if n_bytes > share or seconds > _TASK_SECONDS:
+                break
+            chunk.append(self._waiting.popleft())
+        return chunk
+
+    def _finished(self, chunk: list[_Task], future: Future[_Answers]) -> None:
+        """Remember what was computed, in the thread that is done with it: nobody has to ask for the results."""
+        error: BaseException | None = None
+        try:
+            if self._memory is not None and not future.cancelled() and future.exception() is None:
+                pairs = zip(chunk, future.result(), strict=True)
+                kept = [(task.cloud, found) for task, found in pairs if isinstance(found, Diagram)]
+                self._memory.put_many([cloud for cloud, _ in kept], [diagram for _, diagram in kept])
+        except BaseException as refused:  # noqa: BLE001  # raised where the results are asked for
+            error = refused
+        self._done.put((future, error))
+
+    def _handed_over(self, future: Future[_Answers], error: BaseException | None) -> Iterator[CloudResult]:
+        chunk = self._at_work.pop(future)
+        if error is not None:
+            raise error
+        # what it raises is no fault of a cloud: a wrong option, a broken pool
+        for task, found in zip(chunk, future.result(), strict=True):
+            if isinstance(found, Diagram):
+                yield CloudResult(task.number, found)
+            else:
+                yield CloudResult(task.number, None, found)
 
 
-def _result(index: int, future: Future[Diagram]) -> CloudResult:
-    error = future.exception()
-    if error is None:
-        return CloudResult(index, future.result())
-    if not isinstance(error, ToriworkError):
-        raise error  # a wrong option, a broken pool: no fault of this cloud
-    return CloudResult(index, None, error)
+def _copied(cloud: Any) -> Any:
+    """A copy that nobody else can change; what is no array is left to the check of ``persistence``."""
+    if isinstance(cloud, np.ndarray):
+        return cloud.copy()
+    try:
+        return np.array(cloud)
+    except ValueError:
+        return cloud
 
 
-def _predicted(cloud: Any, options: dict[str, Any]) -> float:
-    """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check."""
+def _is_predicted(options: dict[str, Any]) -> bool:
     name = getattr(options.get("filtration", "rips"), "name", options.get("filtration", "rips"))
-    if name not in _PREDICTED or not math.isinf(options.get("threshold", math.inf)):
+    return name in _PREDICTED and math.isinf(options.get("threshold", math.inf))
+
+
+def _bytes(cloud: Any, options: dict[str, Any]) -> float:
+    """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check."""
+    if not _is_predicted(options):
         return 0.0
     shape: tuple[int, ...] = np.shape(cloud) if hasattr(cloud, "shape") else ()
     highest = options.get("max_dimension", 1)
@@ -175,6 +288,17 @@ def _predicted(cloud: Any, options: dict[str, Any]) -> float:
         return float(work_estimate_of(cloud, max_dimension=highest).bytes)
     except (ToriworkError, TypeError):
         return 0.0
+
+
+def _seconds(cloud: Any, options: dict[str, Any]) -> float:
+    """Seconds that the cloud may need by its number of points alone; inf where nothing is predicted."""
+    shape: tuple[int, ...] = getattr(cloud, "shape", ())
+    if len(shape) != 2 or not _is_predicted(options):
+        return math.inf
+    try:
+        return work_estimate(*shape, options.get("max_dimension", 1)).seconds
+    except (ToriworkError, TypeError):
+        return math.inf
 
 
 def _reported(

@@ -45,6 +45,7 @@ class Found:
     reason: str
     cut: float = math.inf  #: scale at which the filtration was really cut
     error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this
+    seconds: float = 0.0  #: spent before the question was asked
 
 
 class Filtration(Protocol):
