@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import batches, flat, importing, loop, opening, power, single
+from benchmarks import batches, diagrams, flat, importing, loop, opening, power, single, topology
 from benchmarks.child import ROOT
 from benchmarks.report import Line, machine, progress, show
 from benchmarks.sizes import SIZES, Size
@@ -23,8 +23,11 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("batches", batches.run),
     ("power", power.run),
     ("loop", loop.run),
+    ("diagrams", diagrams.run),
     ("flat", flat.run),
     ("opening", opening.run),
+    ("alpha", topology.alpha),
+    ("memory", topology.memory),
 )
 NAMES = tuple(name for name, _ in BENCHMARKS)
 

@@ -45,9 +45,22 @@ def test_a_shape_with_a_lasting_loop_costs_more_than_one_without() -> None:
     assert of_matrix.bytes == work_estimate_of(cube[:150]).bytes
 
 
+def test_cavities_cost_most_where_no_edge_collapses(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    ball = rng.standard_normal((400, 3))
+    sphere = ball / np.linalg.norm(ball, axis=1)[:, None]
+    predicted = [work_estimate_of(cloud, max_dimension=2).bytes for cloud in (ball, sphere)]
+    assert predicted[0] < 20e6
+    assert predicted[1] == work_estimate(400, 3, 2).bytes > 1e9
+    with pytest.raises(TooLarge, match="H2"):
+        persistence(sphere, max_dimension=2, max_bytes=1e8)
+    monkeypatch.setitem(sys.modules, "gudhi", None)  # whoever computes then collapses nothing
+    assert work_estimate_of(ball, max_dimension=2) == work_estimate(400, 3, 2)
+
+
 def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> None:
     assert work_estimate_of(circle(60)) == work_estimate(60, 2, 1)
-    assert work_estimate_of(circle(200), max_dimension=2) == work_estimate(200, 2, 2)
+    assert work_estimate_of(circle(200), max_dimension=3) == work_estimate(200, 2, 3)
     assert work_estimate_of(np.ones((300, 2))).bytes > 0
     for wrong in ({"points": [[np.nan]]}, {"distances": [1.0]}, {"points": "cloud"}):
         with pytest.raises(BadInput):

@@ -146,8 +146,15 @@ def test_universal_p_values_follow_the_formula() -> None:
     logs = [math.log(math.log(ratio)) for ratio in ratios]
     shift = -np.euler_gamma - sum(logs) / len(logs)
     wanted = [min(1.0, len(ratios) * math.exp(-math.exp(value + shift))) for value in logs]
-    found = UniversalNull()(Sampling(diagram))[1].evidence["p_values"]
-    assert found == pytest.approx(wanted[:4])
+    bars = UniversalNull(level=1.0)(Sampling(diagram))[1].evidence["p_values"]
+    assert [p for _, _, p in bars] == pytest.approx(wanted[: len(bars)])
+    assert [death / birth for birth, death, _ in bars] == pytest.approx(ratios[: len(bars)])
+    alpha = persistence(ring(np.random.default_rng(4), 150), filtration="alpha")
+    first = UniversalNull()(Sampling(alpha))[1].evidence["p_values"][0]
+    logs = [0.5 * math.log(math.log(d / b)) for b, d in alpha.in_dimension(1).tolist()]
+    shift = -np.euler_gamma - sum(logs) / len(logs)
+    wanted_first = len(logs) * math.exp(-math.exp(0.5 * math.log(math.log(first[1] / first[0])) + shift))
+    assert first[2] == pytest.approx(wanted_first)
 
 
 def test_an_unknown_rule_is_refused_with_the_list() -> None:

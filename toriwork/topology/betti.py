@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.budget import refuse_matrix
 from toriwork.topology.clouds import Trusted, distance_matrix
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram, Provenance
-from toriwork.topology.significance import Sampling, rule_named, smaller_sides
+from toriwork.topology.features import sampling_of
+from toriwork.topology.significance import check_suits, rule_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ def estimate_betti(
 ) -> BettiEstimate:
     """The Betti numbers that the space behind a sampled cloud most likely has, with the evidence for them.
 
-    One engine call for all dimensions and no resampling: the cost is that of the diagram.
+    One engine call for all dimensions; the default rule draws nothing, and the cost is that of the diagram. The rules
+    "monte_carlo_null", "bootstrap_band" and "confidence_band" resample and cost many times as much.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def estimate_betti(
     rule_named(rule)  # refuse before anything is computed
     if points is not None:
         refuse_matrix(points)
-    matrix = distance_matrix(points, distances)
-    diagram = persistence(distances=Trusted(matrix), max_dimension=max_dimension, engine=engine)
-    return _judge(diagram, rule, lambda: _sides(matrix, diagram))
+    given = Trusted(distance_matrix(points, distances))
+    diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
+    return _judge(diagram, rule, given)
 
 
 def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> BettiEstimate:
@@ -102,23 +102,19 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
     Raises
     ------
     BadInput
-        The diagram was cut at a threshold, thinned by ``min_persistence``, or has no provenance.
+        The diagram was cut at a threshold, thinned by ``min_persistence``, has no provenance, or is of a filtration
+        that the rule does not judge; there is no such rule, or it needs the points.
     """
-    if math.isfinite(diagram.threshold) or diagram.min_persistence > 0:
-        raise BadInput("judge: a complete diagram is wanted, given was one that was cut or thinned")
     if diagram.provenance is None:
         raise BadInput("judge: a diagram with provenance is wanted")
-    return _judge(diagram, rule, None if points is None else lambda: _sides(distance_matrix(points, None), diagram))
+    return _judge(diagram, rule, None if points is None else Trusted(distance_matrix(points, None)))
 
 
-def _sides(matrix: NDArray[np.float64], diagram: Diagram) -> NDArray[np.float64]:
-    return smaller_sides(matrix, int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum()))
-
-
-def _judge(diagram: Diagram, rule: str, sides: Callable[[], NDArray[np.float64]] | None) -> BettiEstimate:
+def _judge(diagram: Diagram, rule: str, distances: Trusted | None) -> BettiEstimate:
     assert diagram.provenance is not None
     chosen = rule_named(rule)
-    verdicts = chosen(Sampling(diagram, sides))
+    check_suits(chosen, diagram)
+    verdicts = chosen(sampling_of(diagram, distances=distances))
     return BettiEstimate(
         numbers=tuple(verdict.number for verdict in verdicts),
         rule=chosen.name,

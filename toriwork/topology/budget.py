@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toriwork.checks import as_array, check_points
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
-from toriwork.topology.engines import run_best
+from toriwork.topology.engines import run_best, staying_edges
 
 
 class WorkEstimate(NamedTuple):
@@ -22,22 +22,27 @@ class WorkEstimate(NamedTuple):
     bytes: int
 
 
+#: bytes for each pair of points, whatever their shape
+_PER_PAIR = 70.0
+#: a lasting loop costs memory that grows with n^3. How lasting: persistence / death + persistence / enclosing radius of
+#: the longest loop, and that second term alone for a loop as wide as the cloud; each with the bytes at 100 points
+_LASTING, _BY_LASTING = (0.60, 0.70, 0.82, 0.90, 0.95), (0.01e6, 0.045e6, 0.12e6, 0.22e6, 0.28e6)
+_WIDE, _BY_WIDTH = (0.55, 0.60, 0.65, 0.67, 0.73, 0.78), (0.0, 0.36e6, 0.42e6, 0.52e6, 0.6e6, 0.95e6)
+#: bytes per pair of points that distances and their copies take in any case
+_MATRIX = 48.0
+#: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; elsewhere bytes for
+#: each pair of points by the share of the edges of the probe that stay
+_RIGID, _RIGID_POWER = 45e6, 4.9
+_STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
+#: points of the probe
+_LEAST_PROBE, _LARGEST_PROBE = 100, 250
+_WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points, exponent of n, bytes at 100 points, exponent of n
 _LAW = {
     0: (1.0e-3, 2.1, 0.0, 2.0),
     1: (4.0e-3, 3.3, 1.5e6, 2.65),
-    2: (12e-3, 3.3, 1.5e6, 2.65),
+    2: (12e-3, 3.3, _RIGID / 2.0**_RIGID_POWER, _RIGID_POWER),
 }
-
-
-#: persistence of the longest loop over the enclosing radius, and the bytes at 100 points that grow with n^3
-_SHARES = (0.22, 0.25, 0.27, 0.66, 0.7)
-_GROWING = (0.03e6, 0.1e6, 0.4e6, 0.4e6, 0.85e6)
-#: bytes per pair of points that distances and their copies take in any case
-_MATRIX = 48.0
-#: points of the probe
-_LEAST_PROBE, _LARGEST_PROBE = 100, 250
-_WORTH_ASKING = 2.0**28
 
 
 def available_bytes() -> float:
@@ -65,6 +70,7 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     WorkEstimate
         ``seconds`` and ``bytes``: power laws fitted to gudhi 3.13 on noisy circles and tori of 100 to 2,000 points,
         which are costly for their size. Clouds that fill a volume need a tenth of that, exact circles twice as much.
+        With H2 the bytes are those of exact spheres; most other clouds need a hundredth.
 
     Raises
     ------
@@ -73,11 +79,12 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     """
     if min(n_points, dim, max_dimension) < 0:
         raise BadInput(f"work_estimate: numbers >= 0 are wanted, given were {(n_points, dim, max_dimension)}")
-    seconds, power, size, size_power = _LAW[min(max_dimension, 2)]
+    seconds, power, _, _ = _LAW[min(max_dimension, 2)]
     ratio = n_points / 100.0
     extra = max(1.0, n_points / 10.0) ** max(0, max_dimension - 2)
     distances = n_points * n_points * _MATRIX
-    total_bytes = size * ratio**size_power * extra + distances + 8.0 * n_points * dim
+    engine = max(size * ratio**growth for top, (_, _, size, growth) in _LAW.items() if top <= max_dimension)
+    total_bytes = engine * extra + distances + 8.0 * n_points * dim
     total_seconds = seconds * ratio**power * extra + 1e-9 * n_points * n_points * dim + 1e-4
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
 
@@ -134,7 +141,8 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
 
     What the engine must remember depends on how long the longest loop lives: an exact circle needs 15 times the
     memory of a cube of as many points. A diagram of 100 to 250 of the points, taken evenly by index, tells which it
-    is; that costs 4 to 40 ms. For max_dimension 1; others are those of :func:`work_estimate`.
+    is; that costs 4 to 40 ms. With H2 it is the share of the edges of 100 points that cannot be collapsed, at 3 to
+    60 ms. Other dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -148,7 +156,7 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     Returns
     -------
     WorkEstimate
-        ``bytes`` was 1 to 3 times the measured peak for 200 to 2,000 points (docs/topology.md has the table).
+        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 200 to 2,000 points (docs/topology.md).
 
     Raises
     ------
@@ -177,10 +185,26 @@ def _sample(n_points: int) -> NDArray[np.intp]:
 
 def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, blind: int) -> int:
     """Bytes for ``n_points`` points of which ``probe`` are some; ``blind`` where nothing better is known."""
-    if max_dimension != 1 or n_points < _LEAST_PROBE:
+    if max_dimension not in (1, 2) or n_points < _LEAST_PROBE:
         return blind
-    bars, _, _ = run_best(probe, 1, math.inf, "auto", 2)
-    radius = enclosing_radius(probe)
-    share = float((bars[1][:, 1] - bars[1][:, 0]).max(initial=0.0)) / radius if radius else 0.0
-    growing = float(np.interp(share, _SHARES, _GROWING))
-    return math.ceil(95.0 * n_points**2 + growing * (n_points / 100.0) ** 3)
+    if max_dimension == 2:
+        every = max(1, len(probe) // _LEAST_PROBE)
+        return _of_collapse(probe[::every, ::every], n_points, blind)
+    return math.ceil(_PER_PAIR * n_points**2 + _growing(probe) * (n_points / 100.0) ** 3)
+
+
+def _growing(probe: NDArray[np.float64]) -> float:
+    """Bytes at 100 points that grow with the cube of their number."""
+    births, deaths = run_best(probe, 1, math.inf, "auto", 2)[0][1].T
+    if not len(births):
+        return 0.0
+    longest = int((deaths - births).argmax())
+    length = float(deaths[longest] - births[longest])
+    wide = length / enclosing_radius(probe)
+    by_lasting = np.interp(length / float(deaths[longest]) + wide, _LASTING, _BY_LASTING)
+    return max(float(by_lasting), float(np.interp(wide, _WIDE, _BY_WIDTH)))
+
+
+def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:
+    share = staying_edges(probe, enclosing_radius(probe))
+    return blind if share > _STAYING[-1] else math.ceil(float(np.interp(share, _STAYING, _BY_STAYING)) * n_points**2)

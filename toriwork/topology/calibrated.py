@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Calibrated:
     cavity_ratio: float = 1.36  #: death/birth of even odds for H2 and above
     version: int = 1  #: of the weights below
     name: str = "calibrated"
+    filtrations: ClassVar[tuple[str, ...]] = ("rips", "landmark")
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension; H0 is judged after H1, because loops tell at which scale to count components."""

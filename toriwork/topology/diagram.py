@@ -155,14 +155,16 @@ class Diagram:
         died = np.searchsorted(np.sort(bars[:, 1]), scales, side="right")
         return np.asarray(born - died, dtype=np.int64)
 
-    def significant(self, *, rule: str = "default", level: float | None = None) -> NDArray[np.bool_]:
+    def significant(
+        self, *, rule: str = "default", level: float | None = None, points: Any = None, distances: Any = None
+    ) -> NDArray[np.bool_]:
         """True for each row of ``pairs`` that is a feature of the shape by the rule: shape (n_pairs,).
 
         See :func:`toriwork.topology.features.significant`.
         """
         from toriwork.topology.features import significant  # the rules stand on the diagram
 
-        return significant(self, rule=rule, level=level)
+        return significant(self, rule=rule, level=level, points=points, distances=distances)
 
     def protection_radius(self) -> NDArray[np.float64]:
         """How far every point may move before each bar can vanish: shape (n_pairs,) float64, >= 0.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ class Sampling:
     #: gives (n_deaths,) numbers of points on the smaller side of each merge of H0, in the order of the finite deaths;
     #: called only when they could matter; None when nobody knows them
     smaller_sides: Callable[[], NDArray[np.float64]] | None = None
+    #: (n_points, n_points) checked distances of the points behind the diagram; None when nobody knows them
+    distances: Callable[[], NDArray[np.float64]] | None = None
 
     def deaths(self) -> NDArray[np.float64]:
         """The finite deaths of H0, ascending: the positive edges of a minimal spanning tree (Rips births are all 0)."""
@@ -43,8 +45,14 @@ class Verdict:
     bars: Sequence[tuple[float, float]] = ()  #: births and deaths of the finite bars that count
 
 
+#: filtrations of points in which a class of dimension >= 1 is born at a scale above 0
+OF_POINTS = ("rips", "landmark", "alpha", "cech", "delaunay_cech")
+
+
 class Rule(Protocol):
     """What a rule looks like: parameters in the object, work in the call."""
+
+    filtrations: ClassVar[tuple[str, ...]]  #: those whose diagrams it can judge; empty: all
 
     @property
     def name(self) -> str:
@@ -60,6 +68,14 @@ class Rule(Protocol):
 def parameters_of(rule: Any) -> dict[str, Any]:
     """The fields of a rule that is a dataclass, without its name."""
     return {part.name: getattr(rule, part.name) for part in fields(rule) if part.name != "name"}
+
+
+def with_best_refused(
+    bars: NDArray[np.float64], measures: NDArray[np.float64], number: int, shown: int = 12
+) -> list[list[float]]:
+    """Birth, death and measure of the bars that count, which come first, and of the next one: evidence by bar."""
+    kept = [*range(min(number, shown)), *([number] if number < len(bars) else [])]
+    return [[*bars[i].tolist(), float(measures[i])] for i in kept]
 
 
 def quantile(ascending: NDArray[np.float64], share: float) -> float:

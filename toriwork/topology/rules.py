@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.evidence import Sampling, Verdict, components_only, parameters_of
+from toriwork.topology.evidence import OF_POINTS, Sampling, Verdict, components_only, parameters_of, with_best_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class GuardedGap:
     gap: float = 2.0  #: how many times longer the last feature is than the first bar that is none
     floor: float = 0.1  #: of the largest finite death: no shorter bar is a feature
     name: str = "guarded_gap"
+    filtrations: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension; H0 counts the bars that never die too."""
@@ -39,13 +40,12 @@ class GuardedGap:
         lengths = bars[:, 1] - bars[:, 0]
         candidates = lengths[lengths >= self.floor * size]
         if not len(candidates):
-            return Verdict(base, {"bars": []})
-        following = np.append(lengths[1:], 0.0)[: len(candidates)]
-        ratios = candidates / np.maximum(following, self.floor * size / 4)
-        best = int(ratios.argmax())
-        number = best + 1 if ratios[best] > self.gap else 0
-        evidence = {"bars": candidates[:8].tolist(), "ratio": float(ratios[best])}
-        return Verdict(base + number, evidence, _rows(bars[:number]))
+            return Verdict(base, {"margins": []})
+        following = np.maximum(np.append(lengths[1:], 0.0)[: len(candidates)], self.floor * size / 4)
+        best = int((candidates / following).argmax())
+        margins = lengths / (self.gap * following[best])
+        number = best + 1 if margins[best] > 1 else 0
+        return Verdict(base + number, {"margins": with_best_refused(bars, margins, number)}, rows_of(bars[:number]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,16 @@ class LateDeath:
 
     ratio: float = 2.0
     name: str = "late_death"
+    filtrations: ClassVar[tuple[str, ...]] = OF_POINTS
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension."""
-        found = [_gap_of_components(sampling)]
+        found = [gap_of_components(sampling)]
         for k in range(1, sampling.diagram.max_dimension + 1):
-            bars, ratios = _by_ratio(sampling, k)
+            bars, ratios = by_ratio(sampling, k)
             number = int((ratios > self.ratio).sum())
-            found.append(Verdict(float(number), {"ratios": ratios[:4].tolist()}, _rows(bars[:number])))
+            margins = with_best_refused(bars, ratios / self.ratio, number)
+            found.append(Verdict(float(number), {"margins": margins}, rows_of(bars[:number])))
         return tuple(found)
 
     def parameters(self) -> dict[str, Any]:
@@ -75,21 +77,25 @@ class UniversalNull:
 
     Sources
     -------
-    Bobrowski & Skraba 2023, doi:10.1038/s41598-023-37842-2: l = log log(death/birth) + B, with B = -gamma - mean of
-    log log(death/birth), for Rips (A = 1); p = exp(-exp(l)); Bonferroni over the bars of the dimension.
+    Bobrowski & Skraba 2023, doi:10.1038/s41598-023-37842-2: l = A log log(death/birth) + B, with A = 1 for Rips and
+    1/2 for Cech and alpha, B = -gamma - A mean of log log(death/birth); p = exp(-exp(l)); Bonferroni over the bars of
+    the dimension.
     """
 
     level: float = 0.05
     name: str = "universal_null"
+    filtrations: ClassVar[tuple[str, ...]] = OF_POINTS
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
-        """One verdict per dimension, with the corrected p-values of the four most significant bars."""
-        found = [_gap_of_components(sampling)]
+        """One verdict per dimension, with the corrected p-values of the bars."""
+        found = [gap_of_components(sampling)]
         for k in range(1, sampling.diagram.max_dimension + 1):
-            bars, ratios = _by_ratio(sampling, k)
-            corrected = self._p_values(ratios)  # rising, because the ratios fall
-            number = int((corrected < self.level).sum())
-            found.append(Verdict(float(number), {"p_values": corrected[:4].tolist()}, _rows(bars[:number])))
+            bars, ratios = by_ratio(sampling, k)
+            # a Cech bar of noise is longer: its log log ratio counts half
+            corrected = self._p_values(ratios, 1.0 if sampling.diagram.scale == "diameter" else 0.5)
+            number = int((corrected < self.level).sum())  # they rise, because the ratios fall
+            evidence = {"p_values": with_best_refused(bars, corrected, number)}
+            found.append(Verdict(float(number), evidence, rows_of(bars[:number])))
         return tuple(found)
 
     def parameters(self) -> dict[str, Any]:
@@ -97,16 +103,16 @@ class UniversalNull:
         return parameters_of(self)
 
     @staticmethod
-    def _p_values(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _p_values(ratios: NDArray[np.float64], a: float) -> NDArray[np.float64]:
         if len(ratios) < 2:
             return np.ones(len(ratios))  # the mean is the bar itself: no evidence
-        logs = np.log(np.log(ratios))
+        logs = a * np.log(np.log(ratios))
         shifted = np.minimum(logs - np.euler_gamma - logs.mean(), 6.0)  # exp(-exp(6)) is 0 already
         corrected: NDArray[np.float64] = np.minimum(np.exp(-np.exp(shifted)) * len(ratios), 1.0)
         return corrected
 
 
-def _by_ratio(sampling: Sampling, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def by_ratio(sampling: Sampling, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bars of H_k, k >= 1, by falling death/birth, and that ratio; a Rips bar of H_k is born after 0."""
     bars = sampling.longest_first(k)
     ratios = bars[:, 1] / bars[:, 0]
@@ -114,9 +120,11 @@ def _by_ratio(sampling: Sampling, k: int) -> tuple[NDArray[np.float64], NDArray[
     return bars[order], ratios[order]
 
 
-def _rows(bars: NDArray[np.float64]) -> list[tuple[float, float]]:
+def rows_of(bars: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Births and deaths as a list."""
     return [(birth, death) for birth, death in bars.tolist()]
 
 
-def _gap_of_components(sampling: Sampling) -> Verdict:
+def gap_of_components(sampling: Sampling) -> Verdict:
+    """H0 by the guarded gap."""
     return GuardedGap()(sampling)[0]

@@ -1,17 +1,21 @@
 """Which bars of a diagram speak of the shape, and which of the sampling: the rules by name.
 
-A rule draws no random numbers and costs a small share of the diagram itself.  The measured hit and false-alarm
-rates of every rule are in docs/topology.md.
+Those of ``calibrated.py`` and ``rules.py`` draw no random numbers and cost a small share of the diagram itself, those
+of ``resampling.py`` many times as much.  The measured hit and false-alarm rates of every rule are in docs/topology.md.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.calibrated import Calibrated
+from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
+from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 
 #: every rule that can be asked for; docs/topology.md compares them
@@ -21,9 +25,12 @@ RULES: dict[str, Rule] = {
     "guarded_gap": GuardedGap(),
     "late_death": LateDeath(),
     "universal_null": UniversalNull(),
+    "monte_carlo_null": MonteCarloNull(),
+    "bootstrap_band": BootstrapBand(),
+    "confidence_band": ConfidenceBand(),
 }
 
-__all__ = ["RULES", "Rule", "Sampling", "rule_named", "smaller_sides"]
+__all__ = ["RULES", "Rule", "Sampling", "check_suits", "rule_named", "smaller_sides"]
 
 
 def rule_named(name: str) -> Rule:
@@ -38,6 +45,26 @@ def rule_named(name: str) -> Rule:
     if rule is None:
         raise BadInput(f"rule: one of {', '.join(RULES)} is wanted, given was {name!r}")
     return rule
+
+
+def check_suits(rule: Rule, diagram: Diagram) -> None:
+    """Nothing, when the rule can judge the diagram.
+
+    Raises
+    ------
+    BadInput
+        The diagram was cut or thinned, or is of another filtration.
+    """
+    if math.isfinite(diagram.threshold) or diagram.min_persistence > 0:
+        raise BadInput("rule: a complete diagram is wanted, given was one that was cut or thinned")
+    if rule.filtrations and diagram.filtration not in rule.filtrations:
+        others = [
+            name for name, other in RULES.items() if diagram.filtration in (other.filtrations or (diagram.filtration,))
+        ]
+        raise BadInput(
+            f"rule: {rule.name} judges diagrams of {', '.join(rule.filtrations)}, given was {diagram.filtration!r}; "
+            f"for that: {', '.join(others)}"
+        )
 
 
 def smaller_sides(distances: NDArray[np.float64], n_deaths: int) -> NDArray[np.float64]:
