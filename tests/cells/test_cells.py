@@ -336,6 +336,22 @@ def test_the_shared_cells_follow_the_state_root(tmp_path, monkeypatch):
         cells.registry.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_finds_its_shared_cells_although_a_thread_of_the_parent_was_looking(state_root):
+    from toriwork.cells import shared
+
+    with shared._lock:
+        child = os.fork()
+        if child == 0:
+            get_torus_cells().betti_update("child", circle(), "global")
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    cells = get_torus_cells()
+    assert list(cells.get_protected_ideas()) == ["child"]
+    cells.close()
+    cells.registry.close()
+
+
 def test_two_numbers_touch_no_file(state_root):
     assert betti0_1(circle())[1] == 1.0
     assert not state_root.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -44,3 +45,12 @@ def betti0_1(vertices: Any) -> tuple[float, float]:
         return float("nan"), float("nan")
     b0, b1 = estimate_betti(vertices, max_dimension=1).numbers
     return b0, b1
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
