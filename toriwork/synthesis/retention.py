@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +108,8 @@ class Note:
 
 def leaves(batch: pa.RecordBatch) -> Iterator[bytes]:
     """What the tree hashes of each row: row id, token and link, a line each. The last two stand for the rest of it."""
-    columns = (batch[name].to_pylist() for name in ("row_id", "token_id", "link"))
-    for row_id, token, link in zip(*columns, strict=True):
+    links = batch["link"].to_pylist() if "link" in batch.schema.names else [None] * batch.num_rows
+    for row_id, token, link in zip(batch["row_id"].to_pylist(), batch["token_id"].to_pylist(), links, strict=True):
         yield f"{row_id}\n{token}\n{link or ''}".encode()
 
 
@@ -159,6 +159,7 @@ class _LogPass:
         self._oldest_us = oldest_us
         self._retired = before.retired()
         self._n_retired = 0
+        self._done: list[Generation] = []
         self._writers = dict(before.writers)
         self._newest = before.last.number if before.last is not None else 0
         self._fold = Fold(before.last.head if before.last is not None else NO_HEAD)
@@ -169,6 +170,9 @@ class _LogPass:
         if numbers.null_count == batch.num_rows:
             return self._take(batch)
         self._newest = max(self._newest, pc.max(numbers).as_py())
+        if self._before.last is None:  # a file that was accepted without its note: what is there is noted anew
+            self._note_rows(numbers.to_pylist(), batch)
+            return batch
         n_gone = self._n_to_go(batch)
         if n_gone:
             self._retire(batch.slice(0, n_gone))
@@ -199,20 +203,26 @@ class _LogPass:
 
     def _take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         number = self._newest + 1
-        for row in leaves(batch):
-            self._fold.add(number, row)
+        self._note_rows([number] * batch.num_rows, batch)
         at = batch.schema.get_field_index("generation")
         return batch.set_column(at, batch.schema.field(at), pa.array([number] * batch.num_rows, pa.int64()))
+
+    def _note_rows(self, numbers: Sequence[int | None], batch: pa.RecordBatch) -> None:
+        for number, row in zip(numbers, leaves(batch), strict=True):
+            done = self._fold.add(number or 0, row)
+            if done is not None:
+                self._done.append(done)
 
     def note(self) -> str:
         """The note of the next public file."""
         before, retired = self._before, self._retired
-        done = self._fold.close()
+        last = self._fold.close()
+        done = self._done if last is None else [*self._done, last]
         writers = list(self._writers.items())
         return replace(
             before,
-            n_rows=before.n_rows + (done.n_rows if done is not None else 0),
-            generations=_thinned((*before.generations, done) if done is not None else before.generations),
+            n_rows=before.n_rows + sum(generation.n_rows for generation in done),
+            generations=_thinned((*before.generations, *done)),
             n_retired=before.n_retired + self._n_retired,
             retired_head=retired.head,
             partly=retired.number,
@@ -224,7 +234,6 @@ class _LogPass:
 
 def _thinned(generations: tuple[Generation, ...]) -> tuple[Generation, ...]:
     """Generations, every second one of the older half left out when there are too many: heads bind all the same."""
-    if len(generations) <= MANY_GENERATIONS:
-        return generations
-    older = generations[: MANY_GENERATIONS // 2]
-    return (*older[1::2], *generations[MANY_GENERATIONS // 2 :])
+    while len(generations) > MANY_GENERATIONS:
+        generations = (*generations[1 : MANY_GENERATIONS // 2 : 2], *generations[MANY_GENERATIONS // 2 :])
+    return generations

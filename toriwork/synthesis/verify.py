@@ -131,7 +131,7 @@ class LogCheck:
 
     def __init__(self, note: str, checkpoints: Sequence[Checkpoint] = ()) -> None:
         self._note = Note.from_json(note)
-        self._checkpoints = checkpoints
+        self._checkpoints = {checkpoint.generation: checkpoint for checkpoint in checkpoints}
         self._noted = {generation.number: generation for generation in self._note.generations}
         self._fold = self._note.retired()
         self._writers = {writer: _Writer(after, bytes_of(link)) for writer, (after, link) in self._note.writers.items()}
@@ -190,9 +190,9 @@ class LogCheck:
 
     def _compare(self, done: Generation) -> None:
         """A generation as its rows give it with what was noted of it."""
-        noted = self._noted.get(done.number)
         self._heads[done.number] = done.head.hex()
         last = self._note.last
+        noted = self._noted.get(done.number) or self._written_down(done)
         if noted is None:
             unknown = last is None or done.number > last.number or not done.number
             if unknown and (done.number or self._noted):  # rows of a time without generations are only that
@@ -209,8 +209,17 @@ class LogCheck:
         elif done.root != noted.root:
             self._find(done.number, "edited", "its rows are not those that were published, or not in their order")
         elif done.head != noted.head:
-            self._find(done.number, "edited", "a generation before it, which is not noted by itself, was changed")
+            self._find(done.number, "edited", "its rows, or those of one before it, are not those that were published")
         self._fold.head = noted.head  # so that what follows is judged by itself
+
+    def _written_down(self, done: Generation) -> Generation | None:
+        """What the checkpoints say of a generation, where the note of the file says nothing."""
+        found = self._checkpoints.get(done.number)
+        if found is None or self._noted:
+            return None
+        before = self._checkpoints.get(done.number - 1)
+        n_rows = found.n_rows - before.n_rows if before is not None else done.n_rows
+        return Generation(done.number, n_rows, done.root, bytes_of(found.head) or b"")
 
     def _compare_last(self) -> None:
         done = self._fold.close()
@@ -226,22 +235,18 @@ class LogCheck:
             self._find(generation.number, kind, f"all {generation.n_rows} rows are gone")
 
     def _compare_checkpoints(self) -> None:
-        last = self._note.last
-        newest = last.number if last is not None else 0
-        for checkpoint in self._checkpoints:
-            number = checkpoint.generation
+        newest = max([0, *self._noted, *self._heads])
+        differed = False
+        for number, checkpoint in sorted(self._checkpoints.items()):
             if number > newest:
-                self._find(
-                    number,
-                    "truncated",
-                    f"a checkpoint was written at {checkpoint.n_rows} rows; the file ends with generation {newest} at "
-                    f"{self._note.n_rows} rows",
-                )
+                where = f"the file ends with generation {newest} at {self._note.n_rows} rows"
+                self._find(number, "truncated", f"a checkpoint was written at {checkpoint.n_rows} rows; {where}")
                 continue
             noted = self._noted.get(number)
-            head = noted.head.hex() if noted is not None else self._heads.get(number)
-            if head is not None and head != checkpoint.head:
-                self._find(number, "rewritten", "the file says something else of it than the checkpoint did")
+            differs = noted is not None and noted.head.hex() != checkpoint.head
+            if differs and not differed:  # the heads behind it are other ones then in any case
+                self._find(number, "rewritten", "from here on the file says something else than the checkpoints")
+            differed = differs
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
@@ -254,6 +259,8 @@ class LogCheck:
                 which = f"emissions {gap.first} to {gap.last}" if gap.first < gap.last else f"emission {gap.first}"
                 self._find(number, "missing", f"{which} of writer {name}: taken out, or never reached the disk")
         self._compare_checkpoints()
+        if not self._note.generations and any(self._heads):
+            self._find(None, "foreign", "the file has no note: other software wrote it")
         for text in files:
             self._find(None, "file", text)
         note = self._note
@@ -274,12 +281,13 @@ class LogCheck:
         if self._note.last is not None:
             found.append("every generation has the rows that were published, in their order")
         if self._checkpoints:
-            newest = max(checkpoint.generation for checkpoint in self._checkpoints)
-            found.append(f"nothing was cut off up to generation {newest}, of which there is a checkpoint")
+            found.append(
+                f"nothing was cut off up to generation {max(self._checkpoints)}, of which there is a checkpoint"
+            )
         return tuple(found)
 
     def _not_proven(self) -> Iterator[str]:
-        newest = max((checkpoint.generation for checkpoint in self._checkpoints), default=0)
+        newest = max(self._checkpoints, default=0)
         last = self._note.last
         if last is not None and last.number > newest:
             yield f"that nothing was cut off behind generation {newest}: there is no later checkpoint"
