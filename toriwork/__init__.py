@@ -20,11 +20,13 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.monitors import OriginSentry as OriginSentry
     from toriwork.plots import plot_barcode as plot_barcode
     from toriwork.plots import plot_betti_curves as plot_betti_curves
+    from toriwork.plots import plot_chaos as plot_chaos
     from toriwork.plots import plot_cloud as plot_cloud
     from toriwork.plots import plot_diagram as plot_diagram
     from toriwork.plots import plot_image as plot_image
     from toriwork.plots import plot_landscape as plot_landscape
     from toriwork.plots import plot_registry_growth as plot_registry_growth
+    from toriwork.plots import plot_spectra as plot_spectra
     from toriwork.plots import plot_vineyard as plot_vineyard
     from toriwork.registry import REG_PATH as REG_PATH
     from toriwork.registry import SpectralDB as SpectralDB
@@ -65,6 +67,8 @@ _HOMES = {
     "plot_image": "toriwork.plots",
     "plot_vineyard": "toriwork.plots",
     "plot_registry_growth": "toriwork.plots",
+    "plot_spectra": "toriwork.plots",
+    "plot_chaos": "toriwork.plots",
     "ToriworkError": "toriwork.errors",
 }
 

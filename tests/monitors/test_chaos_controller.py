@@ -112,6 +112,9 @@ def test_a_burst_goes_through_its_states(synthesis):
     assert {step["burst_id"] for step in steps[:103]} == {first}
     assert (steps[2]["burst_active"], steps[3]["burst_active"], steps[3]["cooldown_remaining"]) == (True, False, 100)
     assert steps[-1]["burst_id"] == ""
+    made_in = [step["state"] for step in chaos.history]  # a step belongs to the state that it was made in
+    assert made_in == ["active"] * 4 + ["cooldown"] * 100 + ["idle"]
+    assert [step["energy"] for step in chaos.history] == chaos.get_energy_history()
 
 
 def test_a_burst_is_refused_unless_the_lattice_is_at_rest(synthesis):

@@ -154,7 +154,7 @@ class ChaosChannelController(ObservingMonitor):
             A burst ended and the token log refused its token; the burst is in the history all the same.
         """
         with self._lock:
-            burst, report = self._burst, None
+            burst, report, made_in = self._burst, None, str(self._state)
             if self._state is ChaosState.ACTIVE and burst is not None:
                 noise = lattice.complex_noise(self._rng, self.lattice_size)
                 self._psi = lattice.stepped(self._psi, noise, burst.level)
@@ -163,7 +163,7 @@ class ChaosChannelController(ObservingMonitor):
             elif self._state is ChaosState.COOLDOWN:
                 self._cool()
             status = self._status()
-            self._energies.append((status["state"], status["energy"]))
+            self._energies.append((made_in, status["energy"]))
         if report is not None and burst is not None:
             self._tell(report, burst)
         return status
@@ -227,7 +227,7 @@ class ChaosChannelController(ObservingMonitor):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """``state`` and ``energy`` after each of the last at most 10,000 steps, oldest first."""
+        """``energy`` after each of the last at most 10,000 steps and the ``state`` it was made in, oldest first."""
         with self._lock:
             return [{"state": state, "energy": energy} for state, energy in self._energies]
 

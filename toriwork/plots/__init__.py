@@ -12,6 +12,7 @@ from toriwork.plots.figure import Panel, Picture, picture
 from toriwork.plots.image import describe_image, plot_image
 from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
+from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import style
 from toriwork.plots.twin import Twin
 from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
@@ -22,20 +23,24 @@ __all__ = [
     "Twin",
     "describe_barcode",
     "describe_betti_curves",
+    "describe_chaos",
     "describe_cloud",
     "describe_diagram",
     "describe_image",
     "describe_landscape",
     "describe_registry_growth",
+    "describe_spectra",
     "describe_vineyard",
     "picture",
     "plot_barcode",
     "plot_betti_curves",
+    "plot_chaos",
     "plot_cloud",
     "plot_diagram",
     "plot_image",
     "plot_landscape",
     "plot_registry_growth",
+    "plot_spectra",
     "plot_vineyard",
     "style",
 ]

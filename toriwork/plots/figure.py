@@ -20,6 +20,7 @@ from toriwork.plots.diagram import describe_diagram, plot_diagram
 from toriwork.plots.image import describe_image, plot_image
 from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
+from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import DPI, style
 from toriwork.plots.twin import Twin
 from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
@@ -42,6 +43,8 @@ DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
     (plot_image, describe_image),
     (plot_vineyard, describe_vineyard),
     (plot_registry_growth, describe_registry_growth),
+    (plot_spectra, describe_spectra),
+    (plot_chaos, describe_chaos),
 )
 
 
