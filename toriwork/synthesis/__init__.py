@@ -7,6 +7,7 @@ from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
 from toriwork.synthesis.export import to_cloudevents, to_otlp_logs, to_otlp_spans, to_prov
 from toriwork.synthesis.identity import token_id
+from toriwork.synthesis.observed import Observation, observe, observed
 from toriwork.synthesis.observer import Monitor, ObserverSynthesis
 from toriwork.synthesis.occurrences import Occurrence
 from toriwork.synthesis.rate import RateLimit
@@ -22,6 +23,7 @@ __all__ = [
     "Budget",
     "Choice",
     "Monitor",
+    "Observation",
     "ObserverSynthesis",
     "Occurrence",
     "Omission",
@@ -33,6 +35,8 @@ __all__ = [
     "get_observer_synthesis",
     "integrate_with_eigensentry",
     "integrate_with_origin_sentry",
+    "observe",
+    "observed",
     "to_cloudevents",
     "to_otlp_logs",
     "to_otlp_spans",
