@@ -99,6 +99,13 @@ def test_hera_is_within_its_stated_error() -> None:
         assert exact * (1 - 1e-12) <= wasserstein(first, second, order=order, relative_error=0.05) <= exact * 1.05
 
 
+@pytest.mark.parametrize("size", [2.0**-600, 2.0**-40, 1.0, 2.0**600])
+def test_a_minute_bottleneck_distance_is_not_taken_for_none(size: float) -> None:
+    first, second = loops((0.0, 2 * size), (size, 4 * size)), loops((0.0, 2 * size), (size, 4 * size * (1 + 2**-50)))
+    assert bottleneck(first, second) == 4 * size * 2**-50
+    assert bottleneck(first, loops()) == 1.5 * size
+
+
 @pytest.mark.parametrize("size", [1e-200, 1e200])
 def test_powers_of_huge_or_minute_moves_do_not_leave_the_range(size: float) -> None:
     assert wasserstein(loops((0.0, 2 * size)), loops()) == pytest.approx(size, rel=1e-12)

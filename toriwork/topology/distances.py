@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.engines import hera_bottleneck, hera_wasserstein
+from toriwork.topology.sketch import born_together, one_birth_bottleneck
 
 Bars = NDArray[np.float64]
 
@@ -21,7 +22,8 @@ Bars = NDArray[np.float64]
 def bottleneck(first: Diagram, second: Diagram, k: int = 1) -> float:
     """The bottleneck distance of the bars of H_k: the least largest move, births and deaths alike, of a matching.
 
-    Exact, by Hera (BSD licence) in gudhi. A bar may be matched to the diagonal, at half its persistence.
+    Exact: by Hera (BSD licence) in gudhi, or by the formula of :func:`toriwork.topology.sketch.one_birth_bottleneck`
+    where all bars are born at one scale. A bar may be matched to the diagonal, at half its persistence.
 
     Raises
     ------
@@ -36,7 +38,8 @@ def bottleneck(first: Diagram, second: Diagram, k: int = 1) -> float:
     one, other, essential = _separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
         return math.inf
-    finite = hera_bottleneck(one, other) if len(one) or len(other) else 0.0
+    together = born_together(one, other)  # H0 of clouds: a formula, a hundred times faster than a matching
+    finite = one_birth_bottleneck(one, other) if together else hera_bottleneck(one, other)
     return max(finite, float(essential.max(initial=0.0)))
 
 
