@@ -61,7 +61,8 @@ def test_large_clouds_take_the_tree_and_get_the_same(monkeypatch):
     first, second = rng.normal(size=(60, 3)), rng.normal(size=(40, 3))
     expected = hausdorff(first, second)
     monkeypatch.setattr(protection, "_ALL_PAIRS", 0)
-    assert hausdorff(first, second) == pytest.approx(expected, rel=1e-14)
+    for pair in ((first, second), (second, first)):
+        assert hausdorff(*pair) == pytest.approx(expected, rel=1e-14)
     assert expected == pytest.approx(brute_hausdorff(first, second))
 
 
@@ -239,6 +240,6 @@ def test_voids_and_loops_are_not_mixed():
 
 def test_a_bar_from_another_engine_is_recognised():
     """Its twin in the diagram must not take its partner away."""
-    before = loops((1e-9, 4.0))
-    (fate,) = fates(before, loops((0, 4)), [BAR], [(1, 0.0, 4.0)], [])
-    assert fate.now == (1, 0.0, 4.0)
+    diagram = loops((1e-9, 4.0))
+    (fate,) = fates(diagram, diagram, [BAR], [(1, 1e-9, 4.0)], [])
+    assert (fate.now, fate.gone) == ((1, 1e-9, 4.0), "")

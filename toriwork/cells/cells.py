@@ -17,13 +17,15 @@ from toriwork.cells.idea_store import IdeaStore
 from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
 from toriwork.cells.keeper import LOCAL, Before, Found, settled
 from toriwork.cells.memory import DIAGRAMS_FILE, DiagramMemory
+from toriwork.cells.neighbours import Nearest
 from toriwork.cells.protection import certify
+from toriwork.cells.search import ShapeSearch
 from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, check_dimension, check_threshold, is_spectrum
 from toriwork.cells.tracks import Series
 from toriwork.checks import check_band, check_points, metadata_text
 from toriwork.errors import BadInput, NotFound
 from toriwork.registry import TorusRegistry, get_torus_registry
-from toriwork.topology import available_engines
+from toriwork.topology import Diagram, available_engines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +77,7 @@ class TorusCells:
         self.backend = available_engines()[0]
         self.diagrams = DiagramMemory(self.registry.path.parent / DIAGRAMS_FILE)
         self._shapes = ShapeMemory(max_dimension, persistence_threshold, self.diagrams)
+        self._search = ShapeSearch(self.registry, self.diagrams, max_dimension)
         self._ideas = IdeaStore(self.registry.path.parent / CELLS_FILE)
         self._lock = threading.RLock()
         _ALL.add(self)
@@ -270,6 +273,41 @@ class TorusCells:
         """
         return self._ideas.history(idea_id)
 
+    # ---- the others ----------------------------------------------------------------------------------------------
+
+    def nearest(self, query: Any, k: int = 10, metric: str = "bottleneck") -> Nearest:
+        """The ``k`` shapes of the registry whose diagrams are nearest to one, as computing all distances would find.
+
+        Diagrams that the memory does not know are computed first. Left out are spectra, shapes whose vertices were not
+        kept, and clouds whose diagram would cost too much.
+
+        Parameters
+        ----------
+        query : array_like of shape (n_points, dim), or Diagram
+            A Rips diagram in diameters over Z/2, complete; compared are the dimensions of homology that it and these
+            cells have.
+        k : int
+            >= 1; all are returned when fewer are there. A shape that was recorded more than once comes once.
+        metric : {"bottleneck", "wasserstein_1", "wasserstein_2"}
+
+        Returns
+        -------
+        Nearest
+            ``neighbours`` ((shape_id, distance), nearest first), and how many exact distances it took.
+
+        Raises
+        ------
+        BadInput
+            A query that is neither, ``k`` below 1, or an unknown metric.
+        TooLarge
+            The query, or the index of the registry, would not fit into memory.
+        """
+        diagram = query
+        if not isinstance(query, Diagram):
+            points = check_points(query, name="query")
+            diagram = self.diagrams.persistence(points, max_dimension=self.max_dimension)
+        return self._search.nearest(diagram, k, metric)
+
     # ---- a series ------------------------------------------------------------------------------------------------
 
     def compute_homology_persistence(self, time_series: Iterable[Any]) -> dict[str, Any]:
@@ -323,6 +361,7 @@ class TorusCells:
         """In a child: locks that no vanished thread holds."""
         self._lock = threading.RLock()
         self._shapes.after_fork()
+        self._search.after_fork()
         self._ideas.after_fork()
 
     def __enter__(self) -> TorusCells:
