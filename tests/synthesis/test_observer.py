@@ -40,7 +40,12 @@ def test_a_token_is_the_id_of_its_measurement(observers):
 def test_every_emission_counts_and_the_same_content_is_one_token(observers):
     tokens = {observers.emit_token({**SPECTRAL, "timestamp": moment}) for moment in range(3)}
     assert len(tokens) == 1
-    assert observers.metrics == {"tokens_generated": 3, "tokens_in_context": 0, "reflexive_loops": 0}
+    assert observers.metrics == {
+        "tokens_generated": 3,
+        "tokens_in_context": 0,
+        "reflexive_loops": 0,
+        "references_cut": 0,
+    }
 
 
 def test_nothing_is_emitted_by_a_measurement_that_cannot_be(observers):
@@ -111,7 +116,7 @@ def test_a_token_that_rests_on_its_own_observer_is_a_loop(observers):
     second = observers.emit_token({**SPECTRAL, "lambda_max": 0.06, "refs": [other]})
     third = observers.emit_token({**SPECTRAL, "lambda_max": 0.07, "refs": [second, first]})
     assert observers.metrics["reflexive_loops"] == 2
-    assert [observers._memory.get(token).lineage.order for token in (first, other, second, third)] == [0, 0, 1, 2]
+    assert [observers.loop_order(token) for token in (first, other, second, third)] == [0, 0, 1, 2]
     assert observers._memory.get(third).lineage.depth == 3
 
 
@@ -312,5 +317,5 @@ def test_a_child_emits_although_a_thread_of_the_parent_held_the_lock(observers):
 def test_a_synthesis_says_what_it_holds(observers):
     observers.emit_token(SPECTRAL)
     assert repr(observers) == (
-        "ObserverSynthesis(max_tokens=1000): tokens_generated=1, tokens_in_context=0, reflexive_loops=0"
+        "ObserverSynthesis(max_tokens=1000): tokens_generated=1, tokens_in_context=0, reflexive_loops=0, references_cut=0"
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from toriwork.errors import BadInput
 from toriwork.synthesis.identity import parse
-from toriwork.synthesis.memory import Held, Observer
+from toriwork.synthesis.memory import Held
+from toriwork.synthesis.references import Observer
 
 USUAL_IMPORTANCE = 0.5
 

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from toriwork.synthesis.identity import PREFIX
-from toriwork.synthesis.memory import Observer
+from toriwork.synthesis.references import Observer
 
 _SHOWN_ROWS = 20
 _SHORT = slice(len(PREFIX), len(PREFIX) + 8)

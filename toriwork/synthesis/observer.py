@@ -16,7 +16,7 @@ from toriwork.synthesis.context import Members
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
 from toriwork.synthesis.keeper import ContextKeeper
 from toriwork.synthesis.limited import Limited
-from toriwork.synthesis.memory import TokenMemory
+from toriwork.synthesis.memory import Held, TokenMemory
 
 if TYPE_CHECKING:
     from toriwork.synthesis.log import TokenLog
@@ -181,22 +181,41 @@ class ObserverSynthesis(ContextKeeper, Limited):
     def unresolved(self, token: str) -> tuple[str, ...]:
         """The references of a token that lead to nothing in memory; NotFound when the token itself is forgotten."""
         with self._lock:
-            found = self._context.get(token)
-            held = self._memory.get(token) or (found.held if found is not None else None)
-            if held is None:
-                raise NotFound(f"{token!r}: no such token in memory")
-            return self._memory.unresolved(held.identity.refs)
+            return self._memory.unresolved(self._held(token).identity.refs)
+
+    def loop_order(self, token: str) -> int:
+        """How often the observer of a token (its source, type and subject) stands among what the token rests on.
+
+        0: no reflexive loop. At most 64; only ancestors that were in memory at the emission count.
+
+        Raises
+        ------
+        NotFound
+            The token is forgotten.
+        """
+        with self._lock:
+            return self._held(token).lineage.order
+
+    def _held(self, token: str) -> Held:
+        found = self._context.get(token)
+        held = self._memory.get(token) or (found.held if found is not None else None)
+        if held is None:
+            raise NotFound(f"{token!r}: no such token in memory")
+        return held
 
     # ---- figures -------------------------------------------------------------------------------------------------
 
     @property
     def metrics(self) -> dict[str, int]:
-        """``tokens_generated`` (emissions), ``tokens_in_context``, ``reflexive_loops`` (emissions that close one)."""
+        """``tokens_generated`` (emissions), ``tokens_in_context``, ``reflexive_loops`` (emissions that close one),
+        ``references_cut`` (references, observers and steps over a bound, see :mod:`toriwork.synthesis.references`).
+        """
         with self._lock:
             return {
                 "tokens_generated": self._emitted,
                 "tokens_in_context": len(self._context),
                 "reflexive_loops": self._loops,
+                "references_cut": self._memory.n_cut,
             }
 
     def get_measurement_rate(self) -> float:
