@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.topology import Diagram as Diagram
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence
+    from toriwork.widgets import DiagramExplorer as DiagramExplorer
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ _HOMES = {
     "plot_image": "toriwork.plots",
     "plot_vineyard": "toriwork.plots",
     "plot_registry_growth": "toriwork.plots",
+    "DiagramExplorer": "toriwork.widgets",
     "plot_spectra": "toriwork.plots",
     "plot_chaos": "toriwork.plots",
     "ToriworkError": "toriwork.errors",

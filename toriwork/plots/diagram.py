@@ -52,7 +52,8 @@ def plot_diagram(
         Homology dimensions to draw; None means all that were computed.
     rule : str, optional
         A name of ``toriwork.topology.significance.RULES``, "default" among them: the bars that it takes for features
-        of the shape get a ring, see :func:`toriwork.topology.features.significant`.
+        of the shape get a ring, see :func:`toriwork.topology.features.significant`. Of H0 :func:`estimate_betti` knows
+        more: a diagram does not tell that a component is one far point.
     band : float, optional
         Bars of at most this length lie in a grey band along the diagonal. Of a cloud whose points are known up to d
         it is 4 d in diameters and 2 d in radii: what may be an artefact. None with a rule: just as wide as the
@@ -132,8 +133,17 @@ def _draw_evidence(axes: Axes, shown: Sequence[Bars], infinity: float, rule: str
         return
     points = [np.column_stack([part.births, np.minimum(part.deaths, infinity)])[part.features] for part in shown]
     places = np.concatenate([np.zeros((0, 2)), *points])
-    ring = {"s": RING_AREA, "facecolors": "none", "edgecolors": INK, "linewidths": 1.1}
-    axes.scatter(*places.T, **ring, zorder=4, clip_on=False, label=f"feature ({rule_named(rule).name})")
+    axes.scatter(
+        places[:, 0],
+        places[:, 1],
+        s=RING_AREA,
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=1.1,
+        zorder=4,
+        clip_on=False,
+        label=f"feature ({rule_named(rule).name})",
+    )
 
 
 def _draw_frame(axes: Axes, low: float, top: float, infinity: float) -> None:
@@ -155,11 +165,22 @@ def _draw_part(axes: Axes, part: Bars, infinity: float) -> None:
     _draw_points(axes, part.finite, appearance, edge=edge)
     _draw_points(axes, _on_line(part.essential, infinity), appearance, edge=edge)
     _draw_points(axes, _on_line(part.cut, infinity), appearance, edge=0.0, hollow=True)
-    # the legend shows the plain marker, whatever the size of the stacks
-    plain = {"s": MARKER_AREA, "marker": appearance.marker, "edgecolors": appearance.colour}
-    axes.scatter([], [], facecolors=appearance.colour, label=f"H{part.dimension} ({len(part)})", **plain)
+    _name_marker(axes, appearance, f"H{part.dimension} ({len(part)})", hollow=False)
     if len(part.cut):
-        axes.scatter([], [], facecolors="none", label=f"censored ({len(part.cut)})", **plain)
+        _name_marker(axes, appearance, f"censored ({len(part.cut)})", hollow=True)
+
+
+def _name_marker(axes: Axes, appearance: Look, name: str, *, hollow: bool) -> None:
+    """An entry of the legend: the plain marker, whatever the size of the stacks."""
+    axes.scatter(
+        [],
+        [],
+        s=MARKER_AREA,
+        marker=appearance.marker,
+        facecolors="none" if hollow else appearance.colour,
+        edgecolors=appearance.colour,
+        label=name,
+    )
 
 
 def _on_line(births: NDArray[np.float64], infinity: float) -> NDArray[np.float64]:

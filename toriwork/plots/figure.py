@@ -95,16 +95,8 @@ class Picture:
 
     def to_html(self) -> str:
         """A self-contained HTML figure: the picture with alt text, its caption, and the numbers as tables."""
-        code = base64.b64encode(self.png()).decode("ascii")
-        tables = "".join(
-            twin.to_html(title or self.caption) for title, twin in zip(self.titles, self.twins, strict=True)
-        )
-        return (
-            f'<figure role="group" aria-label="{escape(self.caption)}">'
-            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
-            f"<figcaption>{escape(self.caption)}</figcaption></figure>"
-            f"<details><summary>The figure in numbers</summary>{tables}</details>"
-        )
+        tables = (twin.to_html(title or self.caption) for title, twin in zip(self.titles, self.twins, strict=True))
+        return figure_html(self.png(), self.alt, self.caption, "".join(tables))
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -137,6 +129,17 @@ def picture(*panels: Panel, caption: str, columns: int = 3, panel_size: tuple[fl
     with style():
         figure = _draw(panels, min(columns, len(panels)), panel_size)
     return Picture(figure, caption, twins, tuple(panel.title for panel in panels))
+
+
+def figure_html(png: bytes, alt: str, caption: str, tables: str) -> str:
+    """A self-contained HTML figure with alt text and a caption; below it, folded, the tables (HTML)."""
+    code = base64.b64encode(png).decode("ascii")
+    return (
+        f'<figure role="group" aria-label="{escape(caption)}">'
+        f'<img alt="{escape(alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<details><summary>The figure in numbers</summary>{tables}</details>"
+    )
 
 
 def _draw(panels: tuple[Panel, ...], columns: int, panel_size: tuple[float, float]) -> Figure:

@@ -106,7 +106,9 @@ def _draw_vines(axes: Axes, k: int, vines: Sequence[Vine], infinity: float, *, w
         autolim=False,
     )
     lone = np.concatenate([np.zeros((0, 2)), *(line for line in lines if len(line) == 1)])
-    axes.scatter(*lone.T, s=12, marker=appearance.marker, color=appearance.colour, linewidths=0, zorder=3)
+    axes.scatter(
+        lone[:, 0], lone[:, 1], s=12, marker=appearance.marker, color=appearance.colour, linewidths=0, zorder=3
+    )
     # the legend shows line and marker, whatever there is of each
     axes.plot(
         [], [], color=appearance.colour, linestyle=appearance.line, marker=appearance.marker, markersize=4,
@@ -121,10 +123,12 @@ def _draw_infinity(axes: Axes, infinity: float) -> None:
 
 
 def _frame(axes: Axes, vineyard: Vineyard, top: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     last = max(vineyard.n_times - 1, 1)
     axes.set_xlim(-0.02 * last, 1.02 * last)
     axes.set_ylim(0.0, 1.35 * top)  # the legend lies above the line at infinity
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     ticks = [tick for tick in axes.get_yticks().tolist() if 0.0 <= tick <= 1.01 * top]
     axes.set_yticks(ticks)
     axes.set_xlabel("step", color=INK)

@@ -1,0 +1,180 @@
+"""The picture of a diagram explorer: cloud and growing complex, diagram, barcode and Betti curves at one scale.
+
+What stays is drawn once; what moves with the scale is drawn over a copy of it, so that a slider can be followed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.plots.barcode import plot_barcode, plot_betti_curves
+from toriwork.plots.cloud import plot_cloud, project
+from toriwork.plots.diagram import plot_diagram
+from toriwork.plots.figure import LAYOUT_PASSES
+from toriwork.plots.style import DPI, INK, MUTED, style
+from toriwork.plots.twin import Twin, counted, short
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from toriwork.topology import Diagram
+
+SIZE = (9.0, 6.4)  #: inches
+HEADER = ("dimension", "Betti number", "longest alive from", "to")
+SCALE_LINE = "#000000"
+SHADE = "#D9D9D9"  #: of triangles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """The complex at one scale: what is to be drawn of it, and how much there is."""
+
+    scale: float
+    edges: NDArray[np.intp]  #: (n, 2) indices of points: the edges to draw
+    triangles: NDArray[np.intp]  #: (n, 3): the triangles to draw
+    n_edges: int  #: of the whole complex
+    n_triangles: int
+    drawable: bool = True  #: False: there is no cloud, or its filtration is not Rips
+
+    @property
+    def note(self) -> str:
+        """What of the complex is not drawn; empty when nothing is."""
+        hidden = [
+            f"{total - len(drawn)} of {total} {name}"
+            for name, drawn, total in (
+                ("edges", self.edges, self.n_edges),
+                ("triangles", self.triangles, self.n_triangles),
+            )
+            if total > len(drawn)
+        ]
+        return f"not shown: {', '.join(hidden)}" if hidden else ""
+
+
+class ExplorerView:
+    """A picture that follows the scale; not safe to use from two threads at once."""
+
+    def __init__(self, points: NDArray[np.float64] | None, diagram: Diagram) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        with style():
+            figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+            self._canvas = cast("Any", FigureCanvasAgg(figure))  # half of its methods have no types
+            cloud, plane, bars, curves = figure.subplots(2, 2).ravel().tolist()
+            self._headline = figure.suptitle(" ", x=0.01, ha="left", fontsize=10, color=INK)
+            self._flat = None if points is None else project(points).flat
+            self._complex = _draw_cloud(cloud, points)
+            plot_diagram(diagram, ax=plane)
+            plot_barcode(diagram, ax=bars)
+            plot_betti_curves(diagram, ax=curves)
+            self._alive = _draw_quadrant(plane)
+            self._lines = [axes.axvline(0.0, color=SCALE_LINE, linewidth=1.0) for axes in (bars, curves)]
+            for artist in self._moving():
+                artist.set_animated(True)
+            for _ in range(LAYOUT_PASSES):
+                figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+
+    def png(self, moment: Moment, twin: Twin, *, compression: int = 1) -> bytes:
+        """The picture at one scale as a PNG; ``twin`` is that of the moment, its sentence becomes the headline."""
+        from matplotlib.image import imsave
+
+        self._follow(moment, twin)
+        self._canvas.restore_region(self._background)
+        for artist in self._moving():
+            artist.draw(self._canvas.get_renderer())
+        stream = io.BytesIO()
+        pixels = np.asarray(self._canvas.buffer_rgba())
+        options: dict[str, Any] = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": compression}}
+        imsave(stream, pixels, format="png", **options)
+        return stream.getvalue()
+
+    def _moving(self) -> list[Artist]:
+        return [*self._complex, self._alive, *self._lines, self._headline]
+
+    def _follow(self, moment: Moment, twin: Twin) -> None:
+        numbers = ", ".join(f"{row[0]}: {row[1]}" for row in twin.rows)
+        told = (f"scale {short(moment.scale)}", f"Betti numbers  {numbers}", moment.note)
+        self._headline.set_text("     ".join(told).rstrip())
+        if self._flat is not None:
+            triangles, edges, _ = self._complex
+            triangles.set_path(_filled(self._flat[moment.triangles]))
+            edges.set_data(*_strokes(self._flat[moment.edges]))
+        low, high = self._alive.axes.get_xlim()
+        self._alive.set_bounds(low, moment.scale, moment.scale - low, high - moment.scale)
+        for line in self._lines:
+            line.set_xdata([moment.scale, moment.scale])
+
+
+def describe_moment(diagram: Diagram, moment: Moment) -> Twin:
+    """The text twin of the explorer's picture: the complex at that scale, its Betti numbers, the longest bar alive."""
+    rows = tuple(_row(diagram, k, number, moment.scale) for k, number in enumerate(diagram.betti(moment.scale)))
+    numbers = ", ".join(f"H{k} {row[1]}" for k, row in enumerate(rows))
+    facts = [f"At scale {short(moment.scale)} ({diagram.scale}): Betti numbers {numbers}."]
+    if moment.drawable:
+        facts.append(
+            f"The complex has {counted(moment.n_edges, 'edge')} and {counted(moment.n_triangles, 'triangle')}."
+        )
+    facts += [moment.note[0].upper() + moment.note[1:] + "."] if moment.note else []
+    return Twin(" ".join(facts), HEADER, rows)
+
+
+def _row(diagram: Diagram, k: int, number: int, scale: float) -> tuple[str, ...]:
+    bars = diagram.in_dimension(k)
+    alive = bars[(bars[:, 0] <= scale) & (scale < bars[:, 1])]
+    birth, death = alive[np.argmax(alive[:, 1] - alive[:, 0])].tolist() if len(alive) else (math.nan, math.nan)
+    return f"H{k}", str(number), short(birth), short(death)
+
+
+def _draw_cloud(axes: Axes, points: NDArray[np.float64] | None) -> list[Any]:
+    """Triangles, edges and points, in the order of drawing; empty without a cloud."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import PathPatch
+
+    if points is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "a diagram without its cloud", transform=axes.transAxes, ha="center", color=MUTED)
+        return []
+    plot_cloud(points, ax=axes)
+    dots = axes.collections[0]
+    dots.set_zorder(3)
+    triangles = PathPatch(_filled(np.zeros((0, 3, 2))), facecolor=SHADE, linewidth=0, zorder=1)
+    edges = Line2D([], [], color=MUTED, linewidth=0.45, zorder=2)
+    for part in (axes.add_patch(triangles), axes.add_line(edges)):
+        part.set_in_layout(False)
+    return [triangles, edges, dots]
+
+
+def _filled(corners: NDArray[np.float64]) -> Any:
+    """One path of (n, 3, 2) triangles, all turned the same way: what is covered twice is as dark as the rest."""
+    from matplotlib.path import Path
+
+    (x, y), (u, v) = (corners[:, k].T - corners[:, 0].T for k in (1, 2))
+    turned = np.where((x * v < y * u)[:, None, None], corners[:, ::-1], corners)
+    closed = np.concatenate([turned, turned[:, :1]], axis=1).reshape(-1, 2)
+    codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
+    return Path(closed, codes)
+
+
+def _strokes(ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (n, 2, 2) segments as one line that is lifted between them: its x and y, (2, 3 n)."""
+    lifted = np.full((len(ends), 1, 2), np.nan)
+    return np.concatenate([ends, lifted], axis=1).reshape(-1, 2).T
+
+
+def _draw_quadrant(axes: Axes) -> Any:
+    """The area of the diagram in which bars are alive."""
+    from matplotlib.patches import Rectangle
+
+    area = Rectangle((0.0, 0.0), 0.0, 0.0, facecolor=INK, alpha=0.1, edgecolor=SCALE_LINE, linewidth=1.0)
+    axes.add_patch(area)
+    return area

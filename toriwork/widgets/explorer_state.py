@@ -1,0 +1,117 @@
+"""Where a diagram explorer stands: the cloud, its diagram, the scale. No widget is needed to use it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.checks import check_points
+from toriwork.errors import BadInput
+from toriwork.plots.bars import last_finite_scale, shown_bars
+from toriwork.plots.explorer import Moment, describe_moment
+from toriwork.plots.twin import Twin
+from toriwork.topology import Diagram, persistence
+from toriwork.widgets.growing import GrowingComplex
+
+PAST_THE_END = 1.06  #: the scale reaches this multiple of the last finite birth or death
+
+
+class ExplorerState:
+    """A walk through the filtration of a cloud or of a diagram.
+
+    Parameters
+    ----------
+    data : array_like of shape (n_points, dim), or Diagram
+        A cloud of at most 1000 points, or a diagram whose cloud is not to be shown.
+    diagram : Diagram, optional
+        That of the cloud, when it is known already; None: its Rips diagram is computed. The complex is drawn for
+        Rips alone.
+    max_dimension : int
+        Of the diagram that is computed.
+    scale : float, optional
+        Where to begin; None means the middle of the longest bar of H1 and above that ends, else of the range.
+
+    Raises
+    ------
+    BadInput
+        The points are no finite cloud or too many, two diagrams are given, or the diagram is of another number of
+        points; or the scale is not finite.
+    """
+
+    def __init__(
+        self, data: Any, *, diagram: Diagram | None = None, max_dimension: int = 1, scale: float | None = None
+    ) -> None:
+        self.points: NDArray[np.float64] | None = None
+        if isinstance(data, Diagram):
+            if diagram is not None:
+                raise BadInput("diagram: a cloud with its diagram, or one diagram is wanted, given were two diagrams")
+            self.diagram = data
+        else:
+            self.points = check_points(data)
+            self.diagram = persistence(self.points, max_dimension=max_dimension) if diagram is None else diagram
+            _check_same_cloud(self.points, self.diagram)
+        rips = self.diagram.filtration == "rips"
+        self._complex = GrowingComplex(self.points) if self.points is not None and rips else None
+        self.low, self.high = _range(self.diagram)
+        self.scale = self.move_to(_beginning(self.diagram, self.low, self.high) if scale is None else scale).scale
+
+    @property
+    def moment(self) -> Moment:
+        """The complex at the present scale."""
+        if self._complex is None:
+            nothing = np.zeros((0, 2), dtype=np.intp), np.zeros((0, 3), dtype=np.intp)
+            return Moment(self.scale, *nothing, 0, 0, drawable=False)
+        return self._complex.at(self.scale)
+
+    @property
+    def twin(self) -> Twin:
+        """The present moment in words and numbers."""
+        return describe_moment(self.diagram, self.moment)
+
+    def move_to(self, scale: float) -> Moment:
+        """Go to a scale, or to the end of the range that lies nearest, and give the moment there.
+
+        Raises
+        ------
+        BadInput
+            The scale is NaN or infinite.
+        """
+        if not math.isfinite(scale):
+            raise BadInput(f"scale: a finite number is wanted, given was {scale}")
+        self.scale = min(max(float(scale), self.low), self.high)
+        return self.moment
+
+    def event_after(self) -> float:
+        """The next scale at which a class is born or dies; the end of the range when there is none."""
+        return float(min(self._events[self._events > self.scale], default=self.high))
+
+    def event_before(self) -> float:
+        """The last scale before the present one at which a class is born or dies; else the start of the range."""
+        return float(max(self._events[self._events < self.scale], default=self.low))
+
+    @property
+    def _events(self) -> NDArray[np.float64]:
+        values = self.diagram.pairs[:, 1:].ravel()
+        return values[(self.low <= values) & (values <= self.high)]
+
+
+def _check_same_cloud(points: NDArray[np.float64], diagram: Diagram) -> None:
+    made = diagram.provenance
+    if made is not None and made.n_points != len(points):
+        raise BadInput(f"diagram: one of the {len(points)} points is wanted, given was one of {made.n_points}")
+
+
+def _range(diagram: Diagram) -> tuple[float, float]:
+    lowest = float(diagram.pairs[:, 1].min(initial=0.0))
+    return lowest, min(PAST_THE_END * last_finite_scale(shown_bars(diagram)), diagram.threshold)
+
+
+def _beginning(diagram: Diagram, low: float, high: float) -> float:
+    dimension, _, death = diagram.pairs.T
+    ends = diagram.pairs[(dimension > 0) & np.isfinite(death), 1:]
+    if not len(ends):
+        return (low + high) / 2
+    return float(ends[np.argmax(ends[:, 1] - ends[:, 0])].mean())

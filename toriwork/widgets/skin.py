@@ -1,0 +1,120 @@
+"""What all widgets here have in common: made when first shown, a still picture beside them, freed by ``close()``."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from html import escape
+from typing import Any, Self
+
+from toriwork.errors import Closed
+from toriwork.plots.figure import figure_html
+from toriwork.plots.twin import Twin
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+_numbers = itertools.count()
+
+
+class LiveView(ABC):
+    """A thing that a notebook shows twice: as a widget, and as a still picture that needs no kernel.
+
+    The picture stands in an output of its own: a front end that knows widgets shows nothing else of the output that
+    holds one, and once the kernel is gone that is an error message.
+    """
+
+    def __init__(self) -> None:
+        self._box: Any = None
+        self._closed = False
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidgets box, made when it is first asked for.
+
+        Raises
+        ------
+        Closed
+            ``close()`` was called.
+        """
+        if self._closed:
+            raise Closed(f"{type(self).__name__}: it was closed; make a new one")
+        if self._box is None:
+            self._box = self._make_box(_next_id(type(self).__name__))
+        return self._box
+
+    @property
+    @abstractmethod
+    def caption(self) -> str:
+        """What the still picture is, in one line."""
+
+    @property
+    @abstractmethod
+    def twin(self) -> Twin:
+        """What is shown now, in words and numbers."""
+
+    @abstractmethod
+    def png(self) -> bytes:
+        """What is shown now, as a picture."""
+
+    @abstractmethod
+    def _make_box(self, model_id: str) -> Any:
+        """The widget with its callbacks; its view is known by ``model_id``."""
+
+    def to_html(self) -> str:
+        """The still picture with alt text, a caption and its numbers as a table; needs no widget and no kernel."""
+        return figure_html(self.png(), self.twin.sentence, self.caption, self.twin.to_html(self.caption))
+
+    def close(self) -> None:
+        """Free the widget and everything in it; the object shows its still picture from now on."""
+        if self._box is not None:
+            for part in _parts(self._box):
+                part.close()
+        self._box, self._closed = None, True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.twin.to_text()}"
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """The widget's view, a bare picture and plain text: for converters, which show the best that they know."""
+        bundle: dict[str, Any] = {"image/png": self.png(), "text/plain": repr(self)}
+        if not self._closed:
+            bundle[VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        wanted = set(bundle if include is None else include) - set(exclude or ())
+        return {kind: content for kind, content in bundle.items() if kind in wanted}
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data
+
+        publish: Any = publish_display_data  # it has no types
+        if not self._closed:
+            live = self._repr_mimebundle_(include={VIEW})
+            publish({**live, "text/plain": f"{type(self).__name__}: its picture follows"})
+        publish({"text/html": self.to_html(), "text/plain": repr(self)})
+
+
+def live_text(twin: Twin) -> str:
+    """The sentence of a twin as HTML that screen readers announce when it changes."""
+    return f'<p role="status" aria-live="polite" style="line-height:1.4">{escape(twin.sentence)}</p>'
+
+
+def _parts(widget: Any) -> Iterator[Any]:
+    """A widget with all that it brought along; closing a box alone leaves its children registered."""
+    for child in getattr(widget, "children", ()):
+        yield from _parts(child)
+    yield from (part for name in ("layout", "style") if (part := getattr(widget, name, None)) is not None)
+    yield widget
+
+
+def _next_id(name: str) -> str:
+    """The same ids in every run of a notebook: random ones would be a difference in each saved copy."""
+    return hashlib.blake2b(f"{name} {next(_numbers)}".encode(), digest_size=16).hexdigest()
