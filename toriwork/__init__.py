@@ -22,11 +22,14 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.plots import plot_betti_curves as plot_betti_curves
     from toriwork.plots import plot_chaos as plot_chaos
     from toriwork.plots import plot_cloud as plot_cloud
+    from toriwork.plots import plot_context as plot_context
     from toriwork.plots import plot_diagram as plot_diagram
     from toriwork.plots import plot_image as plot_image
     from toriwork.plots import plot_landscape as plot_landscape
     from toriwork.plots import plot_registry_growth as plot_registry_growth
     from toriwork.plots import plot_spectra as plot_spectra
+    from toriwork.plots import plot_token_graph as plot_token_graph
+    from toriwork.plots import plot_tokens as plot_tokens
     from toriwork.plots import plot_vineyard as plot_vineyard
     from toriwork.registry import REG_PATH as REG_PATH
     from toriwork.registry import SpectralDB as SpectralDB
@@ -35,6 +38,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.synthesis import ObserverSynthesis as ObserverSynthesis
     from toriwork.synthesis import emit_token as emit_token
     from toriwork.synthesis import get_observer_synthesis as get_observer_synthesis
+    from toriwork.synthesis import observe as observe
+    from toriwork.synthesis import observed as observed
     from toriwork.topology import Diagram as Diagram
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence
@@ -56,6 +61,8 @@ _HOMES = {
     "ObserverSynthesis": "toriwork.synthesis",
     "get_observer_synthesis": "toriwork.synthesis",
     "emit_token": "toriwork.synthesis",
+    "observed": "toriwork.synthesis",
+    "observe": "toriwork.synthesis",
     "OriginSentry": "toriwork.monitors",
     "CurvatureAwareGuard": "toriwork.monitors",
     "BraidAggregator": "toriwork.monitors",
@@ -68,9 +75,12 @@ _HOMES = {
     "plot_image": "toriwork.plots",
     "plot_vineyard": "toriwork.plots",
     "plot_registry_growth": "toriwork.plots",
-    "DiagramExplorer": "toriwork.widgets",
+    "plot_tokens": "toriwork.plots",
+    "plot_token_graph": "toriwork.plots",
+    "plot_context": "toriwork.plots",
     "plot_spectra": "toriwork.plots",
     "plot_chaos": "toriwork.plots",
+    "DiagramExplorer": "toriwork.widgets",
     "ToriworkError": "toriwork.errors",
 }
 

@@ -14,6 +14,8 @@ from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import style
+from toriwork.plots.token_graph import describe_token_graph, plot_token_graph
+from toriwork.plots.tokens import describe_context, describe_tokens, plot_context, plot_tokens
 from toriwork.plots.twin import Twin
 from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
 
@@ -25,22 +27,28 @@ __all__ = [
     "describe_betti_curves",
     "describe_chaos",
     "describe_cloud",
+    "describe_context",
     "describe_diagram",
     "describe_image",
     "describe_landscape",
     "describe_registry_growth",
     "describe_spectra",
+    "describe_token_graph",
+    "describe_tokens",
     "describe_vineyard",
     "picture",
     "plot_barcode",
     "plot_betti_curves",
     "plot_chaos",
     "plot_cloud",
+    "plot_context",
     "plot_diagram",
     "plot_image",
     "plot_landscape",
     "plot_registry_growth",
     "plot_spectra",
+    "plot_token_graph",
+    "plot_tokens",
     "plot_vineyard",
     "style",
 ]

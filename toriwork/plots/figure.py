@@ -22,6 +22,8 @@ from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import DPI, style
+from toriwork.plots.token_graph import describe_token_graph, plot_token_graph
+from toriwork.plots.tokens import describe_context, describe_tokens, plot_context, plot_tokens
 from toriwork.plots.twin import Twin
 from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
 
@@ -43,6 +45,9 @@ DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
     (plot_image, describe_image),
     (plot_vineyard, describe_vineyard),
     (plot_registry_growth, describe_registry_growth),
+    (plot_tokens, describe_tokens),
+    (plot_token_graph, describe_token_graph),
+    (plot_context, describe_context),
     (plot_spectra, describe_spectra),
     (plot_chaos, describe_chaos),
 )

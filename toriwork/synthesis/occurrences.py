@@ -76,6 +76,13 @@ def replayed(occurrences: Iterable[Occurrence]) -> list[Entry]:
     return [entry(token, held) for token, held in memory.items()]
 
 
+def orders_of(occurrences: Iterable[Occurrence]) -> list[int]:
+    """How often the observer of each emission stands among its ancestors, of those that come before it."""
+    found = list(occurrences)
+    memory = TokenMemory(max(1, len(found)), lambda: 0.0)
+    return [memory.put(one.token, Identity(one.body, b"", one.refs, None)) for one in found]
+
+
 def seconds_of(time: dt.datetime | float) -> float:
     """A time as seconds since 1970.
 
