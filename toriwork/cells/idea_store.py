@@ -204,11 +204,11 @@ class IdeaStore:
             return None
         try:
             base = table.path.stat()
-            entries = [(entry.name, entry.stat().st_size) for entry in os.scandir(table.path.with_suffix(".d"))]
+            found = {entry.name: entry.stat() for entry in os.scandir(table.path.with_suffix(".d"))}
         except FileNotFoundError:  # published meanwhile: look for yourself
             return object()
-        others = {name: size for name, size in entries if name.partition(".")[0] not in self._own}
-        return base.st_ino, base.st_mtime_ns, base.st_size, others
+        others = [(name, at.st_size, at.st_mtime_ns) for name, at in found.items() if name[:32] not in self._own]
+        return base.st_ino, base.st_mtime_ns, base.st_size, sorted(others)
 
     def _changes(self) -> Iterator[dict[str, Any]]:
         for batch in self._batches(CHANGES):
