@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import batches, diagrams, flat, importing, loop, opening, power, single, topology
+from benchmarks import batches, diagrams, flat, importing, loop, nearest, opening, power, single, tokens, topology
 from benchmarks.child import ROOT
 from benchmarks.report import Line, machine, progress, show
 from benchmarks.sizes import SIZES, Size
@@ -28,6 +28,8 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("opening", opening.run),
     ("alpha", topology.alpha),
     ("memory", topology.memory),
+    ("nearest", nearest.run),
+    ("tokens", tokens.run),
 )
 NAMES = tuple(name for name, _ in BENCHMARKS)
 

@@ -18,6 +18,7 @@ class Size:
     base_rows: int  #: of the large registry; a million is the full form
     flat_rows: int  #: recorded into it
     loop_rows: int
+    families: int  #: of shapes, 100 diagrams each, among which the nearest are searched
 
     @property
     def full(self) -> bool:
@@ -26,6 +27,6 @@ class Size:
 
 
 SIZES = {
-    "smallest": Size(1, 40, 4, 2, 10, 2, 400, 200, 12),
-    "default": Size(7, 4000, 150, 15, 1000, 8, 100_000, 10_000, 1000),
+    "smallest": Size(1, 40, 4, 2, 10, 2, 400, 200, 12, 2),
+    "default": Size(7, 4000, 150, 15, 1000, 8, 100_000, 10_000, 1000, 200),
 }

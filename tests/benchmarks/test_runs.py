@@ -28,8 +28,17 @@ EXPECTED = {
         "record, compute, flush, publish: independent clouds",
         {"bare gudhi, n_jobs=1", "bare gudhi, n_jobs=2"},
     ),
+    "diagrams": (
+        "second run, gudhi",
+        {"bare gudhi", "ripser.py", "one thread", "first run", "computed", "whole run", "one large cloud"},
+    ),
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
+    "nearest": ("nearest: 2 queries x 200: equal", {"by Hera", "by brute force", "brute force"}),
+    "tokens": (
+        "emit_token, 3 keys",
+        {"json.dumps(sort_keys=True)", "OpenTelemetry SDK span", "json.dumps(sort_keys=True) of them", "40"},
+    ),
 }
 
 
