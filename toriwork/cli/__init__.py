@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import toriwork
-from toriwork.cli import demo, doctor, registry
+from toriwork.cli import demo, doctor, registry, tokens
 from toriwork.errors import ToriworkError
 
 __all__ = ["COMMANDS", "main"]
@@ -39,6 +39,7 @@ class Command(Protocol):
 COMMANDS: tuple[Command, ...] = (
     demo,
     registry,
+    tokens,
     doctor,
 )
 

@@ -1,0 +1,162 @@
+"""``emit_token`` with its log open, against sorting the same dict into JSON and against an OpenTelemetry span.
+
+Then a synthesis of a thousand tokens, and the memory of a process that emits a great many.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.child import call, peak_bytes
+from benchmarks.report import Line, Target, compare
+from benchmarks.rounds import seconds, take_turns
+from benchmarks.sizes import Size
+
+JSON, SPAN = "json.dumps(sort_keys=True)", "OpenTelemetry SDK span"
+TARGETS = {JSON: Target("at most", 3.0), SPAN: Target("at most", 1 / 2.5)}
+SYNTHESIS_TARGET = Target("at most", 0.05, of="ours")
+MEMORY_TARGET = Target("at most", 1.5)
+IN_CONTEXT = 1000
+
+Measurement = dict[str, Any]
+
+
+def small(n: int) -> Measurement:
+    """Three keys."""
+    return {"type": "origin_spectral", "source": "origin_sentry", "lambda_max": 0.05 + n * 1e-6}
+
+
+def spectral(n: int) -> Measurement:
+    """What OriginSentry would say of one spectrum."""
+    more = {"novelty": 0.7, "gap_birth": True, "coherence": "critical", "step": n}
+    return {**small(n), **more}
+
+
+def curvature(n: int) -> Measurement:
+    """A dozen keys: subject, time and a list among them."""
+    return {
+        "type": "curvature",
+        "source": "eigensentry",
+        "subject": "shape_0",
+        "timestamp": 1.7e9 + n,
+        "max_eigenvalue": 0.731,
+        "threshold": 0.97,
+        "curvature": 0.0612 + n * 1e-6,
+        "action": "none",
+        "damping_factor": 0.0,
+        "gaps": [0.02, 0.013, 0.007],
+        "step": n,
+        "ok": True,
+    }
+
+
+KINDS: tuple[tuple[str, Callable[[int], Measurement]], ...] = (
+    ("3 keys", small),
+    ("7 keys", spectral),
+    ("12 keys", curvature),
+)
+
+
+def run(folder: Path, size: Size) -> tuple[Line, ...]:
+    """The lines of emitting, of synthesis and of memory."""
+    return *emitting(folder, size), synthesis(size), memory(folder, size)
+
+
+def emitting(folder: Path, size: Size) -> list[Line]:
+    """Seconds a call, in turn."""
+    lines = []
+    for name, make in KINDS:
+        measurements = [make(n) for n in range(size.rows)]
+        works = {"ours": partial(_emit, folder / "tokens"), JSON: _dumps, SPAN: _spans}
+        contestants = {who: partial(work, measurements) for who, work in works.items()}
+        found = take_turns(contestants, size.rounds)
+        lines += [
+            compare(f"emit_token, {name}", found["ours"], peer, found[peer], "s", target)
+            for peer, target in TARGETS.items()
+        ]
+    return lines
+
+
+def _each(work: Callable[[Measurement], object], measurements: Sequence[Measurement]) -> float:
+    def every() -> None:
+        for measurement in measurements:
+            work(measurement)
+
+    return seconds(every) / len(measurements)
+
+
+def _emit(folder: Path, measurements: Sequence[Measurement]) -> float:
+    from toriwork.synthesis import ObserverSynthesis
+
+    observers = ObserverSynthesis(path=folder / "observer_tokens.parquet")
+    observers.emit_token({})  # opens the log
+    found = _each(observers.emit_token, measurements)
+    observers.close()
+    shutil.rmtree(folder)
+    return found
+
+
+def _dumps(measurements: Sequence[Measurement]) -> float:
+    return _each(partial(json.dumps, sort_keys=True), measurements)
+
+
+def _spans(measurements: Sequence[Measurement]) -> float:
+    """A span with the same attributes, begun and ended, handed to an exporter that does nothing."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+
+    class Nowhere(SpanExporter):
+        def export(self, spans: object) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(Nowhere()))
+    tracer = provider.get_tracer("benchmarks")
+    found = _each(lambda measurement: tracer.start_span("token", attributes=measurement).end(), measurements)
+    provider.shutdown()
+    return found
+
+
+def synthesis(size: Size) -> Line:
+    """Choosing from, summing up and writing out a context of a thousand tokens."""
+    from toriwork.synthesis import ObserverSynthesis
+
+    observers = ObserverSynthesis(IN_CONTEXT)
+    for n in range(IN_CONTEXT):
+        observers.add_to_context(observers.emit_token({**spectral(n), "subject": f"shape_{n}"}))
+    measured = observers.get_context_measurements()
+    works = {"ours": observers.synthesize_context, "peer": partial(json.dumps, measured, sort_keys=True)}
+    found = take_turns({who: partial(seconds, work) for who, work in works.items()}, size.rounds)
+    name = f"synthesize_context, {IN_CONTEXT:,} tokens"
+    return compare(name, found["ours"], f"{JSON} of them", found["peer"], "s", SYNTHESIS_TARGET)
+
+
+def memory(folder: Path, size: Size) -> Line:
+    """Peak memory of a process that emits many tokens, against one that emits a tenth of them."""
+    n_many = size.base_rows
+    peaks = [
+        call("benchmarks.tokens:emit_many", path=str(folder / str(n) / "observer_tokens.parquet"), n_tokens=n)["peak"]
+        for n in (n_many, n_many // 10)
+    ]
+    ratio = peaks[0] / peaks[1]
+    name = f"peak memory, {n_many:,} tokens emitted"
+    return Line(name, peaks[0], peaks[1], "bytes", f"{n_many // 10:,}", ratio, MEMORY_TARGET)
+
+
+def emit_many(path: str, n_tokens: int) -> dict[str, int]:
+    """Emit, flush and publish in this process; its peak memory in bytes."""
+    from toriwork.synthesis import ObserverSynthesis
+
+    Path(path).parent.mkdir(parents=True)
+    observers = ObserverSynthesis(path=path)
+    for n in range(n_tokens):
+        observers.emit_token(spectral(n))
+    assert observers.log is not None
+    observers.log.flush(publish=True)
+    observers.close()
+    return {"peak": peak_bytes()}
