@@ -6,15 +6,26 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.topology.clouds import circle
-from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import Progress, budget, many, persistence, persistence_many, work_estimate, work_estimate_of
+from toriwork.errors import BadInput, StoreError, TooLarge
+from toriwork.topology import (
+    Diagram,
+    Progress,
+    budget,
+    many,
+    persistence,
+    persistence_many,
+    work_estimate,
+    work_estimate_of,
+)
+from toriwork.topology.chunks import persistence_each
 
 CLOUDS = [circle(20 + i, 0.05, i) for i in range(30)]
 ALONE = [persistence(cloud) for cloud in CLOUDS]
@@ -100,6 +111,113 @@ def test_a_cloud_that_would_not_fit_is_refused_with_the_number_and_not_begun() -
     assert f"{float(work_estimate_of(large).bytes):.3g} bytes" in str(results[1].error)
     assert f"{float(limit):.3g}" in str(results[1].error)
     assert [len(cloud) for cloud in executor.submitted] == [20, 21]
+
+
+class Remembering:
+    """A memory in a dict, by the bytes of the clouds; says what it was asked and told."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, Diagram] = {}
+        self.asked = 0
+        self.broken: Exception | None = None
+
+    def get_many(self, clouds: Sequence[object], **options: object) -> list[Diagram | None]:
+        self.asked += len(clouds)
+        return [self.known.get(cloud.tobytes()) if isinstance(cloud, np.ndarray) else None for cloud in clouds]
+
+    def put_many(self, clouds: Sequence[object], diagrams: Sequence[Diagram]) -> None:
+        if self.broken:
+            raise self.broken
+        pairs = zip(clouds, diagrams, strict=True)
+        self.known |= {np.asarray(cloud).tobytes(): diagram for cloud, diagram in pairs}
+
+
+@pytest.mark.parametrize("make", [lambda: None, AtOnce, lambda: ThreadPoolExecutor(3)], ids=["own", "other", "threads"])
+def test_what_a_memory_knows_is_not_computed_and_what_is_computed_it_has(make: object) -> None:
+    memory = Remembering()
+    memory.put_many(CLOUDS[:10], ALONE[:10])
+    results = {r.index: r for r in persistence_many(CLOUDS, make(), memory=memory, max_workers=2)}
+    assert [results[i].remembered for i in range(30)] == [True] * 10 + [False] * 20
+    assert all(results[i].diagram == ALONE[i] for i in range(30))
+    again = AtOnce()
+    assert all(r.remembered and r.diagram == ALONE[r.index] for r in persistence_many(CLOUDS, again, memory=memory))
+    assert again.submitted == []
+    assert memory.asked == 60
+
+
+def test_a_diagram_is_in_the_memory_before_it_is_handed_over() -> None:
+    memory = Remembering()
+    for result in persistence_many(CLOUDS, memory=memory, max_workers=2):
+        assert CLOUDS[result.index].tobytes() in memory.known
+
+
+def test_what_is_computed_is_remembered_although_nobody_asks_for_it() -> None:
+    memory = Remembering()
+    with ThreadPoolExecutor(1) as pool:
+        results = persistence_many([*CLOUDS, circle(300, 0.05)], pool, memory=memory, max_workers=1)
+        next(results)
+        results.close()
+    assert {cloud.tobytes() for cloud in CLOUDS} <= memory.known.keys()
+
+
+def test_a_bad_cloud_is_not_remembered() -> None:
+    memory = Remembering()
+    given = [CLOUDS[0], np.full((4, 2), np.nan), "no cloud", CLOUDS[1], [[1.0], [2.0, 3.0]]]
+    results = {r.index: r for r in persistence_many(given, memory=memory, max_workers=1)}
+    assert [i for i, r in sorted(results.items()) if r.error] == [1, 2, 4]
+    assert len(memory.known) == 2
+
+
+def test_a_buffer_that_is_filled_again_is_remembered_under_what_it_held() -> None:
+    memory, buffer = Remembering(), np.empty((30, 2))
+
+    def refilled() -> Iterator[np.ndarray]:
+        for number in range(20):
+            buffer[:] = circle(30, 0.05, number)
+            yield buffer
+
+    results = {r.index: r.diagram for r in persistence_many(refilled(), memory=memory, max_workers=2)}
+    for number in range(20):
+        cloud = circle(30, 0.05, number)
+        assert results[number] == memory.known[cloud.tobytes()] == persistence(cloud)
+
+
+def test_a_memory_that_refuses_stops_the_run() -> None:
+    memory = Remembering()
+    memory.broken = StoreError("the disk is full")
+    with pytest.raises(StoreError, match="disk is full"):
+        list(persistence_many(CLOUDS, memory=memory, max_workers=1))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="together"),
+        pytest.param({"max_dimension": 2, "min_persistence": 0.05}, id="together, H2"),
+        pytest.param({"engine": "gudhi", "max_dimension": 0}, id="H0"),
+        pytest.param({"field": 3}, id="another field"),
+        pytest.param({"threshold": 0.4}, id="cut"),
+        pytest.param({"filtration": "h0"}, id="another filtration"),
+        pytest.param({"engine": "ripser"}, id="an engine without batches"),
+    ],
+)
+def test_clouds_in_one_task_are_answered_as_if_alone(options: dict) -> None:
+    given = [*CLOUDS[:3], circle(1), circle(2), circle(220, 0.05)]
+    for clouds in (given, given[:5], CLOUDS[:3]):
+        found = persistence_each(clouds, options)
+        assert found == [persistence(cloud, **options) for cloud in clouds]
+        for diagram, cloud in zip(found, clouds, strict=True):
+            alone = persistence(cloud, **options).provenance
+            assert replace(diagram.provenance, seconds=0.0) == replace(alone, seconds=0.0)
+            assert diagram.provenance.seconds > 0
+
+
+def test_a_bad_cloud_or_option_in_a_task_is_what_it_is_alone() -> None:
+    found = persistence_each([CLOUDS[0], np.full((4, 2), np.nan), np.zeros((0, 2)), CLOUDS[1]], {})
+    assert [type(each) for each in found] == [Diagram, BadInput, Diagram, Diagram]
+    assert found[3] == ALONE[1]
+    assert all(isinstance(each, BadInput) for each in persistence_each(CLOUDS[:2], {"max_dimension": 99}))
+    assert all(isinstance(each, BadInput) for each in persistence_each(CLOUDS[:2], {"min_persistence": -1.0}))
 
 
 def test_clouds_at_work_together_stay_within_the_memory() -> None:

@@ -152,15 +152,16 @@ def _matrix_of(asked: Request) -> Matrix:
 def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> Found:
     """Rips of a checked matrix that stands for ``n_points`` points within ``error``."""
     # from the enclosing radius on the complex is a cone: a later cut cuts nothing
-    cut = asked.threshold if asked.threshold < enclosing_radius(matrix) else math.inf
-    if math.isinf(cut):
+    whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(matrix)
+    cut = math.inf if whole else asked.threshold
+    if whole:
         refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
     known = asked.distances if isinstance(asked.distances, Trusted) else Trusted(matrix)
     if known.bars is None:
         bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
     else:
         bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
-    rounding = used.relative_error * float(matrix.max(initial=0.0))
+    rounding = used.relative_error * float(matrix.max(initial=0.0)) if used.relative_error else 0.0
     return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds)
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
@@ -35,6 +35,7 @@ _PROBED_FROM = 400
 _TASK_SECONDS = 0.1  # of predicted work: 25 clouds of 100 points
 _PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
 
+_law = lru_cache(1024)(work_estimate)  # clouds of one size are many
 _Answers = list[Diagram | ToriworkError]
 
 
@@ -284,7 +285,7 @@ def _bytes(cloud: Any, options: dict[str, Any]) -> float:
     highest = options.get("max_dimension", 1)
     try:
         if len(shape) == 2 and shape[0] < _PROBED_FROM:
-            return float(work_estimate(*shape, highest).bytes)
+            return float(_law(*shape, highest).bytes)
         return float(work_estimate_of(cloud, max_dimension=highest).bytes)
     except (ToriworkError, TypeError):
         return 0.0
@@ -296,7 +297,7 @@ def _seconds(cloud: Any, options: dict[str, Any]) -> float:
     if len(shape) != 2 or not _is_predicted(options):
         return math.inf
     try:
-        return work_estimate(*shape, options.get("max_dimension", 1)).seconds
+        return _law(*shape, options.get("max_dimension", 1)).seconds
     except (ToriworkError, TypeError):
         return math.inf
 
