@@ -70,7 +70,7 @@ class DiagramExplorer(LiveView):
             max=state.high,
             step=(state.high - state.low) / STEPS,
             description=f"Scale ({state.diagram.scale})",
-            tooltip="Scale of the filtration; arrow keys move it by one step, page keys by ten",
+            tooltip="Scale of the filtration; arrow keys move it by one step",
             readout_format=".3g",
             style={"description_width": "initial"},
             layout={"width": "60%"},
