@@ -52,7 +52,9 @@ def test_a_second_run_goes_on_where_the_first_ended_and_adds_to_the_log(tmp_path
 
 
 def test_a_bad_line_is_named_and_the_others_count(tmp_path):
-    done = run(tmp_path, "--name", "mine", text="0.1\nnan\none two\n0.2\n")
+    spectra = tmp_path / "spectra.txt"
+    spectra.write_bytes(b"0.1\nnan\none two \xff\n0.2\n")
+    done = run(tmp_path, str(spectra), "--name", "mine")
     assert done.returncode == 1
     assert "line 2: eigenvalues: number 0 is not finite" in done.stderr
     assert "line 3: eigenvalues: numbers are wanted" in done.stderr

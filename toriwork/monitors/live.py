@@ -35,13 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             sentry = OriginSentry(name=options.name)
             try:
-                refused = watch(lines, sentry)
-                return 1 if refused else 0
-            except KeyboardInterrupt:
-                _LOG.info("Interrupted")
-                return INTERRUPTED
+                return 1 if watch(lines, sentry) else 0
             finally:
                 _flush(sentry)
+        except KeyboardInterrupt:  # wherever it came, also while the registry opened
+            _LOG.info("Interrupted")
+            return INTERRUPTED
         except ToriworkError as error:
             _LOG.error("%s", error)  # the message has the remedy, a traceback adds nothing
             return 1
@@ -105,11 +104,9 @@ def _flush(sentry: OriginSentry) -> None:
 @contextlib.contextmanager
 def _opened(file: str) -> Iterator[Iterable[str] | None]:
     """The lines of a file as they come, of stdin for ``-``; None when it cannot be read."""
-    if file == "-":
-        yield sys.stdin
-        return
-    try:
-        lines = Path(file).open(encoding="utf-8")  # noqa: SIM115 - closed below, around the yield
+    source = sys.stdin.fileno() if file == "-" else file
+    try:  # a byte that is no text spoils its line, not the run
+        lines = open(source, encoding="utf-8", errors="replace", closefd=file != "-")  # noqa: SIM115 - closed below
     except OSError as error:
         _LOG.error("%s", error)
         yield None

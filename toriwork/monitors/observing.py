@@ -27,8 +27,6 @@ class ObservingMonitor:
 
     Parameters
     ----------
-    kind, source : str
-        ``type`` and ``source`` of its tokens.
     subject : str, optional
         Which of several monitors of one kind it is.
     synthesis : ObserverSynthesis, optional
@@ -36,7 +34,7 @@ class ObservingMonitor:
         (``integrate_with_*`` does): tokens go to one place only.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  #: ``type`` of its tokens
     source: ClassVar[str]
 
     def __init__(self, subject: str | None = None, synthesis: ObserverSynthesis | None = None) -> None:
