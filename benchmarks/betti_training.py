@@ -22,7 +22,7 @@ from scipy.spatial.distance import pdist
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks import betti_training_clouds as clouds
-from benchmarks.betti_rules import circle, circles, segments, sphere
+from benchmarks.betti_spaces import circle, circles, segments, sphere
 from benchmarks.betti_training_clouds import LOOPS, NO_LOOP, THREE, Cloud, Labelled, Rng, embedded, noisy
 from toriwork.topology import judge, persistence
 

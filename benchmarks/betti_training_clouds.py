@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.betti_rules import circle, circles, disc, ellipse, segments, sphere, theta
+from benchmarks.betti_spaces import circle, circles, disc, ellipse, segments, sphere, theta
 
 Rng = np.random.Generator
 Cloud = np.ndarray[Any, Any]
