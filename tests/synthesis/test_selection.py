@@ -243,6 +243,13 @@ def test_what_weighs_more_is_chosen_first(better, worse):
     assert numbers(chosen(entries, Budget(items=1))) == [1]
 
 
+def test_of_equals_the_one_of_the_smaller_id_is_chosen_whatever_came_first():
+    entries = [made({"n": n}) for n in range(6)]
+    first = min(found.token for found in entries)
+    for some in (entries, entries[::-1]):
+        assert [found.token for found in chosen(some, Budget(items=1)).chosen] == [first]
+
+
 def test_a_weight_is_importance_times_recency_times_damping():
     one = made({"n": 0}, age=10.0, importance=0.8, order=2)
     assert math.isclose(chosen([one]).chosen[0].weight, 0.8 * 0.995**10 * 0.25)

@@ -80,7 +80,7 @@ def write_prompt(entries: Sequence[Entry], lines: Mapping[str, str]) -> str:
 def line(found: Entry) -> str:
     """One token on one line of printable ASCII: id, observer, order of its loop, measurement cut at 400 characters."""
     core = read(found.held.identity.body)
-    text = json.dumps(core["m"], ensure_ascii=True, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+    text = json.dumps(core["m"], ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     if len(text) > _LINE_LIMIT:
         text = f"{text[:_LINE_LIMIT]}... ({len(text) - _LINE_LIMIT} characters left out)"
     of = "".join(
@@ -95,4 +95,4 @@ def quoted(name: Any) -> str:
     text = name if isinstance(name, str) else json.dumps(name)
     if len(text) <= _NAME_LIMIT and _PLAIN.fullmatch(text):
         return text
-    return json.dumps(text[:_NAME_LIMIT]).replace("\x7f", "\\u007f")
+    return json.dumps(text[:_NAME_LIMIT])
