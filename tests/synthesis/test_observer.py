@@ -317,5 +317,6 @@ def test_a_child_emits_although_a_thread_of_the_parent_held_the_lock(observers):
 def test_a_synthesis_says_what_it_holds(observers):
     observers.emit_token(SPECTRAL)
     assert repr(observers) == (
-        "ObserverSynthesis(max_tokens=1000): tokens_generated=1, tokens_in_context=0, reflexive_loops=0, references_cut=0"
+        "ObserverSynthesis(max_tokens=1000): "
+        "tokens_generated=1, tokens_in_context=0, reflexive_loops=0, references_cut=0"
     )
