@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import batches, diagrams, flat, importing, loop, nearest, opening, power, single, tokens, topology
+from benchmarks import batches, diagrams, flat, importing, loop, mover, nearest, opening, power, single, tokens, topology
 from benchmarks.child import ROOT
 from benchmarks.report import Line, machine, progress, show
 from benchmarks.sizes import SIZES, Size
@@ -30,6 +30,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("memory", topology.memory),
     ("nearest", nearest.run),
     ("tokens", tokens.run),
+    ("mover", mover.run),
 )
 NAMES = tuple(name for name, _ in BENCHMARKS)
 

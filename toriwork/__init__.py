@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.cells import betti0_1 as betti0_1
     from toriwork.cells import get_torus_cells as get_torus_cells
     from toriwork.errors import ToriworkError as ToriworkError
+    from toriwork.migrate import export_sqlite as export_sqlite
+    from toriwork.migrate import import_sqlite as import_sqlite
     from toriwork.monitors import BraidAggregator as BraidAggregator
     from toriwork.monitors import ChaosChannelController as ChaosChannelController
     from toriwork.monitors import CurvatureAwareGuard as CurvatureAwareGuard
@@ -81,6 +83,8 @@ _HOMES = {
     "plot_spectra": "toriwork.plots",
     "plot_chaos": "toriwork.plots",
     "DiagramExplorer": "toriwork.widgets",
+    "export_sqlite": "toriwork.migrate",
+    "import_sqlite": "toriwork.migrate",
     "ToriworkError": "toriwork.errors",
 }
 

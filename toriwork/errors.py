@@ -103,6 +103,30 @@ class ReadOnly(StoreError):
     kind = "read_only"
 
 
+class MigrationError(ToriworkError, RuntimeError):
+    """Root of everything that concerns leaving a database behind."""
+
+    kind = "migration"
+
+
+class SourceInUse(MigrationError):
+    """A process has the database open, or something wrote to it meanwhile; nothing was changed."""
+
+    kind = "in_use"
+
+
+class NotProven(MigrationError):
+    """What arrived is not proven to be what was there; nothing was removed."""
+
+    kind = "not_proven"
+
+
+class Drift(MigrationError):
+    """A file is not what it was when the plan was made; the message names it and shows the difference."""
+
+    kind = "drift"
+
+
 class Closed(StoreError, ValueError):
     """The handle was closed."""
 

@@ -24,6 +24,10 @@ TREE = {
     "PublishError": ("publish", "StoreError", OSError),
     "LockUnavailable": ("lock", "StoreError", OSError),
     "ReadOnly": ("read_only", "StoreError", OSError),
+    "MigrationError": ("migration", "ToriworkError", RuntimeError),
+    "SourceInUse": ("in_use", "MigrationError", RuntimeError),
+    "NotProven": ("not_proven", "MigrationError", RuntimeError),
+    "Drift": ("drift", "MigrationError", RuntimeError),
     "Closed": ("closed", "StoreError", ValueError),
 }
 

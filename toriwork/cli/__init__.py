@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import toriwork
-from toriwork.cli import demo, doctor, registry, tokens
+from toriwork.cli import demo, doctor, mover, registry, tokens
 from toriwork.errors import ToriworkError
 
 __all__ = ["COMMANDS", "main"]
@@ -40,6 +40,8 @@ COMMANDS: tuple[Command, ...] = (
     demo,
     registry,
     tokens,
+    mover.Export(),
+    mover.Import(),
     doctor,
 )
 

@@ -1,0 +1,214 @@
+"""Every table of a SQLite file as Parquet: streamed, resumable table by table, and proven before it counts as done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from toriwork.errors import BadInput, DamagedFile
+from toriwork.migrate.mover.encode import MISFITS, Encoder, misfits_batch
+from toriwork.migrate.mover.groups import GroupWriter
+from toriwork.migrate.mover.manifest import MANIFEST, ExportReport, TableReport, read_manifest, settle, write_manifest
+from toriwork.migrate.mover.proof import prove_table
+from toriwork.migrate.mover.schema import Database, Table, profile, read_schema
+from toriwork.migrate.mover.source import Identity, check_database, file_sha256, identity_of, snapshot
+from toriwork.migrate.mover.values import table_digest
+
+_LOG = logging.getLogger(__name__)
+_BLOCK_ROWS = 4096
+_BLOCK_BYTES = 16 * 2**20
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_RESERVED = frozenset("con prn aux nul".split() + [f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)])
+Progress = Callable[[str, int, int], None]  #: table, rows done, rows in all
+
+
+def export_sqlite(
+    db: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    live: bool = False,
+    progress: bool | Progress = True,
+) -> ExportReport:
+    """The report of an export in which every cell of every table was proven to have arrived.
+
+    ``to`` gets a Parquet file per table, ``schema.sql`` and ``export.json``. Where a cell's class is not its column's,
+    the column is null there and the cell stands in ``NAME.misfits.parquet``. A run that was cut short goes on behind
+    the last finished table; a finished one is only verified.
+
+    Parameters
+    ----------
+    db : path
+        A SQLite 3 database. It and its side files are only read.
+    to : path
+        A folder: new, empty, or holding an unfinished or finished export of the same database.
+    live : bool
+        True: the database may be open elsewhere, and what is exported is a consistent moment of it.
+    progress : bool or callable
+        True: a message per second to the log ``toriwork.migrate.mover.export`` at level INFO. A callable is handed
+        table, rows done, rows in all.
+
+    Raises
+    ------
+    NotFound, BadInput
+        No such database; the folder holds something else.
+    SourceInUse
+        Without ``live``: a process has the database open. The message names it.
+    DamagedFile
+        SQLite finds the database damaged.
+    NotProven
+        What was written is not what the database holds; the message names table, column and row.
+    """
+    database, folder = check_database(db), Path(to)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = identity_of(database)
+    before = _resumable(folder, identity, live=live)
+    tell = _teller(progress)
+    with snapshot(database, folder, live=live) as (connection, notes):
+        found = read_schema(connection)
+        report = ExportReport(str(database), identity.digest, identity.files, live=live, database=_declared(found))
+        report.notes = notes
+        (folder / "schema.sql").write_text(_script(found), encoding="utf-8", errors="surrogateescape")
+        for table in found.tables:
+            profile(connection, table)
+            done = before.get(table.name)
+            if done is None or not _still_there(folder, done):
+                done = _export_table(connection, table, folder, tell)
+            report.tables.append(done)
+            write_manifest(folder, report)
+    if not live and identity_of(database) != identity:
+        raise BadInput(f"{database}: changed during the export; run it again, into another folder")
+    report.finished = True
+    write_manifest(folder, report)
+    return report
+
+
+def _declared(found: Database) -> dict[str, Any]:
+    return {
+        "ddl": [list(entry) for entry in found.ddl],
+        "settings": found.settings,
+        "shadows": list(found.shadows),
+        "unreadable": found.unreadable,
+    }
+
+
+def _script(found: Database) -> str:
+    return "".join(f"{sql};\n\n" for _, name, sql in found.ddl if name not in found.shadows)
+
+
+def _resumable(folder: Path, identity: Identity, *, live: bool) -> dict[str, TableReport]:
+    """What an earlier run finished, by table; a folder that holds anything else is refused."""
+    if not (folder / MANIFEST).exists():
+        strange = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        if strange and strange != ["schema.sql"]:
+            raise BadInput(f"{folder}: holds {strange[0]!r} and no export; a new or empty folder is wanted")
+        return {}
+    earlier = read_manifest(folder)
+    if earlier.source_digest != identity.digest and not live:
+        raise BadInput(
+            f"{folder}: holds an export of {earlier.source}, or of another state of it; a new or empty folder is wanted"
+        )
+    return {} if live else {table.name: table for table in earlier.tables}
+
+
+def _still_there(folder: Path, done: TableReport) -> bool:
+    return all((folder / name).is_file() and file_sha256(folder / name) == sha for name, sha in done.files.items())
+
+
+def _export_table(connection: sqlite3.Connection, table: Table, folder: Path, tell: Progress) -> TableReport:
+    begun = time.monotonic()
+    stem = file_stem(table.name)
+    encoder = Encoder(table)
+    main, apart = folder / f"{stem}.parquet", folder / f"{stem}.misfits.parquet"
+    n_misfits = _write(connection, table, encoder, (main, apart), tell)
+    written = time.monotonic()
+    files = {path.name: file_sha256(path) for path in (main, apart) if path.exists()}
+    digests = encoder.digests()
+    report = TableReport(
+        name=table.name,
+        kind=table.kind,
+        n_rows=encoder.n_rows,
+        n_misfits=n_misfits,
+        files=files,
+        columns=digests,
+        digest=table_digest(digests.items()),
+        generated=[column.name for column in table.columns if column.generated],
+        rowid=encoder.names[0] if table.rowid else None,
+        profile={name: asdict(found) for name, found in table.profiles.items()},
+    )
+    report.readers = prove_table(connection, table, folder, report)
+    report.seconds = (written - begun, time.monotonic() - written)
+    return report
+
+
+def _write(
+    connection: sqlite3.Connection, table: Table, encoder: Encoder, paths: tuple[Path, Path], tell: Progress
+) -> int:
+    """How many misfits there were; both files are on the disk under their names, the second one where it is needed."""
+    temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
+    metadata = {"toriwork.sqlite": json.dumps({"table": table.name, "kind": table.kind})}
+    schemas = (encoder.schema.with_metadata(metadata), MISFITS)
+    n_misfits = 0
+    with GroupWriter(temporary[0], schemas[0]) as main, GroupWriter(temporary[1], schemas[1]) as apart:
+        for rows in _blocks(connection, table, encoder):
+            batch, misfits = encoder.batch(rows)
+            main.write(batch)
+            if misfits:
+                apart.write(misfits_batch(misfits))
+                n_misfits += len(misfits)
+            tell(table.name, encoder.n_rows, table.n_rows)
+    settle(temporary[0], paths[0])
+    if n_misfits:
+        settle(temporary[1], paths[1])
+    else:
+        temporary[1].unlink()
+        paths[1].unlink(missing_ok=True)  # of a run that was cut short
+    return n_misfits
+
+
+def _blocks(connection: sqlite3.Connection, table: Table, encoder: Encoder) -> Iterator[list[Any]]:
+    """The rows, a few at a time: small blocks stay in the processor's cache, and large cells must not add up."""
+    n_bytes = sum((found.bounds[4] or 0) + found.bounds[5] for found in table.profiles.values())
+    size = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // (1 + n_bytes // max(1, table.n_rows))))
+    cursor = connection.cursor()
+    connection.text_factory = encoder.text_factory
+    try:
+        cursor.execute(table.select())
+        while rows := cursor.fetchmany(size):
+            yield rows
+    except sqlite3.Error as error:
+        raise DamagedFile(f"table {table.name!r}: SQLite cannot read it: {error}. Nothing was changed") from error
+    finally:
+        connection.text_factory = bytes
+        cursor.close()
+
+
+def file_stem(table: str) -> str:
+    """The file name of a table: its own where every file system takes that, else a readable part and a hash."""
+    if _SAFE_NAME.fullmatch(table) and table.lower() not in _RESERVED:
+        return table
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", table).strip("-")[:40].lower()
+    digest = blake2b(table.encode("utf-8", "surrogateescape"), digest_size=5).hexdigest()
+    return f"{slug}-{digest}" if slug else digest
+
+
+def _teller(progress: bool | Progress) -> Progress:
+    if callable(progress):
+        return progress
+    last = time.monotonic()
+
+    def tell(table: str, done: int, total: int) -> None:
+        nonlocal last
+        if progress and time.monotonic() - last >= 1.0:
+            last = time.monotonic()
+            _LOG.info("%s: %d of %d rows", table, done, total)
+
+    return tell

@@ -1,0 +1,164 @@
+"""An export back into a SQLite file, proven to hold the same cells: so that leaving is never a one-way street."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from toriwork.errors import BadInput, NotProven
+from toriwork.migrate.mover.encode import Encoder
+from toriwork.migrate.mover.manifest import ExportReport, TableReport, settle
+from toriwork.migrate.mover.proof import decoder_of, verify_export
+from toriwork.migrate.mover.schema import Table, profile, quoted, read_schema
+from toriwork.migrate.mover.values import Text
+
+_BLOCK_ROWS = 4096
+
+
+def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) -> ExportReport:
+    """The report of the export that was read back; ``to`` is a new database with the same schema and the same cells.
+
+    The database has its name only once every table was read from it again and has the digests of the export.
+
+    Parameters
+    ----------
+    folder : path
+        A finished export; it is verified first.
+    to : path
+        The new database; nothing may have that name.
+
+    Raises
+    ------
+    NotFound, DamagedFile, NotProven
+        There is no whole export in ``folder``; or SQLite cannot take what it once held (the message says which table).
+    BadInput
+        ``to`` exists.
+    """
+    report, target = verify_export(folder), Path(to)
+    if os.path.lexists(target):
+        raise BadInput(f"{target}: is there already; the name of a new database is wanted")
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            _fill(connection, Path(folder), report)
+            _prove(connection, report)
+            connection.execute(f"PRAGMA journal_mode = {_word(report.database['settings']['journal_mode'])}")
+        settle(temporary, target)
+    except sqlite3.Error as error:
+        raise NotProven(f"{target}: SQLite does not take the export: {error}. Nothing has its name") from error
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+    return report
+
+
+def _word(value: Any) -> str:
+    """A setting that is a word, as SQL takes it."""
+    return "".join(sign for sign in str(value) if sign.isalnum() or sign == "-")
+
+
+def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) -> None:
+    settings, shadows = report.database["settings"], set(report.database["shadows"])
+    connection.execute(f"PRAGMA encoding = '{_word(settings['encoding'])}'")
+    connection.execute(f"PRAGMA page_size = {int(settings['page_size'])}")
+    connection.execute(f"PRAGMA auto_vacuum = {int(settings['auto_vacuum'])}")
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    connection.execute("PRAGMA synchronous = OFF")  # the file gets its name only when it is whole and synced
+    connection.execute("BEGIN")
+    tables = {table.name: table for table in report.tables}
+    later = []
+    for kind, name, sql in report.database["ddl"]:
+        if name in shadows:  # made by the virtual table that keeps it
+            continue
+        if kind != "table":
+            later.append(sql)
+            continue
+        connection.execute(sql)
+        if name in tables:
+            _insert(connection, folder, tables[name])
+    for sql in later:  # triggers must not fire, indexes are quicker made at the end
+        connection.execute(sql)
+    for name, sequence in settings.get("sequences", {}).items():
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, sequence))
+    connection.execute("COMMIT")
+    connection.execute(f"PRAGMA user_version = {int(settings['user_version'])}")
+    connection.execute(f"PRAGMA application_id = {int(settings['application_id'])}")
+
+
+def _insert(connection: sqlite3.Connection, folder: Path, table: TableReport) -> None:
+    given = [name for name in table.columns if name not in table.generated]
+    places = [place for place, name in enumerate(table.columns) if name in given]
+    columns = [("rowid" if name == table.rowid else quoted(name)) for name in given]
+    if table.rowid is not None:
+        columns[0] = _rowid_alias(table)
+    into = f"INSERT INTO {quoted(table.name)} ({', '.join(columns)}) VALUES "
+    plain = into + f"({', '.join('?' * len(given))})"
+    decoder, batches = decoder_of(folder, table)
+    for batch in batches:
+        rows: list[tuple[Any, ...]] = []
+        for row in decoder.rows(batch):
+            cells = [row[place] for place in places]
+            bound, holes = _bound(cells)
+            if "?" * len(holes) == "".join(holes):
+                rows.append(bound)
+            else:  # a text that is no text to Python reaches SQLite as bytes, in its place among the others
+                connection.executemany(plain, rows)
+                rows = []
+                connection.execute(f"{into}({', '.join(holes)})", bound)
+        connection.executemany(plain, rows)
+
+
+def _rowid_alias(table: TableReport) -> str:
+    taken = {name.lower() for name in table.columns}
+    return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+
+
+def _bound(cells: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
+    """Cells as Python hands them to SQLite, and for each how it stands in the statement."""
+    bound, holes = [], []
+    for value in cells:
+        hole = "?"
+        if type(value) is Text:
+            try:
+                value = value.decode("utf-8")
+            except UnicodeDecodeError:
+                value, hole = bytes(value), "CAST(? AS TEXT)"
+        bound.append(value)
+        holes.append(hole)
+    return tuple(bound), holes
+
+
+def _prove(connection: sqlite3.Connection, report: ExportReport) -> None:
+    """NotProven unless every table of the new database has the digests of the export."""
+    connection.text_factory = bytes
+    found = {table.name: table for table in read_schema(connection).tables}
+    for wanted in report.tables:
+        table = found.get(wanted.name)
+        if table is None:
+            raise NotProven(f"table {wanted.name!r}: is not in the new database")
+        profile(connection, table)
+        encoder = Encoder(table)
+        for rows in _rows(connection, table, encoder):
+            encoder.batch(rows)
+        digests = encoder.digests()
+        wrong = [name for name in wanted.columns if digests.get(name) != wanted.columns[name]]
+        if wrong or encoder.n_rows != wanted.n_rows:
+            raise NotProven(
+                f"table {wanted.name!r}, column {', '.join(map(repr, wrong))}: SQLite holds other cells now"
+            )
+
+
+def _rows(connection: sqlite3.Connection, table: Table, encoder: Encoder) -> Iterator[list[Any]]:
+    connection.text_factory = encoder.text_factory
+    try:
+        cursor = connection.execute(table.select())
+        while rows := cursor.fetchmany(_BLOCK_ROWS):
+            yield rows
+    finally:
+        connection.text_factory = bytes
