@@ -97,11 +97,11 @@ def test_each_kind_of_breach_is_caught(small_house, module, source):
 
 
 def test_only_the_store_writes_parquet():
-    """grimp sees packages only, so the writing half of pyarrow is looked for by name."""
+    """grimp sees packages only, so the writing half of pyarrow is looked for by name. An export is no table of ours."""
     writers = [
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"
         for path in PACKAGE.rglob("*.py")
-        if "storage" not in path.parts
+        if "storage" not in path.parts and path.parts[-3:] != ("migrate", "mover", "groups.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if (name := getattr(node, "attr", getattr(node, "id", None))) in PARQUET_WRITERS
     ]
