@@ -10,7 +10,20 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import batches, diagrams, flat, importing, loop, mover, nearest, opening, power, single, tokens, topology
+from benchmarks import (
+    batches,
+    diagrams,
+    flat,
+    importing,
+    loop,
+    mover,
+    nearest,
+    opening,
+    power,
+    single,
+    tokens,
+    topology,
+)
 from benchmarks.child import ROOT
 from benchmarks.report import Line, machine, progress, show
 from benchmarks.sizes import SIZES, Size
