@@ -41,6 +41,7 @@ EXPECTED = {
         "emit_token, 3 keys",
         {"json.dumps(sort_keys=True)", "OpenTelemetry SDK span", "json.dumps(sort_keys=True) of them", "40"},
     ),
+    "mover": ("export of 2,000 rows, written", {"pandas.read_sql + to_parquet"}),
 }
 
 
