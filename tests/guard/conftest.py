@@ -1,0 +1,3 @@
+"""The corpus is read by the guard, never imported or executed by pytest."""
+
+collect_ignore = ["corpus"]

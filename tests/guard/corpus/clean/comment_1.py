@@ -1,0 +1,2 @@
+# import sqlite3
+x = 1  # from redis import Redis; sqlite:///x

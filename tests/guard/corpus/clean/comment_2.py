@@ -1,0 +1,3 @@
+x = 1
+#: __import__('sqlite3')
+#exec('import sqlite3')

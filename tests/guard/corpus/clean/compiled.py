@@ -1,0 +1,5 @@
+import re
+
+PATTERN = re.compile(r'import sqlite3')
+model = object()
+# torch: model.eval()

@@ -1,0 +1,5 @@
+"""Formerly::
+
+    import sqlite3
+    sqlite3.connect("sqlite:///old")
+"""

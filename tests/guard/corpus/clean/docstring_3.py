@@ -1,0 +1,6 @@
+def f():
+    'postgresql://host/data'
+
+
+async def g():
+    'sqlite:///x'

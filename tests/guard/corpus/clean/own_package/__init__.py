@@ -1,0 +1,2 @@
+from .redis import connect
+from . import redis

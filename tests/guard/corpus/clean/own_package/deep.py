@@ -1,0 +1,2 @@
+from own_package.redis import connect
+import own_package.redis as store

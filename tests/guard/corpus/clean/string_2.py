@@ -1,0 +1,2 @@
+print('sqlite3')
+assert 'sqlalchemy' not in {'numpy'}

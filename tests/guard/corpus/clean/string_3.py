@@ -1,0 +1,4 @@
+TEXT = """
+import sqlite3
+from redis import Redis
+"""

@@ -1,0 +1,3 @@
+BANNED = {'sqlite3': 'sqlite', 'psycopg2': 'postgres'}
+for name in BANNED:
+    print(name)

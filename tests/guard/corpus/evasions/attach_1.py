@@ -1,0 +1,3 @@
+import duckdb
+
+duckdb.sql("ATTACH 'old.bin' AS old (TYPE sqlite)")

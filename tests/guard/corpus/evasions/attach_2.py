@@ -1,0 +1,7 @@
+import duckdb
+
+connection = duckdb.connect()
+connection.execute('''
+    install sqlite;
+    load sqlite;
+''')

@@ -1,0 +1,3 @@
+import duckdb
+
+rows = duckdb.query("SELECT * FROM sqlite_" + "scan('old.bin', 't')")

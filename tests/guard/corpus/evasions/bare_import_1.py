@@ -1,0 +1,1 @@
+db = __import__('sqlite3')

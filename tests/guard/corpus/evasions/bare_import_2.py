@@ -1,0 +1,1 @@
+connect = __import__('sqlite3', globals(), locals(), ['connect']).connect

@@ -1,0 +1,5 @@
+def f(:
+    pass
+
+
+from sqlite3 import connect

@@ -1,0 +1,3 @@
+x = (
+import importlib
+db = importlib.import_module('sqlite3')

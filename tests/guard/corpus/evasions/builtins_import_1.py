@@ -1,0 +1,3 @@
+import builtins
+
+db = builtins.__import__('sqlite3')

@@ -1,0 +1,1 @@
+db = getattr(__builtins__, '__import__')('sqlite3')

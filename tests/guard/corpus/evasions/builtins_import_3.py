@@ -1,0 +1,1 @@
+db = globals()['__builtins__'].__import__('sqlite3')

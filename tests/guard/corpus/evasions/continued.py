@@ -1,0 +1,3 @@
+import \
+    sqlite3 \
+    as s

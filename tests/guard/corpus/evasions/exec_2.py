@@ -1,0 +1,1 @@
+exec(compile('from sqlite3 import connect', 'x', 'exec'))

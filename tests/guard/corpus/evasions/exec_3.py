@@ -1,0 +1,1 @@
+connect = eval("__import__('sqlite3').connect")

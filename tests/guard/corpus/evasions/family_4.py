@@ -1,0 +1,1 @@
+from motor.motor_asyncio import AsyncIOMotorClient

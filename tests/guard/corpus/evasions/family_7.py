@@ -1,0 +1,2 @@
+import aioredis
+import tinydb

@@ -1,0 +1,1 @@
+db = __import__('sql' + 'ite3')

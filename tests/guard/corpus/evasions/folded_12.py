@@ -1,0 +1,4 @@
+name = 'sql'
+name += 'ite'
+name += '3'
+db = __import__(name)

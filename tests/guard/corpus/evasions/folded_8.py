@@ -1,0 +1,1 @@
+db = __import__('3etilqs'[::-1])

@@ -1,0 +1,5 @@
+class Store:
+    async def open(self):
+        from aiosqlite import connect
+
+        return await connect('x')

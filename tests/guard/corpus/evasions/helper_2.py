@@ -1,0 +1,7 @@
+import importlib
+
+DRIVERS = {'fast': 'sqlite3'}
+
+
+def load(kind):
+    return importlib.import_module(DRIVERS['fast'])

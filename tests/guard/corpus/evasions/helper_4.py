@@ -1,0 +1,3 @@
+import pytest
+
+db = pytest.importorskip('sqlite3')

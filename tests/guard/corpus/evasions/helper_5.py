@@ -1,0 +1,3 @@
+import importlib
+
+json, db = map(importlib.import_module, ['json', 'sqlite3'])

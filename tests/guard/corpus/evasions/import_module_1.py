@@ -1,0 +1,3 @@
+import importlib
+
+db = importlib.import_module('sqlite3')

@@ -1,0 +1,3 @@
+from importlib import import_module as im
+
+db = im('sqlite3')

@@ -1,0 +1,4 @@
+import importlib as lib
+
+load = lib.import_module
+db = load('sqlite3')

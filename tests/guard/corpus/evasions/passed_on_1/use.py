@@ -1,0 +1,3 @@
+from store import engine
+
+connection = engine.connect('x')

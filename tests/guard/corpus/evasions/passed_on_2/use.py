@@ -1,0 +1,3 @@
+import pack
+
+connection = pack.opened('x')

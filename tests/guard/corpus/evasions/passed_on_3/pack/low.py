@@ -1,0 +1,3 @@
+import importlib
+
+thing = importlib.import_module('sqlite3')

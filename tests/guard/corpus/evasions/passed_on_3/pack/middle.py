@@ -1,0 +1,3 @@
+from .low import thing as other
+
+again = other

@@ -1,0 +1,1 @@
+from nbformat.sign import sqlite3

@@ -1,0 +1,3 @@
+import pkgutil
+
+connect = pkgutil.resolve_name('sqlite3:connect')

@@ -1,0 +1,3 @@
+from pkgutil import find_loader
+
+loader = find_loader('sqlite3')

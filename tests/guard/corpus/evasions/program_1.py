@@ -1,0 +1,3 @@
+import subprocess
+
+subprocess.run(['sqlite3', 'x.bin', '.dump'], check=True)

@@ -1,0 +1,3 @@
+import os
+
+os.system('cat dump.sql | psql mydata')

@@ -1,0 +1,3 @@
+from runpy import run_module as go
+
+go('sqlite3' + '.dump')

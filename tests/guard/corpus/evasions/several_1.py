@@ -1,0 +1,1 @@
+import os, sys, sqlite3, json

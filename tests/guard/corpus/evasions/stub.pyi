@@ -1,0 +1,3 @@
+import sqlite3
+
+def connection() -> sqlite3.Connection: ...

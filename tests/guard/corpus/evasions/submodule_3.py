@@ -1,0 +1,1 @@
+from dbm.sqlite3 import open as opened

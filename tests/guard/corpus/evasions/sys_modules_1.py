@@ -1,0 +1,3 @@
+import sys
+
+db = sys.modules['sqlite3']

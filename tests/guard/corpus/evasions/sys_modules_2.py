@@ -1,0 +1,3 @@
+from sys import modules
+
+db = modules.get('sql' + 'ite3')

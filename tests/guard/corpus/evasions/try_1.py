@@ -1,0 +1,4 @@
+try:
+    import apsw
+except ImportError:
+    apsw = None

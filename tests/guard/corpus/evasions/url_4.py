@@ -1,0 +1,1 @@
+frame.to_sql('t', con='sql' + 'ite:///x')

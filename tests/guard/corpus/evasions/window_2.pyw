@@ -1,0 +1,1 @@
+from pymongo import MongoClient
