@@ -31,8 +31,8 @@ class Journal:
 
     def append(self, kind: str, **facts: Any) -> Line:
         """The line that was written."""
-        line: Line = {"n": len(self.lines) + 1, "kind": kind, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        line |= facts
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line: Line = {"n": len(self.lines) + 1, "kind": kind, "at": now} | facts
         line["hash"] = _chained(self.lines, line)
         data = _text(line)
         point = crash_point(line["n"])

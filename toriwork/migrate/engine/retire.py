@@ -55,14 +55,14 @@ class RetireFiles:
 
     def _refuse_unproven(self, run: Run) -> None:
         for need in self.needs:
-            if run.facts.get(need, {}).get("proven") is not True:
+            if (run.done(need) or {}).get("proven") is not True:
                 raise NotProven(f"{self.paths[0]}: stays where it is: {need} has no proof that its data arrived")
         for path in self.paths:
-            if not run.backup.holds(path):
+            if not run.kept.holds(path):
                 raise NotProven(f"{path}: stays where it is: its copy in the backup is missing or damaged")
 
     def _refuse_changed(self, run: Run) -> None:
-        entries, parked = run.backup.entries(), self._parked(run.root)
+        entries, parked = run.kept.entries(), self._parked(run.root)
         for path in self.paths:
             place = run.root / path
             aside = parked[place]
@@ -73,7 +73,7 @@ class RetireFiles:
             refuse_holders(run.root / self.paths[0])
 
     def _look_again(self, run: Run, parked: dict[Path, Path]) -> None:
-        entries = run.backup.entries()
+        entries = run.kept.entries()
         for path in self.paths:
             aside = parked[run.root / path]
             if state_of(aside) not in (entries[path].before, ABSENT):
@@ -92,20 +92,23 @@ class RetireFiles:
 
     def undo(self, run: Run) -> dict[str, Any]:
         _put_back(self._parked(run.root))
-        kept = [path for path in self.paths if run.backup.restore(run.root, path) == "kept"]
+        kept = [path for path in self.paths if run.kept.restore(run.root, path) == "kept"]
         return {"kept": kept}
 
     def verify(self, run: Run) -> dict[str, Any]:
-        missing = [path for path in self.paths if not run.backup.holds(path)]
+        missing = [path for path in self.paths if not run.kept.holds(path)]
         if missing:
             raise NotProven(f"{missing[0]}: its copy in the backup is missing or damaged")
         back = [path for path in self.paths if state_of(run.root / path) != ABSENT]
         return {"state": f"there again: {', '.join(back)}" if back else "as planned"}
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The database and its side files."""
+        return self.paths
+
     def describe(self) -> dict[str, Any]:
-        return {
-            "kind": "retire", "id": self.id, "phase": "retire", "paths": list(self.paths), "needs": list(self.needs),
-        }  # fmt: skip
+        return {"kind": "retire", "id": self.id, "paths": list(self.paths), "needs": list(self.needs)}
 
 
 def _put_back(parked: dict[Path, Path]) -> None:

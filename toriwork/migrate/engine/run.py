@@ -26,10 +26,19 @@ class Run:
     state_root: Path
     plan_id: str
     folder: Path  #: of this migration: plan, blobs, journal
-    backup: Backup
+    backup: Path  #: the folder that keeps what was; there as soon as the first step is done
     facts: Mapping[str, dict[str, Any]] = field(default_factory=dict)  #: of every step that is done, by its id
     tell: Tell = no_tell
     guard: Guard | None = None
+
+    @property
+    def kept(self) -> Backup:
+        """The files that the backup holds."""
+        return Backup(self.backup)
+
+    def done(self, step: str) -> dict[str, Any] | None:
+        """The facts of a step that is done, None of one that is not."""
+        return self.facts.get(step)
 
 
 class Step(Protocol):
@@ -38,11 +47,13 @@ class Step(Protocol):
     A step begins in the state ``before`` and leads to the state ``after``; where ``after`` is empty the step judges for
     itself, and ``do`` may be called again after a crash in the middle. ``undo`` is called for every step that was
     begun, however far it came, and may be called twice; it names under ``kept`` what it left because somebody changed
-    it.
+    it. ``touches`` are the files of the code base that it changes or removes: they go into the backup first.
     """
 
     @property
     def id(self) -> str: ...
+    @property
+    def touches(self) -> tuple[str, ...]: ...
     def before(self) -> str: ...
     def after(self) -> str: ...
     def state(self, root: Path) -> str: ...

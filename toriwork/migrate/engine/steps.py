@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ class BackUp:
 
     entries: tuple[Entry, ...]
     id: str = "backup"
+    touches: tuple[str, ...] = ()
 
     def before(self) -> str:
         return ""
@@ -33,20 +33,20 @@ class BackUp:
         return ""
 
     def do(self, run: Run) -> dict[str, Any]:
-        run.backup.make(run.root, list(self.entries), run.plan_id)
-        return {"files": len(self.entries), "folder": run.backup.folder.name}
+        run.kept.make(run.root, list(self.entries), run.plan_id)
+        return {"files": len(self.entries), "folder": run.backup.name}
 
     def undo(self, run: Run) -> dict[str, Any]:
         return {}  # the way back needs it until its last moment
 
     def verify(self, run: Run) -> dict[str, Any]:
-        problems = run.backup.problems()
+        problems = run.kept.problems()
         if problems:
-            raise NotProven(f"{run.backup.folder}: {'; '.join(problems[:5])}")
+            raise NotProven(f"{run.backup}: {'; '.join(problems[:5])}")
         return {"files": len(self.entries)}
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "backup", "id": self.id, "phase": "backup", "paths": []}
+        return {"kind": "backup", "id": self.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,16 @@ class WriteFile:
     old: str  #: state, as :func:`state_of` writes it
     new: str
     folders: tuple[str, ...] = ()  #: folders that have to be made for it, deepest first
-    phase: str = "files"
 
     @property
     def id(self) -> str:
         """Its path says which step it is."""
         return f"file:{self.path}"
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The file itself."""
+        return (self.path,)
 
     def before(self) -> str:
         return self.old
@@ -86,13 +90,13 @@ class WriteFile:
         if self.old == ABSENT:
             path.parent.mkdir(parents=True, exist_ok=True)
         else:
-            entry = run.backup.entries()[self.path]
+            entry = run.kept.entries()[self.path]
             like |= {"owner": entry.owner, "attributes": entry.attributes}
         put(path, Blobs(run.folder / BLOBS).chunks(digest), like)
         return {}
 
     def undo(self, run: Run) -> dict[str, Any]:
-        outcome = run.backup.restore(run.root, self.path)
+        outcome = run.kept.restore(run.root, self.path)
         return {"outcome": outcome, "kept": [self.path] if outcome == "kept" else []}
 
     def verify(self, run: Run) -> dict[str, Any]:
@@ -101,17 +105,9 @@ class WriteFile:
 
     def describe(self) -> dict[str, Any]:
         facts = {"old": self.old, "new": self.new, "folders": list(self.folders)}
-        return {"kind": "file", "id": self.id, "phase": self.phase, "paths": [self.path]} | facts
+        return {"kind": "file", "id": self.id, "path": self.path} | facts
 
 
 def folders_to_make(root: Path, path: str) -> tuple[str, ...]:
     """The folders above a path that are not there yet, deepest first."""
     return tuple(str(folder) for folder in Path(path).parents if str(folder) != "." and not (root / folder).is_dir())
-
-
-def file_steps(described: Iterable[dict[str, Any]]) -> list[WriteFile]:
-    """The steps that were described so."""
-    return [
-        WriteFile(found["paths"][0], found["old"], found["new"], tuple(found["folders"]), found["phase"])
-        for found in described
-    ]
