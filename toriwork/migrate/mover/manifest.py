@@ -33,7 +33,7 @@ class TableReport:
     rowid: str | None = None  #: the column that holds the row ids, where none of the table's own does
     profile: dict[str, Any] = field(default_factory=dict)  #: column -> counts and bounds, made by SQL
     readers: list[str] = field(default_factory=list)  #: which Parquet readers agreed with SQLite
-    seconds: tuple[float, float] = (0.0, 0.0)  #: writing, proving
+    seconds: tuple[float, float] = (0.0, 0.0)  #: writing, proving with the digests of both sides
 
 
 @dataclass(slots=True)
