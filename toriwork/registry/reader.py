@@ -49,6 +49,7 @@ class RegistryReader(ABC):
         filter: pads.Expression | None = None,  # noqa: A002 - the word that Arrow's readers use
         since: Any = None,
         until: Any = None,
+        after: str | None = None,
     ) -> pa.RecordBatchReader:
         """All rows of one consistent state, lazily, as Arrow record batches.
 
@@ -59,18 +60,24 @@ class RegistryReader(ABC):
         filter : pyarrow.dataset.Expression, optional
             For example ``pyarrow.compute.field("betti1") >= 1``; row groups that cannot match are not read.
         since, until : datetime or ISO text, optional
-            ``since <= timestamp < until``; without a zone taken as UTC.
+            ``since <= timestamp < until``; without a zone taken as UTC. A row that is published late may have an
+            early time: to see every row once, follow with ``after``.
+        after : str, optional
+            Only rows published behind this cursor, in the order of publishing; "" begins with the first. The next
+            cursor is ``reader.schema.metadata[b"cursor"].decode()``. Rows that are not published yet come later.
 
         Raises
         ------
         BadInput
-            An unknown column, or no time.
+            An unknown column, no time, or a cursor of another registry or of a state that the file no longer has.
         DamagedFile
             While reading: a page fails its checksum.
         """
         names = reading.check_columns(columns)
         times = reading.time_filter(since, until)
         where = times if filter is None else filter if times is None else filter & times
+        if after is not None:
+            return reading.follow(self._table, names, where, after)
         self._settle(names, where)
         return reading.scan(self._table, names, where)
 

@@ -19,6 +19,7 @@ from toriwork.storage.view import View
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
+CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
 _SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
 
 
@@ -65,6 +66,59 @@ def scan(table: ParquetTable, columns: Sequence[str], where: pads.Expression | N
     state = contextlib.ExitStack()
     view = state.enter_context(table.view())  # now, not when the first batch is asked for
     return pa.RecordBatchReader.from_batches(schema, _batches(table, state, view, list(columns), where))
+
+
+def follow(
+    table: ParquetTable, columns: Sequence[str], where: pads.Expression | None, after: str
+) -> pa.RecordBatchReader:
+    """The rows that were published behind a cursor, in the order of publishing, lazily.
+
+    The public file only ever grows at its end, so a place in it is a count of rows; the store's id tells whose.
+    """
+    state = contextlib.ExitStack()
+    view = state.enter_context(table.view())
+    try:
+        owner = view.head.store_id if view.head is not None else ""
+        n_rows = view.base.n_rows if view.base is not None else 0
+        skip = _place(after, owner, n_rows, table)
+    except BaseException:
+        state.close()
+        raise
+    fields = [SCHEMA.field(name) for name in columns]
+    schema = pa.schema(fields, metadata={CURSOR: f"{owner}:{n_rows}"})
+    return pa.RecordBatchReader.from_batches(schema, _followed(table, state, view, list(columns), where, skip))
+
+
+def _place(after: str, owner: str, n_rows: int, table: ParquetTable) -> int:
+    if after == "":
+        return 0
+    store, _, place = after.partition(":")
+    if not place.isdecimal():
+        raise BadInput(f"after: the cursor of an earlier scan or '' is wanted, given was {after!r}")
+    if store != owner or int(place) > n_rows:
+        raise BadInput(
+            f"after: {table.path} has {n_rows:,} published rows of store {owner[:8]}, the cursor {after!r} is behind "
+            "them or of another store (restored from a backup?); begin again with after=''"
+        )
+    return int(place)
+
+
+def _followed(
+    table: ParquetTable,
+    state: contextlib.ExitStack,
+    view: View,
+    columns: list[str],
+    where: pads.Expression | None,
+    skip: int,
+) -> Iterator[pa.RecordBatch]:
+    with state, damage_named(table):
+        for batch in view.base_batches(columns if where is None else None, skip=skip):
+            if where is None:
+                yield batch
+                continue
+            import pyarrow.dataset as pads
+
+            yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
 
 
 def _batches(

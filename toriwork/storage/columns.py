@@ -197,8 +197,8 @@ class ParquetSource:
         """The file as a fragment of a dataset, page checksums verified on every read."""
         return parquet_format().make_fragment(self._handle.arrow())
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows in file order, one row group in memory at a time.
+    def batches(self, columns: Sequence[str] | None = None, *, skip: int = 0) -> Iterator[pa.RecordBatch]:
+        """The rows in file order, one row group in memory at a time; not the first ``skip`` of them.
 
         Raises
         ------
@@ -207,7 +207,15 @@ class ParquetSource:
         """
         reader = self._open_reader()
         for number in range(reader.num_row_groups):
-            yield from self._read(reader, number, columns)
+            n_rows = self.footer.metadata.row_group(number).num_rows
+            if skip >= n_rows:  # not read at all
+                skip -= n_rows
+                continue
+            for batch in self._read(reader, number, columns):
+                passed = min(skip, batch.num_rows)
+                skip -= passed
+                if passed < batch.num_rows:
+                    yield batch.slice(passed)
 
     def group(self, number: int) -> pa.RecordBatch:
         """The rows of one row group; the reader stays open for the next one.

@@ -177,18 +177,18 @@ class View:
         """All rows."""
         return (self.base.n_rows if self.base else 0) + self.pending_rows()
 
-    def base_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The published rows in file order, in the schema of the table."""
+    def base_batches(self, columns: Sequence[str] | None = None, *, skip: int = 0) -> Iterator[pa.RecordBatch]:
+        """The published rows in file order, in the schema of the table; not the first ``skip`` of them."""
         if self.base is None:
             return
         schema = self.base.footer.metadata.schema.to_arrow_schema()
         if self.base.facts is None:  # small: the software that wrote it kept it in memory whole
             table = self.spec.codec.upgrade(pa.Table.from_batches(self.base.batches(), schema=schema))
-            yield from (table.select(columns) if columns is not None else table).to_batches()
+            yield from (table.select(columns) if columns is not None else table).slice(skip).to_batches()
         elif schema.equals(self.spec.schema):
-            yield from self.base.batches(columns)
+            yield from self.base.batches(columns, skip=skip)
         else:
-            for batch in fitted(self.base.batches(), self.spec.schema):
+            for batch in fitted(self.base.batches(skip=skip), self.spec.schema):
                 yield batch if columns is None else batch.select(columns)
 
     def pending_batches(self) -> Iterator[pa.RecordBatch]:
