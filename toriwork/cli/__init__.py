@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import toriwork
-from toriwork.cli import demo, doctor, mover, registry, tokens
+from toriwork.cli import demo, doctor, mover, registry, soak, tokens
 from toriwork.errors import ToriworkError
 
 __all__ = ["COMMANDS", "main"]
@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     tokens,
     mover.Export(),
     mover.Import(),
+    soak,
     doctor,
 )
 

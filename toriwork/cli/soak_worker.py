@@ -1,0 +1,118 @@
+"""One process of ``toriwork soak``: a writer or a reader, made to be killed at any moment.
+
+A writer tells what it was promised by one byte in a file of its own, written after each call that returned: whatever
+has its byte has to be in the registry or the log from then on.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toriwork.errors import DamagedFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+REGISTRY = "torus_registry.parquet"
+LOG = "observer_tokens.parquet"
+ROW, TOKEN = b"r", b"t"  #: what the byte of a promise says
+N_POINTS = 8
+ROWS_PER_TOKEN = 4
+FLUSHES, PUBLISHES = 0.03, 0.3  #: how often a row is followed by a flush, and a flush is a publish
+
+
+def desk(folder: Path, run: str) -> Path:
+    """The directory of a run's promises; gone when the run is over."""
+    return folder / f"soak-{run}"
+
+
+def promises_file(folder: Path, run: str, number: int) -> Path:
+    """What a process was promised; there once it is at work."""
+    return desk(folder, run) / f"{number}.promises"
+
+
+def cloud(number: int, n: int) -> NDArray[np.float64]:
+    """The cloud that a writer records as its n-th: (8, 2) float64, another one for each."""
+    import numpy as np
+
+    return np.random.default_rng([number, n]).normal(size=(N_POINTS, 2))
+
+
+def main(arguments: list[str]) -> int:
+    """Work until SIGTERM, or until the process that started this one is gone."""
+    role, folder, number, pause, run = arguments
+    parent, ended = os.getppid(), []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+
+    def goes_on() -> bool:
+        time.sleep(float(pause))
+        return not ended and os.getppid() == parent
+
+    work = write if role == "writer" else read
+    work(Path(folder), int(number), run, goes_on)
+    return 0
+
+
+def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> None:
+    """Record rows and emit tokens, and flush or publish now and then."""
+    from toriwork.registry import TorusRegistry
+    from toriwork.synthesis import ObserverSynthesis
+
+    chance = random.Random(number)
+    with (
+        TorusRegistry(folder / REGISTRY) as registry,
+        closing(ObserverSynthesis(path=folder / LOG)) as observers,
+    ):
+        promises = os.open(promises_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        for n in count():
+            if not goes_on():
+                return
+            betti = None if n % 10 == 0 else (1.0, 0.0)  # some are left to the threads that compute them
+            registry.record_shape(cloud(number, n), betti, metadata={"soak": run, "writer": number, "n": n})
+            os.write(promises, ROW)
+            if n % ROWS_PER_TOKEN == 0:
+                observers.emit_token({"type": "soak", "source": f"writer {number}", "run": run, "n": n})
+                os.write(promises, TOKEN)
+            if chance.random() < FLUSHES:
+                store: Any = chance.choice((registry, observers.log))
+                store.flush(publish=chance.random() < PUBLISHES)
+
+
+def read(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> None:
+    """Read the registry and the log over and over.
+
+    Raises
+    ------
+    DamagedFile
+        A file cannot be read, or there are fewer rows than before.
+    """
+    from toriwork.registry import TorusRegistry
+    from toriwork.synthesis.log import TokenLog
+
+    n_before = 0
+    promises_file(folder, run, number).touch()
+    while goes_on():
+        with TorusRegistry(folder / REGISTRY, read_only=True) as registry:
+            n_rows = len(registry)
+            for shape_id in registry.query_recent(3)["shape_id"]:
+                registry.vertices(shape_id)
+        if n_rows < n_before:
+            raise DamagedFile(f"{folder / REGISTRY}: {n_rows} rows, and {n_before} before")
+        n_before = n_rows
+        with closing(TokenLog(folder / LOG, read_only=True)) as log:
+            for _ in log.batches(["token_id"]):
+                pass
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
