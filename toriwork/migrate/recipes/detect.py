@@ -1,0 +1,122 @@
+"""What a class is, told by what it does: a spectral database, or one of the monitors. Names of files never count."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+#: module that a class opens its storage with -> what is stored
+STORAGE = {"sqlite3": "sqlite", "aiosqlite": "sqlite", "apsw": "sqlite", "pickle": "pickle", "json": "json"}
+DATABASE_MODULES = (
+    "sqlite3 _sqlite3 aiosqlite apsw pysqlite2 pysqlite3 sqlalchemy psycopg psycopg2 asyncpg pymongo redis shelve dbm"
+).split()
+ADDING = re.compile(
+    r"^(add|store|insert|save|record|append|remember|put|push)(_?(signature|spectrum|entry|row|eigen))?"
+)
+DISTANCE = re.compile(r"distance|nearest|dissimilar|novelty_of")
+_SPECTRAL = re.compile(r"eigen|spectr|signature", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralClass:
+    """A class that keeps spectra in a database or a file of its own."""
+
+    path: str
+    name: str
+    kind: str  #: "sqlite", "json" or "pickle"
+    stream: str  #: under which its spectra stand in the registry
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """A monitor's class and the kind of its tokens."""
+
+    kind: str
+    role: str
+
+
+#: methods that make a class a monitor, and what it is then
+MONITORS: tuple[tuple[frozenset[str], Measuring], ...] = (
+    (frozenset({"classify"}), Measuring("origin_spectral", "origin_sentry")),
+    (frozenset({"check_eigenvalues"}), Measuring("curvature", "eigensentry_guard")),
+    (frozenset({"record_event"}), Measuring("braid_summary", "braid_aggregator")),
+    (frozenset({"trigger", "step"}), Measuring("chaos_burst", "chaos_channel_controller")),
+)
+
+
+def methods(node: ast.ClassDef) -> dict[str, Function]:
+    """The functions of a class body, the last of each name."""
+    return {child.name: child for child in node.body if isinstance(child, Function)}
+
+
+def classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
+    """The classes that a module defines at its top, also under ``if`` and ``try``."""
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.ClassDef):
+            yield node
+        elif isinstance(node, ast.If | ast.Try):
+            pending[:0] = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def imported_modules(tree: ast.Module) -> dict[str, str]:
+    """Bound name -> the top module it comes from, of every import in a file."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.split(".")[0]] = alias.name.split(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                found[alias.asname or alias.name] = node.module.split(".")[0]
+    return found
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Every name that is read or written somewhere in a node; attributes not."""
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+
+
+def storage_of(node: ast.AST, tree: ast.Module) -> str | None:
+    """What a piece of code keeps its data in: "sqlite", "pickle", "json", or None."""
+    modules = imported_modules(tree)
+    kinds = {STORAGE.get(modules.get(name, "")) for name in names_in(node)}
+    return next((kind for kind in ("sqlite", "pickle", "json") if kind in kinds), None)
+
+
+def spectral_classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, str]]:
+    """Classes that add spectra, tell distances and keep what they hold in a database or file; with its kind."""
+    for node in classes(tree):
+        have = methods(node)
+        if not any(ADDING.match(name) for name in have) or not any(DISTANCE.search(name) for name in have):
+            continue
+        kind = storage_of(node, tree) or _storage_through_helpers(node, tree)
+        if kind is not None and _SPECTRAL.search(ast.dump(node)):
+            yield node, kind
+
+
+def _storage_through_helpers(node: ast.ClassDef, tree: ast.Module) -> str | None:
+    """The storage of functions of the same module that a class calls."""
+    called = names_in(node)
+    helpers = [child for child in tree.body if isinstance(child, Function) and child.name in called]
+    return next((kind for helper in helpers if (kind := storage_of(helper, tree))), None)
+
+
+def monitors(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, Measuring]]:
+    """Classes that measure, and what."""
+    for node in classes(tree):
+        have = set(methods(node))
+        for needed, measuring in MONITORS:
+            if needed <= have:
+                yield node, measuring
+                break
+
+
+def stream_of(name: str) -> str:
+    """A class name in words: SpectralDB -> spectral_db."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,173 @@
+"""A notebook as one Python text: code cells with magics masked line for line, and back without touching the rest.
+
+Only the ``source`` of a code cell whose text changed is written anew, in the notebook's own form (list or text, its
+indentation, its escapes); every other byte stays. A notebook whose cells do not print as they stand is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from toriwork.migrate.recipes.source import Unsure
+
+_BETWEEN = "# %% toriwork-cell {}\n"
+_BREAK = re.compile(r"^# %% toriwork-cell \d+\n", re.MULTILINE)
+_MAGIC = re.compile(r"^(\s*)([%!?].*|.*[^\s#'\"]\?{1,2})$")
+_MASK = "pass  # toriwork-magic "
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One code cell: where its source stands in the file, and what it says."""
+
+    start: int
+    end: int
+    text: str
+    as_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The code cells of a notebook.
+
+    ``code`` is all of them as one Python text in UTF-8; cells that are no Python (``%%bash``) are left out.
+    """
+
+    source: str
+    cells: tuple[_Cell, ...]
+    code: bytes
+
+    @classmethod
+    def read(cls, source: bytes) -> Cells:
+        """The code cells of a notebook file.
+
+        Raises
+        ------
+        Unsure
+            It is no notebook, not of Python, or a cell does not print as it stands.
+        """
+        try:
+            text = source.decode()
+            notebook = json.loads(text)
+            language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+            found = tuple(_code_cells(text, notebook)) if language == "python" else ()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Unsure(f"it is no notebook that can be read: {error}") from error
+        for cell in found:
+            if _printed(cell, cell.text, text) != text[cell.start : cell.end]:
+                raise Unsure(f"the cell at character {cell.start} does not print as it stands")
+        python = tuple(cell for cell in found if not cell.text.lstrip().startswith("%%"))
+        return cls(text, python, "".join(_joined(python)).encode())
+
+    def replaced(self, code: bytes) -> bytes:
+        """The notebook with its code changed; cells are told apart by their separators.
+
+        Raises
+        ------
+        Unsure
+            A separator or a masked magic is gone.
+        """
+        pieces = _BREAK.split(code.decode())[1:]
+        if len(pieces) != len(self.cells):
+            raise Unsure("the cells cannot be told apart any more")
+        text = self.source
+        for cell, piece in reversed(list(zip(self.cells, pieces, strict=True))):
+            changed = _unmasked(piece[:-1])
+            if _magics(changed) != _magics(cell.text):
+                raise Unsure("a magic line would get lost")
+            if changed != cell.text:
+                text = text[: cell.start] + _printed(cell, changed, text) + text[cell.end :]
+        return text.encode()
+
+
+def _joined(cells: tuple[_Cell, ...]) -> Iterator[str]:
+    for number, cell in enumerate(cells):
+        yield _BETWEEN.format(number)
+        yield "\n".join(_masked(line) for line in cell.text.split("\n")) + "\n"
+
+
+def _masked(line: str) -> str:
+    found = _MAGIC.match(line)
+    return f"{found[1]}{_MASK}{line}" if found else line
+
+
+def _unmasked(text: str) -> str:
+    return "\n".join(line.split(_MASK, 1)[1] if line.lstrip().startswith(_MASK) else line for line in text.split("\n"))
+
+
+def _magics(text: str) -> list[str]:
+    return [line for line in text.split("\n") if _MAGIC.match(line)]
+
+
+def _printed(cell: _Cell, changed: str, text: str) -> str:
+    """A source as JSON in the form of the cell that it replaces."""
+    ascii_only = text[cell.start : cell.end].isascii() and "\\u" in text[cell.start : cell.end]
+    if not cell.as_list:
+        return json.dumps(changed, ensure_ascii=ascii_only)
+    lines = changed.splitlines(keepends=True)
+    before = text[cell.start : cell.end]
+    if not lines:
+        return "[]"
+    first = _BLANK.match(before, 1)
+    last = re.search(r"[ \t\r\n]*\]$", before)
+    opening, closing = (first.group() if first else ""), (last.group() if last else "]")
+    comma = "," + (opening or " ")
+    return "[" + opening + comma.join(json.dumps(line, ensure_ascii=ascii_only) for line in lines) + closing
+
+
+def _code_cells(text: str, notebook: Any) -> Iterator[_Cell]:
+    spans = dict(_spans(text))
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        start, end = spans["cells", number, "source"]
+        source = cell["source"]
+        yield _Cell(start, end, "".join(source), isinstance(source, list))
+
+
+def _spans(text: str) -> Iterator[tuple[tuple[str | int, ...], tuple[int, int]]]:
+    """Where the source of each cell stands: ("cells", number, "source") -> start and end."""
+    for key, start, _ in _members(text, _skip(text, 0)):
+        if key != "cells":
+            continue
+        for number, (item, _) in enumerate(_items(text, start)):
+            for name, begin, end in _members(text, item):
+                if name == "source":
+                    yield ("cells", number, "source"), (begin, end)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """Key, start and end of each value of the object that begins at a place."""
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        key, at = json.JSONDecoder().raw_decode(text, at)
+        at = _skip(text, _skip(text, at) + 1)
+        end = _end(text, at)
+        yield key, at, end
+        at = _skip(text, end)
+        at = _skip(text, at + 1) if text[at] == "," else at
+
+
+def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each item of the list that begins at a place."""
+    at = _skip(text, at + 1)
+    while text[at] != "]":
+        end = _end(text, at)
+        yield at, end
+        at = _skip(text, end)
+        at = _skip(text, at + 1) if text[at] == "," else at
+
+
+def _end(text: str, at: int) -> int:
+    """The place behind the value that begins at a place."""
+    return json.JSONDecoder().raw_decode(text, at)[1]

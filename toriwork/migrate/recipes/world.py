@@ -1,0 +1,256 @@
+"""What is known of a whole code base before a byte of it changes: files, who does what, databases, histories.
+
+Everything is found by looking inside: a monitor by its methods, a database by its first bytes, a history by its keys.
+Nothing is imported, opened as a database, or unpickled.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from toriwork.migrate.recipes.detect import SpectralClass, monitors, spectral_classes, stream_of
+from toriwork.migrate.recipes.notebook import Cells
+from toriwork.migrate.recipes.source import Unsure, parse, read
+
+#: folders that are no part of a code base
+EXCLUDED = frozenset(
+    """.git .hg .svn .toriwork backup_pre_nodb __pycache__ .venv venv node_modules .mypy_cache .pytest_cache
+    .ruff_cache .tox .nox .ipynb_checkpoints .eggs""".split()
+)
+CORE = PurePosixPath("python/core")
+_SQLITE = b"SQLite format 3\0"
+_DATABASE_NAME = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sl3)$", re.IGNORECASE)
+_SIDE_FILE = re.compile(r"-(wal|shm|journal)$")
+_KEYS = re.compile(rb"eigenvalues|eigvals|spectrum|signatures", re.IGNORECASE)
+_PICKLED = re.compile(rb"\x80[\x02-\x05]")
+_HEAD = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database file and the code that names it."""
+
+    path: str
+    opened_by: tuple[str, ...]  #: code files that hold its name in a text
+    stream: str | None  #: of the spectral class that opens it; None: no spectral history
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A file of spectra that a class over JSON or pickle wrote; a pickle is never loaded."""
+
+    path: str
+    kind: str  #: "json" or "pickle"
+    opened_by: tuple[str, ...]
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one code file says."""
+
+    imports: frozenset[tuple[str, str]]  #: (last part of the module, name) of every ``from`` import
+    attributes: frozenset[str]  #: every attribute that is read or called, outside of spectral classes
+    texts: frozenset[str]  #: every text constant
+
+
+@dataclass(frozen=True)
+class World:
+    """A code base as it was looked at. Build it with :meth:`look`."""
+
+    root: Path
+    python_root: str  #: where imports start, relative with slashes; "" for the root itself
+    files: tuple[str, ...]  #: every regular file, relative with slashes, sorted
+    roles: dict[str, str]  #: code file -> "spectral_db", "origin_sentry", ..., "core"
+    spectral: tuple[SpectralClass, ...]
+    databases: tuple[Database, ...]
+    histories: tuple[History, ...]
+    facts: dict[str, Facts] = field(repr=False)
+    core_package: str = "python.core"
+
+    @classmethod
+    def look(cls, root: Path, exclude: Iterable[str] = EXCLUDED) -> World:
+        """What is below a folder; folders with an excluded name, virtual environments and links are passed over.
+
+        Parameters
+        ----------
+        root : Path
+        exclude : iterable of str
+            Names of folders.
+        """
+        root = Path(root)
+        files = tuple(sorted(_walk(root, frozenset(exclude))))
+        trees = {path: tree for path in files if (tree := _tree(root, path)) is not None}
+        spectral = tuple(_spectral(trees))
+        facts = {path: _facts(tree) for path, tree in trees.items()}
+        opened = {
+            path: {PurePosixPath(text).name for text in fact.texts if 0 < len(text) < 4096}
+            for path, fact in facts.items()
+        }
+        return cls(
+            root=root,
+            python_root=_python_root(files),
+            files=files,
+            roles=_roles(trees, spectral),
+            spectral=spectral,
+            databases=tuple(_databases(root, files, opened, spectral)),
+            histories=tuple(_histories(root, files, opened, spectral)),
+            facts=facts,
+        )
+
+    @property
+    def core_path(self) -> str:
+        """The folder of the core package, relative with slashes."""
+        return (PurePosixPath(self.python_root) / CORE).as_posix()
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The files that recipes look at."""
+        return tuple(path for path in self.files if path.endswith((".py", ".pyw", ".ipynb")))
+
+    @cached_property
+    def borrowed(self) -> frozenset[tuple[str, str]]:
+        """(last part of a module, name) of every name that some file imports from it."""
+        return frozenset().union(*(fact.imports for fact in self.facts.values()))
+
+    def uses(self, attribute: str) -> tuple[str, ...]:
+        """The files that read or call an attribute of this name, outside of the class that defines it."""
+        return tuple(path for path, fact in self.facts.items() if attribute in fact.attributes)
+
+    def stream(self, path: str, name: str) -> str:
+        """The stream of a spectral class; that of its name when the class was not seen before."""
+        for found in self.spectral:
+            if (found.path, found.name) == (path, name):
+                return found.stream
+        return stream_of(name)
+
+
+def _walk(root: Path, exclude: frozenset[str]) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in exclude and not (here / name).is_symlink() and not (here / name / "pyvenv.cfg").exists()
+        )
+        for name in names:
+            path = here / name
+            if path.is_file() and not path.is_symlink():
+                yield path.relative_to(root).as_posix()
+
+
+def _tree(root: Path, path: str) -> ast.Module | None:
+    """The tree of a code file; None for others and for those that cannot be read, which their rewrite reports."""
+    if not path.endswith((".py", ".pyw", ".ipynb")):
+        return None
+    source = (root / path).read_bytes()
+    try:
+        return parse(Cells.read(source).code if path.endswith(".ipynb") else read(source)[0])
+    except Unsure:
+        return None
+
+
+def _spectral(trees: dict[str, ast.Module]) -> Iterator[SpectralClass]:
+    taken: set[str] = set()
+    for path, tree in trees.items():
+        for node, kind in spectral_classes(tree):
+            stream = stream_of(node.name)
+            if stream in taken:
+                stream = f"{PurePosixPath(path).with_suffix('').as_posix().replace('/', '.')}.{stream}"
+            taken.add(stream)
+            yield SpectralClass(path, node.name, kind, stream)
+
+
+def _facts(tree: ast.Module) -> Facts:
+    own = {id(child) for node, _ in spectral_classes(tree) for child in ast.walk(node)}
+    imports, attributes, texts = set(), set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".")[-1]
+            imports |= {(module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Attribute) and id(node) not in own:
+            attributes.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    return Facts(frozenset(imports), frozenset(attributes), frozenset(texts))
+
+
+def _python_root(files: tuple[str, ...]) -> str:
+    """The folder above the core package; without one, the folder above the most packages, the shallowest first."""
+    folders = {PurePosixPath(path).parent for path in files}
+    above = [folder.parent.parent for folder in folders if folder.parts[-2:] == CORE.parts]
+    if not above:
+        packages = {PurePosixPath(path).parent for path in files if path.endswith("/__init__.py")}
+        tops = [package.parent for package in packages if package.parent not in packages]
+        above = [top for top in tops if top.name not in ("tests", "test", "docs")]
+    best = min(above, key=lambda folder: (len(folder.parts), -above.count(folder), str(folder)), default=None)
+    return "" if best is None or best == PurePosixPath(".") else best.as_posix()
+
+
+def _roles(trees: dict[str, ast.Module], spectral: tuple[SpectralClass, ...]) -> dict[str, str]:
+    """A file's first monitor names its role; a spectral class alone makes it the database."""
+    roles = {}
+    stores = {found.path for found in spectral}
+    for path, tree in trees.items():
+        found = next((measuring.role for _, measuring in monitors(tree)), None)
+        if found is not None:
+            roles[path] = found
+        elif path in stores:
+            roles[path] = "spectral_db"
+        elif PurePosixPath(path).parent.parts[-2:] == CORE.parts:
+            roles[path] = "core"
+    return roles
+
+
+def _databases(
+    root: Path, files: tuple[str, ...], opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
+) -> Iterator[Database]:
+    for path in files:
+        if _SIDE_FILE.search(path):
+            continue
+        if _DATABASE_NAME.search(path) or _first(root / path, len(_SQLITE)) == _SQLITE:
+            by = _openers(path, opened)
+            yield Database(path, by, _stream(by, "sqlite", spectral))
+
+
+def _histories(
+    root: Path, files: tuple[str, ...], opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
+) -> Iterator[History]:
+    for path in files:
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix in (".json", ".jsonl", ".ndjson"):
+            kind = "json"
+        elif suffix in (".pkl", ".pickle", ".p"):
+            kind = "pickle"
+        else:
+            continue
+        head = _first(root / path, _HEAD)
+        if (kind == "pickle" and not _PICKLED.match(head)) or not _KEYS.search(head):
+            continue
+        by = _openers(path, opened)
+        yield History(path, kind, by, _stream(by, kind, spectral))
+
+
+def _first(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)
+
+
+def _openers(path: str, opened: dict[str, set[str]]) -> tuple[str, ...]:
+    name = PurePosixPath(path).name
+    return tuple(sorted(code for code, names in opened.items() if name in names))
+
+
+def _stream(by: tuple[str, ...], kind: str, spectral: tuple[SpectralClass, ...]) -> str | None:
+    """The stream of the class that opens a file; the only class of its kind when no code names the file."""
+    candidates = [found for found in spectral if found.kind == kind]
+    naming = [found for found in candidates if found.path in by]
+    if naming:
+        return naming[0].stream
+    return candidates[0].stream if len(candidates) == 1 and not by else None
