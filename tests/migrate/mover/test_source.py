@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.migrate.hostile import make
-from toriwork.errors import BadInput, DamagedFile, NotFound, SourceInUse
+from toriwork.errors import BadInput, DamagedFile, LockUnavailable, NotFound, SourceInUse
 from toriwork.migrate import export_sqlite, verify_export
 from toriwork.migrate.mover.source import identity_of
 
@@ -140,6 +140,14 @@ def test_a_killed_export_goes_on_behind_the_last_finished_table(tmp_path: Path, 
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         p.name for p in (tmp_path / "straight").iterdir()
     )
+
+
+def test_two_exports_into_one_folder_do_not_mix(source: Path, tmp_path: Path) -> None:
+    def meanwhile(table: str, done: int, total: int) -> None:
+        with pytest.raises(LockUnavailable, match="another process exports"):
+            export_sqlite(source, tmp_path / "out")
+
+    assert export_sqlite(source, tmp_path / "out", progress=meanwhile).complete
 
 
 def test_a_finished_export_is_not_made_again_and_another_state_is_refused(source: Path, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import BadInput, DamagedFile
+from toriwork.errors import BadInput, DamagedFile, LockUnavailable
 from toriwork.migrate.mover.encode import MISFITS, Encoder, misfits_batch
 from toriwork.migrate.mover.groups import GroupWriter
 from toriwork.migrate.mover.manifest import MANIFEST, ExportReport, TableReport, read_manifest, settle, write_manifest
@@ -22,6 +23,7 @@ from toriwork.migrate.mover.proof import prove_table
 from toriwork.migrate.mover.schema import Database, Table, profile, read_schema
 from toriwork.migrate.mover.source import Identity, check_database, file_sha256, identity_of, snapshot
 from toriwork.migrate.mover.values import table_digest
+from toriwork.storage.files import OsFiles
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_ROWS = 4096
@@ -64,14 +66,20 @@ def export_sqlite(
         Without ``live``: a process has the database open. The message names it.
     DamagedFile
         SQLite finds the database damaged.
+    LockUnavailable
+        Another process exports into the folder.
     NotProven
         What was written is not what the database holds; the message names table, column and row.
     """
     database, folder = check_database(db), Path(to)
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        return _export(database, folder, live, _teller(progress))
+
+
+def _export(database: Path, folder: Path, live: bool, tell: Progress) -> ExportReport:
     identity = identity_of(database)
     before = _resumable(folder, identity, live=live)
-    tell = _teller(progress)
     with snapshot(database, folder, live=live) as (connection, notes):
         found = read_schema(connection)
         report = ExportReport(str(database), identity.digest, identity.files, live=live, database=_declared(found))
@@ -89,6 +97,19 @@ def export_sqlite(
     report.finished = True
     write_manifest(folder, report)
     return report
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder against another export into it; the lock goes with the process."""
+    path = folder / ".export.lock"
+    with closing(OsFiles().create(path, exclusive=False)) as handle:
+        if not handle.try_lock():
+            raise LockUnavailable(f"{folder}: another process exports into it; wait for it or give another folder")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _declared(found: Database) -> dict[str, Any]:
