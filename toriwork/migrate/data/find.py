@@ -1,0 +1,176 @@
+"""What data lies in a code base: databases by their first bytes and by name, spectral histories, what nobody can read.
+
+Nothing is opened with SQLite here and nothing is changed. Each file counts once, whatever links stand for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toriwork.errors import StoreError
+from toriwork.migrate.data.history import is_json_history
+from toriwork.migrate.mover.schema import quoted, read_schema
+from toriwork.migrate.mover.source import MAGIC, SIDE_SUFFIXES, holders, identity_of, side_files, snapshot
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+DATABASE_NAMES = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sdb|sl3)$", re.IGNORECASE)
+_JSON_NAMES = re.compile(r"\.(json|jsonl|ndjson)$", re.IGNORECASE)
+_PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pck)$", re.IGNORECASE)
+_SIDE_NAMES = re.compile(rf"({'|'.join(SIDE_SUFFIXES)})$")
+_SPECTRAL = re.compile(rb"eigen|spectr|signature|numpy", re.IGNORECASE)
+#: folders and files that belong to tools, which make them again; they are passed over and named
+TOOL_FOLDERS = frozenset(
+    ".git .hg .svn .toriwork backup_pre_nodb .mypy_cache .pytest_cache .ruff_cache __pycache__ .tox .nox .venv venv "
+    "node_modules .ipynb_checkpoints .eggs .idea".split()
+)
+_TOOL_FILES = re.compile(r"^\.coverage(\..*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A SQLite file of the code base, with everything that stands for it."""
+
+    path: str  #: relative to the root, with slashes
+    names: tuple[str, ...] = ()  #: links to the same file
+    sides: tuple[str, ...] = ()  #: suffixes of its side files
+    digest: str = ""  #: of its bytes and those of its side files
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A file that somebody must look at, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All data of a code base."""
+
+    databases: tuple[Database, ...] = ()
+    histories: tuple[str, ...] = ()  #: JSON files that hold spectra
+    strange: tuple[Strange, ...] = ()
+    passed_over: tuple[str, ...] = ()  #: folders and files of tools
+
+
+def look(root: Path, exclude: Iterable[str | os.PathLike[str]] = ()) -> Found:
+    """What lies under a folder.
+
+    Parameters
+    ----------
+    root : Path
+    exclude : iterable of path
+        Folders and files that are passed over, relative to the root or absolute.
+    """
+    left_out = {os.path.realpath(root / path) for path in exclude}
+    passed: list[str] = []
+    first: dict[tuple[int, int], str] = {}
+    links: dict[str, list[str]] = {}
+    strange: list[Strange] = []
+    histories: list[str] = []
+    for path in _files(root, left_out, passed):
+        name = path.relative_to(root).as_posix()
+        kind = _kind(path)
+        if kind == "database" and path.is_symlink() and not _inside(path, root):
+            strange.append(Strange(name, f"is a link to a database outside: {path.readlink()}"))
+        elif kind == "database":
+            found = path.stat()
+            key = found.st_dev, found.st_ino
+            links.setdefault(first.setdefault(key, name), []).append(name)
+        elif kind == "history":
+            histories.append(name)
+        elif kind:
+            strange.append(Strange(name, kind))
+    databases = tuple(_database(root, names) for names in links.values())
+    return Found(databases, tuple(histories), tuple(strange), tuple(sorted(passed)))
+
+
+def _files(root: Path, left_out: set[str], passed: list[str]) -> Iterator[Path]:
+    """All files in a fixed order; those that are no links come first, so that a file is known by its own name."""
+    links = []
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        kept = []
+        for name in sorted(names):
+            path = here / name
+            if name in TOOL_FOLDERS or (path / "pyvenv.cfg").is_file():
+                passed.append(path.relative_to(root).as_posix() + "/")
+            elif os.path.realpath(path) not in left_out:
+                kept.append(name)
+        names[:] = kept
+        for name in sorted(files):
+            path = here / name
+            if os.path.realpath(path) in left_out:
+                continue
+            if _TOOL_FILES.match(name):
+                passed.append(path.relative_to(root).as_posix())
+            elif path.is_symlink():
+                links.append(path)
+            elif path.is_file():
+                yield path
+    yield from (path for path in links if path.is_file())
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def _kind(path: Path) -> str:
+    """What a file is: ``database``, ``history``, nothing of interest (""), or why somebody must look at it."""
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+        if start == MAGIC or (not start and DATABASE_NAMES.search(path.name)):
+            return "database"
+        if DATABASE_NAMES.search(path.name):
+            return f"is named like a database and is none of SQLite's (it begins with {start!r})"
+        if _PICKLE_NAMES.search(path.name) and _SPECTRAL.search(start + file.read(2**20)):
+            return "is a pickle, which is never loaded: loading one runs what is in it; export it to JSON yourself"
+    if _SIDE_NAMES.search(path.name) and start:
+        main = path.with_name(_SIDE_NAMES.sub("", path.name))
+        if not main.exists() and DATABASE_NAMES.search(main.name):
+            return f"is a side file of {main.name}, which is not there"
+    return "history" if _JSON_NAMES.search(path.name) and is_json_history(path) else ""
+
+
+def _database(root: Path, names: list[str]) -> Database:
+    path = root / names[0]
+    sides = tuple(side.name[len(path.name) :] for side in side_files(path))
+    return Database(names[0], tuple(names[1:]), sides, identity_of(path).digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What SQLite says of a database; a copy of it was looked at."""
+
+    damage: str = ""  #: why it cannot be read
+    tables: tuple[tuple[str, int], ...] = ()  #: name, rows
+
+
+def examine(root: Path, database: Database) -> Examined:
+    """Whether SQLite can read a database, and what is in it."""
+    return _examine(root / database.path, database.digest)
+
+
+@lru_cache(maxsize=64)
+def _examine(path: Path, digest: str) -> Examined:  # noqa: ARG001 - a key: other bytes are looked at again
+    with tempfile.TemporaryDirectory(prefix="toriwork-") as folder:
+        try:
+            with snapshot(path, Path(folder), live=bool(holders(path))) as (connection, _):
+                return Examined(tables=tuple(_counts(connection)))
+        except StoreError as error:
+            return Examined(damage=str(error))
+
+
+def _counts(connection: Connection) -> Iterator[tuple[str, int]]:
+    for table in read_schema(connection).tables:
+        yield table.name, connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]

@@ -1,0 +1,304 @@
+"""Spectral history that legacy code kept: which tables and JSON files hold it, and each row as a spectrum.
+
+A table is recognised by its columns, whatever they are called in detail: one that holds lists of eigenvalues, and
+beside it a time, a hash, Betti numbers, a band or gaps. What is read is the proven export, never the database.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.checks import BANDS
+from toriwork.errors import BadInput
+from toriwork.migrate.data.cells import few_numbers, numbers
+from toriwork.migrate.mover.manifest import ExportReport, TableReport, read_manifest
+from toriwork.migrate.mover.proof import decoder_of
+from toriwork.migrate.mover.values import Text
+
+#: what an eigenvalue column is called; names that count or describe one are others
+_EIGEN = re.compile(r"eigen|spectr|^lambdas$|^evals$|^modes$|^eigs?$")
+_ABOUT = re.compile(r"dtype|type|shape|count|^n_|^num|len|dim|size|hash|digest|max|min|mean|gap|entropy|id$|betti")
+_ROLES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("timestamp", re.compile(r"time|^ts$|^t$|date|created|recorded|_at$|^when")),
+    ("hash_id", re.compile(r"hash|digest|fingerprint|signature_id|^sig_?id$|^uid$|^uuid$")),
+    ("betti", re.compile(r"^betti(_?(numbers?|vector|nums?|json|blob|values?|list|data))?s?$|^homology$")),
+    ("betti0", re.compile(r"^(betti_?|b)_?0$")),
+    ("betti1", re.compile(r"^(betti_?|b)_?1$")),
+    ("betti2", re.compile(r"^(betti_?|b)_?2$")),
+    ("band", re.compile(r"coheren|^band$")),
+    ("gaps", re.compile(r"gaps?($|_?(json|blob|list|data))")),
+    ("dtype", re.compile(r"dtype")),
+    ("count", re.compile(r"(^|_)(count|n|num|len|length|dim|dims|size)(_|$)|^n_?(eigen|modes)")),
+)
+_WITNESSES = ("timestamp", "hash_id", "betti", "betti0", "band", "gaps")
+_LOOKED_AT = 200  #: rows whose first eigenvalues decide whether a table is one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """One row of legacy history, as the registry will hold it."""
+
+    source: str  #: ``<database>/<table>`` or the path of a JSON file
+    source_row: int  #: the row id in SQLite; the place from 1 where there is none
+    eigenvalues: NDArray[Any]  #: (n_modes,) float64 or complex128, finite
+    timestamp: Any = None  #: as it was stored
+    hash_id: str = ""
+    betti: Sequence[float | None] | None = None
+    band: str = "local"
+    gaps: Sequence[float] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)  #: what does not fit the registry's columns
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that is no spectrum; the export holds it all the same."""
+
+    source: str
+    source_row: int
+    why: str
+
+
+def of_export(folder: Path, name: str) -> Iterator[Spectrum | Unread]:
+    """The spectra in all tables of an export that hold such, in the order of their rows; ``name`` is the database's."""
+    report = read_manifest(folder)
+    for table in report.tables:
+        roles = _roles_of(folder, table)
+        if roles is None:
+            continue
+        place = _rowid_column(report, table)
+        source = f"{name}/{table.name}"
+        for index, row in enumerate(_rows(folder, table), 1):
+            number = row.get(place) if place is not None else None
+            yield _spectrum(source, number if isinstance(number, int) else index, row, roles)
+
+
+def history_tables(folder: Path) -> list[str]:
+    """The tables of an export that hold spectral history."""
+    return [table.name for table in read_manifest(folder).tables if _roles_of(folder, table) is not None]
+
+
+def of_json(path: Path, name: str) -> Iterator[Spectrum | Unread]:
+    """The spectra of a JSON or JSON-lines file, in its order."""
+    for index, row in enumerate(_entries(path) or (), 1):
+        roles = _recognise(list(row), [row])
+        if roles is None:
+            yield Unread(name, index, "no eigenvalues")
+        else:
+            yield _spectrum(name, index, row, roles)
+
+
+def is_json_history(path: Path) -> bool:
+    """Whether a JSON file holds spectra."""
+    if not _mentions(path, b"eigen", b"spectr", b"lambdas"):
+        return False
+    try:
+        entries = _entries(path)
+    except (ValueError, OSError, RecursionError):
+        return False
+    return bool(entries) and any(_recognise(list(row), [row]) is not None for row in (entries or ())[:_LOOKED_AT])
+
+
+def _mentions(path: Path, *words: bytes) -> bool:
+    with path.open("rb") as file:
+        tail = b""
+        while block := file.read(2**20):
+            window = (tail + block).lower()
+            if any(word in window for word in words):
+                return True
+            tail = block[-16:]
+    return False
+
+
+def _entries(path: Path) -> list[dict[str, Any]] | None:
+    """The rows of a JSON file: of a list, of the longest list or mapping of rows in an object, or one a line."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = [json.loads(line) for line in text.splitlines() if line.strip()]
+    found = _dicts(content)
+    if found is None and isinstance(content, dict):
+        inside = [rows for value in content.values() if (rows := _dicts(value))]
+        found = max(inside, key=len, default=None)
+    if found is None and isinstance(content, dict) and _recognise(list(content), [content]) is not None:
+        found = [content]
+    return found
+
+
+def _dicts(content: Any) -> list[dict[str, Any]] | None:
+    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+        return list(content)
+    if isinstance(content, dict) and content and all(isinstance(row, dict) for row in content.values()):
+        return [{"hash_id": key, **row} for key, row in content.items()]
+    return None
+
+
+# ---- which column is which ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """The columns of a table that say something about a spectrum; ``payload`` is one of JSON objects that hold all."""
+
+    columns: Mapping[str, str]  #: role -> column
+    payload: str | None = None
+
+
+def _roles_of(folder: Path, table: TableReport) -> _Roles | None:
+    rows = []
+    for row in _rows(folder, table):
+        rows.append(row)
+        if len(rows) == _LOOKED_AT:
+            break
+    return _recognise(list(table.columns), rows) if rows else None
+
+
+def _recognise(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> _Roles | None:
+    found = _by_name(names, rows)
+    if found is not None:
+        return found
+    for name in names:
+        objects = [inner for row in rows if (inner := _object(row.get(name))) is not None]
+        if objects and _by_name(list(objects[0]), objects) is not None:
+            return _Roles({}, payload=name)
+    return None
+
+
+def _by_name(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> _Roles | None:
+    plain = {name: _plain(name) for name in names}
+    wanted = [name for name in names if _EIGEN.search(plain[name]) and not _ABOUT.search(plain[name])]
+    eigen = next((name for name in wanted if any(_is_list(row.get(name)) for row in rows)), None)
+    if eigen is None:
+        return None
+    columns, taken = {"eigenvalues": eigen}, {eigen}
+    for role, pattern in _ROLES:
+        name = next((name for name in names if name not in taken and pattern.search(plain[name])), None)
+        if name is not None:
+            columns[role] = name
+            taken.add(name)
+    return _Roles(columns) if any(role in columns for role in _WITNESSES) else None
+
+
+def _plain(name: str) -> str:
+    """A name in lower case with underscores: ``eigenValues`` and ``Eigen Values`` are one."""
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
+
+
+def _is_list(cell: Any) -> bool:
+    if not isinstance(cell, bytes | str | list | dict):
+        return False
+    try:
+        return numbers(cell).size > 0
+    except BadInput as error:
+        return "pickle" in str(error)
+
+
+def _object(cell: Any) -> dict[str, Any] | None:
+    """A JSON object in a cell, or None."""
+    if isinstance(cell, dict):
+        return cell
+    text = bytes(cell) if isinstance(cell, bytes) else cell.encode() if isinstance(cell, str) else b""
+    if not text.lstrip().startswith(b"{"):
+        return None
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+# ---- rows ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(folder: Path, table: TableReport) -> Iterator[dict[str, Any]]:
+    decoder, batches = decoder_of(folder, table)
+    for batch in batches:
+        for row in decoder.rows(batch):
+            yield dict(zip(decoder.names, row, strict=True))
+
+
+def _rowid_column(report: ExportReport, table: TableReport) -> str | None:
+    """The column that holds the row ids: one of its own, or an INTEGER PRIMARY KEY."""
+    if table.rowid is not None:
+        return table.rowid
+    sql = next((sql for kind, name, sql in report.database.get("ddl", ()) if name == table.name), "")
+    for column in table.columns:
+        quoted = rf"[\"'\[`]?{re.escape(column)}[\"'\]`]?"
+        declared = rf"(?<!\w){quoted}\s+INTEGER\b[^,]*\bPRIMARY\s+KEY|PRIMARY\s+KEY\s*\(\s*{quoted}\s*\)"
+        if re.search(declared, sql, re.IGNORECASE):
+            return column
+    return None
+
+
+def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -> Spectrum | Unread:
+    if roles.payload is not None:
+        inner = _object(row.get(roles.payload))
+        known = _by_name(list(inner), [inner]) if inner else None
+        if inner is None or known is None:
+            return Unread(source, number, "no eigenvalues")
+        outer = {name: value for name, value in row.items() if name not in inner and name != roles.payload}
+        row, roles = {**outer, **inner}, _by_name([*inner, *outer], [{**outer, **inner}]) or known
+    cells = {role: row.get(name) for role, name in roles.columns.items()}
+    try:
+        values = numbers(cells["eigenvalues"], _text(cells.get("dtype")), _whole(cells.get("count")))
+    except (BadInput, ValueError) as error:
+        return Unread(source, number, str(error))
+    if not np.isfinite(values).all() or not np.isfinite(np.abs(values)).all():
+        return Unread(source, number, "an eigenvalue is not finite")
+    band, notes = _band(cells.get("band"))
+    betti, more = _betti(cells)
+    gaps = [gap for gap in few_numbers(cells.get("gaps")) or () if math.isfinite(gap)]
+    time, name = _plain_value(cells.get("timestamp")), _text(cells.get("hash_id"))
+    return Spectrum(source, number, values, time, name, betti, band, gaps, {**notes, **more})
+
+
+def _band(cell: Any) -> tuple[str, dict[str, Any]]:
+    """The band, and the text that stood there where it is none of the three."""
+    text = _text(cell)
+    if text.strip().lower() in BANDS:
+        return text.strip().lower(), {}
+    return "local", {"coherence": text} if text else {}
+
+
+def _betti(cells: Mapping[str, Any]) -> tuple[Sequence[float | None] | None, dict[str, Any]]:
+    """Up to three Betti numbers, and the whole list where it is longer or holds what is none."""
+    found: Sequence[float | None] | None = few_numbers(cells.get("betti"))
+    if not found and any(f"betti{k}" in cells for k in range(3)):
+        single = [few_numbers(cells.get(f"betti{k}")) for k in range(3)]
+        found = [None if number is None else number[0] for number in single]
+    if not found or all(number is None for number in found):
+        return None, {}
+    usable = [None if number is None or not 0 <= number < math.inf else number for number in found[:3]]
+    if len(found) <= 3 and usable == list(found):
+        return usable, {}
+    return usable, {"betti_numbers": [n if n is None or math.isfinite(n) else str(n) for n in found]}
+
+
+def _plain_value(cell: Any) -> Any:
+    """A cell as JSON takes it: numbers stay numbers, texts texts, bytes become hex digits."""
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return str(cell)
+    if isinstance(cell, bytes):
+        return _text(cell)
+    return cell
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, Text):
+        return cell.decode("utf-8", "backslashreplace")
+    return cell.hex() if isinstance(cell, bytes) else str(cell)
+
+
+def _whole(cell: Any) -> int | None:
+    return cell if isinstance(cell, int) and not isinstance(cell, bool) else None

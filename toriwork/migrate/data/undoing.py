@@ -1,0 +1,156 @@
+"""The registry's files as they were before a migration, kept whole, and put back where that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from toriwork.errors import LockUnavailable
+from toriwork.migrate.data import registry
+from toriwork.migrate.data.records import read_record, write_record
+from toriwork.migrate.engine.blobs import Blobs
+from toriwork.migrate.engine.restore_script import put
+from toriwork.migrate.mover.source import file_sha256
+from toriwork.registry import shared
+from toriwork.storage.files import Files, OsFiles
+from toriwork.storage.head import Places
+from toriwork.storage.journal import journal_id
+from toriwork.storage.publish import store_lock
+
+_LOG = logging.getLogger(__name__)
+_WAIT = 60.0
+
+
+def keep(path: Path, folder: Path, migration: str) -> dict[str, Any]:
+    """What the registry was: the record in ``folder``, with a blob for each of its files; made once.
+
+    Raises
+    ------
+    LockUnavailable
+        Somebody publishes without end.
+    StoreError
+        The registry cannot be used as it is.
+    """
+    note = folder / "registry.json"
+    done = read_record(note)
+    if done is not None:
+        return done
+    places, files = Places.of(path), OsFiles()
+    n_rows, digest = registry.others(path, migration)  # first: what comes after counts as appended
+    content: dict[str, Any] = {"rows": n_rows, "digest": digest, "lock": places.lock.exists(), "files": {}}
+    content["folder"] = places.folder.exists()
+    if content["folder"] or places.base.exists():
+        with store_lock(files, places, wait=_WAIT) as lock:
+            if lock is None:
+                raise LockUnavailable(f"{places.lock}: held by somebody else for {_WAIT:.0f} s; try again")
+            blobs = Blobs(folder / "registry")
+            content["files"] = {name: _kept(places.base.parent / name, blobs) for name in _files_of(places)}
+    write_record(note, content)
+    return content
+
+
+def _files_of(places: Places) -> list[str]:
+    """Public file and private files, relative to the state root."""
+    inside = sorted(path for path in places.folder.rglob("*") if path.is_file())
+    found = [*inside, places.base] if places.base.exists() else inside
+    return [path.relative_to(places.base.parent).as_posix() for path in found]
+
+
+def _kept(path: Path, blobs: Blobs) -> dict[str, Any]:
+    found = path.stat()
+    about = {"mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns, "owner": [found.st_uid, found.st_gid]}
+    return {"sha256": blobs.put_file(path), **about}
+
+
+def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
+    """What became of the registry: ``restored``, ``removed`` (there was none before), ``retracted`` or ``untouched``.
+
+    The files are put back only when every row that is not of the migration was there before and no process has a
+    journal open; the decision is written down first, so that a rollback that was cut short goes on with it.
+    """
+    note = folder / "registry.json"
+    content = read_record(note)
+    if content is None:
+        return {"registry": "untouched"}
+    places, files = Places.of(path), OsFiles()
+    if not places.folder.exists() and not places.base.exists() and not content["files"]:
+        facts: dict[str, Any] = {"registry": "removed"}
+    elif (why := _put_back(files, places, content, note, migration)) is None:
+        facts = {"registry": "restored" if content["files"] else "removed"}
+    else:
+        n_rows = registry.retract(path, migration)
+        _LOG.warning("%s: %s; so its %d migrated rows were retracted, all other rows stay", path, why, n_rows)
+        facts = {"registry": "retracted", "rows": n_rows, "why": why}
+    note.unlink()
+    return facts
+
+
+def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path, migration: str) -> str | None:
+    """None when the files are what they were, else why they must not be put back."""
+    with ExitStack() as held, store_lock(files, places, wait=_WAIT) as lock:
+        if lock is None:
+            return "somebody publishes"
+        if not content.get("decided"):
+            if (why := _in_use(files, places, held)) is not None:
+                return why
+            n_rows, digest = registry.others(places.base, migration)
+            if digest != content["digest"]:
+                return f"{n_rows - content['rows']:+d} rows since the migration"
+            content["decided"] = True
+            write_record(note, content)
+        _restore(places, content, note.parent)
+    return None
+
+
+def _in_use(files: Files, places: Places, held: ExitStack) -> str | None:
+    """Who has the registry open; journals of the dead are locked until the files are back."""
+    real = os.path.realpath(places.base)
+    if any(not handle.closed and os.path.realpath(handle.path) == real for handle in shared.OPEN):
+        return "this process has it open"
+    for name in files.names(places.folder):
+        if journal_id(name) is not None:
+            handle = files.open(places.folder / name)
+            held.callback(handle.close)
+            if not handle.try_lock():
+                return "another process has it open"
+    return None
+
+
+def _restore(places: Places, content: dict[str, Any], folder: Path) -> None:
+    blobs, home = Blobs(folder / "registry"), places.base.parent
+    for name in _files_of(places):
+        if name not in content["files"]:
+            (home / name).unlink()
+    for name, like in content["files"].items():
+        if not _is(home / name, like):
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            put(home / name, blobs.chunks(like["sha256"]), like)
+    for empty in _folders_of(places):
+        if not any(empty.iterdir()) and not (content["folder"] and empty == places.folder):
+            empty.rmdir()
+    if not content["lock"]:
+        places.lock.unlink(missing_ok=True)
+    OsFiles().sync_folder(home)
+
+
+def _is(path: Path, like: dict[str, Any]) -> bool:
+    if not path.is_file():
+        return False
+    found = _kept_facts(path)
+    return all(found[key] == like[key] for key in found)
+
+
+def _kept_facts(path: Path) -> dict[str, Any]:
+    found = path.stat()
+    return {"sha256": file_sha256(path), "mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns}
+
+
+def _folders_of(places: Places) -> Iterator[Path]:
+    """The private folders, deepest first."""
+    if places.folder.exists():
+        yield from sorted((path for path in places.folder.rglob("*") if path.is_dir()), reverse=True)
+        yield places.folder
