@@ -131,11 +131,11 @@ def restore_entry(root: Path, backup: Path, entry: dict[str, Any]) -> str:
     if os.path.lexists(temporary_of(path)):  # of a run that was killed
         temporary_of(path).unlink()
     now, wanted = state_of(path), entry["before"]
-    if now == wanted:
-        return "same"
     edited = now not in (entry["after"], ABSENT)
     if wanted == ABSENT:
         return "kept" if edited else _remove(root, path, entry)
+    if now == wanted:
+        return "same"
     target = _beside(path, wanted) if edited else path
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,9 @@ def _beside(path: Path, wanted: str) -> Path | None:
 
 def _remove(root: Path, path: Path, entry: dict[str, Any]) -> str:
     """Take away a file that the migration made, what Python compiled from it, and the folders made for it."""
-    path.unlink()
+    there = os.path.lexists(path)
+    if there:
+        path.unlink()
     cache = path.parent / "__pycache__"
     if path.suffix == ".py" and cache.is_dir():
         for compiled in cache.glob(path.stem + ".*.pyc"):
@@ -168,7 +170,7 @@ def _remove(root: Path, path: Path, entry: dict[str, Any]) -> str:
     while not parent.is_dir():
         parent = parent.parent
     sync_folder(parent)
-    return "removed"
+    return "removed" if there else "same"
 
 
 def main(arguments: list[str]) -> int:
