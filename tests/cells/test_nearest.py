@@ -175,6 +175,12 @@ class TestOverARegistry:
         wanted = brute([persistence(cloud) for cloud in clouds], persistence(clouds[2]), 9, "bottleneck")
         assert found.neighbours == tuple((names[row], distance) for row, distance in wanted)
 
+    def test_clouds_are_computed_in_the_scale_of_the_query(self, tmp_path):
+        with TorusRegistry(tmp_path / "r.parquet", compute_betti=False) as registry:
+            name = registry.record_shape(circle(20))
+            found = nearest(registry, persistence(circle(20), scale="radius"))
+        assert found.neighbours == ((name, 0.0),)
+
     def test_an_index_follows_a_registry_that_grows(self, tmp_path):
         asked = []
 

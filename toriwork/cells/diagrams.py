@@ -23,6 +23,7 @@ from toriwork.storage import Payload
 from toriwork.storage.frames import Address
 from toriwork.storage.spec import unify
 from toriwork.topology import Diagram, Provenance
+from toriwork.topology.compute import scale_of
 from toriwork.topology.engines import engine_version, pick_engine
 from toriwork.topology.filtrations import filtration_named, parameters_of
 
@@ -79,6 +80,7 @@ class Question(NamedTuple):
     filtration: str
     parameters: str
     max_dimension: int
+    scale: str
     field: int
     threshold: float
     min_persistence: float
@@ -93,8 +95,10 @@ class Question(NamedTuple):
 
 def question(
     given: str,
+    *,
     filtration: Any = "rips",
     max_dimension: Any = 1,
+    scale: Any = None,
     engine: str = "auto",
     field: Any = 2,
     threshold: Any = math.inf,
@@ -119,6 +123,7 @@ def question(
         chosen.name,
         json.dumps(parameters) if parameters else "",
         int(max_dimension),
+        scale_of(chosen, scale)[0],
         int(field),
         float(threshold),
         float(min_persistence),
@@ -148,6 +153,7 @@ def question_of(diagram: Diagram, given: str) -> Question:
         made.filtration,
         made.parameters,
         int(made.max_dimension),
+        made.scale,
         int(made.field),
         float(made.threshold),
         float(diagram.min_persistence),
@@ -236,10 +242,9 @@ class DiagramCodec:
             columns[name] = arrays.texts(values)
         for name, values in zip(_INTEGERS, facts[len(_TEXTS) :] or [()] * len(_INTEGERS), strict=True):
             columns[name] = _flat(pa.int64(), np.array(values, dtype=np.int64))
-        for name, values in zip(
-            _FLOATS, np.array([row.floats for row in rows]).reshape(-1, len(_FLOATS)).T, strict=True
-        ):
-            columns[name] = _flat(pa.float64(), values)
+        floats = np.array([row.floats for row in rows]).reshape(-1, len(_FLOATS))
+        for name, column in zip(_FLOATS, floats.T, strict=True):
+            columns[name] = _flat(pa.float64(), column)
         return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
     def upgrade(self, table: pa.Table) -> pa.Table:

@@ -319,7 +319,7 @@ def nearest(
         See :meth:`NearestIndex.search`.
     diagram_of : callable, optional
         From (n_points, dim) float64 to a diagram of the query's scale and field, or None to leave a cloud out; by
-        default :func:`toriwork.topology.persistence` with the query's filtration, dimensions and field.
+        default :func:`toriwork.topology.persistence` with the query's filtration, dimensions, scale and field.
 
     Raises
     ------
@@ -328,7 +328,13 @@ def nearest(
     """
 
     def as_the_query(points: NDArray[np.float64]) -> Diagram:
-        return persistence(points, filtration=query.filtration, max_dimension=query.max_dimension, field=query.field)
+        return persistence(
+            points,
+            filtration=query.filtration,
+            max_dimension=query.max_dimension,
+            scale=query.scale,
+            field=query.field,
+        )
 
     index = NearestIndex(dimensions=range(query.max_dimension + 1))
     shapes = stored_shapes(source, diagram_of or as_the_query) if isinstance(source, TorusRegistry) else source

@@ -99,7 +99,7 @@ def refuse_matrix(points: Any, max_bytes: float | None = None) -> None:
     TooLarge
         They would not; the message has both numbers.
     """
-    n_points = len(points) if hasattr(points, "__len__") and getattr(points, "ndim", 1) else 0
+    n_points = len(points) if hasattr(points, "__len__") and getattr(points, "ndim", None) != 0 else 0
     needed = n_points * n_points * _MATRIX
     if needed < _WORTH_ASKING:
         return

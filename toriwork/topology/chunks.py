@@ -42,7 +42,7 @@ def _together(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Trusted
     highest = options.get("max_dimension", 1)
     if highest not in (0, 1, 2) or any(options.get(name, usual) != usual for name, usual in _USUAL.items()):
         return None
-    if options.keys() - _USUAL.keys() - {"max_dimension", "engine", "min_persistence"}:
+    if options.keys() - _USUAL.keys() - {"max_dimension", "engine", "min_persistence", "scale"}:
         return None
     began = time.perf_counter()
     try:

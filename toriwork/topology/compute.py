@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.topology.diagram import Diagram, Provenance
+from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import Bars
 from toriwork.topology.filtrations import Filtration, filtration_named, parameters_of
-from toriwork.topology.request import Request
+from toriwork.topology.request import Request, times
 
 MAX_DIMENSION = 8
 
 
-def persistence(
+def persistence(  # noqa: PLR0913  # the one call behind which all filtrations and engines stand
     points: Any = None,
     *,
     distances: Any = None,
     filtration: str | Filtration = "rips",
     max_dimension: int = 1,
+    scale: Scale | None = None,
     engine: str = "auto",
     field: int = 2,
     threshold: float = math.inf,
@@ -51,6 +52,10 @@ def persistence(
         "lower_star".
     max_dimension : int
         Highest homology dimension, 0 to 8.
+    scale : {"diameter", "radius", "value"}, optional
+        What births, deaths, ``threshold`` and ``min_persistence`` mean; None: the filtration's own, named above. A
+        diameter is twice a radius, exactly; it is the filtration that stays: Rips in radii is not Cech. Values are no
+        lengths, and no length is a value.
     engine : {"auto", "gudhi", "ripser", "simple", "redzed"}
         For "rips" and "landmark"; the others have one each. "auto" takes the first of :func:`available_engines` that
         knows the field. gudhi and simple compute in float64; ripser and redzed in float32, with a relative error of
@@ -74,7 +79,7 @@ def persistence(
     Raises
     ------
     BadInput
-        Input that no engine should see; nothing was computed.
+        Input that no engine should see, or a scale that the filtration does not have; nothing was computed.
     MissingExtra, EngineError, TooLarge
         The engine is not there, failed, ran out of memory, or would: the message has the number.
 
@@ -86,33 +91,51 @@ def persistence(
     started = time.perf_counter()
     chosen = filtration_named(filtration)
     _check_arguments(max_dimension, field, threshold, min_persistence)
-    found = chosen(Request(points, distances, max_dimension, engine, field, threshold, max_bytes))
-    pairs = _as_pairs(found.bars)
+    unit, factor = scale_of(chosen, scale)
+    found = chosen(Request(points, distances, max_dimension, engine, field, threshold / factor, max_bytes))
+    pairs, cut = _as_pairs([times(bars, factor) for bars in found.bars]), found.cut * factor
     provenance = Provenance(
         engine=found.engine,
         version=found.version,
         filtration=chosen.name,
         field=field,
-        scale=chosen.scale,
+        scale=unit,
         max_dimension=max_dimension,
         threshold=float(threshold),
         seconds=time.perf_counter() - started + found.seconds,
         n_points=found.n_points,
         reason=found.reason,
         parameters=json.dumps(parameters_of(chosen)) if parameters_of(chosen) else "",
-        error=found.error,
+        error=found.error * factor,
     )
     return Diagram(
         pairs,
         len(found.bars) - 1,
         filtration=chosen.kind,
-        scale=chosen.scale,
+        scale=unit,
         field=field,
-        threshold=found.cut,
+        threshold=cut,
         min_persistence=float(min_persistence),
-        censored=_censored(pairs, found.cut),
+        censored=_censored(pairs, cut),
         provenance=provenance,
     )
+
+
+def scale_of(filtration: Filtration, asked: Any) -> tuple[Scale, float]:
+    """The scale of a diagram that was asked for in ``asked``, and that unit in units of the filtration's own.
+
+    Raises
+    ------
+    BadInput
+        There is no such scale, or the filtration has no lengths, or nothing but lengths.
+    """
+    own = filtration.scale
+    if asked is None or asked == own:
+        return own, 1.0
+    if asked not in SCALES or "value" in (own, asked):
+        wanted = "'value'" if own == "value" else "'diameter' or 'radius'"
+        raise BadInput(f"scale: {wanted} is wanted for filtration {filtration.name!r}, given was {asked!r}")
+    return asked, 2.0 if own == "radius" else 0.5
 
 
 def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persistence: Any) -> None:

@@ -49,6 +49,11 @@ class Verdict:
 OF_POINTS = ("rips", "landmark", "alpha", "cech", "delaunay_cech")
 
 
+def is_rips(diagram: Diagram) -> bool:
+    """Whether noise looks as it does in a Rips diagram, whichever the scale; otherwise as in one of Cech."""
+    return diagram.filtration in ("rips", "landmark")
+
+
 class Rule(Protocol):
     """What a rule looks like: parameters in the object, work in the call."""
 

@@ -19,7 +19,14 @@ from toriwork.topology.clouds import Trusted
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.distances import bottleneck
-from toriwork.topology.evidence import Sampling, Verdict, components_only, parameters_of, with_best_refused
+from toriwork.topology.evidence import (
+    Sampling,
+    Verdict,
+    components_only,
+    is_rips,
+    parameters_of,
+    with_best_refused,
+)
 from toriwork.topology.rules import by_ratio, gap_of_components, rows_of
 
 Vector = NDArray[np.float64]
@@ -53,7 +60,7 @@ class MonteCarloNull:
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension, with the corrected p-values of the bars."""
         n_points = len(sampling.deaths()) + 1
-        kind = "rips" if sampling.diagram.scale == "diameter" else "alpha"
+        kind = "rips" if is_rips(sampling.diagram) else "alpha"
         found = [gap_of_components(sampling)]
         for k in range(1, sampling.diagram.max_dimension + 1):
             bars, ratios = by_ratio(sampling, k)
@@ -118,7 +125,10 @@ class BootstrapBand:
     def _moves(diagram: Diagram, matrix: Vector, rng: np.random.Generator) -> list[float]:
         chosen = rng.integers(0, max(len(matrix), 1), len(matrix))
         again = persistence(
-            distances=Trusted(matrix[np.ix_(chosen, chosen)]), max_dimension=diagram.max_dimension, field=diagram.field
+            distances=Trusted(matrix[np.ix_(chosen, chosen)]),
+            max_dimension=diagram.max_dimension,
+            field=diagram.field,
+            scale=diagram.scale,
         )
         return [bottleneck(diagram, again, k) for k in range(diagram.max_dimension + 1)]
 

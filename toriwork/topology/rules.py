@@ -12,7 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.evidence import OF_POINTS, Sampling, Verdict, components_only, parameters_of, with_best_refused
+from toriwork.topology.evidence import (
+    OF_POINTS,
+    Sampling,
+    Verdict,
+    components_only,
+    is_rips,
+    parameters_of,
+    with_best_refused,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class UniversalNull:
         for k in range(1, sampling.diagram.max_dimension + 1):
             bars, ratios = by_ratio(sampling, k)
             # a Cech bar of noise is longer: its log log ratio counts half
-            corrected = self._p_values(ratios, 1.0 if sampling.diagram.scale == "diameter" else 0.5)
+            corrected = self._p_values(ratios, 1.0 if is_rips(sampling.diagram) else 0.5)
             number = int((corrected < self.level).sum())  # they rise, because the ratios fall
             evidence = {"p_values": with_best_refused(bars, corrected, number)}
             found.append(Verdict(float(number), evidence, rows_of(bars[:number])))
