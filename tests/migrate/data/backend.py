@@ -103,7 +103,7 @@ def tree(root: Path) -> dict[str, tuple[Any, ...]]:
             place = path.relative_to(root).as_posix()
             stat = path.lstat()
             if path.is_symlink():
-                found[place] = ("link", os.readlink(path))
+                found[place] = ("link", str(path.readlink()))
             elif path.is_dir():
                 found[place] = ("folder", stat.st_mode)
             else:

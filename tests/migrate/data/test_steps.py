@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,7 +117,7 @@ def test_nothing_in_the_backup_looks_like_a_database(bench: Bench) -> None:
 
 
 def test_undone_the_world_is_what_it_was_to_the_byte_the_mode_and_the_time(bench: Bench) -> None:
-    os.chmod(bench.root / "data" / "spectral.db", 0o640)
+    (bench.root / "data" / "spectral.db").chmod(0o640)
     os.utime(bench.root / "data" / "spectral.db", ns=(10**18, 10**18 + 7))
     before = tree(bench.root.parent)
     bench.apply()
@@ -337,13 +336,11 @@ def test_a_code_base_without_data_has_no_steps(tmp_path: Path) -> None:
 
 
 def test_the_same_code_base_gives_the_same_steps(tmp_path: Path) -> None:
-    described: list[Sequence[dict[str, Any]]] = []
     make_database(tmp_path / "one" / "a.db")
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "a.db").write_bytes((tmp_path / "one" / "a.db").read_bytes())
-    for name in ("one", "two"):
-        described.append([step.describe() for step in Bench(tmp_path / name, tmp_path / "state").plan()])
-    assert described[0] == described[1]
+    one, two = (Bench(tmp_path / name, tmp_path / "state").plan() for name in ("one", "two"))
+    assert [step.describe() for step in one] == [step.describe() for step in two]
 
 
 def test_an_unknown_kind_of_step_is_refused() -> None:

@@ -70,7 +70,8 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     """What became of the registry: ``restored``, ``removed`` (there was none before), ``retracted`` or ``untouched``.
 
     The files are put back only when every row that is not of the migration was there before and no process has a
-    journal open; the decision is written down first, so that a rollback that was cut short goes on with it.
+    journal open, or when nothing is there at all; the decision is written down first, so that a rollback that was cut
+    short goes on with it.
     """
     note = folder / "registry.json"
     content = read_record(note)
@@ -98,7 +99,8 @@ def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path,
             if (why := _in_use(files, places, held)) is not None:
                 return why
             n_rows, digest = registry.others(places.base, migration)
-            if digest != content["digest"]:
+            there = places.base.exists() or places.folder.exists()
+            if there and digest != content["digest"]:
                 return f"{n_rows - content['rows']:+d} rows since the migration"
             content["decided"] = True
             write_record(note, content)
