@@ -183,7 +183,8 @@ def _annotated(function: Function) -> str | None:
 
 def _delegate(unit: Unit, function: Function, cloud: str, shape: str, cells: str) -> Iterator[Edit]:
     """Everything behind docstring and guards becomes a question to the cells."""
-    first = next(child for child in function.body if not _stays(child, cloud, function))
+    known = {cloud, "len", "None", "np", "numpy", "list", "float"}
+    first = next(child for child in function.body if not _stays(child, known, function))
     margin = unit.margin(first)
     numbers = [f"b{index}" if re.search(rf"\bb{index}\b", shape) else "_" for index in range(3)]
     if numbers[1:] == ["_", "_"]:
@@ -195,15 +196,20 @@ def _delegate(unit: Unit, function: Function, cloud: str, shape: str, cells: str
     yield Edit(start, unit.line_end(function.end_lineno or function.lineno), unit.block(lines, margin))
 
 
-def _stays(child: ast.stmt, cloud: str, function: Function) -> bool:
-    """Whether a statement at the head stays: the docstring, a guard that leaves, a conversion of the points."""
+def _stays(child: ast.stmt, known: set[str], function: Function) -> bool:
+    """Whether a statement at the head stays: the docstring, a guard that leaves, a size or conversion of the points.
+
+    ``known`` grows by what it binds.
+    """
     if child is function.body[0] and isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
         return True
     if child is function.body[-1]:
         return False
     if isinstance(child, ast.If) and not child.orelse and len(child.body) == 1:
-        known = {cloud, "len", "None", "np", "numpy"}
         return isinstance(child.body[0], ast.Return | ast.Raise) and names_in(child.test) <= known
     if isinstance(child, ast.Assign) and len(child.targets) == 1 and isinstance(child.targets[0], ast.Name):
-        return child.targets[0].id == cloud and names_in(child.value) <= {cloud, "np", "numpy", "list", "float"}
+        plain = names_in(child.value) <= known and not any(_EVIDENCE.search(word) for word in _words(child.value))
+        if plain and isinstance(child.value, ast.Call | ast.Attribute | ast.Subscript):
+            known.add(child.targets[0].id)
+            return True
     return False

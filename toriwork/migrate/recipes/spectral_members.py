@@ -29,6 +29,7 @@ _NOTHING = re.compile(r"^(load\w*|open\w*|connect\w*|init\w*|create\w*|vacuum|op
 _RECENT = re.compile(r"^(get_|load_|fetch_)?(recent|latest|last|newest|history|all|signatures|entries|records)\w*$")
 _SQL = re.compile(r"^\s*(CREATE|SELECT|INSERT|PRAGMA|DELETE|UPDATE)\b", re.IGNORECASE)
 _FIELDS = frozenset("timestamp eigenvalues hash_id betti_numbers coherence_state gaps".split())
+_SPECTRUM = frozenset("eigenvalues eigenvals eigvals eigs spectrum lambdas values vec".split())
 _PLAIN_CALLS = {"Path", "str", "int", "float", "bool", "PurePath"}
 
 
@@ -77,8 +78,9 @@ def _keepable(unit: Unit, node: ast.ClassDef) -> set[str]:
     attributes = {target for child in node.body for target in _class_names(child)} | set(kept_attributes(node))
     helpers = {child.name for child in unit.tree.body if isinstance(child, Function) and stores(child, unit.tree)}
     stays = {name for name in have if name not in PROVIDED and name != "__init__" and not stores(have[name], unit.tree)}
+    answered = {name for name, function in have.items() if _answer(name, function, unit.tree) is not None}
     while True:
-        known = stays | attributes | PROVIDED
+        known = stays | answered | attributes | PROVIDED
         left = {name for name in stays if _own_reads(have[name]) <= known and not names_in(have[name]) & helpers}
         if left == stays:
             return {name for name in stays if not _NOTHING.match(name.lstrip("_")) or _returns(have[name])}
@@ -143,7 +145,7 @@ def _answer(name: str, function: Function, tree: ast.Module) -> str | None:
     if arguments and DISTANCE.search(name):
         same = name == "distance" and arguments == ["eigenvalues", "top_k"] and _is_ten(function)
         return "" if same else f"return super().distance({', '.join(arguments[:2])})"
-    if arguments and ADDING.match(name):
+    if arguments and ADDING.match(name) and (len(arguments) == 1 or _SPECTRUM & set(arguments)):
         return _added(name, arguments)
     if _RECENT.match(name):
         return _recent(function, arguments, tree)

@@ -216,7 +216,7 @@ def _databases(
             continue
         if _DATABASE_NAME.search(path) or _first(root / path, len(_SQLITE)) == _SQLITE:
             by = _openers(path, opened)
-            yield Database(path, by, _stream(by, "sqlite", spectral))
+            yield Database(path, by, _stream(path, by, "sqlite", spectral))
 
 
 def _histories(
@@ -234,7 +234,7 @@ def _histories(
         if (kind == "pickle" and not _PICKLED.match(head)) or not _KEYS.search(head):
             continue
         by = _openers(path, opened)
-        yield History(path, kind, by, _stream(by, kind, spectral))
+        yield History(path, kind, by, _stream(path, by, kind, spectral))
 
 
 def _first(path: Path, n_bytes: int) -> bytes:
@@ -247,10 +247,12 @@ def _openers(path: str, opened: dict[str, set[str]]) -> tuple[str, ...]:
     return tuple(sorted(code for code, names in opened.items() if name in names))
 
 
-def _stream(by: tuple[str, ...], kind: str, spectral: tuple[SpectralClass, ...]) -> str | None:
-    """The stream of the class that opens a file; the only class of its kind when no code names the file."""
+def _stream(path: str, by: tuple[str, ...], kind: str, spectral: tuple[SpectralClass, ...]) -> str | None:
+    """The stream of the class whose module names a file; where other code hands the file to the only class there is,
+    its stream and the file's name, as ``toriwork.monitors.adopted.stream_for`` has it.
+    """
     candidates = [found for found in spectral if found.kind == kind]
-    naming = [found for found in candidates if found.path in by]
-    if naming:
-        return naming[0].stream
-    return candidates[0].stream if len(candidates) == 1 and not by else None
+    naming = [found.stream for found in candidates if found.path in by]
+    if naming or len(candidates) != 1:
+        return naming[0] if naming else None
+    return f"{candidates[0].stream}:{PurePosixPath(path).name}"

@@ -1,0 +1,1 @@
+"""Makes alan_backend and python importable from the tests."""
