@@ -21,7 +21,7 @@ from toriwork.synthesis import (
     integrate_with_origin_sentry,
     token_id,
 )
-from toriwork.synthesis.identity import digest_of, identify
+from toriwork.synthesis.identity import digest_of, identify, parse
 from toriwork.synthesis.log import TokenLog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +140,28 @@ def test_odd_timestamps_and_texts_survive(observers):
     rows = observers.log.rows().to_pylist()
     assert [row["given_timestamp"] for row in rows] == ["\\ud800 odd", ""]
     assert (rows[1]["type"], rows[1]["source"], rows[1]["subject"]) == ("3", '["a"]', None)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"source": {"a": 1, "refs": ["x"]}},
+        {"source": {"a": 2, "refs": ["x"]}},
+        {"type": [{"refs": []}], "refs": ["t1:a"]},
+        {"subject": ',"refs":[', "type": 1e20},
+        {"m": {"refs": [], "source": 1, "subject": 2, "type": 3, "v": 1}},
+        {"source": "s", "type": "t", "refs": ["t1:b", "t1:a"]},
+    ],
+)
+def test_the_columns_are_those_of_the_body_whatever_stands_in_it(observers, parts):
+    others = {"source": {"a": 3, "refs": ["x"]}}  # ends like another one, and is before it
+    observers.emit_token(others)
+    observers.emit_token(parts)
+    rows = observers.log.rows().to_pylist()
+    cores = [parse(row["body"].encode()) for row in rows]
+    assert [(row["type"], row["source"], row["subject"], row["refs"]) for row in rows] == [
+        (core.type, core.source, core.subject, list(core.refs)) for core in cores
+    ]
 
 
 def test_kill_9_loses_no_token_that_was_returned(tmp_path):

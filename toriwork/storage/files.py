@@ -38,7 +38,6 @@ NETWORK_FILE_SYSTEMS = frozenset(
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
-_JOINED_BYTES = 4096
 
 
 class FileStat(NamedTuple):
@@ -101,7 +100,9 @@ class OsHandle:
         if sys.platform == "win32":  # pragma: no cover
             os.lseek(self._fd, offset, os.SEEK_SET)
             return os.write(self._fd, data + more)
-        return os.pwritev(self._fd, (data, more) if more else (data,), offset)
+        if more:
+            return os.pwritev(self._fd, (data, more), offset)
+        return os.pwrite(self._fd, data, offset)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; fewer only at the end of the file."""

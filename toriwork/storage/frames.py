@@ -26,6 +26,7 @@ _FRAME_HEADER = struct.Struct("<4s16sQQQIIB3xI")
 _CRC = struct.Struct("<I")
 _WHOLE_HEADER = struct.Struct(_FRAME_HEADER.format + "I")  # and its own crc
 _TARGET = struct.Struct("<16sQI")
+_pack_frame, _pack_crc = _FRAME_HEADER.pack, _CRC.pack
 
 FILE_HEADER_BYTES = _FILE_HEADER.size + _CRC.size
 FRAME_HEADER_BYTES = _FRAME_HEADER.size + _CRC.size
@@ -119,10 +120,8 @@ def pack_header(
     journal: bytes, number: int, synced: int, time_ns: int, n_rows: int, kind: int, payload: bytes
 ) -> bytes:
     """The header of a frame, which goes in front of its payload; ``journal`` is the id as 16 bytes."""
-    header = _FRAME_HEADER.pack(
-        FRAME_MAGIC, journal, number, synced, time_ns, len(payload), n_rows, kind, crc32(payload)
-    )
-    return header + _CRC.pack(crc32(header))
+    header = _pack_frame(FRAME_MAGIC, journal, number, synced, time_ns, len(payload), n_rows, kind, crc32(payload))
+    return header + _pack_crc(crc32(header))
 
 
 def pack_target(address: Address) -> bytes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
-from toriwork.storage.frames import Kind
+from toriwork.storage.frames import Kind, pack_header
 
 _LOG = logging.getLogger("toriwork.storage")
 
@@ -29,6 +29,7 @@ ROLL_BYTES = 8 * 2**20
 _TEMPORARY = ".journal.new"
 _AHEAD_BYTES = 2**19
 _A_FRAME = frames.FRAME_HEADER_BYTES
+_JOINED_BYTES = 4096  #: a larger payload is never copied: it may be that of a batch
 
 
 class JournalWriter:
@@ -87,20 +88,22 @@ class JournalWriter:
         """
         self.usable = False
         number = self.next_number
-        header = frames.pack_header(self._key, number, self.synced, time_ns, n_rows, kind, payload)
-        size = len(header) + len(payload)
-        if self._ahead and self.size + size > self._filled:
-            self._fill(self.size + size)
-        written = self.handle.write_at(self.size, header, payload)
+        header = pack_header(self._key, number, self.synced, time_ns, n_rows, kind, payload)
+        start = self.size
+        size = _A_FRAME + len(payload)
+        if self._ahead and start + size > self._filled:
+            self._fill(start + size)
+        pieces = (header + payload,) if size <= _JOINED_BYTES else (header, payload)
+        written = self.handle.write_at(start, *pieces)
         if written != size:
             raise StoreError(
                 f"{self.path}: the disk took {written} of {size} bytes (full, or over a quota or file size "
                 "limit); the row was not recorded, everything before it stays"
             )
-        self.kept += (header, payload)  # never copied: a batch may be large
-        self.size += written
+        self.kept += pieces
         self.next_number = number + 1
-        self.usable = self.size < self._limit
+        self.size = end = start + size
+        self.usable = end < self._limit
         return number
 
     def _fill(self, start: int) -> None:

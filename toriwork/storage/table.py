@@ -79,6 +79,7 @@ class ParquetTable:
         self.files: Files = OsFiles() if files is None else files
         self._places = Places.of(path)
         self._upkeep = Upkeep(self.files, self._places, spec, policy or PublishPolicy(), _prepared(self, prepare))
+        self._pace = self._upkeep.pace
         self._closed = False
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
@@ -168,7 +169,10 @@ class ParquetTable:
         if writer is None:
             writer = self._require_writer()
         place = writer.append(payload, n_rows, kind)
-        self._upkeep.pace.note(place.length)
+        pace = self._pace
+        pace.pending_bytes += place.length
+        if pace.oldest is None:
+            pace.note(0)
         if not self._worker.awake:
             self._worker.wake()
         return place

@@ -14,6 +14,7 @@ import json.encoder
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ _MANY_TEMPLATES = 1024
 _MANY_KEYS_OF_ONE = 64  # objects with more are rare and their keys mostly vary
 
 _quote = json.encoder.encode_basestring  # its escapes are those of RFC 8785
-_templates: dict[tuple[Any, ...], tuple[tuple[str, ...], str]] = {}  # keys as given -> sorted, and their template
+Take = Callable[[Mapping[Any, Any]], tuple[Any, ...]]
+_templates: dict[tuple[Any, ...], tuple[Take, str]] = {}  # keys as given -> values in order, and their template
 
 
 class _Refused(Exception):
@@ -78,17 +80,18 @@ def write(value: Any) -> str:
     return _WRITERS.get(type(value), _other)(value)
 
 
-def write_each(mapping: Mapping[Any, Any], keys: Iterable[Any]) -> list[str]:
-    """The canonical texts of some values of a mapping, in the order of the keys; not checked for surrogates either."""
+def write_each(values: Iterable[Any]) -> list[str]:
+    """The canonical texts of some values, which were not checked for lone surrogates either."""
     texts = []
-    for key in keys:
-        value = mapping[key]
+    for value in values:
         kind = type(value)
         # written here, without a call: nearly every value there is
         if kind is float and (1e-4 <= value < 1e15 or -1e15 < value <= -1e-4) and value % 1.0:
             texts.append(repr(value))
         elif kind is str:
             texts.append(_quote(value))
+        elif kind is int and -EXACT <= value <= EXACT:
+            texts.append(repr(value))
         else:
             texts.append(_WRITERS.get(kind, _other)(value))
     return texts
@@ -104,6 +107,13 @@ def template(keys: Sequence[str]) -> str | None:
     return "{" + ",".join(f"{_key(key)}:".replace("%", "%%") + "%s" for key in sorted(keys)) + "}"
 
 
+def taker(keys: Sequence[str]) -> Take:
+    """What takes the values of these keys out of a mapping, in their order."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda mapping: tuple(mapping[key] for key in keys)
+
+
 def _object(mapping: Mapping[Any, Any]) -> str:
     shape = tuple(mapping)
     found = _templates.get(shape)
@@ -111,19 +121,19 @@ def _object(mapping: Mapping[Any, Any]) -> str:
         found = _keep_template(shape)
         if found is None:
             return _object_by_units(mapping)
-    keys, text = found
+    take, text = found
     try:
-        return text % tuple(write_each(mapping, keys))
+        return text % tuple(write_each(take(mapping)))
     except _Refused:
         _object_by_units(mapping)  # says where
         raise
 
 
-def _keep_template(shape: tuple[Any, ...]) -> tuple[tuple[str, ...], str] | None:
+def _keep_template(shape: tuple[Any, ...]) -> tuple[Take, str] | None:
     text = template(shape)
     if text is None:
         return None
-    found = tuple(sorted(shape)), text
+    found = taker(sorted(shape)), text
     if len(shape) <= _MANY_KEYS_OF_ONE:
         if len(_templates) >= _MANY_TEMPLATES:
             _templates.clear()
@@ -160,7 +170,7 @@ def in_unit_order(texts: set[str]) -> list[str]:
 
 def _array(values: list[Any] | tuple[Any, ...]) -> str:
     try:
-        return "[" + ",".join(map(write, values)) + "]"
+        return "[" + ",".join(write_each(values)) + "]"
     except _Refused:
         for index, value in enumerate(values):
             try:
@@ -177,10 +187,10 @@ def _integer(value: int) -> str:
 
 def _number(value: float) -> str:
     """A double as ECMAScript writes it: the shortest digits that read back, decimal from 1e-6 to below 1e21."""
+    if -1e15 < value < 1e15 and not value % 1.0:
+        return repr(int(value))  # -0.0 is 0 too
     if not math.isfinite(value):
         return '{"$f":"nan"}' if math.isnan(value) else '{"$f":"inf"}' if value > 0 else '{"$f":"-inf"}'
-    if value == 0:
-        return "0"  # -0.0 too
     text = repr(value)
     mantissa, _, exponent = text.partition("e")
     if not exponent:

@@ -58,8 +58,8 @@ class Chain:
             head = _pack(LAYOUT, digest, self.writer, self.sequence, time_us, -1, len(body))
             link.update(self.link + head)
             found = link.digest()
-            return head + found + body, found
+            return b"".join((head, found, body)), found
         head = _pack(LAYOUT, digest, self.writer, self.sequence, time_us, len(given_time), len(body))
         link.update(self.link + head + given_time)
         found = link.digest()
-        return head + found + given_time + body, found
+        return b"".join((head, found, given_time, body)), found

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from toriwork.errors import BadInput
 from toriwork.synthesis.canonical import (
     REFUSALS,
+    Take,
     canonical,
     in_unit_order,
     read,
     restore,
+    taker,
     template,
     write,
     write_each,
@@ -87,7 +89,7 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
     shape = _shapes.get(keys) or _keep_shape(keys)
     refs: tuple[str, ...] = ()
     try:
-        texts = write_each(measurement, shape.slots)
+        texts = write_each(shape.take(measurement))
         if shape.rest is not None:
             texts.insert(0, write({key: measurement[key] for key in shape.rest}))
         if shape.refers:
@@ -107,7 +109,7 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
 class _Shape(NamedTuple):
     """Where the values of measurements with certain keys go."""
 
-    slots: tuple[str, ...]  #: keys of what is written, in the order of the body
+    take: Take  #: what is written, in the order of the body
     body: str  #: with %s for each of them, and for the references if there are any
     n_measured: int  #: how many texts come before the references
     rest: tuple[Any, ...] | None  #: keys that have no template, written as one object
@@ -127,7 +129,7 @@ def _keep_shape(keys: tuple[Any, ...]) -> _Shape:
     source, subject, kind = ("%s" if name in keys else "null" for name in ("source", "subject", "type"))
     plain = sorted(rest) if measured is not None else []
     shape = _Shape(
-        slots=(*plain, *given_names),
+        take=taker((*plain, *given_names)),
         body=f'{{"m":{measured or "%s"},"refs":{"%s" if refers else "[]"},"source":{source},"subject":{subject},'
         f'"type":{kind},"v":1}}',
         n_measured=len(plain) if measured is not None else 1,

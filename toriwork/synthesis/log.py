@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -81,31 +81,49 @@ def unpack(payload: Payload) -> list[TokenRow]:
     return rows
 
 
+_Parts = tuple[str | None, str | None, str | None, list[str]]
+_REFS = b',"refs":['
+_BEHIND = {"refs", "source", "subject", "type", "v"}
+
+
+def _parts(core: Mapping[str, Any]) -> _Parts:
+    return named(core["type"]), named(core["source"]), named(core["subject"]), core["refs"]
+
+
+def _told(end: bytes) -> _Parts | None:
+    """What a body says from its last key "refs" on; None when that key is not its own but one of its source, say."""
+    try:
+        core = read(b"{" + end[1:])
+    except ValueError:
+        return None
+    return _parts(core) if core.keys() == _BEHIND else None
+
+
 class TokenCodec:
     """Frames of emissions to columns."""
 
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The emissions of some frames, in order."""
-        rows = [row for payload in payloads for row in unpack(payload)]
-        emissions = [row.emission for row in rows]
-        times = [payload.time_ns + position for payload in payloads for position in range(payload.n_rows)]
-        halves = [payload.journal[:16] for payload in payloads for _ in range(payload.n_rows)]
-        cores = [read(row.body) for row in rows]
-        given_times = [None if one.given_time is None else one.given_time.decode() for one in emissions]
-        columns = {
-            "token_id": [PREFIX + one.digest.hex() for one in emissions],
-            "timestamp": [one.time_us for one in emissions],
-            **{name: [named(core[name]) for core in cores] for name in ("type", "source", "subject")},
-            "refs": [core["refs"] for core in cores],
-            "body": [row.body for row in rows],
-            "given_timestamp": given_times,
-            "sequence": [one.sequence for one in emissions],
-            "row_id": [f"{time_ns:016x}{half}" for time_ns, half in zip(times, halves, strict=True)],
-            "writer": [one.writer.hex() for one in emissions],
-            "link": [row.link.hex() for row in rows],
-            "generation": [None] * len(rows),
-        }
-        return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+        rows = []
+        told: dict[bytes, _Parts] = {}
+        for payload in payloads:
+            half = payload.journal[:16]
+            for position, ((digest, writer, sequence, time_us, given, _), link, body) in enumerate(unpack(payload)):
+                end = body[body.rfind(_REFS) :]  # the same for most rows of one observer
+                found = told.get(end)
+                if found is None:
+                    found = _told(end)
+                    if found is None:
+                        found = _parts(read(body))
+                    else:
+                        told[end] = found
+                time = None if given is None else given.decode()
+                row_id = f"{payload.time_ns + position:016x}{half}"
+                token = PREFIX + digest.hex()
+                rows.append((token, time_us, *found, body, time, sequence, row_id, writer.hex(), link.hex(), None))
+        columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
     def open_positions(self, payload: Payload) -> Sequence[int]:
         """No row waits for anything."""
@@ -253,6 +271,8 @@ class TokenLog:
 
     def _anchor_last(self) -> None:
         """Write the checkpoint of the newest generation."""
+        if not self.path.exists():  # another process is still publishing it for the first time
+            return
         try:
             _anchor(self._checkpoints, read_note(self.path))
         except (ToriworkError, OSError) as error:  # the next publish writes it

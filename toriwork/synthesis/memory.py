@@ -25,8 +25,7 @@ class TokenMemory:
     def __init__(self, max_tokens: int, now: Callable[[], float] = time.time) -> None:
         self._limit = max_tokens
         self._now = now
-        self._seen: dict[str, float] = {}
-        self._held: OrderedDict[str, Identity] = OrderedDict()
+        self._held: OrderedDict[str, tuple[Identity, float]] = OrderedDict()  # and when it was emitted last
         self.n_cut = 0  #: references, observers and steps that went over a bound
         self._lineages: dict[str, Lineage] = {}  # of the tokens with references: most have none, and cost nothing
 
@@ -35,19 +34,20 @@ class TokenMemory:
 
     def get(self, token: str) -> Held | None:
         """A token that is still remembered, or None."""
-        identity = self._held.get(token)
-        return None if identity is None else Held(identity, self._lineages.get(token, NONE), self._seen[token])
+        found = self._held.get(token)
+        return None if found is None else Held(found[0], self._lineages.get(token, NONE), found[1])
 
     def items(self) -> Iterator[tuple[str, Held]]:
         """Every token that is remembered, the one that was emitted last at the end."""
         return (
-            (token, Held(found, self._lineages.get(token, NONE), self._seen[token]))
-            for token, found in self._held.items()
+            (token, Held(identity, self._lineages.get(token, NONE), seen))
+            for token, (identity, seen) in self._held.items()
         )
 
     def seen(self, token: str) -> float | None:
         """When a token that is still remembered was emitted last, seconds since 1970, or None."""
-        return self._seen.get(token)
+        found = self._held.get(token)
+        return None if found is None else found[1]
 
     def put(self, token: str, identity: Identity) -> int:
         """Remember an emission and give its order; the oldest token is forgotten when there are too many."""
@@ -57,13 +57,12 @@ class TokenMemory:
             order = lineage.order
             self.n_cut += lineage.n_cut
         held = self._held
-        held[token] = identity
-        self._seen[token] = self._now()
+        held[token] = identity, self._now()
         held.move_to_end(token)
         if len(held) > self._limit:
             oldest, _ = held.popitem(last=False)
-            del self._seen[oldest]
-            self._lineages.pop(oldest, None)
+            if self._lineages:
+                self._lineages.pop(oldest, None)
         return order
 
     def unresolved(self, refs: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,5 +70,5 @@ class TokenMemory:
         return tuple(ref for ref in refs if ref not in self._held)
 
     def _ancestor(self, ref: str) -> tuple[bytes, Lineage] | None:
-        identity = self._held.get(ref)
-        return None if identity is None else (identity.body, self._lineages.get(ref, NONE))
+        found = self._held.get(ref)
+        return None if found is None else (found[0].body, self._lineages.get(ref, NONE))

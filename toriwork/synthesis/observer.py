@@ -117,13 +117,14 @@ class ObserverSynthesis(ContextKeeper, Limited):
             The log refused; nothing was emitted.
         """
         identity = identify(measurement)
-        token = PREFIX + identity.digest.hex()
+        body, digest, _, given_time = identity
+        token = PREFIX + digest.hex()
         if self._limiter is not None and not self._admitted(self._limiter, measurement, token):
             return token
         with self._lock:
             if self._path is not None:
                 log = self._log or self._open_log()
-                log.append(identity.digest, identity.given_time, identity.body)
+                log.append(digest, given_time, body)
             self._emitted += 1
             self._times.append(self._clock())
             if self._memory.put(token, identity):

@@ -12,23 +12,27 @@ from toriwork.synthesis.observer import Monitor, ObserverSynthesis
 
 LOG_FILE = "observer_tokens.parquet"
 _MANY_SETTINGS = 256
+# the mapping below os.environ, where a look-up costs a tenth; os.environ itself where there is none
+_environ: Mapping[Any, Any] = getattr(os.environ, "_data", os.environ)
+_SETTING: Any = ENV_NAME if _environ is os.environ else os.environ.encodekey(ENV_NAME)
+_SLASH: Any = "/" if isinstance(_SETTING, str) else b"/"
 
 _M = TypeVar("_M", bound=Monitor)
 
 _lock = threading.Lock()
 _by_path: dict[str, ObserverSynthesis] = {}
-_by_setting: dict[tuple[str | None, str], ObserverSynthesis] = {}  # finding the state root costs more than a token
+_by_setting: dict[tuple[Any, str], ObserverSynthesis] = {}  # finding the state root costs more than a token
 
 
 def get_observer_synthesis() -> ObserverSynthesis:
     """The shared synthesis of the state root; its log is ``observer_tokens.parquet`` there, opened at first use."""
-    setting = os.environ.get(ENV_NAME)
-    key = (setting, "" if setting is not None and setting[:1] == "/" else os.getcwd())  # noqa: PTH109 - a bare text
+    setting = _environ.get(_SETTING)
+    key = (setting, "" if setting is not None and setting[:1] == _SLASH else os.getcwd())  # noqa: PTH109 - a bare text
     found = _by_setting.get(key)
     return found if found is not None else _find(key)
 
 
-def _find(key: tuple[str | None, str]) -> ObserverSynthesis:
+def _find(key: tuple[Any, str]) -> ObserverSynthesis:
     path = os.path.realpath(state_root() / LOG_FILE)
     with _lock:
         found = _by_path.get(path)
