@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import toriwork
-from toriwork.cli import demo, doctor, mover, registry, soak, tokens
+from toriwork.cli import demo, doctor, migrate, mover, registry, soak, tokens
 from toriwork.errors import ToriworkError
 
 __all__ = ["COMMANDS", "main"]
@@ -40,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     demo,
     registry,
     tokens,
+    migrate,
     mover.Export(),
     mover.Import(),
     soak,

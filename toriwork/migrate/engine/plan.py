@@ -146,7 +146,7 @@ def make_plan(root: Path, state_root: Path, propose: Propose) -> Plan:
         "retire": [step.describe() for step in retire],
         "databases": list(proposal.databases),
         "manual": sorted([*proposal.manual, *manual], key=lambda found: (found["path"], found["line"], found["why"])),
-        "needs_bytes": _needs(root, entries, data),
+        "needs_bytes": _needs(root, entries),
     }
     plan = Plan(root, json.loads(_canonical(content)))
     if not plan.empty:
@@ -214,11 +214,10 @@ def _backup_name(root: Path, plan_id: str) -> str:
     return BACKUP if found == plan_id else f"{BACKUP}_{plan_id}"
 
 
-def _needs(root: Path, entries: Sequence[Entry], data: Sequence[Step]) -> int:
+def _needs(root: Path, entries: Sequence[Entry]) -> int:
     """Bytes that apply may need on the disk, at most: the backup, and each database as snapshot and as export."""
-    sizes = {entry.path: (root / entry.path).stat().st_size for entry in entries if entry.before != ABSENT}
-    moved = {path for step in data for path in step.touches} or {e.path for e in entries if e.after == ABSENT}
-    return sum(sizes.values()) + 2 * sum(sizes.get(path, 0) for path in moved) + 2**20
+    sizes = [((root / entry.path).stat().st_size, entry.after) for entry in entries if entry.before != ABSENT]
+    return sum(size * (3 if after == ABSENT else 1) for size, after in sizes) + 2**20
 
 
 def _store(plan: Plan, changes: Sequence[Change]) -> None:

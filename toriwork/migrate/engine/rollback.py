@@ -10,7 +10,7 @@ from toriwork.migrate.engine.history import History
 from toriwork.migrate.engine.journal import Journal
 from toriwork.migrate.engine.plan import Plan, Revive
 from toriwork.migrate.engine.restore_script import state_of, sync_folder
-from toriwork.migrate.engine.run import Run, Tell, no_tell
+from toriwork.migrate.engine.run import Run, Step, Tell, no_tell
 
 
 def roll_back(plan: Plan, revive: Revive, *, tell: Tell = no_tell) -> Outcome:
@@ -35,12 +35,12 @@ def roll_back(plan: Plan, revive: Revive, *, tell: Tell = no_tell) -> Outcome:
             raise NotFound(f"{plan.backup}: there is no backup any more; what was migrated stays as it is")
         if history.phase != "rolling back":
             journal.append("rollback", steps=len(history.begun))
-        _undo(plan, journal, history, revive, tell)
-        return _settle(plan, journal)
+        steps = {step.id: step for step in plan.steps(revive) if step.id in history.begun}
+        _undo(plan, journal, history, steps, tell)
+        return _settle(plan, journal, {path for step in steps.values() for path in step.touches})
 
 
-def _undo(plan: Plan, journal: Journal, history: History, revive: Revive, tell: Tell) -> None:
-    steps = {step.id: step for step in plan.steps(revive)}
+def _undo(plan: Plan, journal: Journal, history: History, steps: dict[str, Step], tell: Tell) -> None:
     run = Run(plan.root, plan.state_root, plan.id, plan.folder, plan.backup, history.done, tell)
     for name in reversed(history.begun):
         if name in history.undone:
@@ -52,14 +52,14 @@ def _undo(plan: Plan, journal: Journal, history: History, revive: Revive, tell: 
         tell("undone", step=name, facts=found)
 
 
-def _settle(plan: Plan, journal: Journal) -> Outcome:
-    """Prove that everything is as it was, then put the backup aside: the tree is the one that it was."""
+def _settle(plan: Plan, journal: Journal, touched: set[str]) -> Outcome:
+    """Prove that everything that was touched is as it was, then put the backup aside."""
     history = History.of(journal.lines)
     kept = history.kept
     wrong = [
         entry.path
         for entry in plan.entries()
-        if entry.path not in kept and state_of(plan.root / entry.path) != entry.before
+        if entry.path in touched.difference(kept) and state_of(plan.root / entry.path) != entry.before
     ]
     if wrong:
         raise NotProven(f"{', '.join(wrong[:5])}: did not come back as it was; the backup is in {plan.backup}")

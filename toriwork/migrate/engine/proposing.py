@@ -1,0 +1,66 @@
+"""A proposal for a real code base: recipes for its code, data steps for its data, and the files that guard it later."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from toriwork.migrate.engine.proposal import Change, Proposal
+from toriwork.migrate.engine.run import Step
+
+
+def propose(root: Path, state_root: Path) -> Proposal:
+    """What toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
+    from toriwork.migrate.data.steps import data_manual, data_steps, database_facts, retire_steps
+    from toriwork.migrate.recipes import World
+
+    world = World.look(root)
+    changes, manual = _code(world)
+    manual += [asdict(found) for found in data_manual(world, state_root)]
+    databases = [
+        facts | {"files": [facts["path"], *facts["side_files"]]} for facts in database_facts(world, state_root)
+    ]
+    return Proposal(
+        seen=tuple(world.code) + tuple(history.path for history in world.histories),
+        changes=(*changes, *_generated(world, state_root)),
+        manual=tuple(manual),
+        databases=tuple(databases),
+        data=lambda plan_id: data_steps(world, state_root, plan_id),
+        retire=lambda plan_id: retire_steps(world, state_root, plan_id),
+    )
+
+
+def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]]]:
+    """Rewritten files, modules to deploy, and what no recipe could decide."""
+    from toriwork.migrate.recipes import core_modules, rewrite
+
+    changes, manual = [], []
+    deployed = core_modules(world)
+    for path in world.code:
+        if path in deployed:
+            continue
+        found = rewrite(path, (world.root / path).read_bytes(), world)
+        manual += [asdict(entry) for entry in found.manual]
+        if found.after != found.before:
+            changes.append(Change(path, found.before, found.after, found.recipes, found.confidence))
+    for path, after in deployed.items():
+        place = world.root / path
+        changes.append(Change(path, place.read_bytes() if place.is_file() else None, after, ("core_modules",)))
+    return changes, manual
+
+
+def _generated(world: Any, state_root: Path) -> list[Change]:
+    from toriwork.migrate.generated.files import generated_files
+
+    return [
+        Change(path, before, after, ("generated_files",))
+        for path, (before, after) in generated_files(world, state_root).items()
+    ]
+
+
+def revive(described: dict[str, Any]) -> Step:
+    """A data or retire step from its own description."""
+    from toriwork.migrate.data.steps import step_from
+
+    return step_from(described)
