@@ -60,7 +60,7 @@ def imported_by(folder: Path) -> set[str]:
     for path in folder.rglob("*.py"):
         if "corpus" in path.parts:
             continue  # what toriwork guard must find: nobody imports it
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
