@@ -46,6 +46,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.topology import estimate_betti as estimate_betti
     from toriwork.topology import persistence as persistence
     from toriwork.widgets import DiagramExplorer as DiagramExplorer
+    from toriwork.widgets import MonitorPanel as MonitorPanel
+    from toriwork.widgets import RegistryBrowser as RegistryBrowser
+    from toriwork.widgets import TokenContextExplorer as TokenContextExplorer
 
 __version__ = "0.1.0"
 
@@ -83,6 +86,9 @@ _HOMES = {
     "plot_spectra": "toriwork.plots",
     "plot_chaos": "toriwork.plots",
     "DiagramExplorer": "toriwork.widgets",
+    "RegistryBrowser": "toriwork.widgets",
+    "TokenContextExplorer": "toriwork.widgets",
+    "MonitorPanel": "toriwork.widgets",
     "export_sqlite": "toriwork.migrate",
     "import_sqlite": "toriwork.migrate",
     "ToriworkError": "toriwork.errors",

@@ -54,9 +54,12 @@ def test_the_words_tell_the_betti_numbers_at_the_scale() -> None:
     assert state.twin.rows == (("H0", "4", "0", "∞"), ("H1", "0", "–", "–"))
 
 
+WALKED = ExplorerState(SQUARE)
+
+
 @given(st.floats(0, 2))
 def test_its_numbers_are_those_of_the_diagram_at_every_scale(scale: float) -> None:
-    state = ExplorerState(SQUARE)
+    state = WALKED
     moment = state.move_to(scale)
     assert tuple(int(row[1]) for row in state.twin.rows) == state.diagram.betti(moment.scale)
 
@@ -119,11 +122,17 @@ def test_what_cannot_be_explored_is_refused(data: object, options: dict, words: 
         ExplorerState(data, **options)
 
 
-def test_the_state_and_the_package_load_neither_ipywidgets_nor_matplotlib() -> None:
+def test_no_state_loads_ipywidgets_or_matplotlib_and_no_picture_loads_pyplot() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from toriwork.widgets import ExplorerState, DiagramExplorer\n"
+        "from toriwork import ChaosChannelController, ObserverSynthesis, TorusRegistry\n"
+        "from toriwork.widgets import BrowserState, ContextState, DiagramExplorer, ExplorerState, PanelState\n"
+        "with TorusRegistry() as registry:\n"
+        "    registry.record_shape(np.eye(3))\n"
+        "    BrowserState(registry).preview\n"
         "ExplorerState(np.eye(3)).twin\n"
+        "ContextState(ObserverSynthesis()).twin\n"
+        "PanelState(ChaosChannelController(8)).twin\n"
         "assert not {'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)\n"
         "DiagramExplorer(np.eye(3)).to_html()\n"
         "assert not {'ipywidgets', 'IPython', 'matplotlib.pyplot'} & set(sys.modules)\n"

@@ -86,7 +86,7 @@ class DiagramExplorer(LiveView):
             moment = state.move_to(slider.value)
             twin = state.twin
             image.value = self._view.png(moment, twin)
-            text.value = live_text(twin)
+            text.value = live_text(twin.sentence)
 
         slider.observe(show, names="value")
         before.on_click(lambda _: setattr(slider, "value", state.event_before()))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from html import escape
 from typing import Any, Self
 
-from toriwork.errors import Closed
+from toriwork.errors import Closed, ToriworkError
 from toriwork.plots.figure import figure_html
 from toriwork.plots.twin import Twin
 
@@ -102,9 +102,41 @@ class LiveView(ABC):
         publish({"text/html": self.to_html(), "text/plain": repr(self)})
 
 
-def live_text(twin: Twin) -> str:
-    """The sentence of a twin as HTML that screen readers announce when it changes."""
-    return f'<p role="status" aria-live="polite" style="line-height:1.4">{escape(twin.sentence)}</p>'
+def live_text(sentence: str) -> str:
+    """A sentence as HTML that screen readers announce when it changes."""
+    return f'<p role="status" aria-live="polite" style="line-height:1.4">{escape(sentence)}</p>'
+
+
+def field(name: str, value: str, tooltip: str, width: str = "17em") -> Any:
+    """A field for a text that counts once it is finished, by Enter or by leaving it."""
+    import ipywidgets
+
+    return ipywidgets.Text(
+        value=value, description=name, tooltip=tooltip, continuous_update=False, layout={"width": width}
+    )
+
+
+def told(text: Any, show: Callable[[], None]) -> Callable[[Callable[[], object]], None]:
+    """What a control does with its action: take it, and show what came out, or say in ``text`` why it was refused.
+
+    A callback that raises would be silent in a notebook. What ``show`` sets in other controls is no action of theirs.
+    """
+    showing = False
+
+    def act(action: Callable[[], object]) -> None:
+        nonlocal showing
+        if showing:
+            return
+        showing = True
+        try:
+            action()
+            show()
+        except ToriworkError as error:
+            text.value = live_text(f"Not possible: {error}")
+        finally:
+            showing = False
+
+    return act
 
 
 def _parts(widget: Any) -> Iterator[Any]:

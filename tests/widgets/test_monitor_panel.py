@@ -1,0 +1,159 @@
+"""The panel's skin: refreshed by hand or by itself, without holding up a monitor, and nothing of it is left."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from toriwork.errors import BadInput, Closed, StoreError
+from toriwork.monitors import ChaosChannelController, CurvatureAwareGuard
+from toriwork.synthesis import ObserverSynthesis
+from toriwork.widgets import MonitorPanel
+
+SECONDS = 0.02
+
+
+@pytest.fixture
+def guard() -> CurvatureAwareGuard:
+    return CurvatureAwareGuard(synthesis=ObserverSynthesis())
+
+
+@pytest.fixture
+def panel(guard: CurvatureAwareGuard) -> Iterator[MonitorPanel]:
+    with MonitorPanel(guard) as made:
+        yield made
+
+
+def check(guard: CurvatureAwareGuard) -> None:
+    guard.check_eigenvalues([0.5, 0.1], np.zeros(9))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_button_reads_the_monitors_again(panel: MonitorPanel, guard: CurvatureAwareGuard) -> None:
+    controls, text, table, image = panel.widget.children
+    refresh, follow = controls.children
+    assert (refresh.tooltip, follow.tooltip, follow.description) == (
+        "Read the monitors again",
+        "Read them again whenever they have news",
+        "follow",
+    )
+    before = bytes(image.value)
+    check(guard)
+    assert "guard: no checks" in text.value
+    refresh.click()
+    assert "guard: 1 check" in text.value
+    assert "1 check" in table.value
+    assert bytes(image.value) != before
+
+
+def test_a_panel_that_follows_shows_what_happens_without_being_asked(
+    panel: MonitorPanel, guard: CurvatureAwareGuard
+) -> None:
+    text = panel.widget.children[1]
+    panel.follow(SECONDS)
+    for _ in range(3):
+        check(guard)
+    wait_until(lambda: "guard: 3 checks" in text.value)
+    panel.unfollow()
+    assert guard._subscribers == []
+    check(guard)
+    time.sleep(5 * SECONDS)
+    assert "guard: 3 checks" in text.value
+
+
+def test_monitors_that_report_to_nobody_are_followed_too() -> None:
+    chaos = ChaosChannelController(8, synthesis=ObserverSynthesis())
+    with MonitorPanel(chaos) as panel:
+        panel.follow(SECONDS)
+        chaos.step()
+        wait_until(lambda: "after 1 step" in panel.twin.sentence)
+
+
+def test_a_check_does_not_wait_for_the_picture(
+    panel: MonitorPanel, guard: CurvatureAwareGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing, go_on = threading.Event(), threading.Event()
+
+    def draw() -> None:
+        drawing.set()
+        assert go_on.wait(60)
+
+    _ = panel.widget
+    monkeypatch.setattr(panel, "_show", draw)
+    panel.follow(SECONDS)
+    check(guard)
+    assert drawing.wait(60)
+    check(guard)  # while the picture is being drawn
+    assert guard.metrics["checks"] == 2
+    go_on.set()
+
+
+def test_the_box_follows_and_lets_go(panel: MonitorPanel) -> None:
+    follow = panel.widget.children[0].children[1]
+    follow.value = True
+    assert panel.following
+    follow.value = False
+    assert not panel.following
+
+
+def test_closing_ends_the_following(guard: CurvatureAwareGuard) -> None:
+    panel = MonitorPanel(guard)
+    panel.follow(SECONDS)
+    panel.follow(SECONDS)
+    assert len(guard._subscribers) == 1
+    panel.close()
+    assert guard._subscribers == []
+    with pytest.raises(Closed):
+        panel.follow()
+
+
+def test_a_panel_that_nobody_holds_ends_its_thread(guard: CurvatureAwareGuard) -> None:
+    panel = MonitorPanel(guard)
+    panel.follow(SECONDS)
+    assert panel._follower is not None
+    thread, gone = panel._follower._thread, weakref.ref(panel)
+    del panel
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert gone() is None
+
+
+def test_what_a_monitor_refuses_is_told(panel: MonitorPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    controls, text, *_ = panel.widget.children
+
+    def refuse() -> bool:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(panel.state, "refresh", refuse)
+    controls.children[0].click()
+    assert "Not possible: the disk is gone" in text.value
+    with pytest.raises(StoreError):
+        panel.refresh()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_a_time_that_is_none_is_refused(panel: MonitorPanel, seconds: float) -> None:
+    with pytest.raises(BadInput, match="positive"):
+        panel.follow(seconds)
+
+
+def test_the_still_form_needs_no_widget(panel: MonitorPanel, guard: CurvatureAwareGuard) -> None:
+    check(guard)
+    panel.refresh()
+    html = panel.to_html()
+    assert html.index("<table><caption>Where the monitors stand") < html.index("<img alt=")
+    assert "guard: threshold" in html
+    assert repr(panel).startswith("MonitorPanel: guard: 1 check, 0 adaptive")

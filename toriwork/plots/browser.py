@@ -1,0 +1,109 @@
+"""What a row of the registry holds, as a picture: a cloud beside its diagram, or a spectrum as a spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from toriwork.plots.cloud import describe_cloud, plot_cloud
+from toriwork.plots.diagram import plot_diagram
+from toriwork.plots.figure import Panel, Picture, picture
+from toriwork.plots.style import INK, MUTED, axes_or_current, look
+from toriwork.plots.twin import Twin, counted, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from toriwork.topology import Diagram
+
+PANEL_SIZE = (4.4, 3.6)  #: inches
+MOST_LISTED = 5  #: eigenvalues in words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What of a row is drawn."""
+
+    caption: str
+    points: NDArray[np.float64] | None = None  #: (n_points, dim), of a cloud
+    diagram: Diagram | None = None  #: of those points
+    spectrum: NDArray[Any] | None = None  #: (n_modes,) real or complex, finite
+    note: str = ""  #: what is not drawn, and why
+
+
+def preview_picture(preview: Preview) -> Picture:
+    """The preview as a picture of two panels, or one, with its text twin."""
+    if preview.spectrum is not None:
+        panels = [Panel(plot_spectrum, preview.spectrum, describe=describe_spectrum)]
+    elif preview.points is not None:
+        panels = [Panel(plot_cloud, preview.points, "cloud", describe=describe_cloud)]
+        if preview.diagram is not None:
+            panels.append(Panel(plot_diagram, preview.diagram, f"diagram ({preview.diagram.scale})"))
+    else:
+        panels = [Panel(plot_nothing, preview.note, describe=describe_nothing)]
+    return picture(*panels, caption=preview.caption, panel_size=PANEL_SIZE)
+
+
+def plot_spectrum(eigenvalues: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """The axes with a real spectrum as stems in falling order, a complex one as points of the plane.
+
+    Parameters
+    ----------
+    eigenvalues : array_like of shape (n_modes,)
+        Real or complex, finite.
+    ax : Axes, optional
+        Where to draw; None means pyplot's current axes.
+    """
+    values = np.asarray(eigenvalues)
+    axes = axes_or_current(ax)
+    mark = look(0)
+    if np.iscomplexobj(values):
+        for line in (axes.axhline, axes.axvline):
+            line(0.0, color=MUTED, linewidth=0.6)
+        axes.scatter(values.real, values.imag, s=18, color=mark.colour, marker=mark.marker, linewidths=0)
+        axes.set_xlabel("real part", color=INK)
+        axes.set_ylabel("imaginary part", color=INK)
+        return axes
+    numbers, falling = np.arange(1, len(values) + 1), -np.sort(-values)
+    axes.vlines(numbers, 0.0, falling, color=mark.colour, linewidth=1.0)
+    axes.plot(numbers, falling, linestyle="none", marker=mark.marker, markersize=4, color=mark.colour)
+    axes.axhline(0.0, color=MUTED, linewidth=0.6)
+    axes.set_xlabel("mode", color=INK)
+    axes.set_ylabel("eigenvalue", color=INK)
+    return axes
+
+
+def describe_spectrum(eigenvalues: ArrayLike) -> Twin:
+    """The text twin of :func:`plot_spectrum`: how many, and the five of largest magnitude."""
+    values = np.asarray(eigenvalues)
+    kind = "complex" if np.iscomplexobj(values) else "real"
+    header = ("mode", "real part", "imaginary part", "magnitude")
+    if not len(values):
+        return Twin("A spectrum without eigenvalues.", header, ())
+    sizes = np.abs(values)
+    largest = np.argsort(-sizes, kind="stable")[:MOST_LISTED]
+    rows = tuple(
+        (str(number), *(short(float(part)) for part in (values[place].real, values[place].imag, sizes[place])))
+        for number, place in enumerate(largest.tolist(), start=1)
+    )
+    sentence = (
+        f"Spectrum of {counted(len(values), kind + ' eigenvalue')}, magnitudes from {short(float(sizes.min()))} "
+        f"to {short(float(sizes.max()))}."
+    )
+    return Twin(sentence, header, rows)
+
+
+def plot_nothing(why: str, *, ax: Axes | None = None) -> Axes:
+    """Axes without a frame that say why nothing is drawn."""
+    axes = axes_or_current(ax)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=MUTED, wrap=True)
+    return axes
+
+
+def describe_nothing(why: str) -> Twin:
+    """The text twin of :func:`plot_nothing`."""
+    return Twin(f"{why[:1].upper()}{why[1:]}.", ("not drawn",), ())

@@ -1,0 +1,219 @@
+"""Where a browser of a registry stands: what is wanted, which page, which row. No widget is needed to use it."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.errors import BadInput, NotFound, ToriworkError
+from toriwork.plots.browser import Preview
+from toriwork.plots.twin import Twin, counted, short
+from toriwork.topology import persistence
+from toriwork.widgets.rows import Found, Wanted, find
+
+if TYPE_CHECKING:
+    from toriwork.registry import TorusRegistry
+
+PAGE_ROWS = 12
+HEADER = ("row", "time (UTC)", "shape", "band", "b0", "b1", "b2", "Betti numbers", "vertices")
+MOST_POINTS = 300  #: of a cloud that is drawn, and whose diagram is computed
+MOST_MODES = 2000  #: of a spectrum that is drawn
+MOST_NUMBERS = 4_000_000  #: coordinates of a row that are read at all
+MOST_PREVIEWS = 16  #: that are remembered
+_ID = slice(len("shape_"), len("shape_") + 8)
+
+
+class BrowserState:
+    """A walk through the rows of a registry, the newest first.
+
+    Rows are those of the last :meth:`refresh`; what is recorded meanwhile is there after the next one.
+
+    Parameters
+    ----------
+    registry : TorusRegistry
+        It is only read, and may be opened with ``read_only=True``.
+    wanted : Wanted, optional
+        Which rows; all of them unless given.
+    page_rows : int
+        How many rows a page has.
+
+    Raises
+    ------
+    BadInput
+        A page has no rows, or a time is none.
+    """
+
+    def __init__(self, registry: TorusRegistry, wanted: Wanted | None = None, *, page_rows: int = PAGE_ROWS) -> None:
+        if page_rows < 1:
+            raise BadInput(f"page_rows: a number >= 1 is wanted, given was {page_rows}")
+        self.registry = registry
+        self.wanted = wanted or Wanted()
+        self.page_rows = page_rows
+        self.page = 0
+        self.row_id: str | None = None
+        self._previews: OrderedDict[str, Preview] = OrderedDict()
+        self._found: Found = find(registry, self.wanted)
+        self.go_to(0)
+
+    # ---- moving --------------------------------------------------------------------------------------------------
+
+    def filter(self, wanted: Wanted) -> None:
+        """Show the rows that are wanted from now on, their first page.
+
+        Raises
+        ------
+        BadInput
+            A time is none; nothing has changed.
+        """
+        self._found = find(self.registry, wanted)
+        self.wanted = wanted
+        self.row_id = None
+        self.go_to(0)
+
+    def refresh(self) -> int:
+        """How many more rows match than before.
+
+        The first page shows what is new; a later one stays with the chosen row, while that can be paged to.
+        """
+        before = self._found.n_matching
+        chosen = self.row_id
+        self._found = find(self.registry, self.wanted)
+        ids = self._found.rows["row_id"].tolist()
+        if self.page and chosen in ids:
+            self.page = ids.index(chosen) // self.page_rows
+        else:
+            self.go_to(0)  # the first page follows what is new
+        self.row_id = chosen if chosen in self.page_ids else self.row_id
+        return self._found.n_matching - before
+
+    def go_to(self, page: int) -> None:
+        """Show a page, or the last one, and choose its first row."""
+        self.page = min(max(page, 0), self.n_pages - 1)
+        ids = self.page_ids
+        self.row_id = ids[0] if ids else None
+
+    def choose(self, row_id: str) -> None:
+        """Choose a row of this page.
+
+        Raises
+        ------
+        NotFound
+            It is not on this page.
+        """
+        if row_id not in self.page_ids:
+            raise NotFound(f"{row_id!r}: no row of page {self.page + 1}")
+        self.row_id = row_id
+
+    # ---- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def n_matching(self) -> int:
+        """How many rows are wanted, those included that are too old to be paged to."""
+        return self._found.n_matching
+
+    @property
+    def n_pages(self) -> int:
+        """At least one, if an empty one."""
+        return max(1, math.ceil(len(self._found.rows) / self.page_rows))
+
+    @property
+    def page_ids(self) -> tuple[str, ...]:
+        """The row ids of this page, the newest first."""
+        return tuple(self._page()["row_id"])
+
+    @property
+    def twin(self) -> Twin:
+        """The page as a table, and in a sentence where it stands; the chosen row is marked."""
+        found = self._found
+        shown = len(found.rows)
+        facts = [
+            f"{found.n_matching:,} of {counted(found.n_rows, 'row')} match; page {self.page + 1} of {self.n_pages}"
+        ]
+        if shown < found.n_matching:
+            facts.append(f"only the newest {shown:,} can be paged to")
+        first = self.page * self.page_rows
+        rows = tuple(
+            _cells(first + place, row, chosen=row["row_id"] == self.row_id)
+            for place, row in enumerate(self._page().to_dict("records"), start=1)
+        )
+        return Twin("; ".join(facts) + ".", HEADER, rows)
+
+    def row(self) -> dict[str, Any] | None:
+        """The chosen row, its narrow columns; None when there is none."""
+        chosen = self._page()
+        rows = chosen[chosen["row_id"] == self.row_id].to_dict("records")
+        return {str(name): value for name, value in rows[0].items()} if rows else None
+
+    @property
+    def preview(self) -> Preview:
+        """What is to be drawn of the chosen row; the last few are remembered."""
+        row = self.row()
+        if row is None:
+            return Preview("No row is chosen", note="no row is chosen")
+        row_id = row["row_id"]
+        if row_id not in self._previews:
+            self._previews[row_id] = self._make_preview(row)
+            if len(self._previews) > MOST_PREVIEWS:
+                self._previews.popitem(last=False)
+        self._previews.move_to_end(row_id)
+        return self._previews[row_id]
+
+    def _page(self) -> Any:
+        return self._found.rows.iloc[self.page * self.page_rows : (self.page + 1) * self.page_rows]
+
+    def _make_preview(self, row: dict[str, Any]) -> Preview:
+        caption = f"Shape {row['shape_id'][_ID]}: {_vertices(row)}"
+        shape = row["vertices_shape"]
+        if shape is None:
+            return Preview(caption, note="its vertices were not kept")
+        if math.prod(int(length) for length in shape) > MOST_NUMBERS:
+            return Preview(caption, note=f"more than {MOST_NUMBERS:,} numbers are not drawn")
+        try:
+            array = self.registry.vertices(row["shape_id"])
+            return preview_spectrum(caption, array) if is_spectrum(array) else preview_cloud(caption, array)
+        except ToriworkError as error:
+            return Preview(caption, note=f"it cannot be drawn: {error}")
+
+
+def is_spectrum(array: NDArray[Any]) -> bool:
+    """Whether a row's numbers are a spectrum: one-dimensional or complex."""
+    return array.ndim == 1 or np.iscomplexobj(array)
+
+
+def preview_spectrum(caption: str, array: NDArray[Any]) -> Preview:
+    """A spectrum, the eigenvalues of largest magnitude when there are too many."""
+    wide = np.complex128 if np.iscomplexobj(array) else np.float64
+    finite = (values := array.ravel().astype(wide))[np.isfinite(values)]
+    shown = finite[np.argsort(-np.abs(finite), kind="stable")[:MOST_MODES]]
+    return Preview(caption, spectrum=shown, note=_left_out(len(values), len(shown), "eigenvalue"))
+
+
+def preview_cloud(caption: str, array: NDArray[Any]) -> Preview:
+    """A cloud, or evenly spaced rows of it when there are too many, with the Rips diagram of what is drawn."""
+    finite = array[np.isfinite(array).all(axis=1)].astype(np.float64)
+    places = np.unique(np.linspace(0, len(finite) - 1, min(len(finite), MOST_POINTS)).astype(np.intp))
+    shown = finite[places] if len(finite) else finite
+    note = _left_out(len(array), len(shown), "point")
+    return Preview(caption, points=shown, diagram=persistence(shown), note=note)
+
+
+def _left_out(n_all: int, n_shown: int, noun: str) -> str:
+    return f"drawn are {n_shown:,} of {n_all:,} {noun}s, and nothing here is of the others" if n_shown < n_all else ""
+
+
+def _cells(number: int, row: dict[Any, Any], *, chosen: bool) -> tuple[str, ...]:
+    numbers = (short(float("nan") if row[f"betti{k}"] is None else float(row[f"betti{k}"])) for k in range(3))
+    time = row["timestamp"].strftime("%Y-%m-%d %H:%M:%S")
+    name = f"{number:,}" + (" (chosen)" if chosen else "")
+    return name, time, row["shape_id"][_ID], row["coherence_band"], *numbers, row["betti_status"], _vertices(row)
+
+
+def _vertices(row: dict[Any, Any]) -> str:
+    if row["vertices_shape"] is None:
+        return "not kept"
+    shape = " × ".join(str(int(length)) for length in row["vertices_shape"])
+    return f"{shape}, {np.dtype(row['vertices_dtype']).name}"
