@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,9 @@ def test_bytes_that_are_not_to_change_stay_and_so_do_modes_and_links(root: Path,
     assert (root / "pkg/latin.py").read_bytes() == b"# coding: latin-1\n" + NEW + b"\nNAME = '\xe4'"
     modes = [stat.S_IMODE((root / f"pkg/{name}.py").stat().st_mode) for name in ("windows", "latin", "sealed")]
     assert modes == [0o640, 0o755, 0o444]
-    assert os.readlink(root / "link.py") == "pkg/plain.py"
+    assert os.fspath((root / "link.py").readlink()) == "pkg/plain.py"
     assert (root / "link.py").read_bytes() == NEW + b"\n\nROWS = 3\n"
-    assert os.readlink(root / "loop.py") == "loop.py"
+    assert os.fspath((root / "loop.py").readlink()) == "loop.py"
 
 
 def test_a_plan_tells_form_and_change_of_every_file(plan: Plan) -> None:
@@ -200,8 +201,7 @@ def test_what_the_guard_finds_keeps_the_database_until_it_is_gone(root: Path, pl
     late = root / "pkg/late.py"
 
     def guard(where: Path) -> list[tuple[str, int, str]]:
-        found = [("pkg/late.py", 1, "imports a database")] if late.exists() else []
-        return [*found, (DATABASE, 1, "is a database, and goes")]
+        return [("pkg/late.py", 1, "imports a database")] if late.exists() else []
 
     late.write_bytes(OLD)
     outcome = apply_steps(plan, revive, guard=guard)
@@ -218,7 +218,7 @@ def test_without_a_guard_what_is_left_to_a_person_keeps_the_database(root: Path,
 
     def more(where: Path, state: Path) -> Proposal:
         found = propose(where, state)
-        return Proposal(found.seen, found.changes, (left,), found.databases, found.data, found.retire)
+        return replace(found, manual=(left,))
 
     outcome = apply_steps(make_plan(root, state_root, more), revive)
     assert outcome.waits == ["pkg/odd.py:3: SQL that no recipe knows"]
@@ -229,7 +229,7 @@ def test_new_code_that_does_not_compile_keeps_the_database(root: Path, state_roo
     def broken(where: Path, state: Path) -> Proposal:
         found = propose(where, state)
         change = Change("pkg/untouched.py", b"ROWS = 4\n", b"ROWS = \n", ("a faulty recipe",))
-        return Proposal(found.seen, (*found.changes, change), (), found.databases, found.data, found.retire)
+        return replace(found, changes=(*found.changes, change))
 
     plan = make_plan(root, state_root, broken)
     with pytest.raises(NotProven, match=r"pkg/untouched\.py: does not compile"):

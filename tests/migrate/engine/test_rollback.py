@@ -54,9 +54,7 @@ def test_every_byte_mode_time_and_link_is_as_it_was(root: Path, plan: Plan, star
     assert roll_back(plan, revive).notes == ["there is nothing to take back"]
 
 
-def test_the_backup_alone_puts_everything_back_without_toriwork(
-    root: Path, plan: Plan, start: dict[str, str]
-) -> None:
+def test_the_backup_alone_puts_everything_back_without_toriwork(root: Path, plan: Plan, start: dict[str, str]) -> None:
     done = restored(root)
     assert (done.returncode, done.stderr) == (0, "")
     assert tree(root) == start

@@ -99,7 +99,11 @@ class Plan:
         retire = [revive(found) for found in content["retire"]]
         modules = tuple(w.path for w in writes if w.path.endswith((".py", ".pyw")) and w.new != ABSENT)
         going = tuple(path for step in retire for path in step.touches)
-        left = tuple(f"{found['path']}:{found['line']}: {found['why']}" for found in content["manual"])
+        left = tuple(
+            f"{found['path']}:{found['line']}: {found['why']}"
+            for found in content["manual"]
+            if found["path"].endswith((".py", ".pyw", ".ipynb"))
+        )
         gates: list[Step] = [Compiles(modules), Proven(tuple(data)), Guarded(going, left)]
         return [BackUp(tuple(entries.values())), *data, *writes, *gates, *retire]
 
@@ -145,6 +149,7 @@ def make_plan(root: Path, state_root: Path, propose: Propose) -> Plan:
         "data": [step.describe() for step in data],
         "retire": [step.describe() for step in retire],
         "databases": list(proposal.databases),
+        "notes": list(proposal.notes),
         "manual": sorted([*proposal.manual, *manual], key=lambda found: (found["path"], found["line"], found["why"])),
         "needs_bytes": _needs(root, entries),
     }

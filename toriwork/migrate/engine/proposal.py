@@ -30,6 +30,7 @@ class Proposal:
     seen: tuple[str, ...] = ()  #: files that were read to find it out
     changes: tuple[Change, ...] = ()
     manual: tuple[dict[str, Any], ...] = ()  #: path, line, recipe, why
+    notes: tuple[str, ...] = ()  #: what is worth knowing and needs nobody
     databases: tuple[dict[str, Any], ...] = ()
     data: Steps = lambda _: ()
     retire: Steps = lambda _: ()

@@ -13,11 +13,14 @@ from toriwork.migrate.engine.run import Step
 def propose(root: Path, state_root: Path) -> Proposal:
     """What toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
     from toriwork.migrate.data.steps import data_manual, data_steps, database_facts, retire_steps
+    from toriwork.migrate.generated.files import generated_manual
     from toriwork.migrate.recipes import World
 
     world = World.look(root)
     changes, manual = _code(world)
-    manual += [asdict(found) for found in data_manual(world, state_root)]
+    idle = {history.path for history in world.histories if history.kind == "json" and history.stream is None}
+    left = data_manual(world, state_root)
+    manual += [asdict(found) for found in [*left, *generated_manual(world, state_root)] if found.path not in idle]
     databases = [
         facts | {"files": [facts["path"], *facts["side_files"]]} for facts in database_facts(world, state_root)
     ]
@@ -25,6 +28,7 @@ def propose(root: Path, state_root: Path) -> Proposal:
         seen=tuple(world.code) + tuple(history.path for history in world.histories),
         changes=(*changes, *_generated(world, state_root)),
         manual=tuple(manual),
+        notes=tuple(f"{found.path}: {found.why}" for found in left if found.path in idle),
         databases=tuple(databases),
         data=lambda plan_id: data_steps(world, state_root, plan_id),
         retire=lambda plan_id: retire_steps(world, state_root, plan_id),

@@ -21,6 +21,7 @@ def plan_lines(plan: Plan, *, diffs: bool = True) -> Iterator[str]:
         yield file_line(found)
         if diffs:
             yield from (f"    {line}" for line in found["diff"].splitlines())
+    yield from (f"note    {note}" for note in content["notes"])
     yield from (manual_line(found) for found in plan.manual)
     yield totals_line(plan)
 
