@@ -85,26 +85,7 @@ class RegistryBrowser(LiveView):
         import ipywidgets
 
         state = self.state
-        band = ipywidgets.Dropdown(
-            options=[EVERY, *BANDS], value=state.wanted.band or EVERY, description="Band",
-            tooltip="Coherence band of the rows to show", layout={"width": "13em"},
-        )  # fmt: skip
-        since, until = (
-            field(name, "" if value is None else str(value), f"{words}, like 2026-01-31 or 2026-01-31T12:00, in UTC")
-            for name, value, words in (
-                ("Since", state.wanted.since, "First time to show"),
-                ("Until", state.wanted.until, "Time before which rows are shown"),
-            )
-        )
-        numbers = [
-            field(
-                f"b{k}",
-                str(state.wanted.betti.get(k, "")),
-                f"Betti number {k}: 2, 1-3, 1- (and more), unknown, or empty for every",
-                width="11em",
-            )
-            for k in range(3)
-        ]
+        filters = _filters(state.wanted)
         refresh, newer, older = (
             ipywidgets.Button(description=name, tooltip=words)
             for name, words in (
@@ -131,19 +112,49 @@ class RegistryBrowser(LiveView):
             image.value = self.png()
             text.value = live_text(self.twin.sentence)
 
-        def wanted() -> Wanted:
-            spans = {k: span for k, number in enumerate(numbers) if (span := Span.read(number.value)) is not None}
-            first, end = (time.value.strip() or None for time in (since, until))
-            return Wanted(None if band.value == EVERY else band.value, first, end, spans)
-
         act = told(text, show)
-        for control in (band, since, until, *numbers):
-            control.observe(lambda _: act(lambda: state.filter(wanted())), names="value")
+        for control in filters:
+            control.observe(lambda _: act(lambda: state.filter(_wanted(filters))), names="value")
         chooser.observe(lambda change: act(lambda: state.choose(change["new"])), names="value")
         refresh.on_click(lambda _: act(state.refresh))
         newer.on_click(lambda _: act(lambda: state.go_to(state.page - 1)))
         older.on_click(lambda _: act(lambda: state.go_to(state.page + 1)))
         act(lambda: None)
-        filters = ipywidgets.HBox([band, since, until, *numbers], layout={"flex_flow": "row wrap"})
+        above = ipywidgets.HBox(filters, layout={"flex_flow": "row wrap"})
         moves = ipywidgets.HBox([chooser, newer, older, refresh], layout={"flex_flow": "row wrap"})
-        return ipywidgets.VBox([filters, moves, table, image, text], model_id=model_id)
+        return ipywidgets.VBox([above, moves, table, image, text], model_id=model_id)
+
+
+def _filters(wanted: Wanted) -> list[Any]:
+    """The controls of a filter: band, since, until, b0, b1, b2."""
+    import ipywidgets
+
+    band = ipywidgets.Dropdown(
+        options=[EVERY, *BANDS], value=wanted.band or EVERY, description="Band",
+        tooltip="Coherence band of the rows to show", layout={"width": "13em"},
+    )  # fmt: skip
+    since, until = (
+        field(name, "" if value is None else str(value), f"{words}, like 2026-01-31 or 2026-01-31T12:00, in UTC")
+        for name, value, words in (
+            ("Since", wanted.since, "First time to show"),
+            ("Until", wanted.until, "Time before which rows are shown"),
+        )
+    )
+    numbers = [
+        field(
+            f"b{k}",
+            str(wanted.betti.get(k, "")),
+            f"Betti number {k}: 2, 1-3, 1- (and more), unknown, or empty for every",
+            width="11em",
+        )
+        for k in range(3)
+    ]
+    return [band, since, until, *numbers]
+
+
+def _wanted(filters: list[Any]) -> Wanted:
+    """What the controls of a filter say; BadInput where it is nothing."""
+    band, *texts = (control.value.strip() for control in filters)
+    since, until, *numbers = texts
+    spans = {k: span for k, number in enumerate(numbers) if (span := Span.read(number)) is not None}
+    return Wanted(None if band == EVERY else band, since or None, until or None, spans)
