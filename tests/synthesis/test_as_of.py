@@ -95,6 +95,27 @@ def test_only_the_newest_tokens_by_then_are_looked_at(tmp_path):
     observers.close()
 
 
+def test_a_given_clock_is_that_of_the_log_too(tmp_path):
+    clock = iter([1000.0, 4600.0, 4600.0])
+    observers = ObserverSynthesis(path=tmp_path / "tokens.parquet", now=lambda: next(clock))
+    for n in range(3):
+        observers.emit_token({**SERIES, "subject": n, "n": n})
+    assert [one.time_us for one in observers.occurrences()] == [1_000_000_000, 4_600_000_000, 4_600_000_000]
+    assert [numbers(observers.as_of(time)) for time in (999.9, 1000.0, 4599.9, 4600.0)] == [[], [0], [0], [0, 1, 2]]
+    assert {one.weight for one in observers.as_of(4600.0).chosen} == {0.5, 0.5 * 0.995}
+    observers.close()
+
+
+def test_old_rows_are_old_by_the_given_clock(tmp_path):
+    moment = 0.0
+    observers = ObserverSynthesis(path=tmp_path / "tokens.parquet", now=lambda: moment, keep_days=1.0)
+    for moment in (0.0, 0.6 * 86400, 1.2 * 86400):
+        observers.emit_token({"at": moment})
+        observers.log.flush(publish=True)
+    assert [one.core.measurement["at"] for one in observers.occurrences()] == [0.6 * 86400, 1.2 * 86400]
+    observers.close()
+
+
 def test_rules_and_budget_hold_in_the_past_too(observers):
     observers.emit_token({"n": 1})
     observers.emit_token({"n": 2})

@@ -111,10 +111,10 @@ def test_a_row_whose_body_was_changed_is_not_verified(observers):
     token = observers.emit_token(SPECTRAL)
     other = token_id({"x": 1})
     body = observers._memory.get(token).identity.body
-    observers.log.append(bytes.fromhex(other[3:]), None, body)
+    observers.log.append(bytes.fromhex(other[3:]), 0.0, None, body)
     assert observers.verify(token)
     assert not observers.verify(other)
-    observers.log.append(bytes.fromhex(other[3:]), None, identify({"x": 1}).body)
+    observers.log.append(bytes.fromhex(other[3:]), 0.0, None, identify({"x": 1}).body)
     assert not observers.verify(other)  # one good row makes up for no bad one
 
 

@@ -90,6 +90,18 @@ def test_a_row_taken_out_at_the_border_of_the_retired_ones_is_missed(path, n_gon
     assert {finding.generation for finding in findings} == {row["generation"] for row in rows[:n_gone]}
 
 
+def test_the_writers_that_came_last_are_those_that_are_remembered(path, monkeypatch):
+    monkeypatch.setattr(retention, "MANY_WRITERS", 3)
+    names = []
+    for n in range(12):
+        observers = ObserverSynthesis(path=path, keep_rows=1)
+        publish(observers, [{"n": n}])
+        names.append(observers.log.rows()["writer"][-1].as_py())
+        observers.close()
+    n_retired = forging.note_of(path)["retired"]["rows"]
+    assert list(forging.note_of(path)["retired"]["writers"]) == names[:n_retired][-3:]
+
+
 def test_a_writer_that_was_forgotten_is_no_finding(path, monkeypatch):
     monkeypatch.setattr(retention, "MANY_WRITERS", 2)
     early = ObserverSynthesis(path=path, keep_rows=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from toriwork.storage.frames import Address
 
 _LOG = logging.getLogger("toriwork.synthesis")
-_now_ns = time.time_ns
 _forks = 0  #: that lie between this process and the one that loaded the module
 
 SCHEMA = pa.schema(
@@ -162,6 +161,8 @@ class TokenLog:
         Rows older than this go.
     read_only : bool
         Create and lock nothing.
+    now : callable
+        Seconds since 1970; for the age of rows.
 
     Raises
     ------
@@ -176,11 +177,13 @@ class TokenLog:
         keep_rows: int | None = None,
         keep_days: float | None = None,
         read_only: bool = False,
+        now: Callable[[], float] = time.time,
     ) -> None:
         base = Path(os.path.realpath(path))
         self._checkpoints = base.with_suffix(SUFFIX)
         keep_rows = KEEP_ROWS if keep_rows is None else keep_rows
-        retention = LogRetention(keep_rows, keep_days, partial(_anchor, self._checkpoints))
+        anchor = partial(_anchor, self._checkpoints)
+        retention = LogRetention(keep_rows, keep_days, anchor, now_us=lambda: int(now() * 1e6))
         self._table = ParquetTable(base, token_spec(retention), read_only=read_only)
         self._append = self._table.append
         self._chain: Chain | None = None
@@ -196,8 +199,10 @@ class TokenLog:
         """Whether the log was closed."""
         return self._table.closed
 
-    def append(self, digest: bytes, given_time: str | None, body: bytes) -> None:
-        """Return when the emission survives the death of the process. Not locked: its owner is.
+    def append(self, digest: bytes, now: float, given_time: str | None, body: bytes) -> None:
+        """Return when the emission, at ``now`` (seconds since 1970), survives the death of the process.
+
+        Not locked: its owner is.
 
         A call that does not return leaves its chain behind: the next one begins another, whatever reached the file.
         """
@@ -206,7 +211,7 @@ class TokenLog:
         if chain is None or chain.forks != _forks:  # the parent of a fork goes on with the chain that we inherited
             chain = Chain(_forks)
         given = None if given_time is None else given_time.encode("utf-8", "backslashreplace")
-        payload, link = chain.pack(digest, _now_ns() // 1000, given, body)
+        payload, link = chain.pack(digest, int(now * 1e6), given, body)
         self._append(payload)
         chain.link = link
         chain.sequence += 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from toriwork.synthesis.identity import Identity
@@ -22,9 +21,8 @@ class Held(NamedTuple):
 class TokenMemory:
     """The newest ``max_tokens`` distinct tokens; not locked, its owner is."""
 
-    def __init__(self, max_tokens: int, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, max_tokens: int) -> None:
         self._limit = max_tokens
-        self._now = now
         self._held: OrderedDict[str, tuple[Identity, float]] = OrderedDict()  # and when it was emitted last
         self.n_cut = 0  #: references, observers and steps that went over a bound
         self._lineages: dict[str, Lineage] = {}  # of the tokens with references: most have none, and cost nothing
@@ -49,15 +47,15 @@ class TokenMemory:
         found = self._held.get(token)
         return None if found is None else found[1]
 
-    def put(self, token: str, identity: Identity) -> int:
-        """Remember an emission and give its order; the oldest token is forgotten when there are too many."""
+    def put(self, token: str, identity: Identity, seen: float) -> int:
+        """Remember an emission, seen then (seconds since 1970), and give its order; the oldest goes at the limit."""
         order = 0
         if identity.refs:
             lineage = self._lineages[token] = lineage_of(identity.body, identity.refs, self._ancestor)
             order = lineage.order
             self.n_cut += lineage.n_cut
         held = self._held
-        held[token] = identity, self._now()
+        held[token] = identity, seen
         held.move_to_end(token)
         if len(held) > self._limit:
             oldest, _ = held.popitem(last=False)

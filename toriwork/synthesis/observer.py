@@ -51,7 +51,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
     clock : callable
         Seconds that never go back; for the rate.
     now : callable
-        Seconds since 1970; for the recency of a token in a context.
+        Seconds since 1970; the time of an emission in the log and for the recency of a token in a context.
     keep_rows : int, optional
         Of the log: it holds at most so many rows and those of its newest publish, a million unless said otherwise.
     keep_days : float, optional
@@ -82,7 +82,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         self._lock = threading.Lock()
         self._log: TokenLog | None = None
         self._now = now
-        self._memory = TokenMemory(max_tokens, now)
+        self._memory = TokenMemory(max_tokens)
         self._context = Members(max_tokens)
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
         self._limiter = None
@@ -122,12 +122,13 @@ class ObserverSynthesis(ContextKeeper, Limited):
         if self._limiter is not None and not self._admitted(self._limiter, measurement, token):
             return token
         with self._lock:
+            now = self._now()
             if self._path is not None:
                 log = self._log or self._open_log()
-                log.append(digest, given_time, body)
+                log.append(digest, now, given_time, body)
             self._emitted += 1
             self._times.append(self._clock())
-            if self._memory.put(token, identity):
+            if self._memory.put(token, identity, now):
                 self._loops += 1
         if _LOG.isEnabledFor(logging.INFO):
             _LOG.info("Emitted token: %s...", token[_SHOWN])
@@ -138,7 +139,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
 
         assert self._path is not None  # its callers looked
         keep_rows, keep_days = self._keep
-        self._log = TokenLog(self._path, keep_rows=keep_rows, keep_days=keep_days)
+        self._log = TokenLog(self._path, keep_rows=keep_rows, keep_days=keep_days, now=self._now)
         return self._log
 
     @property

@@ -67,20 +67,18 @@ def remembered(memory: TokenMemory, newest: int) -> list[Occurrence]:
 def replayed(occurrences: Iterable[Occurrence]) -> list[Entry]:
     """The tokens of some emissions, given in the order of time, as the entries of a context: loops are found anew."""
     found = list(occurrences)
-    moment = 0.0
-    memory = TokenMemory(max(1, len(found)), lambda: moment)
+    memory = TokenMemory(max(1, len(found)))
     for one in found:
-        moment = one.time_us / 1e6
         digest = bytes.fromhex(one.token.removeprefix(PREFIX))
-        memory.put(one.token, Identity(one.body, digest, one.refs, one.given_time))
+        memory.put(one.token, Identity(one.body, digest, one.refs, one.given_time), one.time_us / 1e6)
     return [entry(token, held) for token, held in memory.items()]
 
 
 def orders_of(occurrences: Iterable[Occurrence]) -> list[int]:
     """How often the observer of each emission stands among its ancestors, of those that come before it."""
     found = list(occurrences)
-    memory = TokenMemory(max(1, len(found)), lambda: 0.0)
-    return [memory.put(one.token, Identity(one.body, b"", one.refs, None)) for one in found]
+    memory = TokenMemory(max(1, len(found)))
+    return [memory.put(one.token, Identity(one.body, b"", one.refs, None), 0.0) for one in found]
 
 
 def seconds_of(time: dt.datetime | float) -> float:

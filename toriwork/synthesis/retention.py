@@ -52,7 +52,7 @@ class Note:
         return Fold(self.retired_head, self.partly, Tree(n_leaves, peaks))
 
     def to_json(self) -> str:
-        """Compact JSON text with sorted keys."""
+        """Compact JSON text; writers in the order of their last row, the oldest go first when there are too many."""
         n_leaves, peaks = self.partly_tree
         value = {
             "v": _VERSION,
@@ -66,7 +66,7 @@ class Note:
                 "forgotten": self.n_forgotten,
             },
         }
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Note:
