@@ -71,7 +71,9 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
     axes.set_yticks(range(len(timeline.names)), timeline.names, parse_math=False)
     axes.set_ylim(len(timeline.names) - 0.4, -0.6)
     axes.set_xlabel("time (UTC)" if along == "time" else "emission", color=INK)
-    if along == "time" and marks:
+    if along == "number":
+        _mark_numbers(axes)
+    elif marks:
         _mark_dates(axes)
     if any(timeline.orders) or any(timeline.told):
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, handletextpad=0.1, columnspacing=0.8)
@@ -216,6 +218,12 @@ def plain_words(text: str) -> str:
 def _scatter(axes: Axes, points: list[tuple[Any, int]], **options: Any) -> None:
     if points:
         axes.scatter([x for x, _ in points], [y for _, y in points], **options)
+
+
+def _mark_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no emission 2.5
 
 
 def _mark_dates(axes: Axes) -> None:

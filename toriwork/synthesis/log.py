@@ -82,6 +82,7 @@ def unpack(payload: Payload) -> list[TokenRow]:
 
 _Parts = tuple[str | None, str | None, str | None, list[str]]
 _REFS = b',"refs":['
+_MANY_FRAMES = 4096
 _BEHIND = {"refs", "source", "subject", "type", "v"}
 
 
@@ -103,8 +104,13 @@ class TokenCodec:
 
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The emissions of some frames, in order."""
-        rows = []
         told: dict[bytes, _Parts] = {}
+        starts = range(0, max(1, len(payloads)), _MANY_FRAMES)  # as Python objects a row takes many times its bytes
+        batches = [self._some(payloads[start : start + _MANY_FRAMES], told) for start in starts]
+        return pa.concat_batches(batches)
+
+    def _some(self, payloads: Sequence[Payload], told: dict[bytes, _Parts]) -> pa.RecordBatch:
+        rows = []
         for payload in payloads:
             half = payload.journal[:16]
             for position, ((digest, writer, sequence, time_us, given, _), link, body) in enumerate(unpack(payload)):
