@@ -1,0 +1,198 @@
+"""``toriwork migrate`` on a small code base: what it prints, as a person and as a program reads it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.migrate.engine.small import killed, tree
+from toriwork.cli import main
+from toriwork.cli import migrate as command
+
+SOURCE = b"import sqlite3\nimport os\n\nHERE = os.getcwd()\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "code"
+    (root / "pkg").mkdir(parents=True)
+    (root / "data").mkdir()
+    (root / "pkg/a.py").write_bytes(SOURCE)
+    with closing(sqlite3.connect(root / "data/old.db")) as connection:
+        connection.execute("CREATE TABLE runs (name TEXT)")
+        connection.execute("INSERT INTO runs VALUES ('first')")
+        connection.commit()
+    return root
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    code = main(["migrate", *map(str, words)])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def events(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
+    _, text = said(capsys, *words, "--json")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_path_alone_plans_shows_and_applies_and_rollback_takes_it_back(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tree(root)
+    code, text = said(capsys, root)
+    assert code == 0, text
+    assert "export  data/old.db: runs 1 rows" in text
+    assert "    -import sqlite3" in text
+    assert "finished; what was changed is kept in backup_pre_nodb/" in text
+    assert (root / "pkg/a.py").read_bytes() == SOURCE.removeprefix(b"import sqlite3\n")
+    assert said(capsys, root)[0] == 0
+    assert said(capsys, "status", root, "--check")[0] == 0
+    assert said(capsys, "verify", root)[0] == 0
+    assert said(capsys, "rollback", root) == (0, said_lines(root, start))
+
+
+def said_lines(root: Path, start: dict[str, str]) -> str:
+    """What a rollback prints: the steps backwards, then one sentence."""
+    assert tree(root) == start
+    lines = [
+        json.loads(line)["step"]
+        for line in (next((root / ".toriwork/migrations").iterdir()) / "journal.jsonl").read_text().splitlines()
+        if json.loads(line)["kind"] == "undo"
+    ]
+    return "".join(f"undo {step}\n" for step in lines) + "everything is as it was\n"
+
+
+def test_a_dry_run_is_the_plan_that_apply_runs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start = tree(root)
+    code, text = said(capsys, root, "--dry-run")
+    assert (code, tree(root)) == (0, start)
+    planned = events(capsys, "plan", root)
+    assert planned[-1]["plan"] in text
+    assert {event["event"] for event in planned} == {"file", "database", "summary"}
+    applied = events(capsys, "apply", root)
+    assert applied[-1]["plan"] == planned[-1]["plan"]
+    assert (applied[-1]["exit"], applied[-1]["phase"]) == (0, "finished")
+    steps = [event["step"] for event in applied if event["event"] == "step"]
+    assert steps[0] == "backup"
+    assert steps[-1].startswith("data:retire")
+
+
+def test_check_tells_by_the_exit_code_whether_anything_is_to_do(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "plan", root, "--check")[0] == command.PENDING
+    assert said(capsys, root, "--check", "--no-diff")[0] == command.PENDING
+    assert said(capsys, "status", root, "--check")[0] == command.PENDING
+    assert said(capsys, root)[0] == 0
+    assert said(capsys, "plan", root, "--check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], "the path of a code base is wanted"),
+        (["nowhere"], "is no folder"),
+        (["plan", "a", "b"], "one path is wanted"),
+        (["apply", "."], "has no plan"),
+        (["explain"], "the path of a file"),
+    ],
+)
+def test_a_wrong_call_is_refused_in_words(
+    words: list[str], wanted: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, text = said(capsys, *words)
+    assert code == command.USAGE
+    assert wanted in text
+
+
+def test_drift_is_shown_and_replan_plans_again(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "plan", root)
+    (root / "pkg/a.py").write_bytes(SOURCE + b"MORE = 1\n")
+    code, text = said(capsys, "apply", root)
+    assert code == command.CONFLICT
+    assert "+MORE = 1" in text
+    assert events(capsys, "apply", root)[-2]["error"] == "drift"
+    code, text = said(capsys, "apply", root, "--replan")
+    assert (code, "planned again" in text) == (0, True)
+    assert (root / "pkg/a.py").read_bytes().endswith(b"MORE = 1\n")
+
+
+def test_an_open_database_is_a_conflict(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(root / "data/old.db")) as connection:
+        connection.execute("SELECT * FROM runs").fetchall()
+        code, text = said(capsys, root, "--no-diff")
+    assert (code, f"process {os.getpid()}" in text) == (command.CONFLICT, True)
+
+
+def test_a_call_that_no_recipe_knows_keeps_the_database_and_is_left_to_a_person(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "pkg/b.py").write_bytes(b'import sqlite3\n\nROWS = sqlite3.connect("data/old.db").execute("SELECT 1")\n')
+    code, text = said(capsys, root, "--no-diff")
+    assert code == command.BY_HAND
+    assert "by hand pkg/b.py:" in text
+    assert (root / "data/old.db").exists()
+    assert said(capsys, "status", root, "--check")[0] == command.PENDING
+    (root / "pkg/b.py").write_bytes(b"ROWS = []\n")
+    code, text = said(capsys, root)
+    assert "going on with plan" in text
+    assert not (root / "data/old.db").exists()
+
+
+def test_a_failed_proof_and_a_kept_edit_have_exit_codes_of_their_own(
+    root: Path, state_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, root)
+    parquet = next(state_root.rglob("legacy/**/runs.parquet"))
+    data = bytearray(parquet.read_bytes())
+    data[20] ^= 1
+    parquet.write_bytes(bytes(data))
+    code, text = said(capsys, "verify", root)
+    assert (code, "FAILED" in text) == (command.UNPROVEN, True)
+    assert said(capsys, "prune", root, "--yes")[0] == command.UNPROVEN
+    (root / "pkg/a.py").write_bytes(b"mine = 1\n")
+    code, text = said(capsys, "rollback", root)
+    assert (code, "kept    pkg/a.py" in text) == (command.CONFLICT, True)
+
+
+def test_an_interrupt_is_told_and_apply_goes_on(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: command.Talk, event: str, **facts: Any) -> None:
+        if facts.get("number") == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command.Talk, "progress", interrupted)
+        code, text = said(capsys, root, "--no-diff")
+    assert (code, "interrupted" in text) == (command.INTERRUPTED, True)
+    assert events(capsys, root)[0]["event"] == "resume"
+
+
+def test_a_killed_run_goes_on_and_what_a_full_disk_cut_short_is_told_as_incomplete(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert killed(lambda: main(["migrate", str(root), "--no-diff"]), "6")
+
+    def full(self: command.Talk, event: str, **facts: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command.Talk, "progress", full)
+        assert said(capsys, root)[0] == command.INCOMPLETE
+    assert said(capsys, root)[0] == 0
+
+
+def test_explain_and_prune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, root)
+    code, text = said(capsys, "explain", "pkg/a.py", root)
+    assert (code, "-import sqlite3" in text, "kind: done" in text) == (0, True, True)
+    assert "--yes deletes them" in said(capsys, "prune", root)[1]
+    assert "no way back" in said(capsys, "prune", root, "--yes")[1]
+    assert said(capsys, "rollback", root)[0] == command.USAGE
