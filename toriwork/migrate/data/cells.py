@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,10 @@ from toriwork.migrate.mover.values import Text
 
 _MAX_UNPACKED = 2**28
 _SEPARATORS = re.compile(r"[\s,;]+")
-_PLAUSIBLE = (1e-30, 1e30)
+_NPY = b"\x93NUMPY"
+_PLAUSIBLE = (1e-30, 1e30)  #: sizes of numbers that somebody measured
+_USUAL = (1e-9, 1e9)
+_MOST = 0.95
 _INNER = ("data", "values", "eigenvalues", "real")
 _WIDTHS = {"<f8": 8, "<f4": 4, "<c16": 16, "<c8": 8}
 
@@ -61,18 +64,11 @@ def _is_text(cell: bytes) -> bool:
 
 
 def _of_bytes(cell: bytes, dtype: str, count: int | None) -> NDArray[Any]:
-    if cell.startswith(b"\x93NUMPY"):
+    cell = _unpacked(cell)
+    if cell.startswith(_NPY):
         return _flat(np.load(io.BytesIO(cell), allow_pickle=False))
-    if cell[:1] == b"\x80" and cell[1:2] in b"\x02\x03\x04\x05" and cell.endswith(b"."):
+    if _is_pickle(cell):
         raise BadInput("a pickle, which is not loaded: loading one runs what is in it")
-    if cell[:2] in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
-        unpacker = zlib.decompressobj()
-        try:
-            inner = unpacker.decompress(cell, _MAX_UNPACKED)
-        except zlib.error:
-            inner = b""  # numbers that only begin like this
-        if inner and unpacker.eof:
-            return _of_bytes(inner, dtype, count)
     if cell[:1] in (b"[", b"{") and _is_text(cell):
         try:
             return _of_text(cell.decode("utf-8"))
@@ -81,34 +77,70 @@ def _of_bytes(cell: bytes, dtype: str, count: int | None) -> NDArray[Any]:
     return _raw(cell, dtype, count)
 
 
+def _is_pickle(cell: bytes) -> bool:
+    return cell[:1] == b"\x80" and cell[1:2] in b"\x02\x03\x04\x05" and cell.endswith(b".")
+
+
+def _unpacked(cell: bytes) -> bytes:
+    """What zlib packed, else the bytes themselves."""
+    if cell[:2] not in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
+        return cell
+    unpacker = zlib.decompressobj()
+    try:
+        inner = unpacker.decompress(cell, _MAX_UNPACKED)
+    except zlib.error:
+        return cell  # numbers that only begin like this
+    return inner if unpacker.eof else cell
+
+
+def likely_dtype(cells: Iterable[Any]) -> str:
+    """Whether bytes that nothing describes are float64 or float32, told by all cells of a column together; "" when
+    there are none or they are neither.
+
+    Pairs of float32 often look like float64, but the low halves of float64 look like float32 of every size: so it is
+    float32 when all of them are of usual size, and float64 otherwise. Numbers like 0.5 have low halves of zeros, which
+    say nothing.
+    """
+    raw = [_unpacked(bytes(cell)) for cell in cells if isinstance(cell, bytes) and not isinstance(cell, Text)]
+    raw = [cell for cell in raw if cell and cell[:1] not in (b"[", b"{") and not cell.startswith(_NPY)]
+    raw = [cell for cell in raw if not _is_pickle(cell)]
+    if not raw or any(len(cell) % 4 for cell in raw):
+        return ""
+    halves = np.frombuffer(b"".join(raw), "<f4")
+    fits = _share(halves, _PLAUSIBLE) > _MOST
+    if any(len(cell) % 8 for cell in raw):
+        return "<f4" if fits else ""
+    if len(halves) > 3 and halves.view("<u4")[::2].any() and _share(halves, _USUAL) > _MOST:
+        return "<f4"
+    if _share(np.frombuffer(b"".join(raw), "<f8"), _PLAUSIBLE) > _MOST:
+        return "<f8"
+    return "<f4" if fits else ""
+
+
 def _raw(cell: bytes, dtype: str, count: int | None) -> NDArray[Any]:
     """The bytes of an array: of the type that is told, that the count tells, or that alone makes sense."""
     if not cell:
         return np.empty(0)
-    if dtype:
-        try:
-            wanted = np.dtype(dtype.strip().lower())
-        except TypeError as error:
-            raise BadInput(f"{len(cell)} bytes of an unknown type {dtype!r}") from error
-        if wanted.hasobject or wanted.kind not in "fciu" or len(cell) % wanted.itemsize:
-            raise BadInput(f"{len(cell)} bytes are no array of {dtype}")
-        return _flat(np.frombuffer(cell, wanted))
-    if count is not None and count > 0 and len(cell) % count == 0:
-        names = [name for name, width in _WIDTHS.items() if width * count == len(cell)]
-        for name in names:
-            if _makes_sense(values := np.frombuffer(cell, name)):
-                return _flat(values)
-    for name in ("<f8", "<f4"):
-        if len(cell) % _WIDTHS[name] == 0 and _makes_sense(values := np.frombuffer(cell, name)):
-            return _flat(values)
-    raise BadInput(f"{len(cell)} bytes that are no array of float64 or float32")
+    if count is not None and count > 0 and not dtype:
+        fitting = [name for name, width in _WIDTHS.items() if width * count == len(cell)]
+        dtype = next((name for name in fitting if _share(np.frombuffer(cell, name), _PLAUSIBLE) > _MOST), "")
+    dtype = dtype or likely_dtype([cell])
+    if not dtype:
+        raise BadInput(f"{len(cell)} bytes that are no array of float64 or float32")
+    try:
+        wanted = np.dtype(dtype.strip().lower())
+    except TypeError as error:
+        raise BadInput(f"{len(cell)} bytes of an unknown type {dtype!r}") from error
+    if wanted.hasobject or wanted.kind not in "fciu" or len(cell) % wanted.itemsize:
+        raise BadInput(f"{len(cell)} bytes are no array of {dtype}")
+    return _flat(np.frombuffer(cell, wanted))
 
 
-def _makes_sense(values: NDArray[Any]) -> bool:
-    """Whether bytes that nothing describes are likely to be such numbers: others are of absurd size."""
-    sizes = np.abs(np.concatenate([values.real, values.imag])).astype(np.float64)
-    inside = (sizes == 0) | ((sizes > _PLAUSIBLE[0]) & (sizes < _PLAUSIBLE[1]))
-    return bool(inside.all())
+def _share(values: NDArray[Any], within: tuple[float, float]) -> float:
+    """Which part of the numbers is zero, of a size in between, or plainly not finite."""
+    with np.errstate(all="ignore"):  # bytes that are no numbers make odd ones
+        sizes = np.abs(np.concatenate([values.real, values.imag])).astype(np.float64)
+    return float(np.mean((sizes == 0) | ((sizes > within[0]) & (sizes < within[1])) | np.isinf(sizes)))
 
 
 def _of_text(cell: str) -> NDArray[Any]:
@@ -117,7 +149,7 @@ def _of_text(cell: str) -> NDArray[Any]:
         try:
             return _of_json(json.loads(stripped))
         except ValueError as error:
-            if not isinstance(error, BadInput) and stripped[0] == "[":
+            if not isinstance(error, BadInput) and stripped[0] == "[" and stripped[-1] == "]":
                 return _words(stripped.strip("[]"))  # as numpy prints an array
             raise BadInput(f"no JSON: {error}") from error
     return _words(stripped)

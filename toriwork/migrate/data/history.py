@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from toriwork.checks import BANDS
 from toriwork.errors import BadInput
-from toriwork.migrate.data.cells import few_numbers, numbers
+from toriwork.migrate.data.cells import few_numbers, likely_dtype, numbers
 from toriwork.migrate.mover.manifest import ExportReport, TableReport, read_manifest
 from toriwork.migrate.mover.proof import decoder_of
 from toriwork.migrate.mover.values import Text
@@ -151,6 +151,7 @@ class _Roles:
 
     columns: Mapping[str, str]  #: role -> column
     payload: str | None = None
+    dtype: str = ""  #: of eigenvalues that stand as bytes which no other column describes
 
 
 def _roles_of(folder: Path, table: TableReport) -> _Roles | None:
@@ -185,7 +186,10 @@ def _by_name(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> _Roles 
         if name is not None:
             columns[role] = name
             taken.add(name)
-    return _Roles(columns) if any(role in columns for role in _WITNESSES) else None
+    if not any(role in columns for role in _WITNESSES):
+        return None
+    told = "dtype" in columns or "count" in columns
+    return _Roles(columns, dtype="" if told else likely_dtype(row.get(eigen) for row in rows))
 
 
 def _plain(name: str) -> str:
@@ -249,7 +253,8 @@ def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -
         row, roles = {**outer, **inner}, _by_name([*inner, *outer], [{**outer, **inner}]) or known
     cells = {role: row.get(name) for role, name in roles.columns.items()}
     try:
-        values = numbers(cells["eigenvalues"], _text(cells.get("dtype")), _whole(cells.get("count")))
+        dtype = _text(cells.get("dtype")) or roles.dtype
+        values = numbers(cells["eigenvalues"], dtype, _whole(cells.get("count")))
     except (BadInput, ValueError) as error:
         return Unread(source, number, str(error))
     if not np.isfinite(values).all() or not np.isfinite(np.abs(values)).all():
