@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import toriwork
-from toriwork.cli import demo, doctor, migrate, mover, registry, soak, tokens
+from toriwork.cli import demo, doctor, guard, migrate, mover, registry, soak, tokens
 from toriwork.errors import ToriworkError
 
 __all__ = ["COMMANDS", "main"]
@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     migrate,
     mover.Export(),
     mover.Import(),
+    guard,
     soak,
     doctor,
 )

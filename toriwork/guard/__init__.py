@@ -1,0 +1,12 @@
+"""No database comes back: what of some files uses one, found without running them.
+
+``examine`` is the whole of it; ``toriwork guard`` prints what it gives. Nothing here needs more than the standard
+library, and nothing here opens a database.
+"""
+
+from __future__ import annotations
+
+from toriwork.guard.examine import Report, examine
+from toriwork.guard.finding import CODES, Finding
+
+__all__ = ["CODES", "Finding", "Report", "examine"]

@@ -1,0 +1,37 @@
+"""The rules for Python files as a plugin of flake8: ``TWG`` codes beside the others, in any editor that runs it.
+
+flake8 obeys ``noqa`` unless it is called with ``--disable-noqa``; ``toriwork guard`` has no such comment.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from toriwork.guard.finding import CODES
+from toriwork.guard.policy import Policy
+from toriwork.guard.python import hits_in, nodes_of
+from toriwork.guard.unit import unit_of
+
+
+class Plugin:
+    """What flake8 calls with the tree of each file."""
+
+    name: ClassVar[str] = "toriwork-guard"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, tree: ast.Module, lines: list[str], filename: str = "") -> None:
+        self._tree, self._source, self._folder = tree, "".join(lines), Path(filename).parent
+
+    def run(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
+        """Line, column, text and class of each finding; warnings are left to ``toriwork guard``."""
+        unit = unit_of(nodes_of([self._tree]), Policy(), self._is_local)
+        for hit in hits_in(unit, self._source):
+            if CODES[hit.code].level == "error":
+                line, column = getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0)
+                yield line, column, f"{hit.code} {hit.message}", type(self)
+
+    def _is_local(self, name: str) -> bool:
+        return (self._folder / f"{name}.py").is_file() or (self._folder / name).is_dir()

@@ -1,0 +1,166 @@
+"""Drivers that one module of the scanned code passes on to another: the graph of its imports, as far as it matters."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+
+from toriwork.guard.documents import Document
+from toriwork.guard.names import joined, source_of
+from toriwork.guard.unit import Hit
+
+ALL = "*"  #: an export that ``from driver import *`` makes
+
+
+class Tree:
+    """The Python files of a run, found by the name that another file imports them under."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._files = {os.path.abspath(file): file for file in files}
+        self._folders = {os.path.dirname(file) for file in self._files}
+        self._tops = {stem_of(file) for file in self._files}
+
+    def is_local(self, importer: str, name: str) -> bool:
+        """Whether a top-level name is a module or package of the scanned files, as seen from one of them."""
+        if name not in self._tops:
+            return False
+        return any(
+            self._module(f"{base}/{name}") or f"{base}/{name}" in self._folders for base in self._bases(importer)
+        )
+
+    def resolve(self, importer: str, dotted: str) -> tuple[str, list[str]] | None:
+        """The file that the front of a dotted name leads to, and the names behind it."""
+        level = len(dotted) - len(dotted.lstrip("."))
+        parts = dotted.strip(".").split(".")
+        bases = list(self._bases(importer))
+        if level:
+            folder = os.path.dirname(os.path.abspath(importer))
+            for _ in range(level - 1):
+                folder = os.path.dirname(folder)
+            bases = [folder]
+        elif parts[0] not in self._tops:
+            return None
+        for base in bases:
+            for cut in range(len(parts), 0, -1):
+                found = self._module("/".join([base, *parts[:cut]]))
+                if found:
+                    return found, parts[cut:]
+        return None
+
+    def _module(self, stem: str) -> str:
+        return self._files.get(f"{stem}.py") or self._files.get(f"{stem}/__init__.py") or ""
+
+    def _bases(self, importer: str) -> Iterator[str]:
+        """The folders in which a module may be looked for: its own and all above that hold scanned files."""
+        folder = os.path.dirname(os.path.abspath(importer))
+        while True:
+            yield folder
+            yield f"{folder}/src"
+            above = os.path.dirname(folder)
+            if above == folder:
+                return
+            folder = above
+
+
+def stem_of(path: str) -> str:
+    """The word that every import of a file has to hold."""
+    known = PurePosixPath(path)
+    return known.parent.name if known.name == "__init__.py" else known.stem
+
+
+def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
+    """Add a finding to every document that takes a driver from another one, however many stand in between."""
+    exports: dict[str, dict[str, str]] = {}
+    waiting = [path for path, document in documents.items() if _imports_one(document)]
+    for path in waiting:
+        exports[path] = _exports(documents[path], tree, {})
+    waiting = [path for path in waiting if exports[path]]
+    while waiting:
+        stem = stem_of(waiting.pop())
+        for path, document in documents.items():
+            if stem not in document.words and stem_of(path) != stem:
+                continue
+            found = _exports(document, tree, exports)
+            if found.keys() - exports.get(path, {}).keys():
+                exports[path] = found
+                waiting.append(path)
+    stems = {stem_of(path) for path, names in exports.items() if names}
+    for path, document in documents.items():
+        if stems & document.words or (document.words and _is_package_of(path, stems)):
+            for hit in _taken(document, tree, exports):
+                document.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+
+
+def _is_package_of(path: str, stems: set[str]) -> bool:
+    return stem_of(path) in stems and path.endswith("__init__.py")
+
+
+def _imports_one(document: Document) -> bool:
+    return any(finding.code in ("TWG101", "TWG102", "TWG104") for finding in document.findings)
+
+
+def _exports(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Names at the top level of a module that stand for a driver or a part of it -> that driver."""
+    unit, found = document.unit, {}
+    for name in _top_level(unit.nodes[0]):
+        for dotted in unit.names.qualify(ast.Name(name, ast.Load())):
+            if what := unit.banned(dotted) or _passed(document.item.path, dotted, tree, exports):
+                found[name] = what
+    for module in unit.names.stars:
+        if what := unit.banned(module):
+            found[ALL] = what
+        elif resolved := tree.resolve(document.item.path, module):
+            found |= exports.get(resolved[0], {}) if not resolved[1] else {}
+    return found
+
+
+def _passed(importer: str, dotted: str, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> str:
+    """The driver that a dotted name leads to through another module, or ""."""
+    resolved = tree.resolve(importer, dotted)
+    if resolved is None or not resolved[1]:
+        return ""
+    return exports.get(resolved[0], {}).get(resolved[1][0], "")
+
+
+def _taken(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> Iterator[Hit]:
+    unit, path = document.unit, document.item.path
+    for node in unit.nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from _taken_by_import(document, node, tree, exports)
+        elif isinstance(node, ast.Attribute):
+            for dotted in unit.names.qualify(node):
+                if what := _passed(path, dotted, tree, exports):
+                    yield Hit(node, "TWG104", f"{dotted} is {what}, passed on", what)
+
+
+def _taken_by_import(
+    document: Document, node: ast.ImportFrom, tree: Tree, exports: Mapping[str, Mapping[str, str]]
+) -> Iterator[Hit]:
+    module = source_of(node)
+    for alias in node.names:
+        if alias.name == ALL:
+            resolved = tree.resolve(document.item.path, module) if module.strip(".") else None
+            names = exports.get(resolved[0], {}) if resolved and not resolved[1] else {}
+            what = ", ".join(sorted(set(names.values())))
+        else:
+            what = _passed(document.item.path, joined(module, alias.name), tree, exports)
+        if what:
+            yield Hit(node, "TWG104", f"{module} passes on {what} as {alias.name}", what)
+
+
+def _top_level(module: ast.AST) -> set[str]:
+    """Names that statements at the top level bind, those inside ``if``, ``try``, ``with`` and loops included."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.alias):
+            found.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        waiting += ast.iter_child_nodes(node)
+    return found - {ALL}

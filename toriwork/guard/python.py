@@ -1,0 +1,139 @@
+"""Python source to findings: parsed whole if that is possible, line by line if not."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, RUNNER_ENDS, STARTERS, call_hits
+from toriwork.guard.policy import Policy
+from toriwork.guard.texts import text_hits, worthwhile
+from toriwork.guard.unit import (
+    MAX_NESTING,
+    Hit,
+    Unit,
+    attribute_hits,
+    import_from_hits,
+    import_hits,
+    subscript_hits,
+    unit_of,
+)
+
+_RULES: dict[type[ast.AST], Callable[[Unit, Any], Iterator[Hit]]] = {
+    ast.Import: import_hits,
+    ast.ImportFrom: import_from_hits,
+    ast.Attribute: attribute_hits,
+    ast.Subscript: subscript_hits,
+    ast.Call: lambda unit, node: call_hits(unit, node, code_hits),
+}
+#: words without which no source does anything that the rules look for, beside the names of modules, schemes, programs
+_SUSPECT = frozenset(
+    {name.rpartition(".")[2] for name in (*IMPORTERS, *STARTERS)}
+    | IMPORTER_ENDS
+    | LOADER_ENDS
+    | READ_ENDS
+    | set(RUNNER_ENDS) - {"ex"}
+    | set(
+        "importlib builtins __builtins__ __import__ __loader__ __spec__ __subclasses__ pkgutil runpy imp zipimport "
+        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan setup".split()
+    )
+    # these three are common words, `_RUNS` looks closer
+) - {"run", "call", "locate"}
+_RUNS = re.compile(r"(?<![.\w])(?:exec|eval|compile)(?!\w)|\bsys\b[^\n]*\bmodules\b|://|\bATTACH\b")
+_WORDS = re.compile(r"\w+")
+_HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
+_LONG_TEXT = re.compile(r"(\"\"\"|''')(?:\\.|(?!\1).)*?\1", re.DOTALL)
+
+
+def words_of(source: str) -> set[str]:
+    """Every word of a source, spelled as Python reads identifiers."""
+    return set(_WORDS.findall(source if source.isascii() else unicodedata.normalize("NFKC", source)))
+
+
+def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
+    """Whether a source can hold a finding at all: False spares the parser."""
+    named = policy.tops | policy.schemes
+    return not (named.isdisjoint(words) and _SUSPECT.isdisjoint(words)) or _RUNS.search(source) is not None
+
+
+def decoded(content: bytes) -> str:
+    """The text of a source, by its coding line; bytes that this coding does not know become question marks."""
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    except (SyntaxError, UnicodeError, LookupError):
+        return content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parsed(source: str) -> ast.Module | None:
+    """The tree of a source, or None when it is no Python of this version."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape is the author's business
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def nodes_of(trees: Iterable[ast.Module]) -> list[ast.AST]:
+    """All nodes of some trees, parents before children."""
+    return [node for tree in trees for node in ast.walk(tree)]
+
+
+def hits_in(unit: Unit, source: str) -> list[Hit]:
+    """Everything that the rules find in a unit; ``source`` tells whether texts are worth a look."""
+    found: list[Hit] = []
+    for node in unit.nodes:
+        rule = _RULES.get(type(node))
+        if rule is not None:
+            found += rule(unit, node)
+    if worthwhile(source):
+        found += text_hits(unit)
+    return found
+
+
+def code_hits(unit: Unit, source: str) -> Iterator[Hit]:
+    """Findings in code that a text holds; its names are those of the code around it no more."""
+    if unit.nesting >= MAX_NESTING:
+        return
+    tree = parsed(source.strip()) or parsed(_dedented(source))
+    trees = [tree] if tree else [salvaged(source)]
+    yield from hits_in(unit_of(nodes_of(trees), unit.policy, unit.is_local, unit.nesting + 1), source)
+
+
+def salvaged(source: str) -> ast.Module:
+    """A tree of those lines of a broken source that are Python by themselves, at their own line numbers.
+
+    Long texts count as blank; of an import that goes on in the next line the head is taken.
+    """
+    masked = _LONG_TEXT.sub(lambda text: re.sub(r"[^\n]", " ", text[0]), source)
+    body: list[ast.stmt] = []
+    for number, line in enumerate(masked.split("\n"), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        tree = parsed(line.strip()) or parsed(re.sub(r":\s*(#.*)?$", ": pass", line.strip())) or _head(line)
+        if tree is not None:
+            for statement in tree.body:
+                ast.increment_lineno(statement, number - statement.lineno)
+            body += tree.body
+    return ast.Module(body=body, type_ignores=[])
+
+
+def _head(line: str) -> ast.Module | None:
+    matched = _HEAD.match(line)
+    if matched is None:
+        return None
+    if matched[1]:
+        return parsed(f"from {matched[1]} import unknown")
+    named = matched[2].strip()
+    return parsed(f"import {named}") or parsed("import " + re.split(r"[^\w.]", named)[0])
+
+
+def _dedented(source: str) -> str:
+    return "if True:\n" + source if source[:1] in (" ", "\t") else source

@@ -1,0 +1,160 @@
+"""Drivers in requirement and lock files, and addresses of databases in settings."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from toriwork.guard.policy import Policy, normalized
+
+_NAME = re.compile(r"\s*(?:-\s+)?[\"']?([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?=[<>=!~;@#\"'\s,\]]|\Z)")
+_LISTS = re.compile(
+    r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)\Z|(?:dev|test|docs?)[-_]requirements\.txt\Z", re.IGNORECASE
+)
+_LOCKS = frozenset("poetry.lock uv.lock pdm.lock pylock.toml pixi.lock".split())
+_SETTINGS = re.compile(r"(?:.*\.(?:ini|cfg|toml|ya?ml|env|properties|conf)|\.env(?:\..+)?)\Z", re.IGNORECASE)
+_VALUE = re.compile(
+    r"\s*(?:-\s+|(?:export\s+)?[\w.\-\"']+\s*[:=]\s*|\[?\s*)[\"']?([a-z][\w+:]*:/?/?[^\s\"']*)[\"']?\s*[,\]]?\s*(?:#.*)?\Z"
+)
+
+
+class Place(NamedTuple):
+    """What a line of such a file asks for."""
+
+    line: int
+    kind: str  #: "package" or "address"
+    what: str
+
+
+def wants(name: str, parent: str) -> bool:
+    """Whether a file of this name can hold requirements or settings."""
+    return bool(_LISTS.match(name)) or name in _OTHERS or bool(_SETTINGS.match(name)) or _in_folder(name, parent)
+
+
+def places_in(name: str, parent: str, text: str, policy: Policy) -> Iterator[Place]:
+    """Every driver that a file requires and every address of a database in it."""
+    seen = set()
+    for package in _packages(name, parent, text):
+        known = normalized(package)
+        if known in policy.packages and known not in seen:
+            seen.add(known)
+            yield Place(_line_of(text, package), "package", package)
+    if _SETTINGS.match(name):
+        for number, line in enumerate(text.split("\n"), 1):
+            matched = _VALUE.match(line)
+            if matched and (address := policy.address.match(matched[1])):
+                yield Place(number, "address", address[1].lower())
+
+
+def _packages(name: str, parent: str, text: str) -> Iterator[str]:
+    if _LISTS.match(name) or _in_folder(name, parent):
+        yield from _listed(text)
+    elif name in _LOCKS:
+        yield from re.findall(r"^name = [\"']([\w.-]+)[\"']", text, re.MULTILINE)
+    elif name == "Pipfile.lock":
+        yield from _pipfile_lock(text)
+    elif name in ("pyproject.toml", "Pipfile"):
+        yield from _toml(text)
+    elif name in ("setup.cfg", "tox.ini"):
+        yield from _ini(text)
+    elif re.match(r"environment[\w.-]*\.ya?ml\Z", name) or name == "conda-lock.yml":
+        yield from _conda(text)
+
+
+def _in_folder(name: str, parent: str) -> bool:
+    return parent == "requirements" and name.endswith((".txt", ".in"))
+
+
+_OTHERS = frozenset({*_LOCKS, "Pipfile.lock", "Pipfile", "conda-lock.yml"})
+
+
+def _listed(text: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if stripped.startswith("-e") or "#egg=" in stripped:
+            yield from re.findall(r"#egg=([\w.-]+)", stripped)
+        elif stripped and stripped[0] not in "#-" and (matched := _NAME.match(stripped)):
+            yield matched[1]
+
+
+def _conda(text: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        entry = line.strip()
+        if entry.startswith(("- name:", "name:")):
+            entry = "- " + entry.partition(":")[2].strip() if entry.startswith("- name:") else ""
+        if entry.startswith("- ") and (matched := _NAME.match(entry.split("::")[-1] if "::" in entry else entry)):
+            yield matched[1]
+
+
+def _pipfile_lock(text: str) -> Iterator[str]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for section in content.values() if isinstance(content, dict) else ():
+        if isinstance(section, dict):
+            yield from section
+
+
+def _toml(text: str) -> Iterator[str]:
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        yield from _listed(text)  # a broken file: what begins a line like a requirement
+        return
+    project, tool = _table(content, "project"), _table(content, "tool")
+    lists: list[Any] = [project.get("dependencies"), _table(content, "build-system").get("requires")]
+    for table in (_table(project, "optional-dependencies"), _table(content, "dependency-groups")):
+        lists += table.values()
+    lists += [table.get("dependencies") for table in _table(tool, "hatch", "envs").values() if isinstance(table, dict)]
+    lists += [_table(tool, "uv").get("dev-dependencies"), *_table(tool, "pdm", "dev-dependencies").values()]
+    for entries in lists:
+        yield from _listed(
+            "\n".join(entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ""
+        )
+    poetry = _table(tool, "poetry")
+    tables: list[Any] = [
+        poetry.get("dependencies"),
+        poetry.get("dev-dependencies"),
+        content.get("packages"),
+        content.get("dev-packages"),
+    ]
+    tables += [group.get("dependencies") for group in _table(poetry, "group").values() if isinstance(group, dict)]
+    tables += [_table(tool, "pixi", "dependencies"), _table(tool, "pixi", "pypi-dependencies")]
+    for named in tables:
+        if isinstance(named, dict):
+            yield from named
+
+
+def _table(content: dict[str, Any], *path: str) -> dict[str, Any]:
+    found: Any = content
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _ini(text: str) -> Iterator[str]:
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, comment_prefixes=("#", ";"))
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return
+    for section in parser.sections():
+        for option, value in parser.items(section):
+            if option in ("install_requires", "setup_requires", "tests_require", "deps") or section.startswith(
+                "options.extras_require"
+            ):
+                yield from _listed(re.sub(r"^\s*[\w!,.-]+:\s+", "", value or "", flags=re.MULTILINE))
+
+
+def _line_of(text: str, package: str) -> int:
+    """The first line that names the package and is no comment."""
+    word = re.compile(rf"(?<![\w.-]){re.escape(package)}(?![\w-])")
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.lstrip().startswith("#") and word.search(line):
+            return number
+    return 1

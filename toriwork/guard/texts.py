@@ -1,0 +1,79 @@
+"""Texts in code that are the address of a database, or SQL that opens one; prose about them is none."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from toriwork.guard.unit import Hit, Unit
+
+#: what a call of this name is given is read by people, compared, or cut off
+_TELLING = frozenset(
+    "startswith endswith removeprefix removesuffix print warn warning info debug error exception critical log fail "
+    "skip xfail add_argument ArgumentParser match fullmatch search count find index split partition".split()
+)
+_OPENS = re.compile(
+    r"""\battach\b[^;]*\(\s*type\s+'?(?P<type>sqlite|postgres|mysql)
+      | \battach\b\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?'(?P<scheme>sqlite|postgres|mysql):
+      | \battach\b\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?'[^']+\.(?P<suffix>db|db3|sqlite|sqlite3)'
+      | \b(?:install|load)\s+'?(?P<loaded>sqlite|postgres|mysql)(?:_scanner)?\b'?\s*(?:;|\Z)
+      | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|scan_pushdown)\s*\(""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_WORTHWHILE = re.compile(r"://|jdbc:|attach|(?:sqlite|postgres|mysql)_|install|load", re.IGNORECASE)
+
+
+def worthwhile(text: str) -> bool:
+    """Whether a source can hold an address or such SQL at all."""
+    return _WORTHWHILE.search(text) is not None
+
+
+def text_hits(unit: Unit) -> Iterator[Hit]:
+    """Addresses and SQL in the texts of a unit."""
+    passed: set[int] = set()  # nodes that are prose, questions, or parts of a text that was looked at whole
+    for node in unit.nodes:  # parents come before their children
+        if isinstance(node, ast.expr) and id(node) in passed:
+            continue
+        if prose := _prose(node):
+            passed |= {id(part) for one in prose for part in ast.walk(one) if _is_text(part)}
+        elif _is_text(node) and isinstance(node, ast.expr):
+            passed |= {id(part) for part in ast.walk(node)}
+            yield from _judged(unit, node)
+
+
+def _is_text(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str | bytes)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod))
+
+
+def _prose(node: ast.AST) -> list[ast.AST]:
+    """The parts of a node whose texts name nothing that is opened."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.JoinedStr):
+        return [node.value]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Raise | ast.Assert | ast.MatchValue):
+        return [node]
+    if isinstance(node, ast.Call):
+        function = node.func
+        end = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if end in _TELLING:
+            return [*node.args, *node.keywords]
+    return []
+
+
+def _judged(unit: Unit, node: ast.expr) -> Iterator[Hit]:
+    text = unit.names.folder.shape(node)
+    if found := address_in(unit, text):
+        yield Hit(node, "TWG105", f"address of a database ({found})", found)
+    elif matched := _OPENS.search(text):
+        what = next(group for group in matched.groups() if group).lower()
+        yield Hit(node, "TWG106", f"SQL that opens a {what} database", what)
+
+
+def address_in(unit: Unit, text: str) -> str:
+    """The scheme of a text that is the address of a database, or ""."""
+    matched = unit.policy.address.match(text)
+    return matched[1].lower() if matched else ""

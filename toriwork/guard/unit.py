@@ -1,0 +1,96 @@
+"""One piece of Python as the rules see it: its nodes, what its names stand for, and what a rule found in it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from toriwork.guard.names import Names
+from toriwork.guard.policy import PLAIN_WORDS, Policy
+
+MAX_NESTING = 5  #: of code in strings in code
+
+
+class Hit(NamedTuple):
+    """What a rule found, and at which node."""
+
+    node: ast.AST
+    code: str
+    message: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A module, all code cells of a notebook, or the code in a string."""
+
+    nodes: list[ast.AST]
+    names: Names
+    policy: Policy
+    is_local: Callable[[str], bool]  #: whether a top-level name is a module of the scanned code itself
+    nesting: int = 0
+
+    def banned(self, dotted: str) -> str:
+        """The banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
+        found = self.policy.banned(dotted)
+        if found and found.split(".")[0] in PLAIN_WORDS and self.is_local(found.split(".")[0]):
+            return ""
+        return found
+
+
+def unit_of(
+    nodes: list[ast.AST], policy: Policy, is_local: Callable[[str], bool] = lambda _: False, nesting: int = 0
+) -> Unit:
+    """A unit of nodes in the order of ``ast.walk``."""
+    return Unit(nodes, Names(nodes), policy, is_local, nesting)
+
+
+def import_hits(unit: Unit, node: ast.Import) -> Iterator[Hit]:
+    """``import a, b.c as d``."""
+    for alias in node.names:
+        if found := unit.banned(alias.name):
+            yield Hit(alias, "TWG101", f"import of {alias.name} ({unit.policy.modules[found]})", found)
+
+
+def import_from_hits(unit: Unit, node: ast.ImportFrom) -> Iterator[Hit]:
+    """``from a import b``; relative imports name modules of the project itself."""
+    module = node.module or ""
+    if node.level or not module:
+        return
+    if found := unit.banned(module):
+        yield Hit(node, "TWG101", f"import from {module} ({unit.policy.modules[found]})", found)
+        return
+    for alias in node.names:
+        if found := unit.banned(f"{module}.{alias.name}"):
+            yield Hit(node, "TWG101", f"import of {found} ({unit.policy.modules[found]})", found)
+        elif alias.name in unit.policy.telling and not unit.is_local(module.split(".")[0]):
+            yield Hit(alias, "TWG104", f"{module} passes on {alias.name}", alias.name)
+
+
+def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
+    """``nbformat.sign.sqlite3``: a driver inside somebody else's module; ``ctypes.cdll.sqlite3``."""
+    if node.attr in unit.policy.telling:
+        for name in unit.names.qualify(node.value):
+            top = name.split(".")[0]
+            if top in ("ctypes", "sys") or not top or unit.is_local(top) or not _is_module(unit, node.value):
+                continue
+            yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
+            return
+
+
+def subscript_hits(unit: Unit, node: ast.Subscript) -> Iterator[Hit]:
+    """``sys.modules["sqlite3"]``, read."""
+    if isinstance(node.ctx, ast.Load) and "sys.modules" in unit.names.qualify(node.value):
+        for name in unit.names.folder.texts(node.slice):
+            if found := unit.banned(name):
+                yield Hit(node, "TWG102", f"{name} taken out of sys.modules", found)
+                return
+
+
+def _is_module(unit: Unit, node: ast.expr) -> bool:
+    """Whether the left end of a chain of attributes is a name that an import gave."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in unit.names.modules
