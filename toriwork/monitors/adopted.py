@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import inspect
 import json
+import math
 import os
 import time
 import uuid
@@ -20,12 +21,13 @@ from pathlib import PurePath
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from toriwork.checks import BANDS
 from toriwork.errors import BadInput
 from toriwork.monitors.observing import rounded
 from toriwork.registry.rows import restore_vertices
-from toriwork.registry.spectral import SpectralDB, SpectralSignature
+from toriwork.registry.spectral import SpectralDB, SpectralSignature, magnitudes, spectral_distances
 from toriwork.synthesis import ObserverSynthesis, get_observer_synthesis
 
 _SOURCES = {
@@ -111,6 +113,11 @@ class AdoptedSpectralDB(SpectralDB):
         """
         return super().add(as_signature(fields if signature is None else signature), notes)
 
+    def distance(self, eigenvalues: ArrayLike, top_k: int = 10) -> float:
+        """As :meth:`toriwork.registry.SpectralDB.distance`, whatever a subclass means by ``last``."""
+        held = SpectralDB.last(self, top_k)
+        return float(spectral_distances(magnitudes(eigenvalues), held).min()) if held else math.inf
+
     def recent(self, n: int | None = None) -> list[SpectralSignature]:
         """The newest ``n`` signatures (all that are held when not given), newest first, with all that they had."""
         wanted = self.max_entries if n is None else n
@@ -142,10 +149,10 @@ class AdoptedSpectralDB(SpectralDB):
     @property
     def signatures(self) -> list[SpectralSignature]:
         """All signatures that are held, oldest first."""
-        return self.recent()[::-1]
+        return AdoptedSpectralDB.recent(self)[::-1]
 
     def __iter__(self) -> Iterator[SpectralSignature]:
-        return iter(self.signatures)
+        return iter(AdoptedSpectralDB.recent(self)[::-1])
 
     def flush(self) -> None:
         """Return when every spectrum that was added survives a power cut."""

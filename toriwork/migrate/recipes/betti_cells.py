@@ -187,10 +187,9 @@ def _delegate(unit: Unit, function: Function, cloud: str, shape: str, cells: str
     first = next(child for child in function.body if not _stays(child, known, function))
     margin = unit.margin(first)
     numbers = [f"b{index}" if re.search(rf"\bb{index}\b", shape) else "_" for index in range(3)]
-    if numbers[1:] == ["_", "_"]:
-        unpacked = f"b0 = {cells}().compute_betti({cloud})[0]"
-    else:
-        unpacked = f"{', '.join(numbers)} = {cells}().compute_betti({cloud})"
+    unpacked = f"{', '.join(numbers)} = {cells}().compute_betti({cloud})"
+    if _KEY.search(shape):
+        unpacked = f"{shape} = {cells}().compute_betti({cloud})[{shape[-1]}]"
     lines = [f"{unpacked}  {MARK} {NAME}", f"return {shape}"]
     start = unit.line_start(first.lineno)
     yield Edit(start, unit.line_end(function.end_lineno or function.lineno), unit.block(lines, margin))

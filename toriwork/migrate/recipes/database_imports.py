@@ -1,5 +1,6 @@
 """Imports of database drivers go where nothing uses them any more; so do imports that only the storage needed.
 
+A driver's error that a handler catches becomes OSError, which is what the registry raises where a database did.
 An import stays, and is reported, when its name is used, stands in a text that code may look up, is listed in
 ``__all__``, or is imported from here by another file.
 """
@@ -29,9 +30,12 @@ def transform(unit: Unit) -> Outcome:
         for alias in node.names:
             if _module(node, alias) not in removable:
                 continue
-            reason = _needed(unit, alias.asname or alias.name.split(".")[0])
+            name = alias.asname or alias.name.split(".")[0]
+            caught = list(_caught(unit, name)) if isinstance(node, ast.Import) else []
+            reason = _needed(unit, name, caught)
             if reason is None:
                 dead.append(alias)
+                edits += [Edit(unit.start(part), unit.end(part), b"OSError") for part in caught]
             elif _module(node, alias) in DATABASE_MODULES:
                 manual.append(unit.manual(node, NAME, f"{_module(node, alias)} stays imported: {reason}"))
         if dead:
@@ -56,14 +60,26 @@ def _module(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     return "" if node.level or not node.module else node.module.split(".")[0]
 
 
-def _needed(unit: Unit, name: str) -> str | None:
+def _caught(unit: Unit, name: str) -> Iterator[ast.Attribute]:
+    """The driver's errors that handlers catch: what the registry raises instead is an OSError."""
+    if not unit.world.spectral and f"{MARK} spectral_db".encode() not in unit.data:
+        return
+    for handler in ast.walk(unit.tree):
+        if isinstance(handler, ast.ExceptHandler) and handler.type is not None:
+            for part in ast.walk(handler.type):
+                if isinstance(part, ast.Attribute) and ast.unparse(part.value) == name and part.attr.endswith("Error"):
+                    yield part
+
+
+def _needed(unit: Unit, name: str, caught: list[ast.Attribute]) -> str | None:
     """Why an import has to stay; None when it need not."""
     module = PurePosixPath(unit.path).stem
     looking_up = False
+    settled = {part.value for part in caught}
     texts: list[ast.Constant] = []
     docstrings = set(_docstrings(unit.tree))
     for part in ast.walk(unit.tree):
-        if isinstance(part, ast.Name) and part.id == name:
+        if isinstance(part, ast.Name) and part.id == name and part not in settled:
             return f"it is used in line {part.lineno}"
         if isinstance(part, ast.Name | ast.Attribute):
             looking_up = looking_up or (part.id if isinstance(part, ast.Name) else part.attr) in _LOOKING_UP

@@ -96,8 +96,23 @@ def spectral_classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, str]]:
         if not any(ADDING.match(name) for name in have) or not any(DISTANCE.search(name) for name in have):
             continue
         kind = storage_of(node, tree) or _storage_through_helpers(node, tree)
-        if kind is not None and _SPECTRAL.search(ast.dump(node)):
+        if kind is not None and any(_SPECTRAL.search(word) for word in _words(node)):
             yield node, kind
+
+
+def _words(node: ast.ClassDef) -> Iterator[str]:
+    """Names, attributes, arguments and texts of a class; docstrings not."""
+    yield node.name
+    prose = {id(child.value) for child in ast.walk(node) if isinstance(child, ast.Expr)}
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name):
+            yield child.id
+        elif isinstance(child, ast.Attribute):
+            yield child.attr
+        elif isinstance(child, ast.arg):
+            yield child.arg
+        elif isinstance(child, ast.Constant) and isinstance(child.value, str) and id(child) not in prose:
+            yield child.value
 
 
 def _storage_through_helpers(node: ast.ClassDef, tree: ast.Module) -> str | None:

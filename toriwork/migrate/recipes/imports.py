@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-from toriwork.migrate.recipes.source import Edit, Unit
+from toriwork.migrate.recipes.source import Edit, Unit, Unsure
 
 
 def bound_names(tree: ast.Module) -> set[str]:
@@ -44,16 +44,18 @@ class Wanted:
         self._unit = unit
         self._bound = bound_names(unit.tree) | set(dir(builtins))
         self._missing: dict[str, list[str]] = {}
+        self._called: dict[tuple[str, str], str] = {}
 
     def name(self, module: str, name: str, alias: str | None = None) -> str:
         """What something is called in the file once :meth:`edits` were made; an alias where its name is taken."""
-        known = imported_as(self._unit.tree, module, name)
+        known = self._called.get((module, name)) or imported_as(self._unit.tree, module, name)
         if known is not None:
             return known
         called = alias or name
         while called in self._bound:
             called = f"_tw_{called}" if not called.startswith("_tw_") else f"{called}_"
         self._bound.add(called)
+        self._called[module, name] = called
         self._missing.setdefault(module, []).append(name if called == name else f"{name} as {called}")
         return called
 
@@ -76,6 +78,8 @@ def insertion_line(tree: ast.Module) -> int:
     """The last line of the docstring, the imports and the edits of ``sys.path`` at a file's top; 0 without any."""
     last = 0
     for index, node in enumerate(tree.body):
+        if node.lineno <= last:
+            raise Unsure(f"line {last} holds several statements: where an import belongs cannot be told")
         docstring = index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         guarded = isinstance(node, ast.If | ast.Try) and _only_imports(node)
         if docstring or guarded or isinstance(node, ast.Import | ast.ImportFrom) or _edits_path(node):

@@ -64,8 +64,11 @@ def _leaves_it_to_another(node: ast.ClassDef, measuring: Measuring) -> bool:
 def _is_abstract(function: Function) -> bool:
     if any(ast.unparse(one).rpartition(".")[2] in _ABSTRACT for one in function.decorator_list):
         return True
-    body = function.body[1:] if isinstance(function.body[0], ast.Expr) else function.body
-    return all(isinstance(child, ast.Pass | ast.Raise) for child in body)
+    said = (ast.Pass, ast.Raise)
+    return all(
+        isinstance(child, said) or (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant))
+        for child in function.body
+    )
 
 
 def _calls_base(function: Function) -> bool:

@@ -184,17 +184,27 @@ def _new_constructor(work: _Class) -> None:
 
 
 def _dead_helpers(unit: Unit, gone: set[ast.AST]) -> Iterator[Edit]:
-    """Functions at the module's top that were storage and that nothing names any more."""
-    lost = {part for member in gone for part in ast.walk(member)}
+    """Functions at the module's top that were storage and that nothing names any more; adapters of the driver."""
+    adapters = [child for child in unit.tree.body if _registers_adapter(child)]
+    lost = {part for member in (*gone, *adapters) for part in ast.walk(member)}
     left = {part.id for part in ast.walk(unit.tree) if isinstance(part, ast.Name) and part not in lost}
+    named = {part.id for part in lost if isinstance(part, ast.Name)}
     module = unit.path.rpartition("/")[2].removesuffix(".py")
-    for child in unit.tree.body:
-        if (
-            not isinstance(child, Function)
-            or not stores(child, unit.tree)
-            or (module, child.name) in unit.world.borrowed
-        ):
-            continue
-        inside = {part for part in ast.walk(child) if isinstance(part, ast.Name)}
-        if child.name not in left and child.name in {part.id for part in lost if isinstance(part, ast.Name)} and inside:
-            yield Edit(unit.line_start(_first_line(child)), unit.line_end(child.end_lineno or child.lineno), b"")
+    helpers = [
+        child
+        for child in unit.tree.body
+        if isinstance(child, Function)
+        and child.name in named - left
+        and stores(child, unit.tree)
+        and (module, child.name) not in unit.world.borrowed
+    ]
+    for child in (*adapters, *helpers):
+        end = unit.line_end(child.end_lineno or child.lineno)
+        blank = re.match(rb"(?:[ \t]*(?:\r\n|\r|\n))*", unit.data[end:])
+        yield Edit(unit.line_start(_first_line(child)), end + (blank.end() if blank else 0), b"")
+
+
+def _registers_adapter(child: ast.stmt) -> bool:
+    return isinstance(child, ast.Expr) and bool(
+        re.match(r"sqlite3\.register_(adapter|converter)\(", ast.unparse(child))
+    )

@@ -29,7 +29,17 @@ _NOTHING = re.compile(r"^(load\w*|open\w*|connect\w*|init\w*|create\w*|vacuum|op
 _RECENT = re.compile(r"^(get_|load_|fetch_)?(recent|latest|last|newest|history|all|signatures|entries|records)\w*$")
 _SQL = re.compile(r"^\s*(CREATE|SELECT|INSERT|PRAGMA|DELETE|UPDATE)\b", re.IGNORECASE)
 _FIELDS = frozenset("timestamp eigenvalues hash_id betti_numbers coherence_state gaps".split())
+_ON_DISK = frozenset(
+    "open stat exists is_file read_text write_text read_bytes write_bytes unlink getsize getmtime isfile".split()
+)
 _SPECTRUM = frozenset("eigenvalues eigenvals eigvals eigs spectrum lambdas values vec".split())
+#: methods that the inherited ones replace whatever they did
+_INHERITED = frozenset("flush close get_statistics __len__ __iter__ __enter__ __exit__ __repr__ __del__".split())
+#: what the base class keeps to itself: a member of such a name would get in its way
+INTERNAL = frozenset(
+    """_bytes _held _hold _lock _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
+    after_fork notes""".split()
+)
 _PLAIN_CALLS = {"Path", "str", "int", "float", "bool", "PurePath"}
 
 
@@ -42,10 +52,10 @@ def sorted_members(unit: Unit, node: ast.ClassDef) -> tuple[set[ast.stmt], dict[
     for name, function in have.items():
         if name == "__init__":
             continue
-        if name in PROVIDED and name not in ("add", "distance"):
-            continue
         if name in stays:
             kept.add(function)
+            continue
+        if name in _INHERITED:
             continue
         body = _answer(name, function, unit.tree)
         if body is not None:
@@ -55,6 +65,9 @@ def sorted_members(unit: Unit, node: ast.ClassDef) -> tuple[set[ast.stmt], dict[
                 f"{node.name}.{name} (line {function.lineno}) cannot be answered from the registry and is called in "
                 f"{', '.join(_callers(name, unit))}: rewrite it by hand"
             )
+    taken = {getattr(child, "name", "") for child in kept} | set(kept_attributes(node)) | set(answered)
+    if taken & INTERNAL:
+        raise Unsure(f"{node.name} has a member {min(taken & INTERNAL)}, which the registry's class keeps to itself")
     return kept, {name: body for name, body in answered.items() if body}
 
 
@@ -69,7 +82,9 @@ def _is_kept_statement(child: ast.stmt, unit: Unit) -> bool:
 def stores(node: ast.AST, tree: ast.Module) -> bool:
     """Whether a piece of code opens a file or speaks to what a class would keep its data with."""
     modules = imported_modules(tree)
-    return any(modules.get(name) in STORAGE for name in names_in(node)) or bool(names_in(node) & {"open"})
+    names = names_in(node)
+    attributes = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+    return any(modules.get(name) in STORAGE for name in names) or "open" in names or bool(attributes & _ON_DISK)
 
 
 def _keepable(unit: Unit, node: ast.ClassDef) -> set[str]:
@@ -77,7 +92,8 @@ def _keepable(unit: Unit, node: ast.ClassDef) -> set[str]:
     have = methods(node)
     attributes = {target for child in node.body for target in _class_names(child)} | set(kept_attributes(node))
     helpers = {child.name for child in unit.tree.body if isinstance(child, Function) and stores(child, unit.tree)}
-    stays = {name for name in have if name not in PROVIDED and name != "__init__" and not stores(have[name], unit.tree)}
+    theirs = (PROVIDED - {"get_statistics"}) | {"__init__"}
+    stays = {name for name in have if name not in theirs and not stores(have[name], unit.tree)}
     answered = {name for name, function in have.items() if _answer(name, function, unit.tree) is not None}
     while True:
         known = stays | answered | attributes | PROVIDED
@@ -178,7 +194,7 @@ def _recent(function: Function, arguments: list[str], tree: ast.Module) -> str |
         return None
     code = ast.unparse(function)
     newest_first = re.search(r"\bDESC\b", code) and not re.search(r"reversed\(|\[::-1\]", code)
-    return f"return self.recent({', '.join(arguments)})" + ("" if newest_first else "[::-1]")
+    return f"return super().recent({', '.join(arguments)})" + ("" if newest_first else "[::-1]")
 
 
 def _callers(name: str, unit: Unit) -> list[str]:

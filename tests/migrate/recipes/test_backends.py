@@ -1,0 +1,131 @@
+"""Whole code bases after all recipes, run as their users run them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.migrate.fixtures.json_backend import json_backend
+from tests.migrate.fixtures.pickle_backend import pickle_backend
+from toriwork.migrate.recipes import World, core_modules, rewrite
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = ROOT / "data_samples" / "legacy_backend"
+
+VERIFICATION = """
+from alan_backend.origin_sentry import OriginSentry
+from alan_backend.eigensentry_guard import CurvatureAwareGuard
+from python.core.observer_synthesis import get_observer_synthesis
+import numpy as np
+result = OriginSentry().classify(np.array([0.05, 0.03, 0.02]))
+print(f"OriginSentry: {result['coherence']}, novelty={result['novelty_score']:.3f}")
+CurvatureAwareGuard().check_eigenvalues(np.array([0.05, 0.03, 0.02]), np.random.randn(100))
+print(get_observer_synthesis().metrics["tokens_generated"])
+"""
+
+
+def migrate(root: Path) -> World:
+    """Write what recipes make of every file, and see that nothing is left to do or to a person."""
+    world = World.look(root)
+    results = [(path, rewrite(path, (root / path).read_bytes(), world)) for path in world.code]
+    assert [finding for _, found in results for finding in found.manual] == []
+    for path, found in results:
+        (root / path).write_bytes(found.after)
+    for path, text in core_modules(world).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(text)
+    again = World.look(root)
+    for path in again.code:
+        assert rewrite(path, (root / path).read_bytes(), again).recipes == ()
+    return world
+
+
+def run(root: Path, *arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(root / "src"), str(root)])}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """A copy of the backend to practise on, with its history."""
+    root = tmp_path / "backend"
+    shutil.copytree(SAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    run(root, "make_history.py")
+    return root
+
+
+def test_the_sample_prints_what_the_seed_wants_and_knows_the_spectrum_the_second_time(sample):
+    assert "OriginSentry: critical, novelty=0.700" in run(sample, "-c", FIRST)
+    for database in migrate(sample).databases:
+        (sample / database.path).unlink()
+    assert run(sample, "-c", VERIFICATION).splitlines()[-2:] == ["OriginSentry: critical, novelty=0.700", "2"]
+    assert run(sample, "-c", VERIFICATION).splitlines()[-2] == "OriginSentry: critical, novelty=0.000"
+    said = run(sample, "-m", "alan_backend.origin_sentry")
+    assert "TorusRegistry loaded 2 rows (schema v1) from " in said
+    assert "TorusRegistry loaded 2 rows" in (sample / "logs" / "alan.log").read_text()
+    assert not any(b"import sqlite3" in path.read_bytes() for path in sample.rglob("*") if path.is_file())
+
+
+FIRST = VERIFICATION.split("CurvatureAwareGuard().", maxsplit=1)[0].replace(
+    "from python.core.observer_synthesis import get_observer_synthesis\n", ""
+)
+
+
+def test_the_history_of_the_sample_is_the_same_each_time(sample, tmp_path):
+    run(sample, "make_history.py", "--to", str(tmp_path / "again"))
+    for name in ("data/spectral.db", "data/braid.db", "history/spectral_2022.json"):
+        assert (sample / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_odd_files_of_the_sample_keep_their_bytes(sample):
+    units = (sample / "alan_backend/units.py").read_bytes()
+    migrate(sample)
+    assert (sample / "alan_backend/units.py").read_bytes() == units
+    tools = (sample / "alan_backend/spectral_tools.py").read_bytes()
+    assert tools.count(b"\n") == tools.count(b"\r\n")
+    assert b"\t" in tools
+    assert b"# keep in step with origin_sentry.EPS\r\n" in tools
+
+
+def test_a_backend_over_json_with_other_names_works_on(tmp_path):
+    root = json_backend(tmp_path / "backend")
+    migrate(root)
+    said = run(
+        root,
+        "-c",
+        "import asyncio, numpy as np\n"
+        "from watch.novelty import OriginSentry\nfrom watch.curvature import CurvatureAwareGuard\n"
+        "from watch.braids import Braids\nfrom watch.bursts import ChaosController\n"
+        "from python.core import get_observer_synthesis\n"
+        "s = OriginSentry(); print([round(s.classify([0.05, 0.03])['novelty_score'], 3) for _ in range(2)])\n"
+        "print(len(s.spectral_db.signatures), s.spectral_db.label, s.spectral_db.get_statistics()['total_entries'])\n"
+        "print(CurvatureAwareGuard().check_eigenvalues([3.0], [0])['action'])\n"
+        "b = Braids(); b.record_event('x', data={'vertices': np.eye(3)}); print(asyncio.run(b.aggregate('micro')))\n"
+        "c = ChaosController(); c.trigger(1, 1); c.step()\n"
+        "print(get_observer_synthesis().metrics['tokens_generated'])\n",
+    ).splitlines()
+    assert said[0] == "[0.7, 0.0]"
+    assert said[1] == "2 spectra in spectral_db.json 2"
+    assert said[2] == "emergency_damp"
+    assert "'event_count': 1" in said[3]
+    assert said[-1] == "5"
+
+
+def test_a_memory_in_a_pickle_works_on_and_is_never_loaded(tmp_path):
+    root = pickle_backend(tmp_path / "backend")
+    settings = (root / "settings.py").read_bytes()
+    migrate(root)
+    assert (root / "settings.py").read_bytes() == settings
+    assert b"pickle" not in (root / "memory.py").read_bytes()
+    code = "from sentry import Sentry\ns = Sentry()\nprint(s.classify([0.3])['novelty_score'], s.memory.size())\n"
+    assert run(root, "-c", code).splitlines()[-1] == "0.7 1"
+    assert run(root, "-c", code).splitlines()[-1] == "0.0 2"

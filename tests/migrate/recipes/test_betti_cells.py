@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.migrate.recipes.code import after, rewritten
+
+BODY = "    d = np.linalg.norm(vertices[:, None] - vertices[None], axis=-1)\n    b0 = int((d > 0).sum())\n"
+
+RESULTS = [
+    pytest.param("return [b0, 0]", "b0, b1, _", "return [b0, b1]", id="a list of two"),
+    pytest.param("return b0, 0", "b0, b1, _", "return (b0, b1)", id="a tuple"),
+    pytest.param("return (b0, 0, 0)", "b0, b1, b2", "return (b0, b1, b2)", id="three"),
+    pytest.param("out = [b0, 1.0]\n    return out", "b0, b1, _", "return [b0, b1]", id="a name"),
+    pytest.param("return np.array([b0, 1])", "b0, b1, _", "return np.array([b0, b1])", id="an array"),
+    pytest.param('return {"b0": b0, "b1": 0}', "b0, b1, _", 'return {"b0": b0, "b1": b1}', id="a dict"),
+]
+
+
+@pytest.mark.parametrize(("result", "unpacked", "returned"), RESULTS)
+def test_a_computation_out_of_distances_asks_the_cells_in_its_own_form(tmp_path, result, unpacked, returned):
+    text = f'import numpy as np\n\n\ndef betti(vertices, eps=0.1):\n    """Numbers."""\n{BODY}    {result}\n'
+    assert after(tmp_path, text) == (
+        "import numpy as np\nfrom python.core.torus_cells import get_torus_cells\n\n\n"
+        'def betti(vertices, eps=0.1):\n    """Numbers."""\n'
+        f"    {unpacked} = get_torus_cells().compute_betti(vertices)  # toriwork: betti_cells\n    {returned}\n"
+    )
+
+
+def test_one_number_is_the_one_that_the_name_says(tmp_path):
+    text = f"import numpy as np\n\n\ndef betti1(vertices):\n{BODY}    return b0\n"
+    assert "b1 = get_torus_cells().compute_betti(vertices)[1]" in after(tmp_path, text)
+
+
+def test_guards_at_the_head_stay(tmp_path):
+    guard = "    n = len(vertices)\n    if n < 3:\n        return [n, 0]\n"
+    text = f"import numpy as np\n\n\ndef betti(vertices):\n{guard}{BODY}    return [b0, 0]\n"
+    assert f"{guard}    b0, b1, _" in after(tmp_path, text)
+
+
+LEFT_ALONE = [
+    pytest.param("def betti(vertices):\n    return cells.compute_betti(vertices)\n", id="it asks already"),
+    pytest.param("def betti_text(points):\n    return str(points)\n", id="nothing is computed"),
+    pytest.param("def distances(points):\n    return norm(points)\n", id="no Betti numbers"),
+    pytest.param("def betti(path):\n    return [norm(path), 0]\n", id="no points"),
+]
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_what_computes_no_betti_numbers_is_left_alone(tmp_path, text):
+    found = rewritten(tmp_path, text)
+    assert (found.after, found.manual) == (found.before, ())
+
+
+TOLD = [
+    pytest.param("def betti(points):\n    d = norm(points)\n    return summary_of(d)\n", id="a form that nobody knows"),
+    pytest.param(
+        "def betti(points):\n    d = norm(points)\n    return [d, 0] if d else (d, 0)\n", id="two forms at once"
+    ),
+    pytest.param(
+        "def record(event):\n    d = pdist(event.points)\n    betti = [len(d), 0]\n    return event, betti\n",
+        id="inline in something larger",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", TOLD)
+def test_what_cannot_be_told_is_reported_with_its_line(tmp_path, text):
+    found = rewritten(tmp_path, text)
+    assert found.after == found.before
+    (finding,) = found.manual
+    assert finding.recipe == "betti_cells"
+    assert finding.line in (1, 3)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.migrate.recipes.code import STORE, after, rewritten
+
+CHANGES = [
+    pytest.param("import sqlite3\nx = 1\n", "x = 1\n", id="a line of its own"),
+    pytest.param("import sqlite3  # old\nx = 1\n", "x = 1\n", id="with a remark"),
+    pytest.param("import os, sqlite3\nos.getcwd()\n", "import os\nos.getcwd()\n", id="last of several"),
+    pytest.param("import sqlite3, os\nos.getcwd()\n", "import os\nos.getcwd()\n", id="first of several"),
+    pytest.param("import sqlite3; x = 1\n", "pass; x = 1\n", id="beside a statement"),
+    pytest.param("import sqlite3 as sq\n", "", id="under another name"),
+    pytest.param("from sqlalchemy import (\n    create_engine,\n    text,\n)\n", "", id="in brackets"),
+    pytest.param("try:\n    import sqlite3\nexcept ImportError:\n    raise\n", None, id="alone in a block"),
+    pytest.param('"""Was over sqlite3."""\nimport sqlite3\n', '"""Was over sqlite3."""\n', id="named in a docstring"),
+    pytest.param("def f():\n    import sqlite3\n    return 1\n", "def f():\n    return 1\n", id="in a function"),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), CHANGES)
+def test_a_driver_that_nothing_uses_goes(tmp_path, text, wanted):
+    result = after(tmp_path, text)
+    assert "import sql" not in result
+    assert wanted is None or result == wanted
+
+
+STAYS = [
+    pytest.param("import sqlite3\nc = sqlite3.connect('a.db')\n", "used in line 2", id="used"),
+    pytest.param("import sqlite3\nglobals()['sqlite3'].connect\n", "the text in line 2", id="looked up by text"),
+    pytest.param("import sqlite3\n__all__ = ['sqlite3']\n", "the text in line 2", id="handed out"),
+    pytest.param("import sqlite3\ndef f(c: 'sqlite3.Connection'): ...\n", "the text in line 2", id="an annotation"),
+    pytest.param("from sqlite3 import *\n", "imported as *", id="everything"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), STAYS)
+def test_a_driver_that_something_needs_stays_and_is_reported(tmp_path, text, why):
+    found = rewritten(tmp_path, text)
+    assert found.after == found.before
+    (finding,) = found.manual
+    assert (finding.recipe, finding.line) == ("database_imports", 1)
+    assert why in finding.why
+
+
+def test_a_driver_that_another_file_takes_from_here_stays(tmp_path):
+    found = rewritten(tmp_path, "import sqlite3\n", other="from module import sqlite3\nsqlite3.connect\n")
+    assert found.after == found.before
+    assert "another file" in found.manual[0].why
+
+
+def test_errors_of_the_driver_become_those_of_files(tmp_path):
+    text = "import sqlite3\ntry:\n    f()\nexcept (sqlite3.Error, KeyError):\n    raise\n"
+    assert "except (OSError, KeyError):" in after(tmp_path, text, store=STORE)
+
+
+def test_without_a_spectral_database_such_a_handler_is_for_a_person(tmp_path):
+    found = rewritten(tmp_path, "import sqlite3\ntry:\n    f()\nexcept sqlite3.Error:\n    raise\n")
+    assert found.after == found.before
+    assert found.manual

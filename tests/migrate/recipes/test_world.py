@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from tests.migrate.fixtures import build
+from tests.migrate.fixtures.json_backend import json_backend
+from tests.migrate.fixtures.pickle_backend import pickle_backend
+from tests.migrate.recipes.code import STORE
+from toriwork.migrate.recipes import World
+
+
+def test_roles_are_told_by_what_code_does(tmp_path):
+    world = World.look(json_backend(tmp_path))
+    assert world.roles == {
+        "src/spectral/store.py": "spectral_db",
+        "src/watch/novelty.py": "origin_sentry",
+        "src/watch/curvature.py": "eigensentry_guard",
+        "src/watch/braids.py": "braid_aggregator",
+        "src/watch/bursts.py": "chaos_channel_controller",
+    }
+    assert world.python_root == "src"
+
+
+def test_histories_are_found_with_who_opens_them_and_none_is_loaded(tmp_path):
+    (found,) = World.look(pickle_backend(tmp_path)).histories
+    assert (found.path, found.kind, found.opened_by, found.stream) == (
+        "spectra.pkl",
+        "pickle",
+        ("memory.py",),
+        "spectrum_memory",
+    )
+
+
+def test_databases_are_told_by_their_first_bytes_or_their_name(tmp_path):
+    build(tmp_path, {"store.py": STORE, "spectral.db-wal": "", "empty.sqlite": "", "text.txt": "SQLite"})
+    (tmp_path / "data.bin").write_bytes(b"SQLite format 3\0and so on")
+    (tmp_path / "spectral.db").write_bytes(b"SQLite format 3\0")
+    found = {database.path: database.stream for database in World.look(tmp_path).databases}
+    assert found == {
+        "data.bin": "spectral_db:data.bin",
+        "empty.sqlite": "spectral_db:empty.sqlite",
+        "spectral.db": "spectral_db",
+    }
+
+
+def test_what_is_no_part_of_the_code_base_is_passed_over(tmp_path):
+    build(tmp_path, dict.fromkeys((".git/a.py", "backup_pre_nodb/b.py", "env/pyvenv.cfg", "env/c.py"), STORE))
+    (tmp_path / "loop").symlink_to(tmp_path)
+    build(tmp_path, {"odd.py": "print 'two'", "kept.py": ""})
+    world = World.look(tmp_path)
+    assert world.files == ("kept.py", "odd.py")
+    assert world.spectral == ()
+
+
+def test_two_classes_of_one_name_have_streams_of_their_own(tmp_path):
+    build(tmp_path, {"a/x.py": STORE, "b/x.py": STORE})
+    assert [found.stream for found in World.look(tmp_path).spectral] == ["spectral_db", "b.x.spectral_db"]
