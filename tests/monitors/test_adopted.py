@@ -1,0 +1,177 @@
+"""What migrated code stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import pytest
+
+from toriwork.errors import BadInput
+from toriwork.monitors.adopted import AdoptedSpectralDB, as_signature, emit_measurement, emitting, matters, stream_for
+from toriwork.registry import SpectralDB, SpectralSignature, TorusRegistry
+from toriwork.synthesis import ObserverSynthesis, get_observer_synthesis
+
+
+class Band(Enum):
+    HIGH = "critical"
+
+
+@dataclass
+class Older:
+    spectrum: list
+    time: float = 3.0
+    betti: tuple = (1, 0, 0, 7)
+    coherence: Band = Band.HIGH
+
+
+class Monitor:
+    name = "m"
+
+    def __init__(self):
+        self.synthesis = ObserverSynthesis()
+
+
+def test_signatures_of_any_make_are_taken_with_all_that_they_say():
+    found = as_signature(Older([0.2, 0.1]))
+    assert (list(found.eigenvalues), found.timestamp, found.betti_numbers) == ([0.2, 0.1], 3.0, [1, 0, 0])
+    assert found.coherence_state == "critical"
+    assert list(as_signature([0.5]).eigenvalues) == [0.5]
+    assert as_signature({"eigs": [0.5], "id": 7, "state": "odd"}).coherence_state == "local"
+    same = SpectralSignature(0.0, [1.0], "x")
+    assert as_signature(same) is same
+
+
+def test_what_has_no_eigenvalues_is_refused_by_name():
+    with pytest.raises(BadInput, match="eigenvalues are wanted, given was dict with \\['id'\\]"):
+        as_signature({"id": 7})
+
+
+def test_signatures_come_back_whole_after_a_restart(tmp_path):
+    path = tmp_path / "registry.parquet"
+    with TorusRegistry(path) as registry:
+        db = AdoptedSpectralDB(registry=registry)
+        db.add(SpectralSignature(5.0, [-0.3, 0.1], "a", [1, 2], "critical", [0.2]))
+        db.add(eigenvalues=[0.4], betti=None)
+    with TorusRegistry(path) as registry, AdoptedSpectralDB(registry=registry) as db:
+        newest, oldest = db.recent()
+        assert (oldest.timestamp, oldest.hash_id, oldest.betti_numbers) == (5.0, "a", [1.0, 2.0])
+        assert (list(oldest.eigenvalues), oldest.coherence_state, oldest.gaps) == ([-0.3, 0.1], "critical", (0.2,))
+        assert (list(newest.eigenvalues), newest.betti_numbers) == ([0.4], None)
+        assert [list(one.eigenvalues) for one in db] == [[-0.3, 0.1], [0.4]]
+        assert len(db.recent(1)) == 1
+        assert db.distance([0.4]) == SpectralDB.distance(db, [0.4]) == 0.0
+
+
+def test_a_subclass_may_mean_something_else_by_last(tmp_path):
+    class Own(AdoptedSpectralDB):
+        def last(self, n):
+            raise AssertionError
+
+    with TorusRegistry(tmp_path / "registry.parquet") as registry:
+        db = Own(registry=registry)
+        db.add([0.4])
+        assert db.distance([0.5]) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("path", "default", "stream"),
+    [
+        (None, "a.db", "s"),
+        ("a.db", "a.db", "s"),
+        ("/data/a.db", "data/a.db", "s"),
+        ("b.db", "a.db", "s:b.db"),
+        ("b.db", None, "s:b.db"),
+    ],
+)
+def test_memories_that_files_told_apart_stay_apart(path, default, stream):
+    assert stream_for("s", path, default) == stream
+
+
+def test_memories_in_memory_are_never_shared():
+    assert stream_for("s", ":memory:") != stream_for("s", ":memory:")
+
+
+def test_a_result_comes_back_and_one_token_says_it():
+    monitor, result = Monitor(), {"action": "none", "type": "x", "timestamp": dt.datetime(2024, 1, 1, tzinfo=dt.UTC)}
+    assert emit_measurement(monitor, result, "curvature") is result
+    assert monitor.synthesis.metrics["tokens_generated"] == 1
+    assert emit_measurement(monitor, None, "curvature") is None
+    assert monitor.synthesis.metrics["tokens_generated"] == 1
+
+
+def test_the_same_measurement_at_another_time_is_the_same_token():
+    monitor = Monitor()
+    for moment in (1.0, 2.0):
+        emit_measurement(monitor, {"action": "emergency_damp", "timestamp": moment}, "curvature")
+    assert monitor.synthesis.metrics["tokens_in_context"] == 1
+
+
+def test_values_that_no_token_holds_are_told_by_their_type():
+    result = {
+        1: object(),
+        "e": Band.HIGH,
+        "a": np.float32(1),
+        "n": {"d": dt.date(2024, 1, 1)},
+        "s": {3},
+        "o": Older([1]),
+    }
+    monitor = Monitor()
+    emit_measurement(monitor, result, "chaos_burst")
+    assert monitor.synthesis.metrics["tokens_in_context"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "wanted"),
+    [
+        ("origin_spectral", {"novelty_score": 0.6}, True),
+        ("origin_spectral", {"novelty_score": 0.5, "dim_expansion": False}, False),
+        ("curvature", {"action": "none", "max_eigenvalue": 0.81, "threshold": 1.0}, True),
+        ("curvature", {"action": "none", "max_eigenvalue": 0.8, "threshold": 1.0}, False),
+        ("braid_summary", {"spike": False, "novelty_score": 0.8}, True),
+        ("braid_summary", {"classification": {"novelty_score": 0.7}}, False),
+        ("chaos_burst", {}, True),
+    ],
+)
+def test_what_matters_is_what_matters_to_the_monitor_of_its_kind(kind, result, wanted):
+    assert matters(result, kind) is wanted
+
+
+def test_the_decorator_knows_every_kind_of_method():
+    class Own(Monitor):
+        @emitting("chaos_burst")
+        def plain(self):
+            return {"n": 1}
+
+        @emitting("chaos_burst")
+        async def awaited(self):
+            return {"n": 2}
+
+        @emitting("chaos_burst")
+        def each(self):
+            yield from ({"n": 3}, {"n": 4})
+
+        @emitting("chaos_burst")
+        async def items(self):
+            yield {"n": 5}
+
+        @property
+        @emitting("chaos_burst")
+        def told(self):
+            return {"n": 6}
+
+    async def through(own):
+        return [await own.awaited(), *[item async for item in own.items()]]
+
+    own = Own()
+    found = [own.plain(), *own.each(), own.told, *asyncio.run(through(own))]
+    assert [one["n"] for one in found] == [1, 3, 4, 6, 2, 5]
+    assert own.synthesis.metrics["tokens_generated"] == 6
+
+
+def test_without_a_synthesis_of_its_own_the_shared_one_takes_the_token():
+    emit_measurement(object(), {"n": 1}, "chaos_burst")
+    assert get_observer_synthesis().metrics["tokens_generated"] == 1
