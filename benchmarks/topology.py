@@ -19,6 +19,7 @@ ALPHA_POINTS = 10_000
 #: points of the Rips diagrams; an untruncated one of 2,000 takes some 20 s and over 1 GB
 MEMORY_POINTS = {1: (200, 500, 1000, 2000), 2: (200, 300)}
 TIGHT_BYTES = 2**28
+_SEED = 20_261_123  # nothing was fitted with it
 
 
 def torus(rng: np.random.Generator, n_points: int, noise: float = 0.03) -> Cloud:
@@ -108,17 +109,14 @@ def peak_of_rips(shape: str, n_points: int, top: int) -> dict[str, Any]:
     """Bytes that one diagram was predicted to take, and the most that it took beyond what was there before it."""
     from toriwork.topology import persistence, work_estimate_of
 
-    cloud = SHAPES[shape](np.random.default_rng(5), n_points)
+    cloud = SHAPES[shape](np.random.default_rng(_SEED), n_points)
     persistence(cloud[:50], max_dimension=top)  # what the libraries need once is no part of it
-    predicted = work_estimate_of(cloud, max_dimension=top).bytes
     before = child.restart_peak()
     began = time.perf_counter()
     persistence(cloud, max_dimension=top, max_bytes=np.inf)
-    return {
-        "predicted": predicted,
-        "peak": child.peak_bytes() - before,
-        "seconds": time.perf_counter() - began,
-    }
+    taken, peak = time.perf_counter() - began, child.peak_bytes() - before
+    # said last: memory that a prediction gave back would hide some of the peak
+    return {"predicted": work_estimate_of(cloud, max_dimension=top).bytes, "peak": peak, "seconds": taken}
 
 
 def refusal(n_points: int) -> dict[str, Any]:
@@ -126,7 +124,7 @@ def refusal(n_points: int) -> dict[str, Any]:
     from toriwork.errors import TooLarge
     from toriwork.topology import persistence, work_estimate_of
 
-    cloud = torus(np.random.default_rng(5), n_points)
+    cloud = torus(np.random.default_rng(_SEED), n_points)
     began = time.perf_counter()
     try:
         persistence(cloud, max_bytes=TIGHT_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -56,6 +57,23 @@ def test_cavities_cost_most_where_no_edge_collapses(monkeypatch: pytest.MonkeyPa
         persistence(sphere, max_dimension=2, max_bytes=1e8)
     monkeypatch.setitem(sys.modules, "gudhi", None)  # whoever computes then collapses nothing
     assert work_estimate_of(ball, max_dimension=2) == work_estimate(400, 3, 2)
+
+
+def test_the_triangles_over_the_edges_that_cross_a_loop_are_counted() -> None:
+    distances = oracles.euclidean(circle(24, 0.05, 2))
+    n_points, reach = len(distances), budget.enclosing_radius(distances)
+    wanted = 0.0
+    for birth, death in persistence(distances=distances).in_dimension(1).tolist():
+        u, v = np.argwhere(distances == birth)[0]
+        count = 0
+        for i, j in itertools.permutations(range(n_points), 2):
+            sides = distances[i, u] < distances[i, v] and distances[j, v] < distances[j, u]
+            close = max(distances[[i, j]][:, [u, v]].ravel()) <= death
+            if sides and close and birth <= distances[i, j] <= death:
+                count += sum(max(distances[i, k], distances[j, k]) <= reach for k in range(n_points))
+        wanted = max(wanted, count / n_points**3)
+    assert wanted > 0.01
+    assert budget._most_crossing(distances) == pytest.approx(wanted)
 
 
 def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> None:
@@ -123,14 +141,14 @@ clouds = [
     np.column_stack([wide * np.cos(t), wide * np.sin(t), 0.45 * np.sin(u)]),
 ]
 for cloud in clouds:
-    predicted = work_estimate_of(cloud).bytes
     child = os.fork()
     if child == 0:  # memory that an earlier cloud gave back must not hide what this one takes
         persistence(clouds[2][:50])  # pages of the libraries count as soon as this process has touched them
         before = memory("VmRSS")
         open("/proc/self/clear_refs", "w").write("5")
         persistence(cloud)
-        print(predicted / (memory("VmHWM") - before), flush=True)
+        peak = memory("VmHWM") - before
+        print(work_estimate_of(cloud).bytes / peak, flush=True)
         os._exit(0)
     os.waitpid(child, 0)
 """

@@ -23,11 +23,14 @@ class WorkEstimate(NamedTuple):
 
 
 #: bytes for each pair of points, whatever their shape
-_PER_PAIR = 70.0
-#: a lasting loop costs memory that grows with n^3. How lasting: persistence / death + persistence / enclosing radius of
-#: the longest loop, and that second term alone for a loop as wide as the cloud; each with the bytes at 100 points
-_LASTING, _BY_LASTING = (0.60, 0.70, 0.82, 0.90, 0.95), (0.01e6, 0.045e6, 0.12e6, 0.22e6, 0.28e6)
-_WIDE, _BY_WIDTH = (0.55, 0.60, 0.65, 0.67, 0.73, 0.78), (0.0, 0.36e6, 0.42e6, 0.52e6, 0.6e6, 0.95e6)
+_PER_PAIR = 72.0
+#: what the engine remembers of a loop are the triangles over the edges that cross it: their number over n^3, against
+#: bytes at 100 points, which grow with this power of n; between them by logarithms
+_CROSSING = (0.0002, 0.0015, 0.003, 0.02, 0.03, 0.05)
+_BY_CROSSING = (0.03e6, 0.157e6, 0.52e6, 0.55e6, 0.74e6, 1.15e6)
+_CROSSING_POWER = 2.8
+#: loops of the probe that are looked at, longest first
+_LOOPS = 24
 #: bytes per pair of points that distances and their copies take in any case
 _MATRIX = 48.0
 #: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; elsewhere bytes for
@@ -40,7 +43,7 @@ _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points, exponent of n, bytes at 100 points, exponent of n
 _LAW = {
     0: (1.0e-3, 2.1, 0.0, 2.0),
-    1: (4.0e-3, 3.3, 1.5e6, 2.65),
+    1: (4.0e-3, 3.3, 1.6e6, 2.7),
     2: (12e-3, 3.3, _RIGID / 2.0**_RIGID_POWER, _RIGID_POWER),
 }
 
@@ -139,10 +142,10 @@ def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes:
 def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension: int = 1) -> WorkEstimate:
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
-    What the engine must remember depends on how long the longest loop lives: an exact circle needs 15 times the
-    memory of a cube of as many points. A diagram of 100 to 250 of the points, taken evenly by index, tells which it
-    is; that costs 4 to 40 ms. With H2 it is the share of the edges of 100 points that cannot be collapsed, at 3 to
-    60 ms. Other dimensions are those of :func:`work_estimate`.
+    What the engine must remember of a loop are the edges that cross it while it lives, and their triangles: an exact
+    circle needs 15 times the memory of a cube of as many points. A diagram of 100 to 250 of the points, taken evenly
+    by index, tells which it is; that costs 4 to 60 ms. With H2 it is the share of the edges of 100 points that cannot
+    be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -156,7 +159,8 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     Returns
     -------
     WorkEstimate
-        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 200 to 2,000 points (docs/topology.md).
+        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for most clouds of 200 to 2,000 points, and 0.5 to 5
+        times for the strangest (docs/topology.md).
 
     Raises
     ------
@@ -190,19 +194,31 @@ def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, bli
     if max_dimension == 2:
         every = max(1, len(probe) // _LEAST_PROBE)
         return _of_collapse(probe[::every, ::every], n_points, blind)
-    return math.ceil(_PER_PAIR * n_points**2 + _growing(probe) * (n_points / 100.0) ** 3)
+    by_loops = _at_100_points(_most_crossing(probe)) * (n_points / 100.0) ** _CROSSING_POWER
+    return math.ceil(_PER_PAIR * n_points**2 + by_loops)
 
 
-def _growing(probe: NDArray[np.float64]) -> float:
-    """Bytes at 100 points that grow with the cube of their number."""
-    births, deaths = run_best(probe, 1, math.inf, "auto", 2)[0][1].T
-    if not len(births):
-        return 0.0
-    longest = int((deaths - births).argmax())
-    length = float(deaths[longest] - births[longest])
-    wide = length / enclosing_radius(probe)
-    by_lasting = np.interp(length / float(deaths[longest]) + wide, _LASTING, _BY_LASTING)
-    return max(float(by_lasting), float(np.interp(wide, _WIDE, _BY_WIDTH)))
+def _at_100_points(crossing: float) -> float:
+    """Bytes that the loop of that share needs among 100 points."""
+    return float(np.exp(np.interp(math.log(max(crossing, _CROSSING[0])), np.log(_CROSSING), np.log(_BY_CROSSING))))
+
+
+def _most_crossing(probe: NDArray[np.float64]) -> float:
+    """The largest share of all triples of points that are triangles over edges which cross one loop; 0 without one."""
+    bars = run_best(probe, 1, math.inf, "auto", 2)[0][1]
+    longest = bars[np.argsort(bars[:, 0] - bars[:, 1], kind="stable")][:_LOOPS]
+    joined = (probe <= enclosing_radius(probe)).astype(np.float64)
+    return max((_crossing(probe, joined, birth, death) for birth, death in longest.tolist()), default=0.0)
+
+
+def _crossing(probe: NDArray[np.float64], joined: NDArray[np.float64], birth: float, death: float) -> float:
+    """That share for the loop which the edge of length ``birth`` closes; ``joined`` has 1 for each edge there is."""
+    one, other = (probe[i] for i in divmod(int(np.abs(probe - birth).argmin()), len(probe)))
+    near = np.maximum(one, other) <= death
+    here, there = np.flatnonzero(near & (one < other)), np.flatnonzero(near & (other < one))
+    lengths = probe[np.ix_(here, there)]
+    crosses = (lengths >= birth) & (lengths <= death)
+    return float((joined[here] @ joined[there].T)[crosses].sum()) / len(probe) ** 3
 
 
 def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:
