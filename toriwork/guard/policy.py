@@ -114,6 +114,11 @@ class Policy:
         return frozenset(self.modules) - PLAIN_WORDS
 
     @cached_property
+    def telling_tops(self) -> frozenset[str]:
+        """First parts of those."""
+        return frozenset(name.split(".")[0] for name in self.telling) | {"sqlite", "postgresql", "postgres"}
+
+    @cached_property
     def packages(self) -> frozenset[str]:
         """Distributions, normalized."""
         named = [*self._words("packages"), *self.modules]

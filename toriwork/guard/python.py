@@ -38,14 +38,17 @@ _SUSPECT = frozenset(
     | IMPORTER_ENDS
     | LOADER_ENDS
     | READ_ENDS
-    | set(RUNNER_ENDS) - {"ex"}
+    | set(RUNNER_ENDS)
     | set(
         "importlib builtins __builtins__ __import__ __loader__ __spec__ __subclasses__ pkgutil runpy imp zipimport "
-        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan setup".split()
+        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan install_requires extras_require".split()
     )
-    # these three are common words, `_RUNS` looks closer
-) - {"run", "call", "locate"}
-_RUNS = re.compile(r"(?<![.\w])(?:exec|eval|compile)(?!\w)|\bsys\b[^\n]*\bmodules\b|://|\bATTACH\b")
+) - {"run", "call", "locate", "ex"}
+_RUNS = re.compile(
+    r"(?<![.\w])(?:exec|eval|compile)\s*\(|[=(,\[:]\s*(?:exec|eval|compile)\b|\bsys\b[^\n]*\bmodules\b"
+    r"|(?<!http)(?<!https)(?<!file)(?<!ftp)://|\bATTACH\b"
+)
+_STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
 _WORDS = re.compile(r"\w+")
 _HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
 _LONG_TEXT = re.compile(r"(\"\"\"|''')(?:\\.|(?!\1).)*?\1", re.DOTALL)
@@ -58,8 +61,10 @@ def words_of(source: str) -> set[str]:
 
 def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
     """Whether a source can hold a finding at all: False spares the parser."""
-    named = policy.tops | policy.schemes
-    return not (named.isdisjoint(words) and _SUSPECT.isdisjoint(words)) or _RUNS.search(source) is not None
+    if not (policy.telling_tops.isdisjoint(words) and _SUSPECT.isdisjoint(words)) or _RUNS.search(source):
+        return True
+    plain = (policy.tops & words) - policy.telling_tops  # words that mean something else as well: only when imported
+    return bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source))
 
 
 def decoded(content: bytes) -> str:

@@ -21,7 +21,9 @@ _OPENS = re.compile(
       | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|scan_pushdown)\s*\(""",
     re.IGNORECASE | re.VERBOSE,
 )
-_WORTHWHILE = re.compile(r"://|jdbc:|attach|(?:sqlite|postgres|mysql)_|install|load", re.IGNORECASE)
+_WORTHWHILE = re.compile(
+    r"(?<!http)(?<!https)(?<!file)(?<!ftp)://|jdbc:|duckdb|attach|sqlite|postgres|mysql", re.IGNORECASE
+)
 
 
 def worthwhile(text: str) -> bool:
