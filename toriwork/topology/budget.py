@@ -194,7 +194,7 @@ def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, bli
     if max_dimension == 2:
         every = max(1, len(probe) // _LEAST_PROBE)
         return _of_collapse(probe[::every, ::every], n_points, blind)
-    by_loops = _at_100_points(_most_crossing(probe)) * (n_points / 100.0) ** _CROSSING_POWER
+    by_loops: float = _at_100_points(_most_crossing(probe)) * (n_points / 100.0) ** _CROSSING_POWER
     return math.ceil(_PER_PAIR * n_points**2 + by_loops)
 
 
