@@ -93,14 +93,17 @@ class JournalWriter:
         size = _A_FRAME + len(payload)
         if self._ahead and start + size > self._filled:
             self._fill(start + size)
-        pieces = (header + payload,) if size <= _JOINED_BYTES else (header, payload)
-        written = self.handle.write_at(start, *pieces)
+        frame = header + payload if size <= _JOINED_BYTES else b""
+        written = self.handle.write_at(start, frame) if frame else self.handle.write_at(start, header, payload)
         if written != size:
             raise StoreError(
                 f"{self.path}: the disk took {written} of {size} bytes (full, or over a quota or file size "
                 "limit); the row was not recorded, everything before it stays"
             )
-        self.kept += pieces
+        if frame:
+            self.kept.append(frame)
+        else:
+            self.kept += (header, payload)
         self.next_number = number + 1
         self.size = end = start + size
         self.usable = end < self._limit
