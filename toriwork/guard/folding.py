@@ -23,6 +23,7 @@ from typing import Any
 MAX_SIZE = 100_000  #: characters, or elements, of anything that is made
 MAX_VALUES = 24  #: that one expression may have
 MAX_DEPTH = 60  #: of names that lead to names
+MAX_STEPS = 20_000  #: that one question may take
 
 #: methods of str and bytes that make something of at most the size of what they are given
 _METHODS = frozenset(
@@ -105,6 +106,7 @@ class Folder:
         self._qualify = qualify or _builtin
         self._bound: list[Mapping[str, Any]] = []
         self._depth = 0
+        self._steps = 0
 
     def values(self, node: ast.expr | None) -> tuple[Any, ...]:
         """Every value that an expression is known to may have; empty when none is known."""
@@ -112,6 +114,9 @@ class Folder:
             return (node.value,)
         rule = None if node is None else _RULES.get(type(node))
         if node is None or rule is None or self._depth > MAX_DEPTH:
+            return ()
+        self._steps = self._steps + 1 if self._depth else 0
+        if self._steps > MAX_STEPS:
             return ()
         self._depth += 1
         try:

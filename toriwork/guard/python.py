@@ -41,7 +41,8 @@ _SUSPECT = frozenset(
     | set(RUNNER_ENDS)
     | set(
         "importlib builtins __builtins__ __import__ __loader__ __spec__ __subclasses__ pkgutil runpy imp zipimport "
-        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan install_requires extras_require".split()
+        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan "
+        "install_requires extras_require".split()
     )
 ) - {"run", "call", "locate", "ex"}
 _RUNS = re.compile(

@@ -1,0 +1,103 @@
+"""A folded constant is what Python makes of it; nothing large or harmful is made."""
+
+from __future__ import annotations
+
+import ast
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toriwork.guard.folding import MAX_SIZE, Folder
+
+texts = st.text("aBc%{}3é", max_size=5).map(repr)
+
+
+def compound(inner):
+    """Larger expressions of smaller ones, some of which raise."""
+    return st.one_of(
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} + {p[1]})"),
+        st.tuples(inner, st.integers(-1, 3)).map(lambda p: f"({p[0]} * {p[1]})"),
+        inner.map(lambda e: f"({e})[::-1]"),
+        st.tuples(inner, st.integers(-3, 3)).map(lambda p: f"({p[0]})[{p[1]}:]"),
+        st.tuples(inner, st.integers(-3, 3)).map(lambda p: f"({p[0]})[{p[1]}]"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]}).join([{p[1]}, 'x', {p[1]}])"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]}).format({p[1]})"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]}) % ({p[1]})"),
+        st.tuples(inner, inner, inner).map(lambda p: f"({p[0]}).replace({p[1]}, {p[2]})"),
+        st.tuples(inner, st.sampled_from(["lower", "upper", "strip", "title", "encode", "split"])).map(
+            lambda p: f"({p[0]}).{p[1]}()"
+        ),
+        inner.map(lambda e: f"''.join(chr(ord(c) + 1) for c in {e})"),
+        inner.map(lambda e: f"''.join(map(chr, [ord(c) for c in {e}]))"),
+        inner.map(lambda e: f"''.join(reversed({e}))"),
+        inner.map(lambda e: f"str(bytes({e}, 'utf-8'), 'utf-8')"),
+        st.tuples(inner, inner).map(lambda p: "f'" + "{" + f"str({p[0]!s}).lower()".replace("'", '"') + "}-x'"),
+    )
+
+
+@given(st.recursive(texts, compound, max_leaves=6))
+def test_a_folded_constant_is_what_python_makes_of_it(source):
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except SyntaxError:
+        return
+    folded = Folder().values(tree)
+    try:
+        meant = eval(source)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return  # what the program would never get
+    assert len(folded) <= 1
+    if folded:
+        assert (type(folded[0]), folded[0]) == (type(meant), meant)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'sql' + 'ite3'",
+        "'{}{}'.format('sql', 'ite3')",
+        "'%s%d' % ('sqlite', 3)",
+        "''.join(chr(c) for c in (115, 113, 108, 105, 116, 101, 51))",
+        "f\"{'SQLITE3'.lower()}\"",
+        "bytes([115, 113, 108, 105, 116, 101, 51]).decode()",
+        "'-'.join(['sqlite3'])",
+        "{'a': 'sqlite3'}['a']",
+        "'x sqlite3 y'.split()[1]",
+    ],
+)
+def test_these_ways_to_spell_it_are_folded(source):
+    assert Folder().values(ast.parse(source, mode="eval").body) == ("sqlite3",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'a' * 10**9",
+        "'a' * 999999999",
+        "'{:>999999999}'.format('a')",
+        "'%999999999d' % 1",
+        "f'{1:>999999999}'",
+        "bytes(10000000)",
+    ],
+)
+def test_nothing_large_is_made(source):
+    values = Folder().values(ast.parse(source, mode="eval").body)
+    assert all(len(value) <= MAX_SIZE for value in values)
+
+
+def test_a_chain_of_names_that_doubles_each_time_is_not_followed_for_ever(tmp_path):
+    from toriwork.guard import examine
+
+    lines = ["a0 = 'x'", *[f"a{k} = a{k - 1} if q else a{k - 1} + a{k - 1}" for k in range(1, 60)], "__import__(a59)"]
+    (tmp_path / "x.py").write_text("\n".join(lines))
+    assert not examine([str(tmp_path)]).found
+
+
+def test_code_in_code_in_code_is_read(tmp_path):
+    from toriwork.guard import examine
+
+    inner = base64.b64encode(b"exec('imp' + 'ort sqlite3')").decode()
+    (tmp_path / "x.py").write_text(f"import base64\nexec(base64.b64decode({inner!r}))\n")
+    assert [finding.code for finding in examine([str(tmp_path)]).findings] == ["TWG103"]
