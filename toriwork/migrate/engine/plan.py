@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import toriwork
 from toriwork.errors import BadInput, DamagedFile, MigrationError, NotFound
 from toriwork.migrate.engine.backup import BACKUP, Entry
 from toriwork.migrate.engine.blobs import Blobs
@@ -137,7 +137,7 @@ def make_plan(root: Path, state_root: Path, propose: Propose) -> Plan:
     tree = {path: state_of(root / path) for path in sorted({*proposal.seen, *(change.path for change in changes)})}
     for found in proposal.databases:
         tree |= {path: state_of(root / path) for path in found.get("files", [])}
-    named = {"format": FORMAT, "toriwork": toriwork.__version__, "state_root": str(state_root), "tree": tree}
+    named = {"format": FORMAT, "toriwork": _version(), "state_root": str(state_root), "tree": tree}
     plan_id = sha256(_canonical(named)).hexdigest()[:12]
     data, retire = list(proposal.data(plan_id)), list(proposal.retire(plan_id))
     entries = [_entry(root, change) for change in changes] + _touched(root, [*data, *retire])
@@ -157,6 +157,14 @@ def make_plan(root: Path, state_root: Path, propose: Propose) -> Plan:
     if not plan.empty:
         _store(plan, changes)
     return plan
+
+
+def _version() -> str:
+    """The version that plans; another one may plan otherwise."""
+    try:
+        return metadata.version("toriwork")
+    except metadata.PackageNotFoundError:  # a checkout that was never installed
+        return "unknown"
 
 
 def check_root(root: Path) -> Path:
