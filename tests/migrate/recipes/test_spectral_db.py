@@ -72,6 +72,27 @@ def test_a_reader_of_signatures_gives_them_back_in_its_order(tmp_path):
     assert "return super().recent(n)[::-1]\n" in oldest
 
 
+def test_a_reader_gives_back_its_own_class_where_that_has_methods(tmp_path):
+    row = "class Row:\n    eigenvalues: list\n    hash_id: str\n\n    def told(self):\n        return self.hash_id\n"
+    member = "def recent(self, n=3):\n    return [Row(*r) for r in self.conn.execute('SELECT 1 ORDER BY id DESC')]"
+    line = "return [Row(eigenvalues=one.eigenvalues, hash_id=one.hash_id) for one in super().recent(n)]\n"
+    assert line in after(tmp_path, row + with_member(member))
+
+
+def test_a_method_of_a_row_that_only_the_storage_called_goes(tmp_path):
+    row = "class Row:\n    x: int\n\n    def to_row(self):\n        return sqlite3.Binary(b'')\n"
+    text = (STORE + "\n\n" + row).replace("signature.eigenvalues.tobytes()", "signature.to_row()")
+    assert "to_row" not in after(tmp_path, text)
+    found = rewritten(tmp_path, text, user="def f(row):\n    row.to_row()\n")
+    assert b"to_row" in found.after
+
+
+def test_a_connection_that_others_use_leaves_the_class_to_a_person(tmp_path):
+    found = rewritten(tmp_path, STORE, user="def f(db):\n    db.conn.execute('')\n")
+    assert found.after == found.before
+    assert "SpectralDB.conn is its storage and is used in user.py" in found.manual[0].why
+
+
 @pytest.mark.parametrize(
     ("class_line", "member"),
     [

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from toriwork.migrate.recipes.detect import Function, methods, spectral_classes
+from toriwork.migrate.recipes.detect import Function, classes, methods, spectral_classes, storage_of
 from toriwork.migrate.recipes.imports import Wanted
 from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, Unsure
 from toriwork.migrate.recipes.spectral_members import kept_attributes, sorted_members, stores
@@ -170,7 +170,8 @@ def _stream(work: _Class, arguments: list[str], defaults: dict[str, ast.expr], w
     if path is None:
         return stream
     called = wanted.name(f"{work.unit.world.core_package}.torus_registry", "stream_for")
-    default = f", {work.unit.text(defaults[path])}" if path in defaults else ""
+    told = work.unit.text(defaults[path]) if path in defaults else "None"
+    default = "" if told == "None" else f", {told}"
     return f"{called}({stream}, {path}{default})"
 
 
@@ -198,10 +199,19 @@ def _dead_helpers(unit: Unit, gone: set[ast.AST]) -> Iterator[Edit]:
         and stores(child, unit.tree)
         and (module, child.name) not in unit.world.borrowed
     ]
-    for child in (*adapters, *helpers):
+    for child in (*adapters, *helpers, *_dead_methods(unit)):
         end = unit.line_end(child.end_lineno or child.lineno)
         blank = re.match(rb"(?:[ \t]*(?:\r\n|\r|\n))*", unit.data[end:])
         yield Edit(unit.line_start(_first_line(child)), end + (blank.end() if blank else 0), b"")
+
+
+def _dead_methods(unit: Unit) -> Iterator[Function]:
+    """Methods of other classes that speak to the driver and that only the storage called."""
+    spectral = {node for node, _ in spectral_classes(unit.tree)}
+    for node in classes(unit.tree):
+        for name, function in methods(node).items() if node not in spectral and len(node.body) > 1 else ():
+            if storage_of(function, unit.tree) == "sqlite" and not unit.world.uses(name):
+                yield function
 
 
 def _registers_adapter(child: ast.stmt) -> bool:

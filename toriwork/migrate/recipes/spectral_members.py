@@ -47,6 +47,9 @@ def sorted_members(unit: Unit, node: ast.ClassDef) -> tuple[set[ast.stmt], dict[
     """The members that stay as they are, and name -> body of those that are answered from the registry."""
     have = methods(node)
     stays = _keepable(unit, node)
+    for name in sorted(_storage_attributes(node, unit.tree)):
+        if unit.world.uses(name):
+            raise Unsure(f"{node.name}.{name} is its storage and is used in {', '.join(unit.world.uses(name))}")
     kept: set[ast.stmt] = {child for child in node.body if _is_kept_statement(child, unit)}
     answered: dict[str, str] = {}
     for name, function in have.items():
@@ -69,6 +72,17 @@ def sorted_members(unit: Unit, node: ast.ClassDef) -> tuple[set[ast.stmt], dict[
     if taken & INTERNAL:
         raise Unsure(f"{node.name} has a member {min(taken & INTERNAL)}, which the registry's class keeps to itself")
     return kept, {name: body for name, body in answered.items() if body}
+
+
+def _storage_attributes(node: ast.ClassDef, tree: ast.Module) -> set[str]:
+    """Attributes that hold a connection, a cursor or an open file."""
+    return {
+        target.attr
+        for child in ast.walk(node)
+        if isinstance(child, ast.Assign) and isinstance(child.value, ast.Call) and stores(child.value.func, tree)
+        for target in child.targets
+        if isinstance(target, ast.Attribute)
+    } - kept_attributes(node).keys()
 
 
 def _is_kept_statement(child: ast.stmt, unit: Unit) -> bool:
@@ -161,8 +175,8 @@ def _answer(name: str, function: Function, tree: ast.Module) -> str | None:
     if arguments and DISTANCE.search(name):
         same = name == "distance" and arguments == ["eigenvalues", "top_k"] and _is_ten(function)
         return "" if same else f"return super().distance({', '.join(arguments[:2])})"
-    if arguments and ADDING.match(name) and (len(arguments) == 1 or _SPECTRUM & set(arguments)):
-        return _added(name, arguments)
+    if arguments and ADDING.match(name):
+        return _added(name, function, arguments)
     if _RECENT.match(name):
         return _recent(function, arguments, tree)
     if len(arguments) > len(function.args.defaults):
@@ -173,11 +187,13 @@ def _answer(name: str, function: Function, tree: ast.Module) -> str | None:
     return found or ("return  # the registry is there already" if idle else None)
 
 
-def _added(name: str, arguments: list[str]) -> str:
+def _added(name: str, function: Function, arguments: list[str]) -> str | None:
+    """A signature, or its fields by name; switches behind a signature say nothing any more."""
     if (name, arguments) == ("add", ["signature"]):
         return ""
-    named = arguments if len(arguments) == 1 else [f"{one}={one}" for one in arguments]
-    return f"return super().add({', '.join(named)})"
+    if len(arguments) > 1 and _SPECTRUM & set(arguments):
+        return f"return super().add({', '.join(f'{one}={one}' for one in arguments)})"
+    return f"return super().add({arguments[0]})" if len(function.args.defaults) >= len(arguments) - 1 else None
 
 
 def _is_ten(function: Function) -> bool:
@@ -190,11 +206,15 @@ def _recent(function: Function, arguments: list[str], tree: ast.Module) -> str |
     made = {child.name: child for child in classes(tree)}
     rows = [made[name] for name in names_in(function) if name in made]
     fields = {name for row in rows for child in row.body for name in _class_names(child)}
-    if len(arguments) > 1 or not rows or not fields <= _FIELDS or methods(rows[0]).keys() - {"__post_init__"}:
+    if len(arguments) > 1 or not rows or not fields or not fields <= _FIELDS:
         return None
     code = ast.unparse(function)
     newest_first = re.search(r"\bDESC\b", code) and not re.search(r"reversed\(|\[::-1\]", code)
-    return f"return super().recent({', '.join(arguments)})" + ("" if newest_first else "[::-1]")
+    found = f"super().recent({', '.join(arguments)})" + ("" if newest_first else "[::-1]")
+    if methods(rows[0]).keys() - {"__post_init__"}:  # callers may call them
+        given = ", ".join(f"{name}=one.{name}" for name in sorted(fields))
+        found = f"[{rows[0].name}({given}) for one in {found}]"
+    return f"return {found}"
 
 
 def _callers(name: str, unit: Unit) -> list[str]:
