@@ -14,6 +14,7 @@ from benchmarks import (
     batches,
     diagrams,
     flat,
+    guard,
     importing,
     loop,
     mover,
@@ -44,6 +45,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("nearest", nearest.run),
     ("tokens", tokens.run),
     ("mover", mover.run),
+    ("guard", guard.run),
 )
 NAMES = tuple(name for name, _ in BENCHMARKS)
 

@@ -49,6 +49,7 @@ EXPECTED = {
         },
     ),
     "mover": ("export of 2,000 rows, written", {"pandas.read_sql + to_parquet"}),
+    "guard": ("guard of 20 files", {"ruff TID251, hardened"}),
 }
 
 

@@ -45,10 +45,15 @@ _SUSPECT = frozenset(
         "install_requires extras_require".split()
     )
 ) - {"run", "call", "locate", "ex"}
-_RUNS = re.compile(
-    r"(?<![.\w])(?:exec|eval|compile)\s*\(|[=(,\[:]\s*(?:exec|eval|compile)\b|\bsys\b[^\n]*\bmodules\b"
-    r"|(?<!http)(?<!https)(?<!file)(?<!ftp)://|\bATTACH\b"
+#: for words that are common otherwise: what they have to stand in
+_CLOSER: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
+    (frozenset({"exec"}), re.compile(r"(?<![.\w])exec\s*\(|[=(,\[:]\s*exec\b")),
+    (frozenset({"eval"}), re.compile(r"(?<![.\w])eval\s*\(|[=(,\[:]\s*eval\b")),
+    (frozenset({"compile"}), re.compile(r"(?<![.\w])compile\s*\(|[=(,\[:]\s*compile\b")),
+    (frozenset({"sys", "modules"}), re.compile(r"\bsys\b[^\n]*\bmodules\b")),
+    (frozenset({"ATTACH"}), re.compile(r"ATTACH")),
 )
+_ADDRESS = re.compile(r"(?<!http)(?<!https)(?<!file)(?<!ftp)://")
 _STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
 _WORDS = re.compile(r"\w+")
 _HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
@@ -62,7 +67,9 @@ def words_of(source: str) -> set[str]:
 
 def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
     """Whether a source can hold a finding at all: False spares the parser."""
-    if not (policy.telling_tops.isdisjoint(words) and _SUSPECT.isdisjoint(words)) or _RUNS.search(source):
+    if not (policy.telling_tops.isdisjoint(words) and _SUSPECT.isdisjoint(words)):
+        return True
+    if any(needed <= words and closer.search(source) for needed, closer in _CLOSER) or _ADDRESS.search(source):
         return True
     plain = (policy.tops & words) - policy.telling_tops  # words that mean something else as well: only when imported
     return bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source))
