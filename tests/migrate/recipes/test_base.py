@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.migrate.recipes.code import STORE, rewritten
 from toriwork.errors import MissingExtra
-from toriwork.migrate.recipes import World, rewrite, source
+from toriwork.migrate.recipes import World, base, rewrite, source
+from toriwork.migrate.recipes.notebook import Cells
 
 TEXT = STORE + "\n\nclass S:\n    def classify(self, e):\n        return {'größe': 1}  # ü\n"
 
@@ -132,3 +133,27 @@ def test_a_notebook_in_another_form_is_left_alone(tmp_path, text):
     found = rewritten(tmp_path, text.encode(), "n.ipynb")
     assert found.after == text.encode()
     assert found.manual
+
+
+GATES = [
+    pytest.param(b"x = 1\n", "would change it twice", id="it grows each time"),
+    pytest.param(b"x = = 1\n", "cannot read it", id="what comes out is no Python"),
+]
+
+
+@pytest.mark.parametrize(("added", "why"), GATES)
+def test_a_recipe_that_goes_wrong_changes_nothing(tmp_path, monkeypatch, added, why):
+    def wrong(unit):
+        return source.Outcome((source.Edit(0, 0, added),))
+
+    monkeypatch.setattr(base, "RECIPES", (("wrong", wrong),))
+    found = rewritten(tmp_path, b"y = 2\n")
+    assert found.after == b"y = 2\n"
+    assert why in found.manual[0].why
+
+
+def test_a_notebook_that_would_lose_a_magic_is_refused():
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": ["%time\n", "x = 1"]}
+    cells = Cells.read(json.dumps({"cells": [cell]}).encode())
+    with pytest.raises(source.Unsure, match="magic"):
+        cells.replaced(cells.code.replace(b"pass  # toriwork-magic %time\n", b""))
