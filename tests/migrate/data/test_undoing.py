@@ -179,8 +179,9 @@ def test_rows_of_another_migration_stay(bench: Bench) -> None:
     assert len(rows_of(bench)) == 29 + 2 + 1 + 1
 
 
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
 def test_a_way_back_that_was_cut_short_goes_on_with_what_it_had_decided(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
     with live_writer(registry_path(bench)):
         pass
@@ -191,7 +192,7 @@ def test_a_way_back_that_was_cut_short_goes_on_with_what_it_had_decided(
     def dies(*args: Any) -> None:
         nonlocal n_put
         n_put += 1
-        if n_put == 2:
+        if n_put == killed_at:
             raise KeyboardInterrupt
         put(*args)
 

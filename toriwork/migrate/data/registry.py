@@ -8,7 +8,6 @@ Otherwise the rows are left out of the next public file, and a row says that the
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -30,7 +29,6 @@ from toriwork.registry.spectral import STREAM_KEY
 from toriwork.storage import ParquetTable
 from toriwork.storage.retention import Rows
 
-_LOG = logging.getLogger(__name__)
 BATCH_ROWS = 1000
 _TRIES = 5
 Key = tuple[str, int]  #: source, source row

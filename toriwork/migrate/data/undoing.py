@@ -92,6 +92,7 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
 
 def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path, migration: str) -> str | None:
     """None when the files are what they were, else why they must not be put back."""
+    files.make_folder(places.base.parent)  # somebody may have removed the state root
     with ExitStack() as held, store_lock(files, places, wait=_WAIT) as lock:
         if lock is None:
             return "somebody publishes"
