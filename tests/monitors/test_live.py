@@ -97,9 +97,9 @@ def test_a_registry_that_cannot_be_used_is_said_so(tmp_path, state_root):
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_leaves_the_terminal(tmp_path):
-    tmp_path.chmod(0o500)
-    done = run(tmp_path, text="0.1\n")
-    tmp_path.chmod(0o700)
+    sealed = tmp_path / "sealed"
+    sealed.mkdir(0o500)
+    done = run(sealed, text="0.1\n")
     assert done.returncode == 0
     assert "logging to the terminal alone" in done.stderr
 

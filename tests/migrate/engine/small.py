@@ -113,6 +113,8 @@ def build(root: Path) -> Path:
 
 
 def write(path: Path, data: bytes, mode: int) -> None:
+    if path.exists():
+        path.chmod(0o600)  # only root may write into a file that is read-only
     path.write_bytes(data)
     path.chmod(mode)
     os.utime(path, ns=(10**18, 10**18))

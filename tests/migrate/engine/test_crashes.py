@@ -6,6 +6,7 @@ A kill loses nothing that was written, so these tests need no disk to be waited 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_applying_what_was_taken_back_or_restored_by_hand_begins_anew(worlds: Wo
     assert apply_steps(plan, revive).phase == "finished"
     assert worlds.both(plan) == worlds.wanted
     assert (plan.folder / "journal.1.jsonl").exists()
-    assert os.waitstatus_to_exitcode(os.system(f"{sys.executable} -S {plan.backup}/restore.py > /dev/null")) == 0
+    subprocess.run([sys.executable, "-S", plan.backup / "restore.py"], check=True, capture_output=True)
     assert tree(plan.root) == tree(worlds.start)
     assert apply_steps(plan, revive).phase == "finished"
     assert worlds.both(plan) == worlds.wanted
