@@ -47,11 +47,10 @@ class Encoder:
         self.n_rows = 0
         self.digest_seconds = 0.0  #: of the work so far, what belongs to the proof
 
-    def batch(self, rows: Sequence[Sequence[Any]]) -> tuple[pa.RecordBatch, list[Misfit]]:
-        """The next rows as a batch, and the cells that do not fit, in the order of the rows."""
+    def batch(self, columns: Sequence[Sequence[Any]]) -> tuple[pa.RecordBatch, list[Misfit]]:
+        """The next rows, given as columns, as a batch, and the cells that do not fit, in the order of the rows."""
         arrays: list[pa.Array] = []
         misfits: list[Misfit] = []
-        columns = list(zip(*rows, strict=True))
         begun = perf_counter()
         for index, cells in enumerate(columns):
             self._take(index, cells)
@@ -59,7 +58,7 @@ class Encoder:
         for index, cells in enumerate(columns):
             found = _whole(cells, self._classes[index]) if self._pure[index] else None
             arrays.append(self._without_misfits(index, cells, misfits) if found is None else found)
-        self.n_rows += len(rows)
+        self.n_rows += len(columns[0])
         misfits.sort(key=lambda misfit: misfit.row)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema), misfits
 

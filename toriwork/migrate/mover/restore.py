@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, NotProven
 from toriwork.migrate.mover.encode import Encoder
+from toriwork.migrate.mover.export import blocks
 from toriwork.migrate.mover.manifest import ExportReport, TableReport, settle
 from toriwork.migrate.mover.proof import decoder_of, verify_export
-from toriwork.migrate.mover.schema import Table, profile, quoted, read_schema
+from toriwork.migrate.mover.schema import profile, quoted, read_schema
 from toriwork.migrate.mover.values import Text
-
-_BLOCK_ROWS = 4096
 
 
 def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) -> ExportReport:
@@ -144,21 +143,11 @@ def _prove(connection: sqlite3.Connection, report: ExportReport) -> None:
             raise NotProven(f"table {wanted.name!r}: is not in the new database")
         profile(connection, table)
         encoder = Encoder(table)
-        for rows in _rows(connection, table, encoder):
-            encoder.batch(rows)
+        for columns in blocks(connection, table, encoder):
+            encoder.batch(columns)
         digests = encoder.digests()
         wrong = [name for name in wanted.columns if digests.get(name) != wanted.columns[name]]
         if wrong or encoder.n_rows != wanted.n_rows:
             raise NotProven(
                 f"table {wanted.name!r}, column {', '.join(map(repr, wrong))}: SQLite holds other cells now"
             )
-
-
-def _rows(connection: sqlite3.Connection, table: Table, encoder: Encoder) -> Iterator[list[Any]]:
-    connection.text_factory = encoder.text_factory
-    try:
-        cursor = connection.execute(table.select())
-        while rows := cursor.fetchmany(_BLOCK_ROWS):
-            yield rows
-    finally:
-        connection.text_factory = bytes
