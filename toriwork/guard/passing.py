@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
 from toriwork.guard.documents import Document
 from toriwork.guard.names import joined, source_of
@@ -66,21 +65,22 @@ class Tree:
 
 def stem_of(path: str) -> str:
     """The word that every import of a file has to hold."""
-    known = PurePosixPath(path)
-    return known.parent.name if known.name == "__init__.py" else known.stem
+    folder, name = os.path.split(path)  # not pathlib: this is asked for every pair of files
+    return os.path.basename(folder) if name == "__init__.py" else os.path.splitext(name)[0]
 
 
 def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
     """Add a finding to every document that takes a driver from another one, however many stand in between."""
     exports: dict[str, dict[str, str]] = {}
+    stem_at = {path: stem_of(path) for path in documents}
     waiting = [path for path, document in documents.items() if _imports_one(document)]
     for path in waiting:
         exports[path] = _exports(documents[path], tree, {})
     waiting = [path for path in waiting if exports[path]]
     while waiting:
-        stem = stem_of(waiting.pop())
+        stem = stem_at[waiting.pop()]
         for path, document in documents.items():
-            if stem not in document.words and stem_of(path) != stem:
+            if stem not in document.words and stem_at[path] != stem:
                 continue
             found = _exports(document, tree, exports)
             if found.keys() - exports.get(path, {}).keys():
