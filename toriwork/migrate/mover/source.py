@@ -157,7 +157,7 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
     database : Path
         The original; only ever read.
     folder : Path
-        Where the copy lies meanwhile; it needs room for the database once.
+        Where the copy lies meanwhile, nobody else's; it needs room for the database once.
     live : bool
         True: the database may be in use; SQLite itself copies it page by page under its own locks.
 
@@ -172,10 +172,9 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
     free = shutil.disk_usage(folder).free
     if free < size + _SPARE_BYTES:
         raise StoreError(f"{folder}: a snapshot needs about {size + _SPARE_BYTES:,} bytes, {free:,} are free")
-    copy = folder / f".snapshot-{os.getpid()}.sqlite"
-    for path in folder.glob(".snapshot-*.sqlite*"):  # of a run that was killed
-        if not _lives(int(path.name.split("-")[1].split(".")[0])):
-            path.unlink(missing_ok=True)
+    copy = folder / ".snapshot.sqlite"
+    for path in folder.glob(f"{copy.name}*"):  # of a run that was killed
+        path.unlink()
     try:
         if live:
             _copy_live(database, copy)
@@ -193,16 +192,6 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
     finally:
         for path in (copy, *side_files(copy)):
             path.unlink(missing_ok=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _copy_live(database: Path, copy: Path) -> None:
