@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from toriwork.errors import Drift, NotProven
+from toriwork.migrate.data.moves import DataStep
 from toriwork.migrate.engine.run import Run
 from toriwork.storage.files import OsFiles
 
 
 @dataclass(frozen=True, slots=True)
-class RetireLink:
+class RetireLink(DataStep):
     """A symbolic or hard link to a database, removed when the database is proven to have arrived."""
 
-    id: str
     path: str
     database: str  #: the file that it stands for
     target: str  #: what a symbolic link says; "" for a hard link
@@ -32,20 +32,6 @@ class RetireLink:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", tuple(self.needs))
-
-    @property
-    def touches(self) -> tuple[str, ...]:
-        """Its bytes are those of the database, which the backup holds."""
-        return ()
-
-    def before(self) -> str:
-        return ""
-
-    def after(self) -> str:
-        return ""
-
-    def state(self, root: Path) -> str:
-        return ""
 
     def do(self, run: Run) -> dict[str, Any]:
         for need in self.needs:
@@ -76,9 +62,6 @@ class RetireLink:
             os.link(run.root / self.database, path)
         OsFiles().sync_folder(path.parent)
         return {"kept": []}
-
-    def verify(self, run: Run) -> dict[str, Any]:
-        return {}
 
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self), "needs": list(self.needs)}

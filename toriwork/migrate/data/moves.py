@@ -26,7 +26,7 @@ LEGACY = "legacy"  #: where exports go, under the state root
 
 
 @dataclass(frozen=True, slots=True)
-class _DataStep:
+class DataStep:
     """What all of them have in common."""
 
     id: str
@@ -57,7 +57,7 @@ class _DataStep:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeState(_DataStep):
+class MakeState(DataStep):
     """The folder for exports under the state root; folders that it made go again when nothing is in them."""
 
     kind: ClassVar[str] = "data.state"
@@ -81,7 +81,7 @@ class MakeState(_DataStep):
 
 
 @dataclass(frozen=True, slots=True)
-class Export(_DataStep):
+class Export(DataStep):
     """A database as Parquet files under the state root."""
 
     path: str  #: of the database, relative to the code base
@@ -115,7 +115,7 @@ class Export(_DataStep):
 
 
 @dataclass(frozen=True, slots=True)
-class Verify(_DataStep):
+class Verify(DataStep):
     """The proof that an export holds what the database held, made by other readers than the one that wrote it."""
 
     path: str
@@ -137,7 +137,7 @@ class Verify(_DataStep):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepRegistry(_DataStep):
+class KeepRegistry(DataStep):
     """The registry as it was, so that the way back ends at the same bytes."""
 
     kind: ClassVar[str] = "data.registry"
@@ -151,7 +151,7 @@ class KeepRegistry(_DataStep):
 
 
 @dataclass(frozen=True, slots=True)
-class Import(_DataStep):
+class Import(DataStep):
     """Rows of legacy history in the registry. They are taken back together with those of all sources, at the end."""
 
     path: str  #: a database, or a JSON file
