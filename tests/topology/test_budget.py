@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology import Landmark, budget, estimate_betti, persistence, work_estimate, work_estimate_of
+from toriwork.topology.clouds import enclosing_radius
+from toriwork.topology.engines import loop_cocycles
 
 
 def test_more_points_or_dimensions_cost_more() -> None:
@@ -59,21 +60,34 @@ def test_cavities_cost_most_where_no_edge_collapses(monkeypatch: pytest.MonkeyPa
     assert work_estimate_of(ball, max_dimension=2) == work_estimate(400, 3, 2)
 
 
-def test_the_triangles_over_the_edges_that_cross_a_loop_are_counted() -> None:
-    distances = oracles.euclidean(circle(24, 0.05, 2))
-    n_points, reach = len(distances), budget.enclosing_radius(distances)
-    wanted = 0.0
-    for birth, death in persistence(distances=distances).in_dimension(1).tolist():
-        u, v = np.argwhere(distances == birth)[0]
-        count = 0
-        for i, j in itertools.permutations(range(n_points), 2):
-            sides = distances[i, u] < distances[i, v] and distances[j, v] < distances[j, u]
-            close = max(distances[[i, j]][:, [u, v]].ravel()) <= death
-            if sides and close and birth <= distances[i, j] <= death:
-                count += sum(max(distances[i, k], distances[j, k]) <= reach for k in range(n_points))
-        wanted = max(wanted, count / n_points**3)
-    assert wanted > 0.01
-    assert budget._most_crossing(distances) == pytest.approx(wanted)
+def test_the_triangles_over_the_edges_of_each_loop_are_counted() -> None:
+    distances = oracles.euclidean(circle(24, 0.3, 2))
+    reach = enclosing_radius(distances)
+    counts = []
+    for edges in loop_cocycles(distances, reach):
+        third = [(i, j, k) for i, j in edges.tolist() for k in range(24) if k not in (i, j)]
+        counts.append(sum(max(distances[i, j], distances[i, k], distances[j, k]) <= reach for i, j, k in third))
+    assert len(counts) == len(persistence(distances=distances).in_dimension(1)) > 1
+    found = budget.triangles_over_loops(distances)
+    assert found == pytest.approx(sum(count**1.25 for count in counts) ** 0.8)
+    assert max(counts) < found < sum(counts)
+    assert budget.triangles_over_loops(distances[:3, :3]) == 0
+
+
+def test_no_order_of_the_points_hides_a_part_of_them() -> None:
+    for n_points in (1, 100, 250, 251, 500, 999, 5_000):
+        some = budget.probe_indices(n_points)
+        assert len(some) == len(set(some.tolist())) == min(n_points, 400, max(250, n_points // 3))
+        assert some.min() >= 0
+        assert some.max() < n_points
+    for period in (2, 3, 5):  # points of several shapes by turns
+        shares = np.bincount(budget.probe_indices(1_000) % period) / 333
+        assert (abs(shares - 1 / period) < 0.1).all()
+
+
+def test_without_ripser_the_law_of_the_number_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ripser", None)
+    assert work_estimate_of(circle(300)) == work_estimate(300, 2, 1)
 
 
 def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> None:

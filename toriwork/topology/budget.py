@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.checks import as_array, check_points
-from toriwork.errors import BadInput, TooLarge
+from toriwork.errors import BadInput, MissingExtra, TooLarge
 from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
-from toriwork.topology.engines import run_best, staying_edges
+from toriwork.topology.engines import loop_cocycles, staying_edges
 
 
 class WorkEstimate(NamedTuple):
@@ -22,23 +22,19 @@ class WorkEstimate(NamedTuple):
     bytes: int
 
 
-#: bytes for each pair of points, whatever their shape
-_PER_PAIR = 72.0
-#: what the engine remembers of a loop are the triangles over the edges that cross it: their number over n^3, against
-#: bytes at 100 points, which grow with this power of n; between them by logarithms
-_CROSSING = (0.0002, 0.0015, 0.003, 0.02, 0.03, 0.05)
-_BY_CROSSING = (0.03e6, 0.157e6, 0.52e6, 0.55e6, 0.74e6, 1.15e6)
-_CROSSING_POWER = 2.8
-#: loops of the probe that are looked at, longest first
-_LOOPS = 24
+#: H1: bytes for each pair of points, whatever their shape; bytes for each triangle over the cocycles of the probe, and
+#: the power of n_points over the points of the probe with which they grow; fitted by benchmarks/memory_law.py
+_PER_PAIR, _PER_TRIANGLE, _GROWTH = 73.0, 31.0, 2.6
+#: between the sum over all cocycles (1) and the largest alone (inf): they are reduced one after another, but stay
+_NORM = 1.25
 #: bytes per pair of points that distances and their copies take in any case
 _MATRIX = 48.0
 #: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; elsewhere bytes for
 #: each pair of points by the share of the edges of the probe that stay
 _RIGID, _RIGID_POWER = 45e6, 4.9
 _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
-#: points of the probe
-_LEAST_PROBE, _LARGEST_PROBE = 100, 250
+#: points from which a probe is taken, and its least and largest size; a third of the points in between
+_WORTH_PROBING, _LEAST_PROBE, _LARGEST_PROBE = 100, 250, 400
 _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points, exponent of n, bytes at 100 points, exponent of n
 _LAW = {
@@ -142,10 +138,10 @@ def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes:
 def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension: int = 1) -> WorkEstimate:
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
-    What the engine must remember of a loop are the edges that cross it while it lives, and their triangles: an exact
-    circle needs 15 times the memory of a cube of as many points. A diagram of 100 to 250 of the points, taken evenly
-    by index, tells which it is; that costs 4 to 60 ms. With H2 it is the share of the edges of 100 points that cannot
-    be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
+    What the engine holds while it reduces a loop are the triangles over the edges of its cocycle: an exact circle needs
+    15 times the memory of a cube of as many points. The cocycles of 100 to 400 of the points, drawn with a
+    seed, tell which it is; ripser finds them in 10 ms to 1 s. With H2 it is the share of the edges of 100 points that
+    cannot be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -172,53 +168,49 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
         raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {given.shape}")
     n_points, dim = given.shape
     blind = work_estimate(n_points, dim, max_dimension)
-    some = _sample(n_points)
+    some = probe_indices(n_points)
     probe = distances_of_points(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
     return blind._replace(bytes=_of_probe(probe, n_points, max_dimension, blind.bytes))
 
 
 def _by_shape(distances: NDArray[np.float64], max_dimension: int, blind: int) -> int:
-    some = _sample(len(distances))
+    some = probe_indices(len(distances))
     return _of_probe(distances[np.ix_(some, some)], len(distances), max_dimension, blind)
 
 
-def _sample(n_points: int) -> NDArray[np.intp]:
-    size = min(max(n_points // 2, _LEAST_PROBE), _LARGEST_PROBE, n_points)
-    return np.linspace(0, n_points - 1, size).astype(np.intp)
+def probe_indices(n_points: int) -> NDArray[np.intp]:
+    """Indices of the probe, always the same for a number of points; drawn: a step could miss a shape."""
+    size = min(max(n_points // 3, _LEAST_PROBE), _LARGEST_PROBE, n_points)
+    return np.sort(np.random.default_rng(0).choice(n_points, size, replace=False))
 
 
 def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, blind: int) -> int:
     """Bytes for ``n_points`` points of which ``probe`` are some; ``blind`` where nothing better is known."""
-    if max_dimension not in (1, 2) or n_points < _LEAST_PROBE:
+    if max_dimension not in (1, 2) or n_points < _WORTH_PROBING:
         return blind
     if max_dimension == 2:
-        every = max(1, len(probe) // _LEAST_PROBE)
+        every = max(1, len(probe) // _WORTH_PROBING)
         return _of_collapse(probe[::every, ::every], n_points, blind)
-    by_loops: float = _at_100_points(_most_crossing(probe)) * (n_points / 100.0) ** _CROSSING_POWER
-    return math.ceil(_PER_PAIR * n_points**2 + by_loops)
+    try:
+        triangles = triangles_over_loops(probe)
+    except MissingExtra:
+        return blind
+    return bytes_for_loops(n_points, len(probe), triangles)
 
 
-def _at_100_points(crossing: float) -> float:
-    """Bytes that the loop of that share needs among 100 points."""
-    return float(np.exp(np.interp(math.log(max(crossing, _CROSSING[0])), np.log(_CROSSING), np.log(_BY_CROSSING))))
+def bytes_for_loops(n_points: int, in_probe: int, triangles: float) -> int:
+    """Bytes for H0 and H1 of ``n_points`` points, when ``in_probe`` of them have so many triangles over their loops."""
+    loops: float = _PER_TRIANGLE * triangles * (n_points / in_probe) ** _GROWTH
+    return math.ceil(_PER_PAIR * n_points**2 + loops)
 
 
-def _most_crossing(probe: NDArray[np.float64]) -> float:
-    """The largest share of all triples of points that are triangles over edges which cross one loop; 0 without one."""
-    bars = run_best(probe, 1, math.inf, "auto", 2)[0][1]
-    longest = bars[np.argsort(bars[:, 0] - bars[:, 1], kind="stable")][:_LOOPS]
-    joined = (probe <= enclosing_radius(probe)).astype(np.float64)
-    return max((_crossing(probe, joined, birth, death) for birth, death in longest.tolist()), default=0.0)
-
-
-def _crossing(probe: NDArray[np.float64], joined: NDArray[np.float64], birth: float, death: float) -> float:
-    """That share for the loop which the edge of length ``birth`` closes; ``joined`` has 1 for each edge there is."""
-    one, other = (probe[i] for i in divmod(int(np.abs(probe - birth).argmin()), len(probe)))
-    near = np.maximum(one, other) <= death
-    here, there = np.flatnonzero(near & (one < other)), np.flatnonzero(near & (other < one))
-    lengths = probe[np.ix_(here, there)]
-    crosses = (lengths >= birth) & (lengths <= death)
-    return float((joined[here] @ joined[there].T)[crosses].sum()) / len(probe) ** 3
+def triangles_over_loops(probe: NDArray[np.float64]) -> float:
+    """Triangles up to the enclosing radius over the edges of each cocycle, as a norm of these numbers; 0 without."""
+    radius = enclosing_radius(probe)
+    joined = (probe <= radius).astype(np.float64)
+    shared = joined @ joined - 2.0  # of two points that are joined, each is joined to itself and to the other
+    counts = [shared[edges[:, 0], edges[:, 1]].sum() for edges in loop_cocycles(probe, radius)]
+    return float(np.linalg.norm(counts, _NORM)) if counts else 0.0
 
 
 def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:

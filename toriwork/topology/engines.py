@@ -162,6 +162,30 @@ def staying_edges(distances: Matrix, largest: float) -> float:
     return staying / max(edges, 1)
 
 
+def loop_cocycles(distances: Matrix, largest: float) -> list[NDArray[np.intp]]:
+    """The edges of the cocycle with which ripser reduced each loop up to ``largest``: (n_edges, 2) indices of points.
+
+    Raises
+    ------
+    MissingExtra
+        ripser cannot be imported.
+    """
+    try:
+        from ripser import ripser
+    except ImportError as error:
+        raise MissingExtra(f"ripser cannot be imported ({error}): pip install ripser") from error
+    cocycles: list[NDArray[np.intp]] = []
+
+    def compute(matrix: Matrix, cut: float) -> Bars:
+        found = ripser(matrix, maxdim=1, thresh=cut, distance_matrix=True, do_cocycles=True)
+        cocycles.extend(np.asarray(edges, dtype=np.intp).reshape(-1, 3)[:, :2] for edges in found["cocycles"][1])
+        bars: Bars = found["dgms"]
+        return bars
+
+    _in_single_precision(compute, distances, largest)
+    return cocycles
+
+
 def hera_bottleneck(first: Matrix, second: Matrix) -> float:
     """The exact bottleneck distance of two (n_bars, 2) arrays of finite bars; Hera in gudhi, BSD licence."""
     try:

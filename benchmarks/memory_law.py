@@ -1,0 +1,164 @@
+"""Predicted over measured memory of untruncated Rips diagrams, H0 and H1, and the fit of the law that predicts it.
+
+    python -m benchmarks.memory_law          spaces that the law was not fitted to; half an hour on one core
+    python -m benchmarks.memory_law --fit    measures the spaces of the fit and prints the numbers of the law; an hour
+    python -m benchmarks.memory_law --quick  a few clouds of each
+
+Every diagram has a process of its own, and what was there before it is taken off.  ``--keep FILE`` writes each
+measurement down as a line of JSON, and takes what is there for measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks import child
+from benchmarks.betti_spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
+from benchmarks.betti_unseen import UNSEEN_SPACES
+from toriwork.topology.budget import bytes_for_loops, probe_indices, triangles_over_loops
+from toriwork.topology.clouds import distances_of_points
+
+LEAST, MOST = 1.0, 3.0
+#: what is fitted: everything that the rules for Betti numbers are scored on, and shapes without noise
+_CLEAN: dict[str, Callable[[np.random.Generator, int], Cloud]] = {
+    "circle": circle,
+    "ellipse": lambda rng, n: ellipse(rng, n, 0.3),
+    "sphere": sphere,
+    "torus": torus,
+    "flat torus": flat_torus,
+    "flat torus, noise 0.05": noisy(flat_torus, 0.05),
+    "sphere in R^7": lambda rng, n: _unit(rng.standard_normal((n, 7))),
+    "regular polygon": lambda _, n: _on_circle(2 * np.pi * np.arange(n) / n),
+    "two circles, one centre": lambda rng, n: circle(rng, n) * np.where(np.arange(n) % 2, 1.0, 0.5)[:, None],
+}
+FITTED = {
+    **{f"clean/{name}": make for name, make in _CLEAN.items()},
+    **{f"{s.group}/{s.name}": s.make for s in SPACES if s.group in ("standard", "null", "hard", "hard null")},
+}
+UNSEEN = {f"{s.group}/{s.name}": s.make for s in (*NEW_SPACES, *UNSEEN_SPACES)}
+#: of every so many-th space, clouds of so many points
+FIT_SIZES = {200: 1, 400: 1, 800: 1, 1500: 6}
+UNSEEN_SIZES = {250: 1, 600: 1, 1200: 4}
+
+
+class Measured(NamedTuple):
+    """One diagram: what it took, and what the prediction is made of."""
+
+    space: str
+    n_points: int
+    peak: float
+    probe: int
+    triangles: float
+
+    @property
+    def ratio(self) -> float:
+        """Predicted over measured."""
+        return bytes_for_loops(self.n_points, self.probe, self.triangles) / self.peak
+
+
+def measure(space: str, n_points: int) -> dict[str, Any]:
+    """The answer of one child: bytes taken by the diagram of that cloud, and the parts of its prediction."""
+    from toriwork.topology import persistence
+
+    rng = np.random.default_rng([zlib.crc32(space.encode()), n_points])
+    cloud = {**FITTED, **UNSEEN}[space](rng, n_points)
+    persistence(cloud[:50])  # what the libraries need once is no part of it
+    before = child.restart_peak()
+    persistence(cloud, max_bytes=np.inf)
+    peak = child.peak_bytes() - before
+    # said last: memory that a prediction gave back would hide some of the peak
+    some = probe_indices(len(cloud))
+    triangles = triangles_over_loops(distances_of_points(cloud[some]))
+    return {"peak": peak, "probe": len(some), "triangles": triangles}
+
+
+def _unit(cloud: Cloud) -> Cloud:
+    return cloud / np.linalg.norm(cloud, axis=1)[:, None]
+
+
+def _on_circle(angle: Cloud) -> Cloud:
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def wanted(spaces: Iterable[str], sizes: dict[int, int], quick: bool) -> Iterator[tuple[str, int]]:
+    """Which clouds are measured; the small ones first."""
+    for n_points, every in sizes.items():
+        for i, space in enumerate(spaces):
+            if i % (10 if quick else every) == 0:
+                yield space, n_points
+
+
+def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[Measured]:
+    """One for each cloud; those of ``kept`` are not made again."""
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else []
+    known = {(one.space, one.n_points): one for one in (Measured(*json.loads(line)) for line in lines)}
+    for space, n_points in clouds:
+        if (space, n_points) in known:
+            continue
+        print(f"{time.strftime('%H:%M:%S')} {n_points} points: {space}", file=sys.stderr)
+        found = child.call("benchmarks.memory_law:measure", space=space, n_points=n_points)
+        one = known[space, n_points] = Measured(space, n_points, **found)
+        if kept:
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(one) + "\n")
+    return list(known.values())
+
+
+def fitted(known: list[Measured]) -> tuple[float, float, float]:
+    """Bytes for each pair of points and for each triangle, and the power of growth, that keep most ratios in 1 to 3."""
+    from scipy.optimize import minimize
+
+    n_points, peak, probe, triangles = np.array([[m.n_points, m.peak, m.probe, m.triangles] for m in known], float).T
+    centre = np.log(LEAST * MOST) / 2
+    reach = np.log(MOST / LEAST) / 2
+
+    def predicted(law: Cloud) -> Cloud:
+        return np.exp(law[0]) * n_points**2 + np.exp(law[1]) * triangles * (n_points / probe) ** law[2]
+
+    def miss(law: Cloud) -> float:
+        away = (np.log(predicted(law) / peak) - centre) / reach
+        return float(np.mean(away**2 + np.minimum(away**8, 30.0)))  # the strangest shapes do not decide alone
+
+    options = {"maxiter": 30_000, "maxfev": 30_000, "fatol": 1e-10}
+    law = minimize(miss, [4.3, 3.4, 2.6], method="Nelder-Mead", options=options).x
+    return float(np.exp(law[0])), float(np.exp(law[1])), float(law[2])
+
+
+def table(known: list[Measured]) -> list[str]:
+    """Markdown lines: for each size the share within 1 to 3 and the range; then the clouds outside."""
+    lines = ["| points | clouds | in 1 to 3 | below 1 | least | most |", "|---|---|---|---|---|---|"]
+    for n_points in (*sorted({m.n_points for m in known}), 0):
+        ratios = np.array([m.ratio for m in known if n_points in (m.n_points, 0)])
+        inside = np.mean((ratios >= LEAST) & (ratios <= MOST))
+        shares = f"{inside:.1%} | {np.mean(ratios < LEAST):.1%} | {ratios.min():.2f} | {ratios.max():.2f}"
+        lines.append(f"| {n_points or 'all'} | {len(ratios)} | {shares} |")
+    outside = [m for m in sorted(known, key=lambda m: m.ratio) if not LEAST <= m.ratio <= MOST]
+    return lines + [f"{m.ratio:.2f}: {m.n_points} points, {m.space}, {m.peak / 1e6:.4g} MB" for m in outside]
+
+
+def main() -> None:
+    """Measure, then print the table, and the law with ``--fit``."""
+    given = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    given.add_argument("--fit", action="store_true", help="the spaces of the fit, and the law that fits them")
+    given.add_argument("--quick", action="store_true", help="every tenth space")
+    given.add_argument("--keep", type=Path, help="a file of measurements, read and added to")
+    options = given.parse_args()
+    spaces, sizes = (FITTED, FIT_SIZES) if options.fit else (UNSEEN, UNSEEN_SIZES)
+    known = measurements(wanted(spaces, sizes, options.quick), options.keep)
+    if options.fit:
+        per_pair, per_triangle, growth = fitted(known)
+        print(f"bytes a pair {per_pair:.1f}, bytes a triangle {per_triangle:.1f}, growth {growth:.2f}")
+    print("\n".join(table(known)))
+
+
+if __name__ == "__main__":
+    main()
