@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from toriwork.guard.policy import normalized
+from toriwork.guard.functions import as_text
+from toriwork.guard.names import last_name
+from toriwork.guard.policy import SQL_EXTENSIONS
 from toriwork.guard.shell import Started, started_by, started_by_line
-from toriwork.guard.unit import Hit, Unit
+from toriwork.guard.unit import Hit, Unit, library_in
 
 #: functions that import what their first argument names; the value names that argument as a keyword
 IMPORTERS = {
@@ -26,12 +29,14 @@ IMPORTERS = {
     "pydoc.locate": "path",
     "imp.load_module": "name",
     "imp.find_module": "name",
+    "lazy_loader.load": "fullname",
 }
 #: the same by the last name alone, whosever method it is; only a banned name counts
 IMPORTER_ENDS = frozenset(
     "import_module importorskip import_string import_object find_spec find_loader load_module resolve_name run_module "
     "_gcd_import _find_and_load import_optional_dependency lazy_import LazyLoader LazyImport try_import "
-    "optional_import __import__ ExtensionFileLoader spec_from_file_location SourceFileLoader create_dynamic".split()
+    "optional_import __import__ ExtensionFileLoader spec_from_file_location SourceFileLoader create_dynamic "
+    "run_path EntryPoint import_from_string import_attribute locate_class".split()
 )
 #: functions that run the code of a text: which arguments hold it
 RUNNERS = {
@@ -41,9 +46,13 @@ RUNNERS = {
     "timeit.timeit": (0, 1),
     "timeit.repeat": (0, 1),
     "timeit.Timer": (0, 1),
+    **{f"{module}.{name}": (0,) for module in ("cProfile", "profile", "pdb") for name in ("run", "runctx", "runeval")},
 }
 RUNNER_KEYWORDS = frozenset({"source", "stmt", "setup", "expression"})
-RUNNER_ENDS = dict.fromkeys(("run_cell", "run_cell_async", "run_code", "runcode", "runsource", "ex"), (0,))
+RUNNER_ENDS = {
+    **dict.fromkeys(("run_cell", "run_cell_async", "run_code", "runcode", "runsource", "ex"), (0,)),
+    **dict.fromkeys(("exec", "run_string", "run_simple_string"), (0, 1)),
+}
 #: functions that start a program: "argv" in one argument, "line" of shell, "spread" over arguments behind ``n`` others
 STARTERS = {
     **{f"subprocess.{name}": ("argv", 0) for name in ("run", "call", "check_call", "check_output", "Popen")},
@@ -61,31 +70,33 @@ STARTERS = {
     "pexpect.spawn": ("argv", 0),
     "pexpect.run": ("argv", 0),
 }
+_OF_IPYTHON = frozenset({"system", "getoutput", "run_line_magic", "run_cell_magic", "magic"})
+_READS_FILES = re.compile(
+    r"duckdb|['\"][^'\"]*\.(?:parquet|csv|json|arrow|feather)\b|read_(?:parquet|csv|json)", re.IGNORECASE
+)
 LOADER_ENDS = frozenset({"CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "find_library", "dlopen", "load_library"})
 READ_ENDS = frozenset({"read_sql", "read_sql_query", "read_sql_table", "read_database", "read_database_uri"})
+_READERS = frozenset({"pandas", "polars", "dask", "geopandas", "modin", "pd", "pl", "gpd", "dd"})
+INSTALLERS = frozenset({"install", "conda_install", "run_install"})
 REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "extras_require"})
 
+_HANDED = frozenset(IMPORTERS) | RUNNERS.keys()
 CodeHits = Callable[[Unit, str], Iterator[Hit]]
 
 
 def call_hits(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
     """Everything that one call does; ``code_hits`` judges code that it carries as a text."""
     names = unit.names.qualify(node.func)
-    end = _end(node.func)
+    end = last_name(node.func)
     yield from _imported(unit, node, names, end)
-    yield from _handed_on(unit, node)
+    yield from _handed_on(unit, node, code_hits)
     yield from _run(unit, node, names, end, code_hits)
     yield from _started(unit, node, names, end, code_hits)
     yield from _loaded(unit, node, names, end)
     yield from _connected(unit, node, names, end)
+    yield from _installed(unit, node, end)
     if end == "setup" and REQUIRING & {keyword.arg for keyword in node.keywords}:
         yield from _required(unit, node)
-
-
-def _end(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _imported(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator[Hit]:
@@ -93,16 +104,26 @@ def _imported(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator
     ends = {name.rpartition(".")[2] for name in names} | {end}
     if not known and not ends & IMPORTER_ENDS and not ("sys.modules.get" in names or "sys.modules.pop" in names):
         return
-    keywords = {IMPORTERS[name] for name in known} | {"name", "fullname"}
+    keywords = {IMPORTERS[name] for name in known} | {"name", "fullname", "package", "value", None}
     given = [*node.args[:2], *(keyword.value for keyword in node.keywords if keyword.arg in keywords)]
-    named = [text for argument in given for text in unit.names.folder.texts(argument)]
+    named = [text for argument in given for text in _texts(unit, argument)]
     for text in named:
         if found := _module_in(unit, text):
             how = "looked up" if ends & {"find_spec", "find_loader"} else "imported"
             yield Hit(node, "TWG102", f"{text} {how} by its name ({unit.policy.modules[found]})", found)
             return
-    if known and given and not unit.names.folder.texts(given[0]):
+    if known and given and not named:
         yield Hit(node, "TWG901", f"{min(known)} of a name that is only known at run time", "import")
+
+
+def _texts(unit: Unit, argument: ast.expr) -> list[str]:
+    """The texts of an argument; of ``*args`` and ``**options`` those inside."""
+    if isinstance(argument, ast.Starred):
+        argument = argument.value
+    inner: list[Any] = []
+    for value in unit.names.folder.values(argument):
+        inner += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    return [text for value in inner if (text := as_text(value)) is not None]
 
 
 def _module_in(unit: Unit, text: str) -> str:
@@ -115,19 +136,20 @@ def _module_in(unit: Unit, text: str) -> str:
     return ""
 
 
-def _handed_on(unit: Unit, node: ast.Call) -> Iterator[Hit]:
-    """``map(import_module, [...])``, ``partial(__import__, "...")``, ``submit(import_module, "...")``."""
+def _handed_on(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
+    """``map(import_module, [...])``, ``partial(__import__, "...")``, ``submit(exec, "...")``."""
     arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-    if not any(isinstance(argument, ast.Name | ast.Attribute | ast.Call) for argument in arguments[:2]):
+    functions = [argument for argument in arguments[:2] if isinstance(argument, ast.Name | ast.Attribute | ast.Call)]
+    known = {name for function in functions for name in unit.names.qualify(function)} & _HANDED
+    if not known and "operator.methodcaller" not in unit.names.qualify(node.func):
         return
-    if not any(unit.names.qualify(argument) & IMPORTERS.keys() for argument in arguments[:2]):
-        return
-    for argument in arguments:
-        for value in unit.names.folder.values(argument):
-            for text in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(text, str) and (found := unit.banned(text)):
-                    yield Hit(node, "TWG102", f"{text} imported by its name ({unit.policy.modules[found]})", found)
-                    return
+    for text in (text for argument in arguments for text in _texts(unit, argument)):
+        if found := unit.banned(text):
+            yield Hit(node, "TWG102", f"{text} imported by its name ({unit.policy.modules[found]})", found)
+            return
+        if known & RUNNERS.keys():
+            for hit in code_hits(unit, text):
+                yield Hit(node, _inside(hit.code), f"code in a string: {hit.message}", hit.what)
 
 
 def _run(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: CodeHits) -> Iterator[Hit]:
@@ -157,9 +179,13 @@ def _started(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: C
         kind, skip = STARTERS[min(known)]
         given = [*node.args[skip:], *(k.value for k in node.keywords if k.arg in ("args", "cmd", "command"))]
         words = _words(unit, given if kind == "spread" else given[:1])
-    elif end in ("system", "getoutput", "run_line_magic", "run_cell_magic") and "get_ipython" in ast.dump(node.func):
+    elif end in _OF_IPYTHON and "get_ipython" in ast.dump(node.func):
         words = [unit.names.folder.shape(argument) for argument in node.args]
-        words = [" ".join(words)] if end in ("system", "getoutput") else words[1:]
+        if end.endswith("magic"):
+            yield from magic_hits(node, words[0] if words else "", words[1] if len(words) > 1 else "")
+            words = words[1:]
+        else:
+            words = [" ".join(words)]
     else:
         return
     if len(words) == 1:
@@ -169,13 +195,23 @@ def _started(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: C
     yield from started_hits(unit, node, started, code_hits)
 
 
+def magic_hits(node: ast.AST, name: str, rest: str) -> Iterator[Hit]:
+    """``%load_ext sql``; ``%sql`` of a query, unless it reads files with DuckDB."""
+    if name in ("load_ext", "reload_ext") and rest.strip() in SQL_EXTENSIONS:
+        yield Hit(node, "TWG102", f"%{name} {rest.strip()} brings SQLAlchemy", "sqlalchemy")
+    elif name in ("sql", "sqlite", "sqlcmd") and not _READS_FILES.search(rest):
+        yield Hit(node, "TWG109", f"%{name} asks a database", "sql")
+
+
 def started_hits(unit: Unit, node: ast.AST, started: Iterator[Started], code_hits: CodeHits) -> Iterator[Hit]:
     """Findings for what command lines start."""
     for one in started:
         if one.kind == "program":
             yield Hit(node, "TWG107", f"the program {one.what} is started", one.what)
+        elif one.kind == "image":
+            yield Hit(node, "TWG107", f"a container of {one.what} is started", one.what)
         elif one.kind == "package":
-            yield Hit(node, "TWG301", f"{one.what} is installed", normalized(one.what))
+            yield Hit(node, "TWG301", f"{one.what} is installed", one.what)
         elif one.kind == "module":
             yield Hit(node, "TWG102", f"python -m {one.what}", one.what)
         else:
@@ -209,30 +245,52 @@ def _loaded(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator[H
                 return
 
 
-def library_in(unit: Unit, path: str) -> str:
-    """The library of a database that the path of a shared library names, or ""."""
-    base = re.split(r"[/\\]", path)[-1]
-    matched = unit.policy.library.match(base)
-    return matched[1].lower() if matched else ""
-
-
 def _connected(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator[Hit]:
     keywords = {keyword.arg for keyword in node.keywords}
-    if end in READ_ENDS and any(name.split(".")[0] in ("pandas", "polars", "dask", "geopandas") for name in names):
-        yield Hit(node, "TWG109", f"{end} reads from a database connection", end)
-    elif end == "to_sql" and {"con", "uri"} & keywords:
+    ends = {name.rpartition(".")[2] for name in names} | {end}
+    root = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
+    if ends & READ_ENDS and ({name.split(".")[0] for name in names} | ({root} if not names else set())) & _READERS:
+        yield Hit(node, "TWG109", f"{min(ends & READ_ENDS)} reads from a database connection", min(ends & READ_ENDS))
+    elif end == "to_sql" and ({"con", "uri", "if_exists"} & keywords or (len(node.args) > 1 and not names)):
         yield Hit(node, "TWG109", "to_sql writes to a database connection", end)
+    elif end == "write_database" and (node.args or "table_name" in keywords):
+        yield Hit(node, "TWG109", "write_database writes to a database connection", end)
     elif end in ("install_extension", "load_extension") and node.args:
         for text in unit.names.folder.texts(node.args[0]):
             if re.match(r"(sqlite|postgres|mysql)", text.lower()):
                 yield Hit(node, "TWG106", f"DuckDB loads its {text} extension", text.lower())
+    elif "duckdb.connect" in names:
+        given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "database")]
+        for text in (text for argument in given for text in unit.names.folder.texts(argument)):
+            if text and not text.startswith(":"):
+                yield Hit(node, "TWG106", f"DuckDB opens a database of its own ({text})", "duckdb")
+                return
+    for keyword in node.keywords:
+        if keyword.arg == "backend" and set(unit.names.folder.texts(keyword.value)) & unit.policy.schemes:
+            yield Hit(node, "TWG109", "a backend that is a database", min(unit.names.folder.texts(keyword.value)))
+
+
+def _installed(unit: Unit, node: ast.Call, end: str) -> Iterator[Hit]:
+    """``session.install("psycopg2")`` of nox; ``libraries=["sqlite3"]`` of an extension in C."""
+    if end in INSTALLERS and isinstance(node.func, ast.Attribute):
+        for text in (text for argument in node.args for text in _texts(unit, argument)):
+            if package := unit.policy.driver(text):
+                yield Hit(node, "TWG301", f"{package} is installed", package)
+    for keyword in node.keywords:
+        if keyword.arg == "libraries":
+            for text in _texts(unit, keyword.value):
+                if found := library_in(unit, text):
+                    yield Hit(node, "TWG108", f"the library {text} is linked", found)
 
 
 def _required(unit: Unit, node: ast.Call) -> Iterator[Hit]:
     for keyword in node.keywords:
         if keyword.arg not in REQUIRING:
             continue
-        for text in (part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant)):
-            package = re.split(r"[\[<>=!~;@ (]", text, maxsplit=1)[0] if isinstance(text, str) else ""
-            if package and normalized(package) in unit.policy.packages:
-                yield Hit(keyword.value, "TWG301", f"{package} is required", normalized(package))
+        texts = [part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant)]
+        for value in unit.names.folder.values(keyword.value):
+            for part in value.values() if isinstance(value, dict) else [value]:
+                texts += part if isinstance(part, list | tuple) else [part]
+        for package in dict.fromkeys(unit.policy.driver(text) for text in texts if isinstance(text, str)):
+            if package:
+                yield Hit(keyword.value, "TWG301", f"{package} is required", package)

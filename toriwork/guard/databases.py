@@ -21,8 +21,14 @@ _SIGNS: tuple[tuple[int, bytes, str], ...] = (
     (4, b"Standard Jet DB", "an Access database"),
     (4, b"Standard ACE DB", "an Access database"),
     (0, b"REDIS0", "a Redis dump"),
+    (0, b"FS21", "a file storage of ZODB"),
+    (0, b"FS30", "a file storage of ZODB"),
 )
-_NAMES = re.compile(r".+\.(?:db|db3|sqlite|sqlite3|s3db|sl3|sqlitedb|duckdb|mdb|accdb|rdb|gdbm)\Z", re.IGNORECASE)
+_NAMES = re.compile(
+    r".+\.(?:db|db3|sqlite|sqlite3|s3db|sl3|sqlitedb|duckdb|mdb|accdb|rdb|gdbm|gpkg|mbtiles)"
+    r"(?:~|[.-](?:bak|old|orig|backup|copy|tmp)\d*)?\Z|appendonly\.aof\Z",
+    re.IGNORECASE,
+)
 _SIDE = re.compile(
     r".+\.(?:db|db3|sqlite|sqlite3|s3db|sl3|sqlitedb|duckdb)(?:-(?:wal|shm|journal)|\.wal)\Z", re.IGNORECASE
 )
@@ -41,7 +47,9 @@ class Judged(NamedTuple):
 def judged(path: str, head: bytes) -> Judged | None:
     """What the first bytes and the name of a file say; None when it is no database."""
     name = path.rsplit("/", 1)[-1]
-    by_bytes = next((kind for at, sign, kind in _SIGNS if head[at : at + len(sign)] == sign and b"\0" in head), "")
+    by_bytes = next((kind for at, sign, kind in _SIGNS if head[at : at + len(sign)] == sign and _is_binary(head)), "")
+    if name == "CURRENT" and head.startswith(b"MANIFEST-0"):
+        by_bytes = "a LevelDB database"
     by_name = _NAMES.match(name) or _SIDE.match(name)
     if not by_bytes and not by_name:
         return None
@@ -52,6 +60,11 @@ def judged(path: str, head: bytes) -> Judged | None:
     if _SIDE.match(name):
         return Judged("TWG203", "a side file of a database, by its name")
     return Judged("TWG202", "a database, by its name" + ("" if head else " (still empty)"))
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether it is more than a text about databases."""
+    return b"\0" in head or not head.isascii()
 
 
 def _of_a_tool(path: str, name: str, head: bytes) -> str:

@@ -7,22 +7,31 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
-from toriwork.guard import required
-from toriwork.guard.calls import started_hits
+from toriwork.guard import required, scripts
+from toriwork.guard.calls import magic_hits, started_hits
 from toriwork.guard.databases import HEAD, judged
 from toriwork.guard.finding import Finding
 from toriwork.guard.magics import Part, read_cell
-from toriwork.guard.notebooks import Cell, code_cells, torn_cell
-from toriwork.guard.policy import Policy, normalized
+from toriwork.guard.notebooks import Cell, code_cells, kernel_of, text_cells, torn_cell
+from toriwork.guard.policy import SQL_EXTENSIONS, Policy
 from toriwork.guard.python import code_hits, decoded, hits_in, is_suspect, nodes_of, parsed, salvaged, words_of
 from toriwork.guard.scope import Item, Omission
-from toriwork.guard.shell import started_by_line
-from toriwork.guard.texts import address_in
+from toriwork.guard.shell import started_by_line, started_by_script
+from toriwork.guard.texts import OWN_FILE, address_in
 from toriwork.guard.unit import Hit, Unit, unit_of
 
 PYTHON = frozenset({".py", ".pyw", ".pyi", ".pyx", ".wsgi", ".tac", ".pth"})
 INTERACTIVE = frozenset({".ipy"})
+TEXT_NOTEBOOKS = frozenset({".md", ".qmd", ".rmd", ".myst"})
+_KERNEL = re.compile(r"sqlite|postgres|mysql|mariadb|mongo|redis|t-?sql", re.IGNORECASE)
+_OF_R = re.compile(
+    r"(?m)^\s*(?:library|require|requireNamespace|loadNamespace)\s*\(\s*[\"']?"
+    r"(RSQLite|RPostgres|RPostgreSQL|RMySQL|RMariaDB|ROracle|mongolite|redux|rredis)\b"
+    r"|\b(RSQLite|RPostgres|RPostgreSQL|RMySQL|RMariaDB|ROracle)::"
+)
+_VARIABLE = re.compile(r"\{([^{}]+)\}|\$\{?([A-Za-z_]\w*)\}?")
 _SHEBANG = re.compile(rb"#!.*\b(?:python|pypy)")
 MAX_FOLLOWED = 3
 
@@ -39,6 +48,7 @@ class Document:
     source: str | None = None  #: of a Python module
     words: set[str] = field(default_factory=set)
     followed: int = 0  #: how many ``%run`` lead here
+    foreign: Callable[[str], tuple[Any, ...]] = lambda _: ()  #: values of a dotted name in another module
     _unit: Unit | None = None
 
     @property
@@ -46,8 +56,11 @@ class Document:
         """The module as a unit, parsed when it is first asked for."""
         if self._unit is None:
             source = self.source or ""
-            self._unit = unit_of(nodes_of([parsed(source) or salvaged(source)]), self.policy, self.is_local)
+            self._unit = self._unit_of([parsed(source) or salvaged(source)])
         return self._unit
+
+    def _unit_of(self, trees: list[ast.Module]) -> Unit:
+        return unit_of(nodes_of(trees), self.policy, self.is_local, foreign=self.foreign)
 
     def add(self, line: int, column: int, hit: Hit) -> None:
         """Note what a rule found."""
@@ -66,15 +79,27 @@ class Document:
             elif suffix in INTERACTIVE:
                 self._look_at_cells([_as_cell(decoded(self._all(head)))])
             elif suffix == ".ipynb":
-                self._look_at_notebook(self._all(head).decode("utf-8", "replace"))
+                self._look_at_notebook(self._text(head))
+            elif suffix in TEXT_NOTEBOOKS and (cells := text_cells(self._text(head))):
+                self._look_at_cells(cells)
+            elif scripts.wants(self.item.path, head):
+                self._look_at_script(self._text(head))
             if required.wants(path.name, path.parent.name):
-                self._look_at_requirements(path, self._all(head).decode("utf-8", "replace"))
+                self._look_at_requirements(path, self._text(head))
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
 
+    def look_again(self, foreign: Callable[[str], tuple[Any, ...]]) -> None:
+        """Look with the values that names have in other modules."""
+        self.findings, self.omitted, self.foreign = [], [], foreign
+        self.look()
+
     def _all(self, head: bytes) -> bytes:
         return head if len(head) < HEAD else self.item.content()
+
+    def _text(self, head: bytes) -> str:
+        return self._all(head).decode("utf-8", "replace")
 
     def _whole(self, code: str, message: str, what: str) -> None:
         self.findings.append(Finding(self.item.path, 1, 1, code, message, what))
@@ -91,25 +116,45 @@ class Document:
 
     def _look_at_python(self, source: str) -> None:
         self.source, self.words = source, words_of(source)
+        if "# /// script" in source:
+            for package in filter(None, map(self.policy.driver, required.in_script(source))):
+                self._whole("TWG301", f"{package} is required", package)
         if not is_suspect(source, self.words, self.policy):
             return
         tree = parsed(source)
         if tree is None:
             self._whole("TWG902", "a syntax error; read line by line", "syntax")
             tree = salvaged(source)
-        self._unit = unit_of(nodes_of([tree]), self.policy, self.is_local)
+        self._unit = self._unit_of([tree])
         for hit in hits_in(self._unit, source):
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
 
     def _look_at_requirements(self, path: PurePosixPath, text: str) -> None:
         for place in required.places_in(path.name, path.parent.name, text, self.policy):
             if place.kind == "package":
-                hit = Hit(_NOWHERE, "TWG301", f"{place.what} is required", normalized(place.what))
+                hit = Hit(_NOWHERE, "TWG301", f"{place.what} is required", place.what)
             else:
                 hit = Hit(_NOWHERE, "TWG105", f"address of a database ({place.what})", place.what)
             self.add(place.line, 1, hit)
 
+    def _look_at_script(self, text: str) -> None:
+        empty = unit_of({}, self.policy, self.is_local)
+        for piece in scripts.pieces_in(self.item.path, text):
+            if piece.kind == "shell":
+                for line, started in started_by_script(piece.text, self.policy):
+                    for hit in started_hits(empty, _NOWHERE, iter([started]), code_hits):
+                        self.add(piece.line + line - 1, 1, hit)
+            elif piece.kind == "python":
+                for hit in code_hits(empty, piece.text):
+                    self.add(piece.line, 1, hit)
+            elif piece.kind == "image" and (image := self.policy.image(piece.text)):
+                self.add(piece.line, 1, Hit(_NOWHERE, "TWG107", f"a container of {image} is started", image))
+            elif piece.kind == "address" and (found := address_in(empty, piece.text)):
+                self.add(piece.line, 1, Hit(_NOWHERE, "TWG105", f"address of a database ({found})", found))
+
     def _look_at_notebook(self, text: str) -> None:
+        if kernel := _KERNEL.search(kernel_of(text)):
+            self._whole("TWG107", f"the kernel of the notebook is a database ({kernel[0]})", kernel[0].lower())
         cells = code_cells(text)
         if cells is None:
             self._whole("TWG902", "no JSON; what looks like source was read", "syntax")
@@ -119,6 +164,7 @@ class Document:
     def _look_at_cells(self, cells: list[Cell]) -> None:
         """All cells share their names, and a broken one hides nothing of the others."""
         trees, sources = [], []
+        others: list[tuple[Part, Cell]] = []
         for cell in cells:
             if is_suspect(cell.source, words_of(cell.source), self.policy) or "%" in cell.source or "!" in cell.source:
                 parts = list(read_cell(cell.source))
@@ -129,10 +175,18 @@ class Document:
                     trees.append(self._tree(part, cell))
                     sources.append(part.text)
                 else:
-                    self._look_at_part(part, cell)
-        unit = unit_of(nodes_of(trees), self.policy, self.is_local)
-        for hit in hits_in(unit, "\n".join(sources)):
+                    others.append((part, cell))
+            for found in _OF_R.finditer(cell.source):
+                line = _line(cell, cell.source.count("\n", 0, found.start(1 if found[1] else 2)) + 1)
+                self.add(
+                    line, 1, Hit(_NOWHERE, "TWG101", f"{found[1] or found[2]} in R", (found[1] or found[2]).lower())
+                )
+        self._unit = self._unit_of(trees)
+        for hit in hits_in(self._unit, "\n".join(sources)):
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+        for part, cell in others:
+            for hit in self._part_hits(part, self._unit):
+                self.add(_line(cell, part.line), 1, hit)
 
     def _tree(self, part: Part, cell: Cell) -> ast.Module:
         tree = parsed(part.text)
@@ -145,36 +199,35 @@ class Document:
                 node.lineno = _line(cell, part.line + node.lineno - 1)
         return tree
 
-    def _look_at_part(self, part: Part, cell: Cell) -> None:
-        line = _line(cell, part.line)
-        for hit in self._part_hits(part):
-            self.add(line, 1, hit)
-
-    def _part_hits(self, part: Part) -> Iterator[Hit]:
-        empty = unit_of([], self.policy, self.is_local)
+    def _part_hits(self, part: Part, unit: Unit) -> Iterator[Hit]:
         if part.kind == "shell":
-            yield from started_hits(empty, _NOWHERE, started_by_line(part.text, self.policy), code_hits)
+            line = _VARIABLE.sub(lambda found: _value(unit, found), part.text)
+            yield from started_hits(unit, _NOWHERE, started_by_line(line, self.policy), code_hits)
         elif part.kind == "words":
             for word in re.split(r"[\s=]+", part.text):
-                if found := address_in(empty, word.strip("\"'")):
+                if found := address_in(unit, word.strip("\"'")) or (
+                    "duckdb" if OWN_FILE.match(word.strip("\"'")) else ""
+                ):
                     yield Hit(_NOWHERE, "TWG105", f"address of a database ({found})", found)
+        elif part.kind == "sql":
+            yield from magic_hits(_NOWHERE, "sql", part.text)
         elif part.kind == "load":
-            if found := empty.banned(part.text):
+            if found := unit.banned(part.text) or (part.text if part.text in SQL_EXTENSIONS else ""):
                 yield Hit(_NOWHERE, "TWG102", f"{part.text} loaded by its name", found)
         elif part.kind == "file":
-            yield from self._written(part, empty)
+            yield from self._written(part, unit)
         else:
             yield from self._followed(part.text)
 
-    def _written(self, part: Part, empty: Unit) -> Iterator[Hit]:
+    def _written(self, part: Part, unit: Unit) -> Iterator[Hit]:
         path = PurePosixPath(part.name)
         if path.suffix in PYTHON or path.suffix in INTERACTIVE or not path.suffix:
-            for hit in code_hits(empty, part.text):
+            for hit in code_hits(unit, part.text):
                 yield hit._replace(message=f"written to {part.name}: {hit.message}")
         if required.wants(path.name, path.parent.name):
             for place in required.places_in(path.name, path.parent.name, part.text, self.policy):
                 code = "TWG301" if place.kind == "package" else "TWG105"
-                yield Hit(_NOWHERE, code, f"written to {part.name}: {place.what}", normalized(place.what))
+                yield Hit(_NOWHERE, code, f"written to {part.name}: {place.what}", place.what)
 
     def _followed(self, name: str) -> Iterator[Hit]:
         """What a file does that ``%run`` or ``%load`` names, under whatever suffix."""
@@ -201,6 +254,15 @@ class Document:
 
 
 _NOWHERE = ast.Pass()
+
+
+def _value(unit: Unit, found: re.Match[str]) -> str:
+    """What IPython puts into a line of shell for ``{expression}`` or ``$name``; itself when that is not known."""
+    if found[1] == "sys.executable":
+        return "python"
+    tree = parsed(found[1] or found[2])
+    statement = tree.body[0] if tree and tree.body else None
+    return unit.names.folder.shape(statement.value) if isinstance(statement, ast.Expr) else found[0]
 
 
 def _as_cell(source: str) -> Cell:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from toriwork.guard.across import note_across
 from toriwork.guard.baseline import Baseline
 from toriwork.guard.documents import Document
 from toriwork.guard.finding import Finding
@@ -74,6 +75,7 @@ def examine(
     with _no_collection():
         for document in documents:
             document.look()
+        note_across(documents, tree)
         note_passed_on({d.item.path: d for d in documents if d.source is not None and not d.item.staged}, tree)
     found = sorted((finding for d in documents for finding in d.findings), reverse=True)
     everything = sorted({_key(finding): finding for finding in found}.values())

@@ -6,104 +6,49 @@ An operation that is not listed, fails, or would make something large is worth n
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
-import codecs
-import operator
-import posixpath
 import re
-import shlex
-import textwrap
-import zlib
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial, reduce
 from itertools import islice, product
+from pathlib import PurePosixPath
 from typing import Any
 
-MAX_SIZE = 100_000  #: characters, or elements, of anything that is made
+from toriwork.guard.functions import (
+    CHOOSERS,
+    CONVERSIONS,
+    FAILURES,
+    FUNCTIONS,
+    MAX_SIZE,
+    METHODS,
+    OPERATORS,
+    SPECIAL,
+    added,
+    as_text,
+    checked_spec,
+)
+
 MAX_VALUES = 24  #: that one expression may have
 MAX_DEPTH = 60  #: of names that lead to names
 MAX_STEPS = 20_000  #: that one question may take
 
-#: methods of str and bytes that make something of at most the size of what they are given
-_METHODS = frozenset(
-    "lower upper title swapcase capitalize casefold strip lstrip rstrip removeprefix removesuffix split rsplit "
-    "splitlines partition rpartition decode encode hex".split()
-)
-_SAFE_CODECS = frozenset("rot13 rot_13 hex hex_codec base64 base64_codec utf-8 utf8 ascii latin-1 latin1".split())
-
-
-def _inflate(data: bytes) -> bytes:
-    return zlib.decompressobj().decompress(data, MAX_SIZE)
-
-
-def _codec(convert: Callable[[Any, str], Any]) -> Callable[..., Any]:
-    def checked(text: Any, encoding: str = "utf-8") -> Any:
-        if encoding.lower() not in _SAFE_CODECS:
-            raise ValueError(encoding)
-        return convert(text, encoding)
-
-    return checked
-
-
-def _bytes(given: Any = b"", *rest: str) -> bytes:
-    if isinstance(given, int):
-        raise TypeError("a number of zeros spells nothing")
-    return bytes(given, *rest)
-
-
-def _range(*bounds: int) -> list[int]:
-    return list(islice(range(*bounds), MAX_SIZE))
-
-
-#: functions by their dotted name
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "builtins.chr": chr,
-    "builtins.ord": ord,
-    "builtins.str": str,
-    "builtins.bytes": _bytes,
-    "builtins.bytearray": _bytes,
-    "builtins.int": int,
-    "builtins.list": list,
-    "builtins.tuple": tuple,
-    "builtins.reversed": lambda given: list(reversed(given)),
-    "builtins.sorted": sorted,
-    "builtins.range": _range,
-    "builtins.bytes.fromhex": bytes.fromhex,
-    "builtins.bytearray.fromhex": bytes.fromhex,
-    "base64.b64decode": base64.b64decode,
-    "base64.standard_b64decode": base64.b64decode,
-    "base64.urlsafe_b64decode": base64.urlsafe_b64decode,
-    "base64.b32decode": base64.b32decode,
-    "base64.b16decode": base64.b16decode,
-    "base64.b85decode": base64.b85decode,
-    "base64.a85decode": base64.a85decode,
-    "base64.decodebytes": base64.decodebytes,
-    "binascii.unhexlify": binascii.unhexlify,
-    "binascii.a2b_hex": binascii.a2b_hex,
-    "binascii.a2b_base64": binascii.a2b_base64,
-    "codecs.decode": _codec(codecs.decode),
-    "codecs.encode": _codec(codecs.encode),
-    "zlib.decompress": _inflate,
-    "shlex.split": shlex.split,
-    "shutil.which": lambda program, *_: program,
-    "os.path.join": posixpath.join,
-    "posixpath.join": posixpath.join,
-    "pathlib.Path": posixpath.join,
-    "textwrap.dedent": textwrap.dedent,
-}
-
 
 class Folder:
-    """Values of expressions; ``look_up`` gives those of a name, ``qualify`` the dotted names of a function."""
+    """Values of expressions.
+
+    ``look_up`` gives those of a name, of ``.attribute``, of ``[key]`` and of what ``function()`` gives back,
+    ``qualify`` the dotted names of an expression, ``foreign`` the values of a dotted name in another module.
+    """
 
     def __init__(
         self,
         look_up: Callable[[str], tuple[Any, ...]] = lambda _: (),
         qualify: Callable[[ast.expr], set[str]] | None = None,
+        foreign: Callable[[str], tuple[Any, ...]] = lambda _: (),
     ) -> None:
         self._look_up = look_up
         self._qualify = qualify or _builtin
+        self._foreign = foreign
         self._bound: list[Mapping[str, Any]] = []
         self._depth = 0
         self._steps = 0
@@ -121,7 +66,7 @@ class Folder:
         self._depth += 1
         try:
             return _small(rule(self, node))
-        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, MemoryError, zlib.error):
+        except FAILURES:
             return ()  # the expression would fail as well, or does what is not followed
         finally:
             self._depth -= 1
@@ -153,9 +98,17 @@ class Folder:
         return self._look_up(node.id)
 
     def attribute(self, node: ast.Attribute) -> tuple[Any, ...]:
-        if self._qualify(node) == {"sys.executable"}:
+        names = self._qualify(node)
+        if names == {"sys.executable"}:
             return ("python",)
-        return self._look_up(f".{node.attr}")
+        found = [*self._look_up(f".{node.attr}"), *(value for name in names for value in self._foreign(name))]
+        if node.attr == "value":  # of a member of an enumeration
+            found += self.values(node.value)
+        elif node.attr in ("stem", "name"):
+            found += [getattr(PurePosixPath(text), node.attr) for text in self.texts(node.value)]
+        elif node.attr in ("__name__", "__doc__") and isinstance(node.value, ast.Name):
+            found += self._look_up(f"{node.value.id}.{node.attr}")
+        return tuple(found)
 
     def sequence(self, node: ast.List | ast.Tuple | ast.Set) -> tuple[Any, ...]:
         made: list[tuple[Any, ...]] = [()]
@@ -175,16 +128,18 @@ class Folder:
     def joined(self, node: ast.JoinedStr) -> tuple[Any, ...]:
         made = [""]
         for part in node.values:
-            made = [_sum(done, more) for done, more in islice(product(made, self.values(part)), MAX_VALUES)]
+            made = [added(done, more) for done, more in islice(product(made, self.values(part)), MAX_VALUES)]
         return tuple(made)
 
     def formatted(self, node: ast.FormattedValue) -> tuple[Any, ...]:
-        convert = _CONVERSIONS[node.conversion]
+        convert = CONVERSIONS[node.conversion]
         specs = self.values(node.format_spec) if node.format_spec else ("",)
-        return tuple(format(convert(value), _spec(spec)) for value, spec in product(self.values(node.value), specs))
+        return tuple(
+            format(convert(value), checked_spec(spec)) for value, spec in product(self.values(node.value), specs)
+        )
 
     def binary(self, node: ast.BinOp) -> tuple[Any, ...]:
-        apply = _OPERATORS[type(node.op)]
+        apply = OPERATORS[type(node.op)]
         pairs = islice(product(self.values(node.left), self.values(node.right)), MAX_VALUES)
         return tuple(apply(one, other) for one, other in pairs)
 
@@ -207,8 +162,9 @@ class Folder:
         else:
             keys = self.values(node.slice)
         if not keys:  # which one is not known: any of them
-            return tuple(v for whole in wholes for v in (whole.values() if isinstance(whole, dict) else whole))
-        return tuple(whole[key] for whole, key in product(wholes, keys))
+            return tuple(v for whole in wholes for v in _elements(whole))
+        found = [value for whole, key in product(wholes, keys) for value in _at(whole, key)]
+        return (*found, *(value for key in keys if isinstance(key, str) for value in self._look_up(f"[{key}]")))
 
     def comprehension(self, node: ast.GeneratorExp | ast.ListComp | ast.SetComp) -> tuple[Any, ...]:
         if len(node.generators) != 1 or node.generators[0].ifs or not isinstance(node.generators[0].target, ast.Name):
@@ -225,50 +181,114 @@ class Folder:
         return (made,) if made else ()
 
     def called(self, node: ast.Call) -> tuple[Any, ...]:
-        if any(keyword.arg is None for keyword in node.keywords):
-            return ()
         names = self._qualify(node.func)
-        if "builtins.map" in names and len(node.args) == 2:
-            return self._mapped(*node.args)
+        special = next((rule for name, rule in _CALLS.items() if name in names), None)
+        if special is not None:
+            return special(self, node)
+        if names & CHOOSERS:
+            return tuple(value for whole in self.values(node.args[0]) for value in _elements(whole))
         function = next((FUNCTIONS[name] for name in names if name in FUNCTIONS), None)
         if function is not None:
             return self._applied(function, node)
-        if isinstance(node.func, ast.Attribute):
-            return tuple(v for whole in self.values(node.func.value) for v in self._method(whole, node.func.attr, node))
-        return ()
+        if isinstance(node.func, ast.Lambda):
+            return self._inside(node.func, [value for argument in node.args for value in self.values(argument)[:1]])
+        if not isinstance(node.func, ast.Attribute):
+            return self._look_up(f"{node.func.id}()") if isinstance(node.func, ast.Name) else ()
+        end = node.func.attr
+        found = [v for whole in self.values(node.func.value) for v in self._method(whole, end, node)]
+        if not found and end in _GETTERS and node.args:
+            found = [value for key in self.texts(node.args[0]) for value in self._look_up(f"[{key}]")]
+            found += self._default(node)
+        return (*found, *self._look_up(f"{end}()"))
 
-    def _mapped(self, function: ast.expr, over: ast.expr) -> tuple[Any, ...]:
-        known = next((FUNCTIONS[name] for name in self._qualify(function) if name in FUNCTIONS), None)
+    def _default(self, node: ast.Call) -> tuple[Any, ...]:
+        """What a call such as ``os.getenv("X", "y")`` gives when there is nothing else."""
+        given = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "default")]
+        return tuple(value for argument in given for value in self.values(argument))
+
+    def of_environment(self, node: ast.Call) -> tuple[Any, ...]:
+        stored = [value for key in self.texts(node.args[0]) for value in self._look_up(f"[{key}]")]
+        return (*stored, *self._default(node))
+
+    def got(self, node: ast.Call) -> tuple[Any, ...]:
+        """``getattr(thing, "name", default)``."""
+        named = [value for text in self.texts(node.args[1]) for value in self._look_up(f".{text}")]
+        return (*named, *(value for argument in node.args[2:] for value in self.values(argument)))
+
+    def mapped(self, node: ast.Call) -> tuple[Any, ...]:
+        function, over = node.args
+        known = self._function(function)
         if known is None:
             return ()
         return tuple([known(value) for value in islice(whole, MAX_SIZE)] for whole in self.values(over))
 
-    def _method(self, whole: Any, name: str, node: ast.Call) -> tuple[Any, ...]:
-        if isinstance(whole, dict) and name in ("get", "pop", "setdefault") and node.args:
-            return tuple(whole[key] for key in self.values(node.args[0]) if key in whole)
-        if isinstance(whole, dict) and name == "values":
-            return (list(whole.values()),)
-        if not isinstance(whole, str | bytes):
+    def reduced(self, node: ast.Call) -> tuple[Any, ...]:
+        known = self._function(node.args[0])
+        if known is None:
             return ()
-        if name in _METHODS:
+        begun = [value for argument in node.args[2:3] for value in self.values(argument)[:1]]
+        return tuple(reduce(known, [*begun, *islice(whole, MAX_VALUES)]) for whole in self.values(node.args[1]))
+
+    def _function(self, node: ast.expr) -> Callable[..., Any] | None:
+        """Something that can be applied, for a function that is handed on."""
+        if isinstance(node, ast.Lambda):
+            return lambda *given: _only(self._inside(node, given))
+        return next((FUNCTIONS[name] for name in self._qualify(node) if name in FUNCTIONS), None)
+
+    def _inside(self, node: ast.Lambda, given: Sequence[Any]) -> tuple[Any, ...]:
+        """What a lambda gives for some arguments."""
+        self._bound.append(dict(zip((parameter.arg for parameter in node.args.args), given, strict=False)))
+        try:
+            return self.values(node.body)
+        finally:
+            self._bound.pop()
+
+    def _method(self, whole: Any, name: str, node: ast.Call) -> tuple[Any, ...]:
+        if isinstance(whole, dict):
+            return self._of_mapping(whole, name, node)
+        if isinstance(whole, list | tuple):
+            return tuple(whole) if name == "pop" else (whole,) if name == "copy" else ()
+        if isinstance(whole, str | bytes) and name in METHODS:
             return self._applied(getattr(whole, name), node)
-        special = _SPECIAL.get(name)
+        special = SPECIAL.get(name) if isinstance(whole, str | bytes | int) else None
         return () if special is None else self._applied(partial(special, whole), node)
+
+    def _of_mapping(self, whole: dict[Any, Any], name: str, node: ast.Call) -> tuple[Any, ...]:
+        if name in _GETTERS and node.args:
+            return tuple(whole[key] for key in self.values(node.args[0]) if key in whole)
+        if name in ("values", "items", "keys"):
+            return ([*getattr(whole, name)()],)
+        return ()
 
     def _applied(self, function: Callable[..., Any], node: ast.Call) -> tuple[Any, ...]:
         positions = self.sequence(ast.List(elts=node.args))
-        named = [[(keyword.arg, value) for value in self.values(keyword.value)] for keyword in node.keywords]
+        named = [
+            [value if keyword.arg is None else {keyword.arg: value} for value in self.values(keyword.value)]
+            for keyword in node.keywords
+        ]
         return tuple(
-            function(*given, **{str(name): value for name, value in more})
+            function(*given, **{str(name): value for part in more for name, value in part.items()})
             for given, more in islice(product(positions, list(product(*named))), MAX_VALUES)
         )
 
 
-def as_text(value: Any) -> str | None:
-    """A text, or the text that bytes spell; None for anything else."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else None
+#: methods that give what a mapping has under a key
+_GETTERS = frozenset({"get", "pop", "setdefault"})
+
+
+def _elements(whole: Any) -> Iterable[Any]:
+    return whole.values() if isinstance(whole, dict) else whole
+
+
+def _at(whole: Any, key: Any) -> Iterator[Any]:
+    """The element under a key, if there is one."""
+    with suppress(LookupError):
+        yield whole[key]
+
+
+def _only(values: tuple[Any, ...]) -> Any:
+    (value,) = values
+    return value
 
 
 def _builtin(node: ast.expr) -> set[str]:
@@ -289,67 +309,13 @@ def _known(value: Any, kept: list[Any]) -> bool:
     return any(type(value) is type(other) and value == other for other in kept)
 
 
-def _sum(one: Any, other: Any) -> Any:
-    if isinstance(one, str | bytes | list | tuple) and len(one) + len(other) > MAX_SIZE:
-        raise ValueError("too large")
-    return operator.add(one, other)
-
-
-def _times(one: Any, other: Any) -> Any:
-    for whole, times in ((one, other), (other, one)):
-        if hasattr(whole, "__len__") and isinstance(times, int) and len(whole) * max(times, 1) > MAX_SIZE:
-            raise ValueError("too large")
-    if isinstance(one, int) and isinstance(other, int) and one.bit_length() + other.bit_length() > 4096:
-        raise ValueError("too large")
-    return operator.mul(one, other)
-
-
-def _percent(text: Any, given: Any) -> Any:
-    if not isinstance(text, str | bytes):
-        return operator.mod(text, given)
-    _spec(text if isinstance(text, str) else text.decode("latin-1"))
-    if b"*" in text if isinstance(text, bytes) else "*" in text:
-        raise ValueError("a width that is given as an argument")
-    return text % (tuple(given) if isinstance(given, tuple) else given)
-
-
-def _format(text: Any, *given: Any, **named: Any) -> str:
-    _spec(text)
-    if re.search(r":[^{}]*\{", text) or "." in "".join(re.findall(r"\{([^{}:!]*)", text)):
-        raise ValueError("a width that is given as an argument, or an attribute")
-    return str(text.format(*given, **named))
-
-
-def _spec(spec: Any) -> str:
-    if re.search(r"\d{5}", spec):
-        raise ValueError("too wide")
-    return str(spec)
-
-
-def _join(glue: Any, parts: Any) -> Any:
-    parts = list(islice(parts, MAX_SIZE))
-    if len(glue) * len(parts) + sum(map(len, parts)) > MAX_SIZE:
-        raise ValueError("too large")
-    return glue.join(parts)
-
-
-def _replace(text: Any, old: Any, new: Any, *count: int) -> Any:
-    if (len(text) + 1) * (len(new) + 1) > MAX_SIZE * 10:
-        raise ValueError("too large")
-    return text.replace(old, new, *count)
-
-
-FUNCTIONS |= {"operator.add": _sum, "builtins.str.join": _join}
-_SPECIAL: dict[str, Callable[..., Any]] = {"join": _join, "replace": _replace, "format": _format}
-_CONVERSIONS: dict[int, Callable[[Any], Any]] = {-1: lambda value: value, 115: str, 114: repr, 97: ascii}
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: _sum,
-    ast.Sub: operator.sub,
-    ast.Mult: _times,
-    ast.Mod: _percent,
-    ast.BitXor: operator.xor,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: lambda one, other: f"{one}/{other}" if isinstance(one, str) and isinstance(other, str) else one / other,
+#: calls whose arguments are not simply evaluated
+_CALLS: dict[str, Callable[[Folder, ast.Call], tuple[Any, ...]]] = {
+    "builtins.map": Folder.mapped,
+    "functools.reduce": Folder.reduced,
+    "builtins.getattr": Folder.got,
+    "os.getenv": Folder.of_environment,
+    "os.environ.get": Folder.of_environment,
 }
 _RULES: dict[type[ast.expr], Callable[[Folder, Any], tuple[Any, ...]]] = {
     ast.Name: Folder.name,

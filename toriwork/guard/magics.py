@@ -12,7 +12,7 @@ from typing import Literal
 
 from toriwork.guard.python import parsed
 
-Kind = Literal["python", "shell", "file", "run", "load", "words"]
+Kind = Literal["python", "shell", "file", "run", "load", "words", "sql"]
 
 _CELL = re.compile(r"\s*%%(\S+)[ \t]*(.*)\Z", re.DOTALL)
 _LINE = re.compile(
@@ -22,6 +22,7 @@ _HELP = re.compile(r"\s*[\w.*]+\?{1,2}\s*\Z")
 _OPTIONS = re.compile(r"(?:-{1,2}\w+(?:[= ](?:\d[\d.]*|\w+\b(?=\s+-)))?\s+)*")
 _SHELLS = frozenset("bash sh zsh system sx ! cmd powershell".split())
 _DISPLAYED = frozenset("html markdown latex svg javascript js HTML SVG mermaid".split())
+_SQL = frozenset({"sql", "sqlite", "sqlcmd"})
 _OTHER_LANGUAGES = frozenset("R perl ruby cython_pyximport fortran julia octave matlab".split())
 _PYTHON_PROGRAM = re.compile(r"(?:\S*/)?(?:python|pypy)[\d.]*\b")
 
@@ -52,7 +53,9 @@ def _cell_magic(name: str, rest: str, body: str, line: int) -> Iterator[Part]:
     yield Part("words", rest, line)
     if name in _DISPLAYED:
         return
-    if name in ("writefile", "file"):
+    if name in _SQL:
+        yield Part("sql", f"{rest}\n{body}", line)
+    elif name in ("writefile", "file"):
         words = [word for word in rest.split() if not word.startswith("-")]
         yield Part("file", body, line + 1, words[0].strip("\"'") if words else "")
     elif name == "script":
@@ -106,7 +109,9 @@ def _magic_word(text: str, line: int) -> Iterator[Part]:
     name, _, rest = text.lstrip("%").partition(" ")
     rest = rest.strip()
     yield Part("words", rest, line)
-    if name in ("sx", "system", "script", "bash", "sh"):
+    if name in _SQL:
+        yield Part("sql", rest, line)
+    elif name in ("sx", "system", "script", "bash", "sh"):
         yield Part("shell", rest, line)
     elif name in ("pip", "conda", "mamba", "micromamba", "uv"):
         yield Part("shell", f"{name} {rest}", line)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toriwork.guard.folding import MAX_VALUES, Folder
 
 _BUILTINS = frozenset(dir(builtins))
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Nodes = Mapping[type[ast.AST], Sequence[Any]]  #: of some trees, by their type
 MAX_DEPTH = 40
 #: what these are called with is what they give
 _IMPORTING = frozenset({"importlib.import_module", "importlib.__import__", "builtins.__import__", "sys.modules.get"})
@@ -24,27 +25,38 @@ _IMPORTING = frozenset({"importlib.import_module", "importlib.__import__", "buil
 class Names:
     """Bindings of one module (or of all cells of a notebook)."""
 
-    def __init__(self, nodes: list[ast.AST]) -> None:
+    def __init__(self, nodes: Nodes, foreign: Callable[[str], tuple[Any, ...]] = lambda _: ()) -> None:
         self.modules: dict[str, set[str]] = defaultdict(set)  #: name -> dotted names that an import gave it
         self.stars: list[str] = []  #: modules of which everything was imported
+        self._foreign = foreign  #: values of a dotted name in another module
         self._expressions: dict[str, list[ast.expr]] = defaultdict(list)
         self._elements: dict[str, list[ast.expr]] = defaultdict(list)
         self._grown: dict[str, list[ast.AugAssign]] = defaultdict(list)
         self._own: set[str] = set()  #: functions and classes of the module
+        self._functions: dict[str, list[_Function]] = defaultdict(list)
         self._open: set[tuple[str, str]] = set()
         self._known: dict[str, set[str]] = {}  # what was found out about a name; without it chains cost their product
         self._worth: dict[str, tuple[Any, ...]] = {}
-        self.folder = Folder(self._values, self.qualify)
-        for node in nodes:
-            rule = _BINDERS.get(type(node))
-            if rule is not None:
+        self.folder = Folder(self._values, self.qualify, foreign)
+        for kind, rule in _BINDERS.items():
+            for node in nodes.get(kind, ()):
                 getattr(self, rule)(node)
-        self._bind_calls(nodes)
+        for call in nodes.get(ast.Call, ()):
+            self._call(call)
 
     def qualify(self, node: ast.expr | None) -> set[str]:
         """The dotted names that an expression may stand for, such as ``importlib.import_module``."""
         rule = None if node is None else _QUALIFIERS.get(type(node))
         return set() if rule is None else getattr(self, rule)(node)
+
+    def worth(self, name: str) -> tuple[Any, ...]:
+        """The known values of a name, of ``.attribute`` or of what ``function()`` gives back."""
+        return self._values(name)
+
+    def imported(self) -> Iterator[str]:
+        """The dotted names that imports bring."""
+        yield from (dotted for found in self.modules.values() for dotted in found)
+        yield from self.stars
 
     def bound(self) -> Iterator[str]:
         """Every name that an import or an assignment binds."""
@@ -62,7 +74,7 @@ class Names:
         """What the expressions that are bound to a name stand for."""
         if name in self._known:
             return self._known[name]
-        expressions = self._expressions.get(name)
+        expressions = self._bound_to(name)
         if not expressions or ("q", name) in self._open or len(self._open) > MAX_DEPTH:
             return set()
         self._open.add(("q", name))
@@ -100,7 +112,10 @@ class Names:
         if len(arguments) > 1 and "builtins.getattr" in functions:
             names = self.folder.texts(arguments[1])
             found |= {f"{one}.{name}" for one in self.qualify(arguments[0]) for name in names}
-        return found
+        if arguments and isinstance(node.func, ast.Call) and "operator.attrgetter" in self.qualify(node.func.func):
+            names = [name for argument in node.func.args for name in self.folder.texts(argument)]
+            found |= {f"{one}.{name}" for one in self.qualify(arguments[0]) for name in names}
+        return found | self._through(f"{last_name(node.func)}()")
 
     def _of_subscript(self, node: ast.Subscript) -> set[str]:
         found = set()
@@ -121,13 +136,27 @@ class Names:
             return ()
         self._open.add(("v", name))
         try:
-            found = [v for node in self._expressions.get(name, ())[:MAX_VALUES] for v in self.folder.values(node)]
+            found = [v for node in self._bound_to(name)[:MAX_VALUES] for v in self.folder.values(node)]
             for node in self._elements.get(name, ())[:MAX_VALUES]:
                 found += [element for whole in self.folder.values(node) for element in _elements(whole)]
+            found += self._from_elsewhere(name)
             self._worth[name] = (*found, *self._grown_values(name, found))[:MAX_VALUES]
             return self._worth[name]
         finally:
             self._open.discard(("v", name))
+
+    def _bound_to(self, name: str) -> list[ast.expr]:
+        """The expressions that a name stands for; of ``function()`` what it gives back."""
+        if name.endswith("()") and name[:-2] in self._functions and name not in self._expressions:
+            self._expressions[name] = [given for made in self._functions[name[:-2]] for given in _given_back(made)]
+        return self._expressions.get(name) or self._expressions.get(f"[{name}]", [])  # globals()["name"] = ...
+
+    def _from_elsewhere(self, name: str) -> Iterator[Any]:
+        """Values that other modules of the scanned code give to a name."""
+        for dotted in self.modules.get(name, ()):
+            yield from self._foreign(dotted)
+        for module in self.stars if name.isidentifier() else ():
+            yield from self._foreign(joined(module, name))
 
     def _grown_values(self, name: str, begun: list[Any]) -> Iterator[Any]:
         values = begun[:1]
@@ -176,10 +205,16 @@ class Names:
             return
         if isinstance(target, ast.Name):
             self._expressions[target.id].append(value)
+            if isinstance(value, ast.Lambda):
+                self._functions[target.id].append(value)
         elif isinstance(target, ast.Attribute):
             self._expressions[f".{target.attr}"].append(value)
+        elif isinstance(target, ast.Subscript):
+            if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
+                self._expressions[f"[{target.slice.value}]"].append(value)
         elif isinstance(target, ast.Tuple | ast.List):
-            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+            starred = any(isinstance(part, ast.Starred) for part in target.elts)
+            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts) and not starred:
                 for one, other in zip(target.elts, value.elts, strict=True):
                     self._bind(one, other)
             else:
@@ -189,19 +224,32 @@ class Names:
         if isinstance(target, ast.Name):
             self._elements[target.id].append(over)
         elif isinstance(target, ast.Tuple | ast.List):
-            for part in target.elts:
-                self._bind_elements(part, over)
+            for place, part in enumerate(target.elts):
+                if isinstance(part, ast.Starred):
+                    self._bind(part.value, ast.Subscript(over, ast.Slice(ast.Constant(place)), ast.Load()))
+                else:
+                    self._bind_elements(part, over)
 
     def _class(self, node: ast.ClassDef) -> None:
         self._own.add(node.name)
+        self._describe(node)
         for statement in node.body:
-            if isinstance(statement, ast.Assign):
-                for target in statement.targets:
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
                     if isinstance(target, ast.Name):
                         self._expressions[f".{target.id}"].append(statement.value)
 
+    def _describe(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """``name.__name__`` and ``name.__doc__``."""
+        self._expressions[f"{node.name}.__name__"].append(ast.Constant(node.name))
+        first = node.body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            self._expressions[f"{node.name}.__doc__"].append(first.value)
+
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._own.add(node.name)
+        self._functions[node.name].append(node)
+        self._describe(node)
         self._defaults(node)
 
     def _defaults(self, node: _Function) -> None:
@@ -213,20 +261,20 @@ class Names:
             if given is not None:
                 self._expressions[parameter.arg].append(given)
 
-    def _bind_calls(self, nodes: list[ast.AST]) -> None:
-        """Arguments of calls of the module's own functions are values of their parameters."""
-        own: dict[str, _Function] = {}
-        for node in nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                own[node.name] = node
-            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
-                own |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
-        for node in nodes:
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-                method = isinstance(node.func, ast.Attribute)
-                called = own.get(node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id)
-                if called is not None:
-                    self._bind_call(node, called, method=method)
+    def _call(self, node: ast.Call) -> None:
+        """What a call binds: parameters of the module's own functions, attributes, options of a command line."""
+        end = last_name(node.func)
+        for called in self._functions.get(end, ()):
+            self._bind_call(node, called, method=isinstance(node.func, ast.Attribute))
+        if end == "setattr" and len(node.args) == 3 and _spells(node.args[1]):
+            self._expressions[f".{ast.literal_eval(node.args[1])}"].append(node.args[2])
+        elif end in ("add_argument", "add_option", "option"):
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            dest = given.get("dest") or next((flag for flag in node.args if _spells(flag, "--")), None)
+            if "default" in given and isinstance(dest, ast.Constant):
+                name = str(dest.value).lstrip("-").replace("-", "_")
+                self._expressions[f".{name}"].append(given["default"])
+                self._expressions[name].append(given["default"])
 
     def _bind_call(self, node: ast.Call, called: _Function, *, method: bool) -> None:
         parameters = [parameter.arg for parameter in (*called.args.posonlyargs, *called.args.args)]
@@ -237,6 +285,27 @@ class Names:
         for keyword in node.keywords:
             if keyword.arg:
                 self._expressions[keyword.arg].append(keyword.value)
+
+
+def last_name(function: ast.expr) -> str:
+    """The name that a function is called by, behind the last dot."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _spells(node: ast.expr, begin: str = "") -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(begin)
+
+
+def _given_back(function: _Function) -> Iterator[ast.expr]:
+    """The expressions that a function returns or yields."""
+    if isinstance(function, ast.Lambda):
+        yield function.body
+        return
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            yield node.value
 
 
 def source_of(node: ast.ImportFrom) -> str:

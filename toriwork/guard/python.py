@@ -8,12 +8,14 @@ import re
 import tokenize
 import unicodedata
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, RUNNER_ENDS, STARTERS, call_hits
+from toriwork.guard.names import Nodes
 from toriwork.guard.policy import Policy
-from toriwork.guard.texts import text_hits, worthwhile
+from toriwork.guard.texts import COMPOUND, has_address, text_hits, worthwhile
 from toriwork.guard.unit import (
     MAX_NESTING,
     Hit,
@@ -25,6 +27,10 @@ from toriwork.guard.unit import (
     unit_of,
 )
 
+_NO_NODES = frozenset(
+    "ctx op ops kind type_comment attr arg id name asname level module simple conversion is_async rest tag kwd_attrs "
+    "type_ignores".split()
+)
 _RULES: dict[type[ast.AST], Callable[[Unit, Any], Iterator[Hit]]] = {
     ast.Import: import_hits,
     ast.ImportFrom: import_from_hits,
@@ -41,35 +47,45 @@ _SUSPECT = frozenset(
     | set(RUNNER_ENDS)
     | set(
         "importlib builtins __builtins__ __import__ __loader__ __spec__ __subclasses__ pkgutil runpy imp zipimport "
-        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan "
+        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan dogpile "
         "install_requires extras_require".split()
     )
-) - {"run", "call", "locate", "ex"}
+) - {"run", "call", "locate", "ex", "exec", "system"}
 #: for words that are common otherwise: what they have to stand in
 _CLOSER: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
     (frozenset({"exec"}), re.compile(r"(?<![.\w])exec\s*\(|[=(,\[:]\s*exec\b")),
+    (frozenset({"system"}), re.compile(r"\bsystem\s*\(|[.=(,\[:'\"]\s*system\b|\bimport\b[^\n]*\bsystem\b")),
     (frozenset({"eval"}), re.compile(r"(?<![.\w])eval\s*\(|[=(,\[:]\s*eval\b")),
     (frozenset({"compile"}), re.compile(r"(?<![.\w])compile\s*\(|[=(,\[:]\s*compile\b")),
     (frozenset({"sys", "modules"}), re.compile(r"\bsys\b[^\n]*\bmodules\b")),
     (frozenset({"ATTACH"}), re.compile(r"ATTACH")),
 )
-_ADDRESS = re.compile(r"(?<!http)(?<!https)(?<!file)(?<!ftp)://")
+#: fields that hold nodes; what is left out are names, operators, numbers
+_CHILDREN: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _NO_NODES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST) and kind not in (ast.Constant, ast.Global, ast.Nonlocal)
+}
 _STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
 _WORDS = re.compile(r"\w+")
+#: whatever is no part of a word becomes a blank
+_BETWEEN = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 _HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
 _LONG_TEXT = re.compile(r"(\"\"\"|''')(?:\\.|(?!\1).)*?\1", re.DOTALL)
 
 
 def words_of(source: str) -> set[str]:
     """Every word of a source, spelled as Python reads identifiers."""
-    return set(_WORDS.findall(source if source.isascii() else unicodedata.normalize("NFKC", source)))
+    if source.isascii():
+        return set(source.translate(_BETWEEN).split())
+    return set(_WORDS.findall(unicodedata.normalize("NFKC", source)))
 
 
 def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
     """Whether a source can hold a finding at all: False spares the parser."""
     if not (policy.telling_tops.isdisjoint(words) and _SUSPECT.isdisjoint(words)):
         return True
-    if any(needed <= words and closer.search(source) for needed, closer in _CLOSER) or _ADDRESS.search(source):
+    if any(needed <= words and closer.search(source) for needed, closer in _CLOSER) or has_address(source):
         return True
     plain = (policy.tops & words) - policy.telling_tops  # words that mean something else as well: only when imported
     return bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source))
@@ -94,25 +110,29 @@ def parsed(source: str) -> ast.Module | None:
         return None
 
 
-def nodes_of(trees: Iterable[ast.Module]) -> list[ast.AST]:
-    """All nodes of some trees, parents before children."""
-    nodes: list[ast.AST] = list(trees)
-    for node in nodes:  # grows at its end: what ast.walk does, in half the time
-        for name in node._fields:
-            value = None if name == "ctx" else getattr(node, name, None)
-            if isinstance(value, ast.AST):
-                nodes.append(value)
-            elif isinstance(value, list):
-                nodes += [part for part in value if isinstance(part, ast.AST)]
-    return nodes
+def nodes_of(trees: Iterable[ast.Module]) -> Nodes:
+    """All nodes of some trees by their type, parents before children; under ``ast.expr`` texts that hold others."""
+    waiting: list[Any] = list(trees)
+    found: defaultdict[type[ast.AST], list[Any]] = defaultdict(list)
+    for node in waiting:  # grows at its end: what ast.walk does, in half the time
+        kind = node.__class__
+        found[kind].append(node)
+        if kind in COMPOUND:
+            found[ast.expr].append(node)
+        for name in _CHILDREN.get(kind, ()):
+            value = getattr(node, name, None)
+            if value.__class__ is list:
+                waiting += value
+            elif value is not None:
+                waiting.append(value)
+    return found
 
 
 def hits_in(unit: Unit, source: str) -> list[Hit]:
     """Everything that the rules find in a unit; ``source`` tells whether texts are worth a look."""
     found: list[Hit] = []
-    for node in unit.nodes:
-        rule = _RULES.get(type(node))
-        if rule is not None:
+    for kind, rule in _RULES.items():
+        for node in unit.nodes.get(kind, ()):
             found += rule(unit, node)
     if worthwhile(source):
         found += text_hits(unit)

@@ -9,17 +9,21 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from toriwork.guard.policy import Policy, normalized
+from toriwork.guard.policy import Policy
 
-_NAME = re.compile(r"\s*(?:-\s+)?[\"']?([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?=[<>=!~;@#\"'\s,\]]|\Z)")
+_NAME = re.compile(r"\s*(?:-\s+)?[\"']?([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*(?=[<>=!~;@#\"'\s,\]]|\Z)")
 _LISTS = re.compile(
     r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)\Z|(?:dev|test|docs?)[-_]requirements\.txt\Z", re.IGNORECASE
 )
 _LOCKS = frozenset("poetry.lock uv.lock pdm.lock pylock.toml pixi.lock".split())
-_SETTINGS = re.compile(r"(?:.*\.(?:ini|cfg|toml|ya?ml|env|properties|conf)|\.env(?:\..+)?)\Z", re.IGNORECASE)
+_SETTINGS = re.compile(r"(?:.*\.(?:ini|cfg|toml|ya?ml|json|env|properties|conf)|\.env(?:\..+)?)\Z", re.IGNORECASE)
 _VALUE = re.compile(
     r"\s*(?:-\s+|(?:export\s+)?[\w.\-\"']+\s*[:=]\s*|\[?\s*)[\"']?([a-z][\w+:]*:/?/?[^\s\"']*)[\"']?\s*[,\]]?\s*(?:#.*)?\Z"
 )
+
+
+MAX_JSON = 1_000_000  #: characters; beyond it is data
+_QUOTED = re.compile(r':\s*"([a-z][\w+:]*:/[^\s"]*)"')
 
 
 class Place(NamedTuple):
@@ -39,11 +43,15 @@ def places_in(name: str, parent: str, text: str, policy: Policy) -> Iterator[Pla
     """Every driver that a file requires and every address of a database in it."""
     seen = set()
     for package in _packages(name, parent, text):
-        known = normalized(package)
-        if known in policy.packages and known not in seen:
+        known = policy.driver(package)
+        if known and known not in seen:
             seen.add(known)
-            yield Place(_line_of(text, package), "package", package)
-    if _SETTINGS.match(name):
+            yield Place(_line_of(text, package), "package", known)
+    if name.lower().endswith(".json"):
+        for value in _QUOTED.finditer(text) if len(text) <= MAX_JSON else ():
+            if address := policy.address.match(value[1]):
+                yield Place(text.count("\n", 0, value.start()) + 1, "address", address[1].lower())
+    elif _SETTINGS.match(name):
         for number, line in enumerate(text.split("\n"), 1):
             matched = _VALUE.match(line)
             if matched and (address := policy.address.match(matched[1])):
@@ -59,9 +67,14 @@ def _packages(name: str, parent: str, text: str) -> Iterator[str]:
         yield from _pipfile_lock(text)
     elif name in ("pyproject.toml", "Pipfile"):
         yield from _toml(text)
+    elif name == ".pre-commit-config.yaml":
+        for listed in re.findall(r"additional_dependencies:\s*(\[[^\]]*\]|(?:\n\s*-[^\n:]*)+)", text):
+            yield from _listed("\n".join(re.split(r"[,\n]", listed.strip("[]").replace("- ", ""))))
     elif name in ("setup.cfg", "tox.ini"):
         yield from _ini(text)
-    elif re.match(r"environment[\w.-]*\.ya?ml\Z", name) or name == "conda-lock.yml":
+    elif name in ("pixi.toml", "pdm.toml"):
+        yield from _toml("[tool.pixi]\n" + re.sub(r"(?m)^\[", "[tool.pixi.", text))
+    elif re.match(r"(?:meta|recipe)\.ya?ml\Z|environment[\w.-]*\.ya?ml\Z", name) or name == "conda-lock.yml":
         yield from _conda(text)
 
 
@@ -70,6 +83,17 @@ def _in_folder(name: str, parent: str) -> bool:
 
 
 _OTHERS = frozenset({*_LOCKS, "Pipfile.lock", "Pipfile", "conda-lock.yml"})
+
+
+def in_script(source: str) -> Iterator[str]:
+    """The requirements that a script holds in its comments (PEP 723)."""
+    for block in re.findall(r"(?m)^# /// script\n((?:^#.*\n)+?)^# ///$", source):
+        content = re.sub(r"(?m)^# ?", "", block)
+        try:
+            entries = tomllib.loads(content).get("dependencies")
+        except ValueError:
+            entries = content.split("\n")
+        yield from (str(entry) for entry in entries or ()) if isinstance(entries, list) else ()
 
 
 def _listed(text: str) -> Iterator[str]:
@@ -116,6 +140,10 @@ def _toml(text: str) -> Iterator[str]:
         yield from _listed(
             "\n".join(entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ""
         )
+    entries = _table(project, "entry-points").values()
+    for table in (_table(project, "scripts"), _table(project, "gui-scripts"), *entries):
+        if isinstance(table, dict):
+            yield from (str(target).split(":")[0].split(".")[0] for target in table.values())
     poetry = _table(tool, "poetry")
     tables: list[Any] = [
         poetry.get("dependencies"),

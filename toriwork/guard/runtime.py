@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from toriwork.guard.calls import library_in
 from toriwork.guard.databases import judged
 from toriwork.guard.policy import Policy
 from toriwork.guard.shell import started_by, started_by_line
-from toriwork.guard.unit import unit_of
+from toriwork.guard.unit import library_in, unit_of
 
 _INTERNAL = (__file__, "<frozen ", "<string>")
 _SITE = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -33,7 +32,7 @@ class Watch:
     def __init__(self, root: str, descriptor: int, policy: Policy) -> None:
         self._root = os.path.realpath(root) + os.sep
         self._descriptor, self._policy = descriptor, policy
-        self._empty = unit_of([], policy)
+        self._empty = unit_of({}, policy)
         self._library = os.path.dirname(os.__file__) + os.sep
         self._seen: set[tuple[str, int, str, str]] = set()
         self._rules: dict[str, Callable[[tuple[Any, ...]], None]] = {

@@ -7,14 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from toriwork.guard.policy import Policy, normalized
+from toriwork.guard.policy import Policy
 
 #: words in front of the program that really runs
 _WRAPPERS = frozenset("sudo env nohup time nice exec xargs command builtin then do else if while ! { timeout".split())
 _SHELLS = frozenset("sh bash zsh dash ksh fish".split())
+_CONTAINERS = frozenset("docker podman nerdctl buildah".split())
+#: options of those that take a word
+_TAKING = frozenset(
+    "--name -e --env -p --publish -v --volume --network --net -w --workdir --hostname -h --label -l --link "
+    "--entrypoint --env-file --mount -u --user --platform --restart -m --memory --cpus --ip --add-host".split()
+)
 _INSTALLERS = frozenset("pip pip3 uv conda mamba micromamba poetry pipenv apt apt-get dnf yum brew apk pipx".split())
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*w?\Z")
 _CUT = re.compile(r"\|\||&&|\$\(|[|;&\n`()]")
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|(?:^|(?<=\s))\#[^\n]*|\\\n""", re.MULTILINE)
 _WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
 
 
@@ -28,8 +35,15 @@ class Started:
 
 def started_by_line(line: str, policy: Policy) -> Iterator[Started]:
     """What a line of shell starts; quotes are respected, variables are not followed."""
-    for command in _commands(line):
-        yield from started_by(command, policy)
+    for _, started in started_by_script(line, policy):
+        yield started
+
+
+def started_by_script(text: str, policy: Policy) -> Iterator[tuple[int, Started]]:
+    """The same of several lines, each with its number."""
+    for at, command in _commands(text):
+        for started in started_by(command, policy):
+            yield text.count("\n", 0, at) + 1, started
 
 
 def started_by(words: Sequence[str], policy: Policy) -> Iterator[Started]:
@@ -47,9 +61,12 @@ def started_by(words: Sequence[str], policy: Policy) -> Iterator[Started]:
         yield from _by_python(rest, policy)
     elif program in _INSTALLERS and {"install", "add", "create"} & set(rest):
         for word in rest:
-            package = re.split(r"[\[<>=!~;@ ]", word, maxsplit=1)[0]
-            if package and normalized(package) in policy.packages:
+            if package := policy.driver(word):
                 yield Started("package", package)
+    elif program in _CONTAINERS:
+        named = [word for before, word in pairwise(words) if before not in _TAKING and not word.startswith("-")]
+        if image := next(filter(None, map(policy.image, named[1:])), ""):
+            yield Started("image", image)
 
 
 def _by_python(words: Sequence[str], policy: Policy) -> Iterator[Started]:
@@ -62,13 +79,18 @@ def _by_python(words: Sequence[str], policy: Policy) -> Iterator[Started]:
             yield Started("module", policy.banned(module))
 
 
-def _commands(line: str) -> Iterator[list[str]]:
-    masked = re.sub(r"""'[^']*'|"(?:\\.|[^"\\])*\"""", lambda quoted: "\0" * len(quoted[0]), line)
-    start = 0
+def _commands(line: str) -> Iterator[tuple[int, list[str]]]:
+    """Where each command begins, and its words; comments, patterns of ``case`` and lists in brackets are none."""
+    plain = _QUOTED.sub(lambda part: " " * len(part[0]) if part[0][0] in "#\\" else part[0], line)
+    masked = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), plain)
+    start, before = 0, ""
     for cut in [*_CUT.finditer(masked), None]:
         end = cut.start() if cut else len(line)
-        yield [_unquoted(word) for word in _WORD.findall(line[start:end])]
-        start = cut.end() if cut else end
+        after, text = cut[0] if cut else "", plain[start:end]
+        is_list = before == "(" and line[: start - 1].endswith("=")
+        if not is_list and not (after == ")" and before not in ("(", "$(")) and not (after == "(" and text.strip()):
+            yield start + len(text) - len(text.lstrip()), [_unquoted(word) for word in _WORD.findall(text)]
+        start, before = (cut.end() if cut else end), after
 
 
 def _unquoted(word: str) -> str:
@@ -77,10 +99,14 @@ def _unquoted(word: str) -> str:
 
 def _without_wrappers(words: Sequence[str]) -> list[str]:
     kept = list(words)
-    while kept and (
-        _base(kept[0]) in _WRAPPERS
-        or re.match(r"[A-Za-z_]\w*=", kept[0])
-        or (len(kept) < len(words) and kept[0][:1] in "-…")
+    while (
+        kept
+        and not (_base(kept[0]) == "command" and kept[1:2] in (["-v"], ["-V"]))
+        and (
+            _base(kept[0]) in _WRAPPERS
+            or re.match(r"[A-Za-z_]\w*=", kept[0])
+            or (len(kept) < len(words) and kept[0][:1] in "-…")
+        )
     ):
         kept.pop(0)
     return kept

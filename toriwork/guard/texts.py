@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from toriwork.guard.functions import as_text
 from toriwork.guard.unit import Hit, Unit
 
 #: what a call of this name is given is read by people, compared, or cut off
@@ -21,25 +22,43 @@ _OPENS = re.compile(
       | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|scan_pushdown)\s*\(""",
     re.IGNORECASE | re.VERBOSE,
 )
-_WORTHWHILE = re.compile(
-    r"(?<!http)(?<!https)(?<!file)(?<!ftp)://|jdbc:|duckdb|attach|sqlite|postgres|mysql", re.IGNORECASE
-)
+#: the address of a file that DuckDB would make
+OWN_FILE = re.compile(r"duckdb:///[\w./~%-]+\Z")
+#: what is in front of :// in addresses that open no database
+_ELSEWHERE = ("http", "https", "file", "ftp")
+_WORTHWHILE = ("jdbc:", "duckdb", "attach", "sqlite", "postgres", "mysql", "django", "dogpile", "cache.")
+_KINDS = (ast.Expr, ast.Compare, ast.Raise, ast.Assert, ast.MatchValue, ast.Call)
+COMPOUND = frozenset({ast.JoinedStr, ast.BinOp})  #: texts that hold others
+
+
+def has_address(text: str) -> bool:
+    """Whether a text holds ``://`` behind anything but the usual schemes."""
+    at = text.find("://")
+    while at >= 0:
+        if not text.endswith(_ELSEWHERE, 0, at):
+            return True
+        at = text.find("://", at + 3)
+    return False
 
 
 def worthwhile(text: str) -> bool:
     """Whether a source can hold an address or such SQL at all."""
-    return _WORTHWHILE.search(text) is not None
+    lowered = text.lower()
+    return any(word in lowered for word in _WORTHWHILE) or has_address(lowered)
 
 
 def text_hits(unit: Unit) -> Iterator[Hit]:
     """Addresses and SQL in the texts of a unit."""
+    constants = [node for node in unit.nodes.get(ast.Constant, ()) if _is_text(node)]
+    if not any(worthwhile(as_text(node.value) or "") for node in constants):
+        return
     passed: set[int] = set()  # nodes that are prose, questions, or parts of a text that was looked at whole
-    for node in unit.nodes:  # parents come before their children
-        if isinstance(node, ast.expr) and id(node) in passed:
-            continue
-        if prose := _prose(node):
-            passed |= {id(part) for one in prose for part in ast.walk(one) if _is_text(part)}
-        elif _is_text(node) and isinstance(node, ast.expr):
+    for kind in _KINDS:
+        for node in unit.nodes.get(kind, ()):
+            for prose in _prose(node):
+                passed |= {id(part) for part in ast.walk(prose) if _is_text(part)}
+    for node in (*unit.nodes.get(ast.expr, ()), *constants):  # parents come before their children
+        if _is_text(node) and id(node) not in passed:
             passed |= {id(part) for part in ast.walk(node)}
             yield from _judged(unit, node)
 
@@ -70,6 +89,10 @@ def _judged(unit: Unit, node: ast.expr) -> Iterator[Hit]:
     text = unit.names.folder.shape(node)
     if found := address_in(unit, text):
         yield Hit(node, "TWG105", f"address of a database ({found})", found)
+    elif found := backend_in(unit, text):
+        yield Hit(node, "TWG105", f"a database as a backend ({found})", found)
+    elif OWN_FILE.match(text):
+        yield Hit(node, "TWG106", "the address of a database of DuckDB", "duckdb")
     elif matched := _OPENS.search(text):
         what = next(group for group in matched.groups() if group).lower()
         yield Hit(node, "TWG106", f"SQL that opens a {what} database", what)
@@ -79,3 +102,9 @@ def address_in(unit: Unit, text: str) -> str:
     """The scheme of a text that is the address of a database, or ""."""
     matched = unit.policy.address.match(text)
     return matched[1].lower() if matched else ""
+
+
+def backend_in(unit: Unit, text: str) -> str:
+    """The database behind a backend that settings of Django and the like name, or ""."""
+    matched = unit.policy.backend.match(text)
+    return (matched[1] or matched["own"]) if matched else ""

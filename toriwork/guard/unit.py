@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from toriwork.guard.names import Names
+from toriwork.guard.names import Names, Nodes
 from toriwork.guard.policy import PLAIN_WORDS, Policy
 
+_LOADERS = frozenset({"ctypes.cdll", "ctypes.windll", "ctypes.oledll", "ctypes.pydll"})
 MAX_NESTING = 5  #: of code in strings in code
 
 
@@ -26,7 +28,7 @@ class Hit(NamedTuple):
 class Unit:
     """A module, all code cells of a notebook, or the code in a string."""
 
-    nodes: list[ast.AST]
+    nodes: Nodes
     names: Names
     policy: Policy
     is_local: Callable[[str], bool]  #: whether a top-level name is a module of the scanned code itself
@@ -41,10 +43,14 @@ class Unit:
 
 
 def unit_of(
-    nodes: list[ast.AST], policy: Policy, is_local: Callable[[str], bool] = lambda _: False, nesting: int = 0
+    nodes: Nodes,
+    policy: Policy,
+    is_local: Callable[[str], bool] = lambda _: False,
+    nesting: int = 0,
+    foreign: Callable[[str], tuple[Any, ...]] = lambda _: (),
 ) -> Unit:
-    """A unit of nodes in the order of ``ast.walk``."""
-    return Unit(nodes, Names(nodes), policy, is_local, nesting)
+    """A unit of nodes; ``foreign`` gives the values of a dotted name in another module."""
+    return Unit(nodes, Names(nodes, foreign), policy, is_local, nesting)
 
 
 def import_hits(unit: Unit, node: ast.Import) -> Iterator[Hit]:
@@ -78,15 +84,35 @@ def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
                 continue
             yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
             return
+    if library_in(unit, node.attr) and _LOADERS & unit.names.qualify(node.value):
+        yield Hit(node, "TWG108", f"the library {node.attr} is loaded", library_in(unit, node.attr))
 
 
 def subscript_hits(unit: Unit, node: ast.Subscript) -> Iterator[Hit]:
-    """``sys.modules["sqlite3"]``, read."""
-    if isinstance(node.ctx, ast.Load) and "sys.modules" in unit.names.qualify(node.value):
+    """``sys.modules["sqlite3"]``, read; ``ctypes.cdll["libsqlite3.so"]``."""
+    if not isinstance(node.ctx, ast.Load) or not isinstance(node.value, ast.Name | ast.Attribute):
+        return
+    wholes = unit.names.qualify(node.value)
+    if "sys.modules" in wholes:
         for name in unit.names.folder.texts(node.slice):
             if found := unit.banned(name):
                 yield Hit(node, "TWG102", f"{name} taken out of sys.modules", found)
                 return
+    elif wholes & _LOADERS:
+        for name in unit.names.folder.texts(node.slice):
+            if found := library_in(unit, name):
+                yield Hit(node, "TWG108", f"the library {name} is loaded", found)
+    elif "plumbum.local" in wholes:
+        for name in unit.names.folder.texts(node.slice):
+            if name in unit.policy.programs:
+                yield Hit(node, "TWG107", f"the program {name} is started", name)
+
+
+def library_in(unit: Unit, path: str) -> str:
+    """The library of a database that the path of a shared library names, or ""."""
+    base = re.split(r"[/\\]", path)[-1]
+    matched = unit.policy.library.match(base)
+    return matched[1].lower() if matched else ""
 
 
 def _is_module(unit: Unit, node: ast.expr) -> bool:

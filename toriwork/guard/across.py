@@ -1,0 +1,86 @@
+"""What the dynamic imports of one module take from another: constants, and functions that import what they are given.
+
+Only modules with an import that nobody knows (``TWG901``) are looked at again, with what the others say.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from toriwork.guard.calls import IMPORTERS
+from toriwork.guard.documents import Document
+from toriwork.guard.names import Names
+from toriwork.guard.passing import Tree, stem_of
+from toriwork.guard.unit import Hit
+
+UNKNOWN = "TWG901"
+
+
+class Elsewhere:
+    """Values of names in the modules of a run."""
+
+    def __init__(self, documents: Mapping[str, Document], tree: Tree) -> None:
+        self._documents, self._tree = documents, tree
+        self._names: dict[str, Names] = {}
+
+    def values(self, importer: str, dotted: str) -> tuple[Any, ...]:
+        """What a dotted name is worth, as a module names it; empty when it leads to no module of the run."""
+        resolved = self._tree.resolve(importer, dotted) if dotted.strip(".") else None
+        if resolved is None or len(resolved[1]) not in (1, 2) or resolved[0] == importer:
+            return ()
+        path, behind = resolved
+        if path not in self._documents:
+            return ()
+        if path not in self._names:
+            self._names[path] = Names(self._documents[path].unit.nodes, partial(self.values, path))
+        name = behind[0] if len(behind) == 1 else f".{behind[1]}"  # a constant, or an attribute of a class
+        return self._names[path].worth(name)
+
+
+def note_across(documents: Iterable[Document], tree: Tree) -> None:
+    """Look again at every document with an unknown import, and add what is handed to functions that import."""
+    modules = {d.item.path: d for d in documents if d.source is not None and not d.item.staged}
+    unknown = [d for d in documents if any(finding.code == UNKNOWN for finding in d.findings)]
+    loaders = {d.item.path: found for d in unknown if d.item.path in modules and (found := set(_loaders(d)))}
+    elsewhere = Elsewhere(modules, tree)
+    for document in unknown:
+        path = document.item.path
+        if any(tree.resolve(path, dotted) for dotted in document.unit.names.imported() if dotted.strip(".")):
+            document.look_again(partial(elsewhere.values, path))
+    stems = {stem_of(path) for path in loaders}
+    for document in documents:
+        if stems & document.words:
+            for hit in _handed(document, tree, loaders):
+                document.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+
+
+def _loaders(document: Document) -> Iterator[str]:
+    """Functions of a module that import what one of their parameters names."""
+    unit = document.unit
+    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
+        for function in unit.nodes.get(kind, ()):
+            arguments = function.args
+            own = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and unit.names.qualify(node.func) & IMPORTERS.keys():
+                    used = {
+                        part.id for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Name)
+                    }
+                    if used & own:
+                        yield function.name
+
+
+def _handed(document: Document, tree: Tree, loaders: Mapping[str, set[str]]) -> Iterator[Hit]:
+    unit = document.unit
+    for call in unit.nodes.get(ast.Call, ()):
+        for dotted in unit.names.qualify(call.func):
+            resolved = tree.resolve(document.item.path, dotted)
+            if resolved is None or not resolved[1] or resolved[1][-1] not in loaders.get(resolved[0], ()):
+                continue
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            for text in (text for argument in given for text in unit.names.folder.texts(argument)):
+                if found := unit.banned(text.split(":")[0]):
+                    yield Hit(call, "TWG102", f"{text} imported by its name ({unit.policy.modules[found]})", found)
