@@ -1,6 +1,6 @@
 """What the dynamic imports of one module take from another: constants, and functions that import what they are given.
 
-Only modules with an import that nobody knows (``TWG901``) are looked at again, with what the others say.
+Only modules with a call that nobody knows are looked at again, with what the others say.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from toriwork.guard.documents import Document
 from toriwork.guard.names import Names
 from toriwork.guard.passing import Tree, stem_of
 from toriwork.guard.unit import Hit
-
-UNKNOWN = "TWG901"
 
 
 class Elsewhere:
@@ -41,9 +39,9 @@ class Elsewhere:
 
 
 def note_across(documents: Iterable[Document], tree: Tree) -> None:
-    """Look again at every document with an unknown import, and add what is handed to functions that import."""
+    """Look again at every document with an unknown call, and add what is handed to functions that import."""
     modules = {d.item.path: d for d in documents if d.source is not None and not d.item.staged}
-    unknown = [d for d in documents if any(finding.code == UNKNOWN for finding in d.findings)]
+    unknown = [d for d in documents if d.is_open]
     loaders = {d.item.path: found for d in unknown if d.item.path in modules and (found := set(_loaders(d)))}
     elsewhere = Elsewhere(modules, tree)
     for document in unknown:

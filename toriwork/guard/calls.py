@@ -75,7 +75,9 @@ _READS_FILES = re.compile(
     r"duckdb|['\"][^'\"]*\.(?:parquet|csv|json|arrow|feather)\b|read_(?:parquet|csv|json)", re.IGNORECASE
 )
 LOADER_ENDS = frozenset({"CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "find_library", "dlopen", "load_library"})
-READ_ENDS = frozenset({"read_sql", "read_sql_query", "read_sql_table", "read_database", "read_database_uri"})
+READ_ENDS = frozenset(
+    {"read_sql", "read_sql_query", "read_sql_table", "read_postgis", "read_database", "read_database_uri"}
+)
 _READERS = frozenset({"pandas", "polars", "dask", "geopandas", "modin", "pd", "pl", "gpd", "dd"})
 INSTALLERS = frozenset({"install", "conda_install", "run_install"})
 REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "extras_require"})
@@ -113,6 +115,7 @@ def _imported(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator
             yield Hit(node, "TWG102", f"{text} {how} by its name ({unit.policy.modules[found]})", found)
             return
     if known and given and not named:
+        unit.unknown.append(node)
         yield Hit(node, "TWG901", f"{min(known)} of a name that is only known at run time", "import")
 
 
@@ -141,7 +144,7 @@ def _handed_on(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]
     arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
     functions = [argument for argument in arguments[:2] if isinstance(argument, ast.Name | ast.Attribute | ast.Call)]
     known = {name for function in functions for name in unit.names.qualify(function)} & _HANDED
-    if not known and "operator.methodcaller" not in unit.names.qualify(node.func):
+    if not known and not _calls_method(unit, node):
         return
     for text in (text for argument in arguments for text in _texts(unit, argument)):
         if found := unit.banned(text):
@@ -150,6 +153,13 @@ def _handed_on(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]
         if known & RUNNERS.keys():
             for hit in code_hits(unit, text):
                 yield Hit(node, _inside(hit.code), f"code in a string: {hit.message}", hit.what)
+
+
+def _calls_method(unit: Unit, node: ast.Call) -> bool:
+    """``operator.methodcaller("import_module", ...)``."""
+    if "operator.methodcaller" not in unit.names.qualify(node.func):
+        return False
+    return any(text in IMPORTER_ENDS for argument in node.args[:1] for text in _texts(unit, argument))
 
 
 def _run(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: CodeHits) -> Iterator[Hit]:
@@ -166,6 +176,7 @@ def _run(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: CodeH
                 yield Hit(node, _inside(hit.code), f"code in a string: {hit.message}", hit.what)
         is_code = isinstance(argument, ast.Call) and "builtins.compile" in unit.names.qualify(argument.func)
         if known and not texts and not is_code and min(known).startswith("builtins."):
+            unit.unknown.append(node)
             yield Hit(node, "TWG901", f"{end or 'code'} of a text that is only known at run time", "code")
 
 
@@ -179,10 +190,13 @@ def _started(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: C
         kind, skip = STARTERS[min(known)]
         given = [*node.args[skip:], *(k.value for k in node.keywords if k.arg in ("args", "cmd", "command"))]
         words = _words(unit, given if kind == "spread" else given[:1])
+        if words[:1] == ["…"]:
+            unit.unknown.append(node)
     elif end in _OF_IPYTHON and "get_ipython" in ast.dump(node.func):
         words = [unit.names.folder.shape(argument) for argument in node.args]
         if end.endswith("magic"):
-            yield from magic_hits(node, words[0] if words else "", words[1] if len(words) > 1 else "")
+            words = " ".join(words).split(maxsplit=1) or [""]
+            yield from magic_hits(node, words[0], " ".join(words[1:]))
             words = words[1:]
         else:
             words = [" ".join(words)]

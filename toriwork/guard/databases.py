@@ -25,7 +25,7 @@ _SIGNS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"FS30", "a file storage of ZODB"),
 )
 _NAMES = re.compile(
-    r".+\.(?:db|db3|sqlite|sqlite3|s3db|sl3|sqlitedb|duckdb|mdb|accdb|rdb|gdbm|gpkg|mbtiles)"
+    r".+\.(?:db|db3|sqlite|sqlite3|s3db|sl3|sqlitedb|duckdb|mdb|accdb|rdb|gdbm|gpkg|mbtiles|fdb)"
     r"(?:~|[.-](?:bak|old|orig|backup|copy|tmp)\d*)?\Z|appendonly\.aof\Z",
     re.IGNORECASE,
 )

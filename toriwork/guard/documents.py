@@ -47,6 +47,7 @@ class Document:
     omitted: list[Omission] = field(default_factory=list)
     source: str | None = None  #: of a Python module
     words: set[str] = field(default_factory=set)
+    is_open: bool = False  #: whether it holds a call of which another module may know more
     followed: int = 0  #: how many ``%run`` lead here
     foreign: Callable[[str], tuple[Any, ...]] = lambda _: ()  #: values of a dotted name in another module
     _unit: Unit | None = None
@@ -126,8 +127,12 @@ class Document:
             self._whole("TWG902", "a syntax error; read line by line", "syntax")
             tree = salvaged(source)
         self._unit = self._unit_of([tree])
-        for hit in hits_in(self._unit, source):
+        self._judge(self._unit, source)
+
+    def _judge(self, unit: Unit, source: str) -> None:
+        for hit in hits_in(unit, source):
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+        self.is_open = bool(unit.unknown)
 
     def _look_at_requirements(self, path: PurePosixPath, text: str) -> None:
         for place in required.places_in(path.name, path.parent.name, text, self.policy):
@@ -182,8 +187,7 @@ class Document:
                     line, 1, Hit(_NOWHERE, "TWG101", f"{found[1] or found[2]} in R", (found[1] or found[2]).lower())
                 )
         self._unit = self._unit_of(trees)
-        for hit in hits_in(self._unit, "\n".join(sources)):
-            self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+        self._judge(self._unit, "\n".join(sources))
         for part, cell in others:
             for hit in self._part_hits(part, self._unit):
                 self.add(_line(cell, part.line), 1, hit)

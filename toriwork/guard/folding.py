@@ -192,14 +192,15 @@ class Folder:
             return self._applied(function, node)
         if isinstance(node.func, ast.Lambda):
             return self._inside(node.func, [value for argument in node.args for value in self.values(argument)[:1]])
+        elsewhere = [value for name in names for value in self._foreign(f"{name}()")]
         if not isinstance(node.func, ast.Attribute):
-            return self._look_up(f"{node.func.id}()") if isinstance(node.func, ast.Name) else ()
+            return (*elsewhere, *(self._look_up(f"{node.func.id}()") if isinstance(node.func, ast.Name) else ()))
         end = node.func.attr
         found = [v for whole in self.values(node.func.value) for v in self._method(whole, end, node)]
         if not found and end in _GETTERS and node.args:
             found = [value for key in self.texts(node.args[0]) for value in self._look_up(f"[{key}]")]
             found += self._default(node)
-        return (*found, *self._look_up(f"{end}()"))
+        return (*found, *elsewhere, *self._look_up(f"{end}()"))
 
     def _default(self, node: ast.Call) -> tuple[Any, ...]:
         """What a call such as ``os.getenv("X", "y")`` gives when there is nothing else."""

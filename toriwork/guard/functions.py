@@ -119,7 +119,7 @@ def _percent(text: Any, given: Any) -> Any:
 
 def _format(text: Any, *given: Any, **named: Any) -> str:
     checked_spec(text)
-    if re.search(r":[^{}]*\{", text) or "." in "".join(re.findall(r"\{([^{}:!]*)", text)):
+    if re.search(r"\{[^{}]*:[^{}]*\{", text) or "." in "".join(re.findall(r"\{([^{}:!]*)", text)):
         raise ValueError("a width that is given as an argument, or an attribute")
     return str(text.format(*given, **named))
 
@@ -181,6 +181,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "builtins.zip": _zipped,
     "builtins.enumerate": lambda given, start=0: list(islice(enumerate(given, start), MAX_SIZE)),
     "builtins.iter": list,
+    "builtins.repr": repr,
+    "itertools.chain": lambda *given: [part for whole in given for part in islice(whole, MAX_SIZE)],
     "builtins.str.maketrans": str.maketrans,
     "ast.literal_eval": _literal(ast.literal_eval),
     "ast.parse": lambda source, *_, **__: source,

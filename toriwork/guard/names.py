@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toriwork.guard.folding import MAX_VALUES, Folder
+from toriwork.guard.functions import MAX_SIZE
 
 _BUILTINS = frozenset(dir(builtins))
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -165,6 +166,17 @@ class Names:
                 added = ast.BinOp(left=ast.Constant(value), op=step.op, right=step.value)
                 values = list(self.folder.values(added))[:1]
                 yield from values
+            yield from self._piled_up(step.value, begun)
+
+    def _piled_up(self, piece: ast.expr, begun: list[Any]) -> Iterator[str]:
+        """``for piece in pieces: text += piece``."""
+        for over in self._elements.get(piece.id, ()) if isinstance(piece, ast.Name) else ():
+            for whole in self.folder.values(over)[:1]:
+                pieces = (
+                    [part for part in whole if isinstance(part, str)] if isinstance(whole, list | tuple | str) else []
+                )
+                if pieces and isinstance(next(iter(begun), ""), str) and sum(map(len, pieces)) <= MAX_SIZE:
+                    yield "".join([*begun[:1], *pieces])
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -282,9 +294,14 @@ class Names:
             parameters = parameters[1:]
         for name, value in zip(parameters, node.args, strict=False):
             self._expressions[name].append(value)
-        for keyword in node.keywords:
-            if keyword.arg:
-                self._expressions[keyword.arg].append(keyword.value)
+        if called.args.vararg:
+            self._expressions[called.args.vararg.arg].append(ast.List(node.args[len(parameters) :], ast.Load()))
+        named = [keyword for keyword in node.keywords if keyword.arg]
+        for keyword in named:
+            self._expressions[str(keyword.arg)].append(keyword.value)
+        if called.args.kwarg:
+            keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in named]
+            self._expressions[called.args.kwarg.arg].append(ast.Dict(keys, [keyword.value for keyword in named]))
 
 
 def last_name(function: ast.expr) -> str:
@@ -299,13 +316,18 @@ def _spells(node: ast.expr, begin: str = "") -> bool:
 
 
 def _given_back(function: _Function) -> Iterator[ast.expr]:
-    """The expressions that a function returns or yields."""
+    """The expressions that a function returns; what it yields as a list."""
     if isinstance(function, ast.Lambda):
         yield function.body
         return
+    yielded: list[ast.expr] = []
     for node in ast.walk(function):
-        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+        if isinstance(node, ast.Return) and node.value is not None:
             yield node.value
+        elif isinstance(node, ast.Yield) and node.value is not None:
+            yielded.append(node.value)
+    if yielded:
+        yield ast.List(yielded, ast.Load())
 
 
 def source_of(node: ast.ImportFrom) -> str:

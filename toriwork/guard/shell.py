@@ -19,6 +19,7 @@ _TAKING = frozenset(
     "--entrypoint --env-file --mount -u --user --platform --restart -m --memory --cpus --ip --add-host".split()
 )
 _INSTALLERS = frozenset("pip pip3 uv conda mamba micromamba poetry pipenv apt apt-get dnf yum brew apk pipx".split())
+_SYSTEM = frozenset("apt apt-get dnf yum brew apk".split())
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*w?\Z")
 _CUT = re.compile(r"\|\||&&|\$\(|[|;&\n`()]")
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|(?:^|(?<=\s))\#[^\n]*|\\\n""", re.MULTILINE)
@@ -61,12 +62,18 @@ def started_by(words: Sequence[str], policy: Policy) -> Iterator[Started]:
         yield from _by_python(rest, policy)
     elif program in _INSTALLERS and {"install", "add", "create"} & set(rest):
         for word in rest:
-            if package := policy.driver(word):
+            if package := policy.driver(word) or (_of_system(word, policy) if program in _SYSTEM else ""):
                 yield Started("package", package)
     elif program in _CONTAINERS:
         named = [word for before, word in pairwise(words) if before not in _TAKING and not word.startswith("-")]
         if image := next(filter(None, map(policy.image, named[1:])), ""):
             yield Started("image", image)
+
+
+def _of_system(word: str, policy: Policy) -> str:
+    """The database that ``postgresql-16``, ``libsqlite3-dev`` or ``redis-tools`` brings, or ""."""
+    name = re.split(r"[-=:]", word.removeprefix("lib"))[0]
+    return next((one for one in (name, name.rstrip("0123456789.")) if one in policy.images or one == "sqlite"), "")
 
 
 def _by_python(words: Sequence[str], policy: Policy) -> Iterator[Started]:
@@ -83,14 +90,25 @@ def _commands(line: str) -> Iterator[tuple[int, list[str]]]:
     """Where each command begins, and its words; comments, patterns of ``case`` and lists in brackets are none."""
     plain = _QUOTED.sub(lambda part: " " * len(part[0]) if part[0][0] in "#\\" else part[0], line)
     masked = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), plain)
-    start, before = 0, ""
+    start, depth, lists = 0, 0, 0
+    waiting: list[tuple[int, list[str]]] = []  # of one line: patterns of ``case`` are told by the bracket behind them
     for cut in [*_CUT.finditer(masked), None]:
         end = cut.start() if cut else len(line)
         after, text = cut[0] if cut else "", plain[start:end]
-        is_list = before == "(" and line[: start - 1].endswith("=")
-        if not is_list and not (after == ")" and before not in ("(", "$(")) and not (after == "(" and text.strip()):
-            yield start + len(text) - len(text.lstrip()), [_unquoted(word) for word in _WORD.findall(text)]
-        start, before = (cut.end() if cut else end), after
+        begun = start + len(text) - len(text.lstrip())
+        if not lists and not (after == "(" and text.strip()):
+            waiting.append((begun, [_unquoted(word) for word in _WORD.findall(text)]))
+        if after == ")" and not depth:
+            waiting.clear()
+        elif after == ")":
+            depth, lists = depth - 1, max(lists - 1, 0)
+        elif after in ("(", "$("):
+            depth += 1
+            lists += bool(lists) or (after == "(" and text.endswith("="))
+        if after != "|":
+            yield from waiting
+            waiting.clear()
+        start = cut.end() if cut else end
 
 
 def _unquoted(word: str) -> str:

@@ -14,6 +14,7 @@ _TELLING = frozenset(
     "startswith endswith removeprefix removesuffix print warn warning info debug error exception critical log fail "
     "skip xfail add_argument ArgumentParser match fullmatch search count find index split partition".split()
 )
+_OF_RE = frozenset({"compile", "sub", "subn", "findall", "finditer"})
 _OPENS = re.compile(
     r"""\battach\b[^;]*\(\s*type\s+'?(?P<type>sqlite|postgres|mysql)
       | \battach\b\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?'(?P<scheme>sqlite|postgres|mysql):
@@ -57,7 +58,8 @@ def text_hits(unit: Unit) -> Iterator[Hit]:
         for node in unit.nodes.get(kind, ()):
             for prose in _prose(node):
                 passed |= {id(part) for part in ast.walk(prose) if _is_text(part)}
-    for node in (*unit.nodes.get(ast.expr, ()), *constants):  # parents come before their children
+    made = [node for node in unit.nodes.get(ast.Call, ()) if _is_text(node)]
+    for node in (*unit.nodes.get(ast.expr, ()), *made, *constants):  # parents come before their children
         if _is_text(node) and id(node) not in passed:
             passed |= {id(part) for part in ast.walk(node)}
             yield from _judged(unit, node)
@@ -66,6 +68,9 @@ def text_hits(unit: Unit) -> Iterator[Hit]:
 def _is_text(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str | bytes)
+    if isinstance(node, ast.Call):
+        function = node.func
+        return isinstance(function, ast.Attribute) and function.attr in ("format", "join") and _is_text(function.value)
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod))
 
 
@@ -80,7 +85,9 @@ def _prose(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.Call):
         function = node.func
         end = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if end in _TELLING:
+        if end in _TELLING or (
+            end in _OF_RE and getattr(getattr(function, "value", None), "id", "") in ("re", "regex")
+        ):
             return [*node.args, *node.keywords]
     return []
 

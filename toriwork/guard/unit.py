@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from toriwork.guard.names import Names, Nodes
@@ -33,6 +33,7 @@ class Unit:
     policy: Policy
     is_local: Callable[[str], bool]  #: whether a top-level name is a module of the scanned code itself
     nesting: int = 0
+    unknown: list[ast.AST] = field(default_factory=list)  #: calls of which only another module, or a run, knows what
 
     def banned(self, dotted: str) -> str:
         """The banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
