@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,7 @@ _SOURCES = {
     "chaos_burst": "chaos_controller",
 }
 #: field of a signature -> what older code calls it
-_CALLED = {
+CALLED: dict[str, tuple[str, ...]] = {
     "eigenvalues": ("eigenvalues", "eigenvals", "eigvals", "eigs", "spectrum", "lambdas", "values", "vec"),
     "timestamp": ("timestamp", "time", "ts", "when", "created_at", "t"),
     "hash_id": ("hash_id", "hash", "id", "key", "name", "label"),
@@ -46,6 +47,7 @@ _CALLED = {
     "gaps": ("gaps",),
 }
 _APART = ("type", "source", "subject", "refs", "references")
+_FIELDS = "fields"  #: note of a row: what a signature says beside what a column is there for
 _COLUMNS = ("row_id", "metadata", "vertices", "vertices_dtype", "vertices_shape", "betti0", "betti1", "betti2")
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -63,7 +65,7 @@ def as_signature(given: Any) -> SpectralSignature:
     if isinstance(given, SpectralSignature):
         return given
     fields = given if isinstance(given, Mapping) else _attributes(given)
-    found = {name: next((fields[key] for key in keys if key in fields), None) for name, keys in _CALLED.items()}
+    found = {name: next((fields[key] for key in keys if key in fields), None) for name, keys in CALLED.items()}
     if found["eigenvalues"] is None:
         raise BadInput(f"signature: eigenvalues are wanted, given was {type(given).__name__} with {sorted(fields)}")
     state = found["coherence_state"]
@@ -80,10 +82,23 @@ def as_signature(given: Any) -> SpectralSignature:
 
 
 def _attributes(given: Any) -> dict[str, Any]:
-    if isinstance(given, np.ndarray | list | tuple):
+    if isinstance(given, np.ndarray | list) or (isinstance(given, tuple) and not hasattr(given, "_fields")):
         return {"eigenvalues": given}
-    names = [key for keys in _CALLED.values() for key in keys if hasattr(given, key)]
+    names = [key for keys in CALLED.values() for key in keys if hasattr(given, key)]
     return {name: getattr(given, name) for name in names}
+
+
+def _said_beside(given: Any) -> dict[str, Any]:
+    """The fields of a signature that are none of the registry's, in a form that it can keep."""
+    if isinstance(given, Mapping):
+        fields = dict(given)
+    elif dataclasses.is_dataclass(given) and not isinstance(given, type):
+        fields = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
+    else:
+        fields = given._asdict() if hasattr(given, "_asdict") else dict(getattr(given, "__dict__", {}))
+    taken = {next((key for key in keys if key in fields), None) for keys in CALLED.values()}
+    beside = {str(key): _plain(value) for key, value in fields.items() if key not in taken}
+    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in beside.items()}
 
 
 def stream_for(stream: str, path: Any, default: Any = None) -> str:
@@ -100,8 +115,45 @@ def stream_for(stream: str, path: Any, default: Any = None) -> str:
     return stream if same else f"{stream}:{PurePath(name).name}"
 
 
+def revived(made: Callable[..., Any], fields: Mapping[str, Any]) -> Any:
+    """An object of an older signature class, made of the fields of a row.
+
+    Each parameter of the class gets the field that it is another word for, as its annotation wants it: times as
+    ``datetime``, members of an ``Enum``, tuples. Parameters that no field answers keep their default.
+
+    Raises
+    ------
+    TypeError
+        The class wants more than a row has.
+    """
+    given = {}
+    for parameter in inspect.signature(made).parameters.values():
+        role = next((role for role, names in CALLED.items() if parameter.name in names and role in fields), None)
+        name = parameter.name if parameter.name in fields else role
+        if name is not None:
+            given[parameter.name] = _as_annotated(fields[name], parameter.annotation, made)
+    return made(**given)
+
+
+def _as_annotated(value: Any, annotation: Any, made: Callable[..., Any]) -> Any:
+    told = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    wanted = getattr(sys.modules.get(made.__module__), told, annotation)
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return wanted(value)
+    if "datetime" in told and isinstance(value, int | float):
+        return dt.datetime.fromtimestamp(value, dt.UTC)
+    if "datetime" in told and isinstance(value, str):
+        return dt.datetime.fromisoformat(value)
+    return tuple(value) if "tuple" in told.lower() and value is not None else value
+
+
 class AdoptedSpectralDB(SpectralDB):
-    """A :class:`~toriwork.registry.SpectralDB` that takes the signatures of older code and reads them back whole."""
+    """A :class:`~toriwork.registry.SpectralDB` that takes the signatures of older code and reads them back whole.
+
+    ``signature_class`` is what it hands out: a class of the older code, or this library's own.
+    """
+
+    signature_class: Callable[..., Any] = SpectralSignature
 
     def add(self, signature: Any = None, notes: Mapping[str, Any] | None = None, **fields: Any) -> str:
         """The shape id of a signature that was recorded: an object, a mapping, an array, or its fields by name.
@@ -111,14 +163,16 @@ class AdoptedSpectralDB(SpectralDB):
         BadInput
             See :func:`as_signature`; nothing was recorded.
         """
-        return super().add(as_signature(fields if signature is None else signature), notes)
+        given = fields if signature is None else signature
+        beside = {} if isinstance(given, SpectralSignature) else _said_beside(given)
+        return super().add(as_signature(given), {**({_FIELDS: beside} if beside else {}), **(notes or {})})
 
     def distance(self, eigenvalues: ArrayLike, top_k: int = 10) -> float:
         """As :meth:`toriwork.registry.SpectralDB.distance`, whatever a subclass means by ``last``."""
         held = SpectralDB.last(self, top_k)
         return float(spectral_distances(magnitudes(eigenvalues), held).min()) if held else math.inf
 
-    def recent(self, n: int | None = None) -> list[SpectralSignature]:
+    def recent(self, n: int | None = None) -> list[Any]:
         """The newest ``n`` signatures (all that are held when not given), newest first, with all that they had."""
         wanted = self.max_entries if n is None else n
         rows = self.registry.scan([*_COLUMNS, "coherence_band"], self._mine()).read_all()
@@ -126,32 +180,39 @@ class AdoptedSpectralDB(SpectralDB):
         found = (self._signature(rows, index) for index in range(rows.num_rows))
         return [signature for signature in found if signature is not None]
 
-    def _signature(self, rows: Any, index: int) -> SpectralSignature | None:
+    def _signature(self, rows: Any, index: int) -> Any:
+        """One row as an object of ``signature_class``; None where it is of another stream."""
         if self._spectrum(rows, index) is None:
             return None
-        row = {name: rows[name][index] for name in rows.column_names}
-        told = rows.slice(index, 1).select(["metadata"]).to_pylist()[0]["metadata"]
-        kept = json.loads(told).get("signature", {})
+        row = {name: rows[name][index] for name in rows.column_names if name != "metadata"}
+        told = json.loads(rows["metadata"][index].as_py())
+        kept = told.get("signature", {})
         betti = [row[name].as_py() for name in ("betti0", "betti1", "betti2")]
         while betti and betti[-1] is None:
             betti.pop()
-        return SpectralSignature(
-            timestamp=kept.get("timestamp"),
-            eigenvalues=restore_vertices(
-                row["vertices"].values.to_numpy(), row["vertices_dtype"].as_py(), row["vertices_shape"].as_py()
+        fields = {
+            "timestamp": kept.get("timestamp"),
+            "eigenvalues": np.array(
+                restore_vertices(
+                    row["vertices"].values.to_numpy(), row["vertices_dtype"].as_py(), row["vertices_shape"].as_py()
+                )
             ),
-            hash_id=kept.get("hash_id", ""),
-            betti_numbers=betti or None,
-            coherence_state=row["coherence_band"].as_py(),
-            gaps=kept.get("gaps") or (),
+            "hash_id": kept.get("hash_id", ""),
+            "betti_numbers": betti or None,
+            "coherence_state": row["coherence_band"].as_py(),
+            "gaps": list(kept.get("gaps") or ()),
+        }
+        made = type(self).signature_class
+        return (
+            SpectralSignature(**fields) if made is SpectralSignature else revived(made, told.get(_FIELDS, {}) | fields)
         )
 
     @property
-    def signatures(self) -> list[SpectralSignature]:
+    def signatures(self) -> list[Any]:
         """All signatures that are held, oldest first."""
         return AdoptedSpectralDB.recent(self)[::-1]
 
-    def __iter__(self) -> Iterator[SpectralSignature]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(AdoptedSpectralDB.recent(self)[::-1])
 
     def flush(self) -> None:

@@ -23,7 +23,8 @@ class SpectralDB:
         self.conn.execute("INSERT INTO signatures VALUES (?)", (signature.eigenvalues.tobytes(),))
 
     def distance(self, eigenvalues, top_k=10):
-        return min(self.conn.execute("SELECT 1").fetchall())
+        rows = self.conn.execute("SELECT eigenvalues FROM signatures").fetchall()
+        return min((abs(eigenvalues - row[0]).mean() for row in rows), default=float("inf"))
 '''
 
 

@@ -169,7 +169,7 @@ class Import(DataStep):
         first = next((row for row in found if isinstance(row, history.Spectrum)), None)
         if first is None:
             return {"proven": True, "added": 0, "rows": 0, "unread": sum(1 for _ in self._rows(run))}
-        n_added = registry.record(target, run.plan_id, self._spectra(run, unread), self.stream)
+        n_added = registry.record(target, run.plan_id, self._spectra(run, unread), self.stream, stays=not self.name)
         run.tell("import", path=self.path, rows=n_added)
         facts = {"added": n_added, "stream": self.stream, "unread": len(unread)}
         return {**facts, **self.verify(run), "proven": True, "why": [asdict(row) for row in unread[:20]]}
@@ -181,7 +181,7 @@ class Import(DataStep):
             else [f"{self.path}/{table}" for table in history.history_tables(export_folder(run, self.name))]
         )
         target = run.state_root / REGISTRY_FILE
-        return {"rows": registry.prove(target, run.plan_id, self._spectra(run, []), names)}
+        return {"rows": registry.prove(target, run.plan_id, self._spectra(run, []), names, stays=not self.name)}
 
     def _rows(self, run: Run) -> Iterator[history.Spectrum | history.Unread]:
         if self.name:

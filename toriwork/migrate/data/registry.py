@@ -36,36 +36,52 @@ Key = tuple[str, int]  #: source, source row
 
 def rows_of(path: Path, migration: str) -> dict[Key, str]:
     """Source and source row of every row that a migration brought -> its shape id; empty without a registry."""
+    return {key: shape_id for key, shape_id, brought in _migrated(path) if brought == migration}
+
+
+def is_brought(path: Path, spectra: Iterable[Spectrum]) -> bool:
+    """Whether earlier migrations brought all of these spectra: a file that stays where it is, is met again."""
+    known = _brought(path)
+    return bool(known) and all((_key(spectrum), _shape_id(spectrum)) in known for spectrum in spectra)
+
+
+def _brought(path: Path) -> set[tuple[Key, str]]:
+    """Source row and shape id of what any migration brought."""
+    return {(key, shape_id) for key, shape_id, _ in _migrated(path)}
+
+
+def _migrated(path: Path) -> Iterator[tuple[Key, str, str]]:
+    """Source row, shape id and migration of every row that some migration brought; nothing without a registry."""
     try:
         registry = TorusRegistry(path, read_only=True)
     except NotFound:
-        return {}
+        return
     with registry:
-        return _rows_in(registry, migration)
+        for batch in registry.scan(["shape_id", "metadata"], pc.match_substring(pc.field("metadata"), '"source_row":')):
+            for shape_id, text in zip(batch["shape_id"].to_pylist(), batch["metadata"].to_pylist(), strict=True):
+                row = json.loads(text)
+                if "migration" in row and "source_row" in row:
+                    yield (row["source"], row["source_row"]), shape_id, row["migration"]
 
 
-def _rows_in(registry: TorusRegistry, migration: str) -> dict[Key, str]:
-    found: dict[Key, str] = {}
-    for batch in registry.scan(["shape_id", "metadata"], _mentions("migration", migration)):
-        for shape_id, text in zip(batch["shape_id"].to_pylist(), batch["metadata"].to_pylist(), strict=True):
-            row = json.loads(text)
-            if row.get("migration") == migration:
-                found[row["source"], row["source_row"]] = shape_id
-    return found
+def _key(spectrum: Spectrum) -> Key:
+    return spectrum.source, spectrum.source_row
 
 
-def _mentions(key: str, value: str) -> Any:
-    """The rows whose metadata may say so: nested keys hold the same text."""
-    return pc.match_substring(pc.field("metadata"), json.dumps({key: value}, separators=(",", ":"))[1:-1])
+def _shape_id(spectrum: Spectrum) -> str:
+    return pack_shape(spectrum.eigenvalues, (), spectrum.band, None).shape_id
 
 
-def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str) -> int:
-    """How many rows were added; those that the migration had brought before are not added again."""
+def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str, *, stays: bool = False) -> int:
+    """How many rows were added; those that the migration had brought before are not added again.
+
+    ``stays``: the source is not retired, so what earlier migrations brought of it is not added again either.
+    """
     n_added, pending = 0, iter(spectra)
+    own, earlier = set(rows_of(path, migration)), _brought(path) if stays else set()
     with TorusRegistry(path) as registry:
-        known = _rows_in(registry, migration)
         while batch := list(islice(pending, BATCH_ROWS)):
-            fresh = [spectrum for spectrum in batch if (spectrum.source, spectrum.source_row) not in known]
+            fresh = [one for one in batch if _key(one) not in own and (_key(one), _shape_id(one)) not in earlier]
             registry.record_shapes(
                 [spectrum.eigenvalues for spectrum in fresh],
                 [spectrum.betti for spectrum in fresh],
@@ -84,8 +100,12 @@ def metadata(spectrum: Spectrum, migration: str, stream: str) -> dict[str, Any]:
     return {**spectrum.notes, **origin, STREAM_KEY: stream, "signature": signature}
 
 
-def prove(path: Path, migration: str, spectra: Iterable[Spectrum], sources: Sequence[str]) -> int:
+def prove(
+    path: Path, migration: str, spectra: Iterable[Spectrum], sources: Sequence[str], *, stays: bool = False
+) -> int:
     """How many spectra were found in the registry, each under its content id, and none beside them.
+
+    ``stays`` as above: what earlier migrations brought counts.
 
     Raises
     ------
@@ -93,11 +113,11 @@ def prove(path: Path, migration: str, spectra: Iterable[Spectrum], sources: Sequ
         One is missing, has other numbers, or there is one too many.
     """
     rows = {key: shape_id for key, shape_id in rows_of(path, migration).items() if key[0] in sources}
+    earlier = _brought(path) if stays else set()
     n_found = 0
     for spectrum in spectra:
-        key = spectrum.source, spectrum.source_row
-        wanted = pack_shape(spectrum.eigenvalues, (), spectrum.band, None).shape_id
-        if rows.pop(key, None) != wanted:
+        key, wanted = _key(spectrum), _shape_id(spectrum)
+        if rows.pop(key, None) != wanted and (key, wanted) not in earlier:
             raise NotProven(f"{path}: row {key[1]} of {key[0]} is missing or has other numbers")
         n_found += 1
     if rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toriwork.errors import BadInput
+from toriwork.migrate.data import history, registry
 from toriwork.migrate.data.find import Database, Found, examine, look
 from toriwork.migrate.data.links import RetireLink
 from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState, Verify
@@ -15,6 +16,7 @@ from toriwork.migrate.engine.run import Step
 from toriwork.migrate.mover.export import file_stem
 from toriwork.migrate.mover.source import file_sha256
 from toriwork.migrate.recipes.source import Manual
+from toriwork.state import REGISTRY_FILE
 
 STREAM = "spectral_db"  #: of a history that no class of the code base opens; SpectralDB's own
 _KINDS: dict[str, type[Any]] = {
@@ -68,7 +70,8 @@ def data_steps(world: World, state_root: Path, plan_id: str) -> list[Step]:  # n
     found, root = look_at(world, state_root), Path(world.root)
     usable = [database for database in found.databases if not examine(root, database).damage]
     streams = _streams(world)
-    histories = _wanted_histories(world, found, streams)
+    target = state_root / REGISTRY_FILE
+    histories = [path for path in _wanted_histories(world, found, streams) if not _is_brought(root, path, target)]
     if not usable and not histories:
         return []
     steps: list[Step] = [MakeState("data:state")]
@@ -91,6 +94,12 @@ def _streams(world: World) -> dict[str, str]:
     """Path -> the stream of the class that opens it, where the code base is known so well."""
     known = [*getattr(world, "databases", ()), *getattr(world, "histories", ())]
     return {str(entry.path): entry.stream for entry in known if getattr(entry, "stream", None)}
+
+
+def _is_brought(root: Path, path: str, target: Path) -> bool:
+    """Whether an earlier migration brought what a JSON file holds: it stays where it is, so it is met again."""
+    rows = history.of_json(root / path, path)
+    return registry.is_brought(target, (row for row in rows if isinstance(row, history.Spectrum)))
 
 
 def _wanted_histories(world: World, found: Found, streams: dict[str, str]) -> list[str]:

@@ -166,7 +166,8 @@ def _last_begun(root: PathLike, plan_id: str | None) -> Plan:
     folder = check_root(Path(root))
     plans = [load_plan(folder, name) for name in stored_plans(folder)]
     begun = [plan for plan in plans if history_of(plan).phase != "planned"]
-    return max(begun, key=_when, default=None) or current_plan(root)
+    standing = [plan for plan in begun if history_of(plan).phase != "rolled back"]
+    return max(standing or begun, key=_when, default=None) or current_plan(root)
 
 
 def _when(plan: Plan) -> int:

@@ -17,7 +17,7 @@ def propose(root: Path, state_root: Path) -> Proposal:
     from toriwork.migrate.recipes import World
 
     world = World.look(root)
-    changes, manual = _code(world)
+    changes, manual, told = _code(world)
     idle = {history.path for history in world.histories if history.kind == "json" and history.stream is None}
     left = data_manual(world, state_root)
     manual += [asdict(found) for found in [*left, *generated_manual(world, state_root)] if found.path not in idle]
@@ -28,30 +28,31 @@ def propose(root: Path, state_root: Path) -> Proposal:
         seen=tuple(world.code) + tuple(history.path for history in world.histories),
         changes=(*changes, *_generated(world, state_root)),
         manual=tuple(manual),
-        notes=tuple(f"{found.path}: {found.why}" for found in left if found.path in idle),
+        notes=(*told, *(f"{found.path}: {found.why}" for found in left if found.path in idle)),
         databases=tuple(databases),
         data=lambda plan_id: data_steps(world, state_root, plan_id),
         retire=lambda plan_id: retire_steps(world, state_root, plan_id),
     )
 
 
-def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]]]:
-    """Rewritten files, modules to deploy, and what no recipe could decide."""
+def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]], list[str]]:
+    """Rewritten files, modules to deploy; what no recipe could decide; what is worth knowing."""
     from toriwork.migrate.recipes import core_modules, rewrite
 
-    changes, manual = [], []
+    changes, manual, notes = [], [], []
     deployed = core_modules(world)
     for path in world.code:
         if path in deployed:
             continue
         found = rewrite(path, (world.root / path).read_bytes(), world)
         manual += [asdict(entry) for entry in found.manual]
+        notes += [f"{entry.path}:{entry.line}: {entry.why}" for entry in found.notes]
         if found.after != found.before:
             changes.append(Change(path, found.before, found.after, found.recipes, found.confidence))
     for path, after in deployed.items():
         place = world.root / path
         changes.append(Change(path, place.read_bytes() if place.is_file() else None, after, ("core_modules",)))
-    return changes, manual
+    return changes, manual, notes
 
 
 def _generated(world: Any, state_root: Path) -> list[Change]:

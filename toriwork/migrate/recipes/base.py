@@ -6,8 +6,9 @@ The list of recipes is the tuple below; adding one is a file, a test file and a 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from toriwork.migrate.recipes import betti_cells, core_exports, database_imports, observer_tokens, spectral_db
@@ -41,6 +42,18 @@ class Rewritten:
     recipes: tuple[str, ...]  #: names of those that changed it
     confidence: Literal["safe", "review"]
     manual: tuple[Manual, ...]
+    notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A text after recipes."""
+
+    data: bytes
+    names: tuple[str, ...]
+    review: bool
+    manual: tuple[Manual, ...]
+    notes: tuple[Manual, ...]
 
 
 def rewrite(path: str, source: bytes, world: World) -> Rewritten:
@@ -66,51 +79,72 @@ def rewrite(path: str, source: bytes, world: World) -> Rewritten:
         if path.endswith(".ipynb"):
             return _notebook(path, source, world)
         data, encoding, marked = read(source)
-        after, names, review, manual = _run(path, data, world)
-        result = source if after == data else write(after, encoding, marked)
+        found = _run(path, data, world)
+        result = source if found.data == data else write(found.data, encoding, marked)
     except Unsure as error:
         return _left(path, source, str(error))
-    return Rewritten(source, result, names, "review" if review else "safe", manual)
+    return _rewritten(source, result, found, found.manual, found.notes)
 
 
 def _notebook(path: str, source: bytes, world: World) -> Rewritten:
     cells = Cells.read(source)
-    after, names, review, manual = _run(path, cells.code, world)
-    result = source if after == cells.code else cells.replaced(after)
-    return Rewritten(source, result, names, "review" if review else "safe", manual)
+    found = _run(path, cells.code, world)
+    result = source if found.data == cells.code else cells.replaced(found.data)
+    manual, notes = (tuple(_in_cell(one, cells) for one in group) for group in (found.manual, found.notes))
+    return _rewritten(source, result, found, manual, notes)
+
+
+def _in_cell(found: Manual, cells: Cells) -> Manual:
+    """A finding with its place as somebody with the notebook open counts it."""
+
+    def told(match: re.Match[str]) -> str:
+        other, at = cells.place(int(match[1]))
+        return f"line {at} of cell {other}" if other else match.group()
+
+    cell, line = cells.place(found.line)
+    why = re.sub(r"\bline (\d+)", told, found.why)
+    return replace(found, line=line, why=f"cell {cell}: {why}") if cell else found
+
+
+def _rewritten(
+    source: bytes, result: bytes, found: _Passed, manual: tuple[Manual, ...], notes: tuple[Manual, ...]
+) -> Rewritten:
+    return Rewritten(source, result, found.names, "review" if found.review else "safe", manual, notes)
 
 
 def _left(path: str, source: bytes, why: str) -> Rewritten:
     return Rewritten(source, source, (), "safe", (Manual(path, 0, "read", why),))
 
 
-def _run(path: str, data: bytes, world: World) -> tuple[bytes, tuple[str, ...], bool, tuple[Manual, ...]]:
-    """The text after all recipes, who changed it, whether to look at it, what is left; gates included."""
-    after, names, review, manual = _pass(path, data, world)
-    if after == data:
-        return after, names, review, manual
+def _run(path: str, data: bytes, world: World) -> _Passed:
+    """The text after all recipes, gates included."""
+    found = _pass(path, data, world)
+    if found.data == data:
+        return found
     check_printable(data)
-    check_printable(after)
-    again = _pass(path, after, world)
-    if again[0] != after:
-        raise Unsure(f"rewriting it twice would change it twice ({', '.join(again[1])})")
+    check_printable(found.data)
+    again = _pass(path, found.data, world)
+    if again.data != found.data:
+        raise Unsure(f"rewriting it twice would change it twice ({', '.join(again.names)})")
     try:
-        compile(after.decode(), path, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        compile(found.data.decode(), path, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError) as error:
         raise Unsure(f"the result would not compile: {error}") from error
-    return after, names, review, manual
+    return found
 
 
-def _pass(path: str, data: bytes, world: World) -> tuple[bytes, tuple[str, ...], bool, tuple[Manual, ...]]:
+def _pass(path: str, data: bytes, world: World) -> _Passed:
     names: list[str] = []
     manual: list[Manual] = []
-    review = False
+    notes: list[Manual] = []
+    review, original = False, data
     for name, transform in RECIPES:
-        outcome = transform(Unit(path, data, world))
+        outcome = transform(Unit(path, data, world, original))
         manual += outcome.manual
+        notes += outcome.notes
         changed = apply(data, outcome.edits)
         if changed != data:
             data = changed
             names.append(name)
             review = review or outcome.review
-    return data, tuple(names), review, tuple(manual)
+    return _Passed(data, tuple(names), review, tuple(manual), tuple(notes))

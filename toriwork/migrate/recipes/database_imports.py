@@ -1,4 +1,4 @@
-"""Imports of database drivers go where nothing uses them any more; so do imports that only the storage needed.
+"""Imports of database drivers go where nothing uses them any more; so do imports that only what went needed.
 
 A driver's error that a handler catches becomes OSError, which is what the registry raises where a database did.
 An import stays, and is reported, when its name is used, stands in a text that code may look up, is listed in
@@ -8,39 +8,104 @@ An import stays, and is reported, when its name is used, stands in a text that c
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from toriwork.migrate.recipes.detect import DATABASE_MODULES
-from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit
+from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, parse
 
 NAME = "database_imports"
-_LEFT_OVER = ("json", "pickle", "contextlib", "io", "zlib", "gzip", "struct")  # of storage that a recipe took away
 _LOOKING_UP = frozenset("globals locals vars getattr eval exec __import__ import_module".split())
 
 
 def transform(unit: Unit) -> Outcome:
     """Edits that take away unused imports of drivers, and a finding for each driver that is still used."""
-    moved = f"{MARK} spectral_db".encode() in unit.data
-    removable = (*DATABASE_MODULES, *_LEFT_OVER) if moved else tuple(DATABASE_MODULES)
     edits: list[Edit] = []
     manual: list[Manual] = []
+    orphans = _orphans(unit)
+    optional = {id(part): child for child in _optional(unit) for part in ast.walk(child)}
+    edits += [_whole(unit, child) for child in {id(child): child for child in optional.values()}.values()]
     for node, siblings in _statements(unit.tree.body):
+        if id(node) in optional:
+            continue
         dead: list[ast.alias] = []
         for alias in node.names:
-            if _module(node, alias) not in removable:
-                continue
             name = alias.asname or alias.name.split(".")[0]
-            caught = list(_caught(unit, name)) if isinstance(node, ast.Import) else []
+            driver = _module(node, alias) in DATABASE_MODULES
+            if not driver and name not in orphans:
+                continue
+            caught = list(_caught(unit, name)) if driver and isinstance(node, ast.Import) else []
             reason = _needed(unit, name, caught)
             if reason is None:
                 dead.append(alias)
                 edits += [Edit(unit.start(part), unit.end(part), b"OSError") for part in caught]
-            elif _module(node, alias) in DATABASE_MODULES:
+            elif driver:
                 manual.append(unit.manual(node, NAME, f"{_module(node, alias)} stays imported: {reason}"))
         if dead:
             edits += _without(unit, node, dead, siblings)
     return Outcome(tuple(edits), tuple(manual))
+
+
+def _optional(unit: Unit) -> Iterator[ast.Try]:
+    """``try: import driver`` with a stand-in under ``except``, at the top of a module, which nothing uses."""
+    for child in unit.tree.body:
+        if not isinstance(child, ast.Try) or child.orelse or child.finalbody or len(unit.tree.body) < 2:
+            continue
+        inside = list(ast.walk(child))
+        imported = [
+            (part, alias) for part in inside if isinstance(part, ast.Import | ast.ImportFrom) for alias in part.names
+        ]
+        drivers = imported and all(_module(part, alias) in DATABASE_MODULES for part, alias in imported)
+        idle = (ast.Import, ast.ImportFrom, ast.Assign, ast.Pass)
+        plain = all(isinstance(one, idle) for one in (*child.body, *(one for h in child.handlers for one in h.body)))
+        if drivers and plain and not _bound_in(child) & (_used_outside(unit, child) | _borrowed_from(unit)):
+            yield child
+
+
+def _bound_in(child: ast.Try) -> set[str]:
+    stored = {part.id for part in ast.walk(child) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    imports = (part for part in ast.walk(child) if isinstance(part, ast.Import | ast.ImportFrom))
+    return stored | {alias.asname or alias.name.split(".")[0] for part in imports for alias in part.names}
+
+
+def _used_outside(unit: Unit, child: ast.Try) -> set[str]:
+    """Names and words of texts in the rest of a module."""
+    rest = ast.Module([one for one in unit.tree.body if one is not child], [])
+    return _used(rest) | {part.id for part in ast.walk(rest) if isinstance(part, ast.Name)}
+
+
+def _borrowed_from(unit: Unit) -> set[str]:
+    module = PurePosixPath(unit.path).stem
+    if (module, "*") in unit.world.borrowed:
+        return _used(unit.tree)
+    return {name for other, name in unit.world.borrowed if other == module}
+
+
+def _whole(unit: Unit, child: ast.stmt) -> Edit:
+    return Edit(unit.line_start(child.lineno), unit.line_end(child.end_lineno or child.lineno), b"")
+
+
+def _orphans(unit: Unit) -> set[str]:
+    """Names that were used before the recipes in front of this one, and are not any more."""
+    if not unit.original or unit.original == unit.data:
+        return set()
+    tried = {
+        name
+        for child in ast.walk(unit.tree)
+        if isinstance(child, ast.Try)
+        for part in ast.walk(child)
+        if isinstance(part, ast.Import | ast.ImportFrom)
+        for name in (alias.asname or alias.name.split(".")[0] for alias in part.names)
+    }
+    return _used(parse(unit.original)) - _used(unit.tree) - tried
+
+
+def _used(tree: ast.Module) -> set[str]:
+    """Names that are read, annotations in quotes included."""
+    found = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+    texts = (part.value for part in ast.walk(tree) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+    return found | {word for text in texts if len(text) < 200 for word in re.findall(r"[A-Za-z_]\w*", text)}
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[tuple[ast.Import | ast.ImportFrom, list[ast.stmt]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -82,20 +82,58 @@ def names_in(node: ast.AST) -> set[str]:
     return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
 
-def storage_of(node: ast.AST, tree: ast.Module) -> str | None:
+Storing = Mapping[str, str]  #: function or class of a code base -> what it keeps data in, its own or by others
+
+
+def storing(trees: Iterable[ast.Module]) -> dict[str, str]:
+    """The functions and classes of a code base that speak to a storage, also through each other; spectral ones not."""
+    trees = list(trees)
+    spectral = {node.name for tree in trees for node, _ in spectral_classes(tree)}
+    found: dict[str, str] = {}
+    while True:
+        known = dict(found)
+        for tree in trees:
+            bound = storage_names(tree, known)
+            for child in tree.body:
+                if not isinstance(child, Function | ast.ClassDef) or child.name in {*spectral, *found}:
+                    continue
+                if kind := _kind(child, bound):
+                    found[child.name] = kind
+        if found == known:
+            return found
+
+
+def storage_names(tree: ast.Module, known: Storing) -> dict[str, str]:
+    """Name -> storage, of every name of a module that stands for one: a driver, or what speaks to it."""
+    found = {name: STORAGE[top] for name, top in imported_modules(tree).items() if top in STORAGE}
+    own = {child.name for child in tree.body if isinstance(child, Function | ast.ClassDef)}
+    own |= {
+        alias.asname or alias.name
+        for child in ast.walk(tree)
+        if isinstance(child, ast.ImportFrom)
+        for alias in child.names
+        if alias.name in known
+    }
+    return {name: kind for name, kind in known.items() if name in own} | found
+
+
+def storage_of(node: ast.AST, tree: ast.Module, known: Storing | None = None) -> str | None:
     """What a piece of code keeps its data in: "sqlite", "pickle", "json", or None."""
-    modules = imported_modules(tree)
-    kinds = {STORAGE.get(modules.get(name, "")) for name in names_in(node)}
+    return _kind(node, storage_names(tree, known or {}))
+
+
+def _kind(node: ast.AST, bound: Storing) -> str | None:
+    kinds = {bound[name] for name in names_in(node) if name in bound}
     return next((kind for kind in ("sqlite", "pickle", "json") if kind in kinds), None)
 
 
-def spectral_classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, str]]:
+def spectral_classes(tree: ast.Module, known: Storing | None = None) -> Iterator[tuple[ast.ClassDef, str]]:
     """Classes that add spectra, tell distances and keep what they hold in a database or file; with its kind."""
     for node in classes(tree):
         have = methods(node)
         if not any(ADDING.match(name) for name in have) or not any(DISTANCE.search(name) for name in have):
             continue
-        kind = storage_of(node, tree) or _storage_through_helpers(node, tree)
+        kind = storage_of(node, tree, known)
         if kind is not None and any(_SPECTRAL.search(word) for word in _words(node)):
             yield node, kind
 
@@ -113,13 +151,6 @@ def _words(node: ast.ClassDef) -> Iterator[str]:
             yield child.arg
         elif isinstance(child, ast.Constant) and isinstance(child.value, str) and id(child) not in prose:
             yield child.value
-
-
-def _storage_through_helpers(node: ast.ClassDef, tree: ast.Module) -> str | None:
-    """The storage of functions of the same module that a class calls."""
-    called = names_in(node)
-    helpers = [child for child in tree.body if isinstance(child, Function) and child.name in called]
-    return next((kind for helper in helpers if (kind := storage_of(helper, tree))), None)
 
 
 def monitors(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, Measuring]]:

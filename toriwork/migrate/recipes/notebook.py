@@ -29,6 +29,7 @@ class _Cell:
     end: int
     text: str
     as_list: bool
+    number: int  #: among all cells, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class Cells:
                 raise Unsure(f"the cell at character {cell.start} does not print as it stands")
         python = tuple(cell for cell in found if not cell.text.lstrip().startswith("%%"))
         return cls(text, python, "".join(_joined(python)).encode())
+
+    def place(self, line: int) -> tuple[int, int]:
+        """The cell, and the line in it, where a line of ``code`` stands; zeros for none."""
+        first = 1
+        for cell in self.cells:
+            behind = first + cell.text.count("\n") + 1
+            if first < line <= behind:
+                return cell.number, line - first
+            first = behind + 1
+        return 0, 0
 
     def replaced(self, code: bytes) -> bytes:
         """The notebook with its code changed; cells are told apart by their separators.
@@ -127,7 +138,7 @@ def _code_cells(text: str, notebook: Any) -> Iterator[_Cell]:
             continue
         start, end = spans["cells", number, "source"]
         source = cell["source"]
-        yield _Cell(start, end, "".join(source), isinstance(source, list))
+        yield _Cell(start, end, "".join(source), isinstance(source, list), number + 1)
 
 
 def _spans(text: str) -> Iterator[tuple[tuple[str | int, ...], tuple[int, int]]]:

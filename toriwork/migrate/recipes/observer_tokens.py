@@ -22,7 +22,17 @@ _MEASURING = {
     "braid_summary": re.compile(r"^_?(aggregate|summari[sz]e|compute_summary|make_summary|build_summary)"),
     "chaos_burst": re.compile(r"^_?(finish|end|complete|finali[sz]e|conclude|close|stop)_?\w*"),
 }
-_REPORT_KEYS = frozenset("peak_energy peak duration discoveries ratio energy_ratio end_energy final_energy".split())
+#: kind -> what its report always names, and what it names beside that
+_REPORTS = {
+    "chaos_burst": (
+        frozenset({"burst_id"}),
+        frozenset("peak_energy peak duration discoveries ratio energy_ratio end_energy final_energy".split()),
+    ),
+    "braid_summary": (
+        frozenset({"event_count", "n_events", "num_events", "count"}),
+        frozenset("scale lambda_max lambda_mean max_lambda betti_max timescale time_scale window".split()),
+    ),
+}
 _EMITTED = frozenset({"emit_measurement", "emit_token", "emitting", "observed"})
 _ABSTRACT = frozenset({"abstractmethod", "overload"})
 
@@ -84,8 +94,8 @@ def _calls_base(function: Function) -> bool:
 def _emission(unit: Unit, node: ast.ClassDef, measuring: Measuring, wanted: Wanted) -> list[Edit]:
     """The edits of one monitor; none when its measuring method cannot be told."""
     kind = measuring.kind
-    if kind == "chaos_burst" and (place := _report_of(node)) is not None:
-        return [_statement(unit, *place, kind, wanted)]
+    if kind == "chaos_burst" and (found := _reported(unit, node, kind, wanted)):
+        return found
     for function in _candidates(node, kind):
         decorators = {ast.unparse(one).rpartition(".")[2] for one in function.decorator_list}
         if decorators & {"staticmethod", "classmethod"} or not function.args.args:
@@ -96,7 +106,33 @@ def _emission(unit: Unit, node: ast.ClassDef, measuring: Measuring, wanted: Want
             continue
         if found := list(_wrapped(unit, function, kind, wanted)):
             return found
+    return _reported(unit, node, kind, wanted) if kind == "braid_summary" else []
+
+
+def _reported(unit: Unit, node: ast.ClassDef, kind: str, wanted: Wanted) -> list[Edit]:
+    """The edit that emits a report where it is made: a statement behind it, or around it where it has no name."""
+    if (place := _report_of(node, kind)) is not None:
+        return [_statement(unit, *place, kind, wanted)]
+    for function in methods(node).values() if kind == "chaos_burst" else ():
+        for part in _inside(function):
+            if isinstance(part, ast.expr) and _is_report(part, kind) and function.args.args:
+                emit = wanted.name(f"{unit.world.core_package}.observer_synthesis", "emit_measurement")
+                start, end = unit.start(part), unit.end(part)
+                head = Edit(start, start, f"{emit}({function.args.args[0].arg}, ".encode())
+                return [head, Edit(end, end, f', "{kind}")'.encode())]
     return []
+
+
+def _is_report(value: ast.expr | None, kind: str) -> bool:
+    """Whether an expression is a dict, or an object made by keywords, that says what a report says."""
+    if isinstance(value, ast.Dict):
+        keys = {key.value for key in value.keys if isinstance(key, ast.Constant)}
+    elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name | ast.Attribute):
+        keys = {keyword.arg for keyword in value.keywords}
+    else:
+        return False
+    named, beside = _REPORTS[kind]
+    return bool(keys & named and keys & beside)
 
 
 def _candidates(node: ast.ClassDef, kind: str) -> list[Function]:
@@ -169,17 +205,16 @@ def _decorator(unit: Unit, function: Function, kind: str, wanted: Wanted) -> Edi
     return Edit(at, at, unit.block([f'@{emitting}("{kind}")  {MARK} {NAME}'], unit.margin(function)))
 
 
-def _report_of(node: ast.ClassDef) -> tuple[Function, str, list[ast.stmt], int] | None:
-    """Where the report of a burst is made: the method, its name, the block, and its place there."""
+def _report_of(node: ast.ClassDef, kind: str) -> tuple[Function, str, list[ast.stmt], int] | None:
+    """Where a report is made: the method, its name, the block, and its place there."""
     for function in methods(node).values():
-        if function.name == "trigger":
+        if function.name == "trigger" or not function.args.args:
             continue
         for block in _blocks(function.body):
             for index, child in enumerate(block):
-                if isinstance(child, ast.Assign | ast.AnnAssign) and isinstance(child.value, ast.Dict):
-                    keys = {key.value for key in child.value.keys if isinstance(key, ast.Constant)}
+                if isinstance(child, ast.Assign | ast.AnnAssign) and _is_report(child.value, kind):
                     target = child.targets[0] if isinstance(child, ast.Assign) else child.target
-                    if isinstance(target, ast.Name) and "burst_id" in keys and keys & _REPORT_KEYS:
+                    if isinstance(target, ast.Name):
                         return function, target.id, block, index
     return None
 

@@ -61,11 +61,14 @@ class Unit:
         UTF-8 without a byte order mark.
     world : World
         What is known of the code base.
+    original : bytes
+        What ``data`` was before any recipe.
     """
 
     path: str
     data: bytes
     world: World
+    original: bytes = b""  #: the text in front of the first recipe
     tree: ast.Module = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ class Outcome:
     edits: tuple[Edit, ...] = ()
     manual: tuple[Manual, ...] = ()
     review: bool = False  #: a person should look at it
+    notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
 
 
 def parse(data: bytes) -> ast.Module:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from toriwork.migrate.recipes.detect import Function, classes, methods, spectral_classes, storage_of
 from toriwork.migrate.recipes.imports import Wanted
+from toriwork.migrate.recipes.rows import RowClass
 from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, Unsure
 from toriwork.migrate.recipes.spectral_members import kept_attributes, sorted_members, stores
 
@@ -28,7 +29,7 @@ class _Class:
     unit: Unit
     node: ast.ClassDef
     edits: list[Edit] = field(default_factory=list)
-    manual: list[Manual] = field(default_factory=list)
+    notes: list[Manual] = field(default_factory=list)
 
 
 def transform(unit: Unit) -> Outcome:
@@ -36,8 +37,9 @@ def transform(unit: Unit) -> Outcome:
     wanted = Wanted(unit)
     edits: list[Edit] = []
     manual: list[Manual] = []
+    notes: list[Manual] = []
     gone: set[ast.AST] = set()
-    for node, _ in spectral_classes(unit.tree):
+    for node, _ in spectral_classes(unit.tree, unit.world.storing):
         work = _Class(unit, node)
         try:
             gone |= _move(work, wanted)
@@ -45,11 +47,11 @@ def transform(unit: Unit) -> Outcome:
             manual.append(unit.manual(node, NAME, str(error)))
             continue
         edits += work.edits
-        manual += work.manual
+        notes += work.notes
     if not edits:
         return Outcome(manual=tuple(manual))
     edits += _dead_helpers(unit, gone)
-    return Outcome((*wanted.edits(), *edits), tuple(manual), review=True)
+    return Outcome((*wanted.edits(), *edits), tuple(manual), review=True, notes=tuple(notes))
 
 
 def _move(work: _Class, wanted: Wanted) -> set[ast.AST]:
@@ -59,27 +61,31 @@ def _move(work: _Class, wanted: Wanted) -> set[ast.AST]:
         raise Unsure(f"class {node.name} has bases or decorators: what they do with its storage is not known")
     if node.body[0].lineno == node.lineno or len({child.lineno for child in node.body}) < len(node.body):
         raise Unsure(f"class {node.name} has several statements on a line")
-    kept, answered = sorted_members(unit, node)
+    members = sorted_members(unit, node)
+    work.notes += members.notes
+    work.edits += members.edits
     core = f"{unit.world.core_package}.torus_registry"
     base = wanted.name(core, "SpectralDB", "TorusSpectralDB")
     registry = wanted.name(core, "TorusRegistry")
     _header(work, base)
     going: set[ast.AST] = set()
     previous = node.body[0]
-    _insert_annotation(work, registry)
+    _insert_annotations(work, registry, members.row)
     for child in node.body:
         if isinstance(child, Function) and child.name == "__init__":
             _constructor(work, child, wanted)
             going.add(child)
-        elif isinstance(child, Function) and child.name in answered:
-            _replace_body(work, child, answered[child.name])
+        elif isinstance(child, Function) and child.name in members.answered:
+            _replace_body(work, child, members.answered[child.name])
             going.add(child)
-        elif child not in kept:
+        elif child not in members.kept:
             going.add(child)
             _delete(work, child, previous)
         previous = child
     if "__init__" not in methods(node):
         _new_constructor(work)
+    for name, told in members.mirrors.items() - {("signatures", "self.signatures")}:
+        _mirror(work, name, told)
     return going
 
 
@@ -104,14 +110,25 @@ def _first_line(node: ast.stmt) -> int:
     return min(int(one.lineno) for one in (node, *decorators))
 
 
-def _insert_annotation(work: _Class, registry: str) -> None:
-    """Say where the spectra are, behind the docstring."""
+def _insert_annotations(work: _Class, registry: str, row: RowClass | None) -> None:
+    """Say where the spectra are and what hands them out, behind the docstring."""
     node, unit = work.node, work.unit
     first = node.body[0]
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     at = unit.line_end(first.end_lineno or first.lineno) if documented else unit.line_start(_first_line(first))
-    line = f"{unit.margin(first)}registry: {registry}  # where the spectra are"
-    lines = ["", line] if documented else [line, ""]
+    margin = unit.margin(first)
+    said = [f"{margin}registry: {registry}  # where the spectra are"]
+    if row is not None and not row.required:
+        said.append(f"{margin}signature_class = {row.name}  # what they come back as")
+    work.edits.append(Edit(at, at, unit.block(["", *said] if documented else [*said, ""])))
+
+
+def _mirror(work: _Class, name: str, told: str) -> None:
+    """A property in the place of an attribute that held the signatures."""
+    unit, node = work.unit, work.node
+    margin = unit.margin(node.body[0])
+    at = unit.line_end(node.end_lineno or node.lineno)
+    lines = ["", f"{margin}@property", f"{margin}def {name}(self):", f"{margin}{unit.indent}return {told}"]
     work.edits.append(Edit(at, at, unit.block(lines)))
 
 
@@ -122,7 +139,7 @@ def _delete(work: _Class, child: ast.stmt, previous: ast.stmt) -> None:
     work.edits.append(Edit(unit.line_start((behind or 0) + 1), unit.line_end(child.end_lineno or child.lineno), b""))
 
 
-def _replace_body(work: _Class, function: Function, body: str | list[str]) -> None:
+def _replace_body(work: _Class, function: Function, body: list[str]) -> None:
     """New statements behind a method's head and docstring."""
     unit = work.unit
     first = function.body[0]
@@ -132,8 +149,7 @@ def _replace_body(work: _Class, function: Function, body: str | list[str]) -> No
     start = unit.line_start(first.lineno)
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
         start = unit.line_end(first.end_lineno or first.lineno)
-    lines = [body] if isinstance(body, str) else body
-    work.edits.append(Edit(start, unit.line_end(function.end_lineno or function.lineno), unit.block(lines, margin)))
+    work.edits.append(Edit(start, unit.line_end(function.end_lineno or function.lineno), unit.block(body, margin)))
 
 
 def _constructor(work: _Class, function: Function, wanted: Wanted) -> None:
@@ -196,7 +212,7 @@ def _dead_helpers(unit: Unit, gone: set[ast.AST]) -> Iterator[Edit]:
         for child in unit.tree.body
         if isinstance(child, Function)
         and child.name in named - left
-        and stores(child, unit.tree)
+        and stores(child, unit)
         and (module, child.name) not in unit.world.borrowed
     ]
     for child in (*adapters, *helpers, *_dead_methods(unit)):
@@ -207,7 +223,7 @@ def _dead_helpers(unit: Unit, gone: set[ast.AST]) -> Iterator[Edit]:
 
 def _dead_methods(unit: Unit) -> Iterator[Function]:
     """Methods of other classes that speak to the driver and that only the storage called."""
-    spectral = {node for node, _ in spectral_classes(unit.tree)}
+    spectral = {node for node, _ in spectral_classes(unit.tree, unit.world.storing)}
     for node in classes(unit.tree):
         for name, function in methods(node).items() if node not in spectral and len(node.body) > 1 else ():
             if storage_of(function, unit.tree) == "sqlite" and not unit.world.uses(name):

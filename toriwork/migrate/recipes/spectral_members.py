@@ -5,36 +5,38 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
+from toriwork.migrate.recipes import spectral_distance
 from toriwork.migrate.recipes.detect import (
     ADDING,
     DISTANCE,
-    STORAGE,
     Function,
-    classes,
-    imported_modules,
     methods,
     names_in,
+    storage_names,
 )
-from toriwork.migrate.recipes.source import Unit, Unsure
+from toriwork.migrate.recipes.rows import RowClass, row_class_of
+from toriwork.migrate.recipes.source import Edit, Manual, Unit, Unsure
+from toriwork.migrate.recipes.spectral_answers import NOTHING, answer, returns
+from toriwork.migrate.recipes.spectral_reads import Repaired, is_of_registry, repaired
 
 #: what a class over the registry has by itself
 PROVIDED = frozenset(
     """add distance last notes get_statistics recent signatures flush close registry stream max_entries max_size_mb
-    __len__ __iter__ __enter__ __exit__ __repr__""".split()
+    signature_class __len__ __iter__ __enter__ __exit__ __repr__""".split()
 )
-_COUNT = re.compile(r"^(get_)?(count|size|n_\w+|num_\w+|total\w*|number_of\w*)$")
-_FLUSH = re.compile(r"^(close|flush|save\w*|commit|sync|dump\w*|persist\w*|disconnect|write\w*)$")
-_NOTHING = re.compile(r"^(load\w*|open\w*|connect\w*|init\w*|create\w*|vacuum|optimi[sz]e|setup\w*|ensure\w*|reload)$")
-_RECENT = re.compile(r"^(get_|load_|fetch_)?(recent|latest|last|newest|history|all|signatures|entries|records)\w*$")
+#: what its statistics say
+STATISTICS = frozenset("entries size_mb max_entries max_size_mb stream".split())
 _SQL = re.compile(r"^\s*(CREATE|SELECT|INSERT|PRAGMA|DELETE|UPDATE)\b", re.IGNORECASE)
-_FIELDS = frozenset("timestamp eigenvalues hash_id betti_numbers coherence_state gaps".split())
 _ON_DISK = frozenset(
     "open stat exists is_file read_text write_text read_bytes write_bytes unlink getsize getmtime isfile".split()
 )
-_SPECTRUM = frozenset("eigenvalues eigenvals eigvals eigs spectrum lambdas values vec".split())
-#: methods that the inherited ones replace whatever they did
-_INHERITED = frozenset("flush close get_statistics __len__ __iter__ __enter__ __exit__ __repr__ __del__".split())
+_CHANGING = frozenset("append appendleft extend extendleft insert remove pop popleft clear popitem update".split())
+#: methods that the inherited ones replace
+_INHERITED = frozenset(
+    "flush close get_statistics __len__ __iter__ __enter__ __exit__ __repr__ __str__ __del__".split()
+)
 #: what the base class keeps to itself: a member of such a name would get in its way
 INTERNAL = frozenset(
     """_bytes _held _hold _lock _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
@@ -43,78 +45,267 @@ INTERNAL = frozenset(
 _PLAIN_CALLS = {"Path", "str", "int", "float", "bool", "PurePath"}
 
 
-def sorted_members(unit: Unit, node: ast.ClassDef) -> tuple[set[ast.stmt], dict[str, str]]:
-    """The members that stay as they are, and name -> body of those that are answered from the registry."""
-    have = methods(node)
-    stays = _keepable(unit, node)
-    for name in sorted(_storage_attributes(node, unit.tree)):
-        if unit.world.uses(name):
-            raise Unsure(f"{node.name}.{name} is its storage and is used in {', '.join(unit.world.uses(name))}")
-    kept: set[ast.stmt] = {child for child in node.body if _is_kept_statement(child, unit)}
-    answered: dict[str, str] = {}
-    for name, function in have.items():
-        if name == "__init__":
-            continue
+@dataclass
+class Members:
+    """A class sorted out."""
+
+    row: RowClass | None = None
+    kept: set[ast.stmt] = field(default_factory=set)  #: as they are, but for ``edits``
+    answered: dict[str, list[str]] = field(default_factory=dict)  #: method -> lines of its new body
+    mirrors: dict[str, str] = field(default_factory=dict)  #: attribute that held rows -> what tells the same now
+    edits: tuple[Edit, ...] = ()
+    notes: list[Manual] = field(default_factory=list)
+
+
+class _Look:
+    """One class while it is sorted out."""
+
+    def __init__(self, unit: Unit, node: ast.ClassDef) -> None:
+        self.unit, self.node = unit, node
+        self.given = methods(node)
+        self.row = row_class_of(node, unit.tree, unit.world.rows)
+        self.attributes = kept_attributes(node)
+        self.mirrors = _mirrors(node, self.row)
+        self.repaired: dict[str, Repaired] = {
+            name: repaired(unit, function, node, set(self.attributes))
+            for name, function in self.given.items()
+            if not (name == "__init__" or name in _INHERITED - {"get_statistics"} or self._is_asked(name))
+        }
+        self.have = self.given | {name: found.function for name, found in self.repaired.items()}
+        self.answers = {name: answer(name, function, self.row) for name, function in self.given.items()}
+
+    def _is_asked(self, name: str) -> bool:
+        return bool(ADDING.match(name) or DISTANCE.search(name))
+
+    def unsure(self, function: Function, why: str) -> Unsure:
+        return Unsure(f"{self.node.name}.{function.name} (line {function.lineno}) {why}: rewrite it by hand")
+
+
+def sorted_members(unit: Unit, node: ast.ClassDef) -> Members:
+    """What becomes of every member.
+
+    Raises
+    ------
+    Unsure
+        One is used and cannot be answered; or the class does something that the registry does otherwise.
+    """
+    look = _Look(unit, node)
+    stays = _keepable(look)
+    found = Members(look.row)
+    found.kept = {child for child in node.body if _is_kept_statement(child, unit)}
+    for name, function in look.given.items():
         if name in stays:
-            kept.add(function)
-            continue
-        if name in _INHERITED:
-            continue
-        body = _answer(name, function, unit.tree)
-        if body is not None:
-            answered[name] = body
-        elif not name.startswith("_") and _is_called(name, unit, node):
-            raise Unsure(
-                f"{node.name}.{name} (line {function.lineno}) cannot be answered from the registry and is called in "
-                f"{', '.join(_callers(name, unit))}: rewrite it by hand"
-            )
-    taken = {getattr(child, "name", "") for child in kept} | set(kept_attributes(node)) | set(answered)
-    if taken & INTERNAL:
-        raise Unsure(f"{node.name} has a member {min(taken & INTERNAL)}, which the registry's class keeps to itself")
-    return kept, {name: body for name, body in answered.items() if body}
+            found.kept.add(function)
+        elif name != "__init__":
+            _sort(look, name, function, found)
+    _refuse_other_behaviour(look, found)
+    _drop_idle_helpers(look, found)
+    used = {word for child in found.kept for word in _own_reads(child)}
+    reached = {name for name in look.mirrors if unit.world.reaches(name)}
+    found.mirrors = {name: line for name, line in look.mirrors.items() if name in used | reached}
+    names = {getattr(child, "name", "") for child in found.kept}
+    found.edits = tuple(edit for name in sorted(names & look.repaired.keys()) for edit in look.repaired[name].edits)
+    if taken := (names | set(look.attributes) | set(found.answered)) & INTERNAL:
+        raise Unsure(f"{node.name} has a member {min(taken)}, which the registry's class keeps to itself")
+    return found
 
 
-def _storage_attributes(node: ast.ClassDef, tree: ast.Module) -> set[str]:
-    """Attributes that hold a connection, a cursor or an open file."""
+def _sort(look: _Look, name: str, function: Function, found: Members) -> None:
+    """A method that does not stay as it is."""
+    if name in _INHERITED:
+        _refuse_other_meaning(look, name, function)
+        return
+    lines = look.answers[name]
+    if lines is not None:
+        found.answered |= {name: lines} if lines else {}
+        return
+    if name.startswith("__"):
+        raise look.unsure(function, "is what Python itself calls, and the registry has no answer to it")
+    if name in PROVIDED:
+        raise look.unsure(function, "does something else than the registry's own")
+    if _is_called(name, look.unit, look.node):
+        where = ", ".join(_callers(name, look.unit))
+        raise look.unsure(function, f"cannot be answered from the registry and is called in {where}")
+    if not name.startswith("_"):
+        why = f"{look.node.name}.{name} was storage and nothing here calls it; it went"
+        found.notes.append(look.unit.manual(function, "spectral_db", why))
+
+
+def _refuse_other_meaning(look: _Look, name: str, function: Function) -> None:
+    """The inherited method has to mean the same."""
+    code = ast.unparse(function)
+    if name == "__iter__" and not (look.row is not None and look.row.name in names_in(function)):
+        raise look.unsure(function, "goes through something else than signatures")
+    if name == "__len__" and not re.search(r"count\(|len\(", code, re.IGNORECASE):
+        raise look.unsure(function, "counts something else than signatures")
+    if name == "get_statistics":
+        said = {part.value for part in ast.walk(function) if isinstance(part, ast.Constant)}
+        read = [path for path, fact in look.unit.world.facts.items() for key in said - STATISTICS
+                if isinstance(key, str) and key in fact.looked_up]  # fmt: skip
+        if read:
+            raise look.unsure(function, f"says what the registry's statistics do not, and {read[0]} reads it")
+
+
+def _refuse_other_behaviour(look: _Look, found: Members) -> None:
+    """What the registry does otherwise: other distances, results that are used, attributes that others reach for."""
+    world, node = look.unit.world, look.node
+    for name, function in look.given.items():
+        asked = spectral_distance.arguments_of(function)
+        goes = function not in found.kept and not name.startswith("_")
+        if goes and asked and DISTANCE.search(name):
+            why = spectral_distance.other_distance(function, node, look.unit.tree, world.functions)
+            if why is not None:
+                raise look.unsure(function, f"may tell another distance than the registry: {why}")
+        if goes and asked and ADDING.match(name):
+            _refuse_lost_effects(look, name, function, found)
+    lost = _set_attributes(node) - look.attributes.keys() - look.mirrors.keys() - PROVIDED
+    for name in sorted(lost):
+        if paths := world.reaches(name):
+            raise Unsure(f"{node.name}.{name} is its storage and is used in {', '.join(paths)}")
+    if "signatures" in _set_attributes(node) and "signatures" not in look.mirrors and world.reaches("signatures"):
+        raise Unsure(f"{node.name}.signatures holds something else than signatures and is used")
+
+
+def _refuse_lost_effects(look: _Look, name: str, function: Function, found: Members) -> None:
+    """An adding method that does more than adding, or whose result somebody uses."""
+    lines = found.answered.get(name, ["return super().add(signature)"])
+    if len(lines) == 1 and returns(function) and any(name in fact.results for fact in look.unit.world.facts.values()):
+        raise look.unsure(function, "hands back something that is used, and the registry hands back its own id")
+    for part in ast.walk(function):
+        targets = (
+            part.targets if isinstance(part, ast.Assign) else [part.target] if isinstance(part, ast.AugAssign) else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Attribute) and target.attr in look.attributes:
+                raise look.unsure(function, f"also sets {ast.unparse(target)}")
+
+
+def _drop_idle_helpers(look: _Look, found: Members) -> None:
+    """Private methods that only storage called go with it."""
+    while True:
+        used = {word for child in found.kept for word in _own_reads(child)}
+        idle = {
+            child
+            for child in found.kept
+            if isinstance(child, Function)
+            and re.match(r"_[^_]", child.name)
+            and child.name not in used
+            and not look.unit.world.uses(child.name)
+        }
+        if not idle:
+            return
+        found.kept -= idle
+
+
+def _set_attributes(node: ast.ClassDef) -> set[str]:
+    """Attributes of ``self`` that a class sets."""
     return {
-        target.attr
-        for child in ast.walk(node)
-        if isinstance(child, ast.Assign) and isinstance(child.value, ast.Call) and stores(child.value.func, tree)
-        for target in child.targets
-        if isinstance(target, ast.Attribute)
-    } - kept_attributes(node).keys()
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == "self"
+    }
+
+
+def _mirrors(node: ast.ClassDef, row: RowClass | None) -> dict[str, str]:
+    """Attributes in which an adding method gathers signatures -> what tells the same: a list, or a dict by hash."""
+    found: dict[str, str] = {}
+    for name, function in methods(node).items():
+        if not ADDING.match(name) or len(function.args.args) < 2:
+            continue
+        made = {function.args.args[1].arg} | {
+            part.targets[0].id
+            for part in ast.walk(function)
+            if isinstance(part, ast.Assign)
+            and isinstance(part.targets[0], ast.Name)
+            and row is not None
+            and isinstance(part.value, ast.Call)
+            and ast.unparse(part.value.func) == row.name
+        }
+        for part in ast.walk(function):
+            if isinstance(part, ast.Call) and len(part.args) == 1 and ast.unparse(part.args[0]) in made:
+                if (name := _own_name(getattr(part.func, "value", None))) and part.func.attr == "append":  # type: ignore[attr-defined]
+                    found[name] = "self.signatures"
+            elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Subscript):
+                place, value = part.targets[0], ast.unparse(part.value)
+                if (
+                    value in made
+                    and ast.unparse(place.slice) == f"{value}.hash_id"
+                    and (name := _own_name(place.value))
+                ):
+                    found[name] = "{one.hash_id: one for one in self.signatures}"
+    return found
+
+
+def _own_name(value: ast.expr | None) -> str:
+    """The attribute of ``self`` that an expression is; "" for others."""
+    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "self":
+        return value.attr
+    return ""
 
 
 def _is_kept_statement(child: ast.stmt, unit: Unit) -> bool:
-    """Docstrings, constants and inner classes stay; texts of SQL go."""
+    """Docstrings, constants and inner classes stay; texts of SQL and the slots of what goes do not."""
     if isinstance(child, Function):
         return False
+    if "__slots__" in set(_class_names(child)):
+        return False
     texts = [part.value for part in ast.walk(child) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-    return not any(_SQL.match(text) for text in texts) and not stores(child, unit.tree)
+    return not any(_SQL.match(text) for text in texts) and not stores(child, unit)
 
 
-def stores(node: ast.AST, tree: ast.Module) -> bool:
+def stores(node: ast.AST, unit: Unit) -> bool:
     """Whether a piece of code opens a file or speaks to what a class would keep its data with."""
-    modules = imported_modules(tree)
     names = names_in(node)
-    attributes = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
-    return any(modules.get(name) in STORAGE for name in names) or "open" in names or bool(attributes & _ON_DISK)
+    ours = {id(part) for part in is_of_registry(node)}
+    attributes = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute) and id(part) not in ours}
+    storage = storage_names(unit.tree, unit.world.storing)
+    return bool(names & storage.keys()) or "open" in names or bool(attributes & _ON_DISK)
 
 
-def _keepable(unit: Unit, node: ast.ClassDef) -> set[str]:
+def _keepable(look: _Look) -> set[str]:
     """Methods that touch nothing but what stays: computed until nothing changes any more."""
-    have = methods(node)
-    attributes = {target for child in node.body for target in _class_names(child)} | set(kept_attributes(node))
-    helpers = {child.name for child in unit.tree.body if isinstance(child, Function) and stores(child, unit.tree)}
-    theirs = (PROVIDED - {"get_statistics"}) | {"__init__"}
-    stays = {name for name in have if name not in theirs and not stores(have[name], unit.tree)}
-    answered = {name for name, function in have.items() if _answer(name, function, unit.tree) is not None}
+    unit, have = look.unit, look.have
+    attributes = {target for child in look.node.body for target in _class_names(child)} | set(look.attributes)
+    helpers = {child.name for child in unit.tree.body if isinstance(child, Function) and stores(child, unit)}
+    gathered = (
+        {"signatures"} if "signatures" in look.mirrors or "signatures" not in _set_attributes(look.node) else set()
+    )
+    theirs = (PROVIDED - {"get_statistics", "distance"}) | {"__init__"}
+    stays = {name for name in have if name not in theirs and not stores(have[name], unit) and not _changes(have[name])}
+    stays -= {name for name, lines in look.answers.items() if lines is not None and _is_asked_alike(look, name)}
+    answered = {name for name, lines in look.answers.items() if lines is not None}
+    provided = (PROVIDED - {"signatures"}) | gathered | look.mirrors.keys()
     while True:
-        known = stays | answered | attributes | PROVIDED
+        known = stays | answered | attributes | provided
         left = {name for name in stays if _own_reads(have[name]) <= known and not names_in(have[name]) & helpers}
         if left == stays:
-            return {name for name in stays if not _NOTHING.match(name.lstrip("_")) or _returns(have[name])}
+            return {name for name in stays if not NOTHING.match(name.lstrip("_")) or returns(have[name])}
         stays = left
+
+
+def _is_asked_alike(look: _Look, name: str) -> bool:
+    """Whether a method adds, or tells the distance that the registry tells: then the registry is asked."""
+    function = look.given[name]
+    if not spectral_distance.arguments_of(function):
+        return False
+    if DISTANCE.search(name):
+        return spectral_distance.other_distance(function, look.node, look.unit.tree, look.unit.world.functions) is None
+    return bool(ADDING.match(name))
+
+
+def _changes(function: Function) -> bool:
+    """Whether a method changes what the class holds in its attributes."""
+    for part in ast.walk(function):
+        if isinstance(part, ast.Attribute) and part.attr in _CHANGING and _own_name(part.value):
+            return True
+        if isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store | ast.Del):
+            inner = part.value if isinstance(part, ast.Subscript) else part
+            if _own_name(inner):
+                return True
+    return False
 
 
 def _class_names(child: ast.stmt) -> Iterator[str]:
@@ -126,12 +317,14 @@ def _class_names(child: ast.stmt) -> Iterator[str]:
             yield target.id
 
 
-def _own_reads(function: Function) -> set[str]:
-    """Attributes of ``self`` that a method touches."""
-    first = function.args.args[0].arg if function.args.args else None
+def _own_reads(node: ast.stmt) -> set[str]:
+    """Attributes of ``self`` that a method touches; of a class statement none."""
+    if not isinstance(node, Function):
+        return set()
+    first = node.args.args[0].arg if node.args.args else None
     return {
         part.attr
-        for part in ast.walk(function)
+        for part in ast.walk(node)
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == first
     }
 
@@ -162,67 +355,13 @@ def _holds(value: ast.expr) -> bool:
     return isinstance(value, ast.List | ast.Dict | ast.Set)
 
 
-def _returns(function: Function) -> bool:
-    return any(isinstance(part, ast.Return) and part.value is not None for part in ast.walk(function))
-
-
-def _answer(name: str, function: Function, tree: ast.Module) -> str | None:
-    """The one line that answers a method from the registry; "" when the inherited one does; None when none can."""
-    decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
-    if name.startswith("_") or decorators & {"staticmethod", "classmethod"}:
-        return None
-    arguments = [argument.arg for argument in function.args.args[1:]]
-    if arguments and DISTANCE.search(name):
-        same = name == "distance" and arguments == ["eigenvalues", "top_k"] and _is_ten(function)
-        return "" if same else f"return super().distance({', '.join(arguments[:2])})"
-    if arguments and ADDING.match(name):
-        return _added(name, function, arguments)
-    if _RECENT.match(name):
-        return _recent(function, arguments, tree)
-    if len(arguments) > len(function.args.defaults):
-        return None
-    answers = ((_COUNT, True, "return len(self)"), (_FLUSH, not _returns(function), "self.flush()"))
-    found = next((line for pattern, fits, line in answers if fits and pattern.match(name)), None)
-    idle = _NOTHING.match(name) and not _returns(function)
-    return found or ("return  # the registry is there already" if idle else None)
-
-
-def _added(name: str, function: Function, arguments: list[str]) -> str | None:
-    """A signature, or its fields by name; switches behind a signature say nothing any more."""
-    if (name, arguments) == ("add", ["signature"]):
-        return ""
-    if len(arguments) > 1 and _SPECTRUM & set(arguments):
-        return f"return super().add({', '.join(f'{one}={one}' for one in arguments)})"
-    return f"return super().add({arguments[0]})" if len(function.args.defaults) >= len(arguments) - 1 else None
-
-
-def _is_ten(function: Function) -> bool:
-    defaults = function.args.defaults
-    return len(defaults) == 1 and isinstance(defaults[0], ast.Constant) and defaults[0].value == 10
-
-
-def _recent(function: Function, arguments: list[str], tree: ast.Module) -> str | None:
-    """A reader of the newest signatures, when what it makes of a row has the fields of a signature and no others."""
-    made = {child.name: child for child in classes(tree)}
-    rows = [made[name] for name in names_in(function) if name in made]
-    fields = {name for row in rows for child in row.body for name in _class_names(child)}
-    if len(arguments) > 1 or not rows or not fields or not fields <= _FIELDS:
-        return None
-    code = ast.unparse(function)
-    newest_first = re.search(r"\bDESC\b", code) and not re.search(r"reversed\(|\[::-1\]", code)
-    found = f"super().recent({', '.join(arguments)})" + ("" if newest_first else "[::-1]")
-    if methods(rows[0]).keys() - {"__post_init__"}:  # callers may call them
-        given = ", ".join(f"{name}=one.{name}" for name in sorted(fields))
-        found = f"[{rows[0].name}({given}) for one in {found}]"
-    return f"return {found}"
-
-
 def _callers(name: str, unit: Unit) -> list[str]:
-    return list(unit.world.uses(name)) or [unit.path]
+    return list(unit.world.reaches(name)) or [unit.path]
 
 
 def _is_called(name: str, unit: Unit, node: ast.ClassDef) -> bool:
-    return bool(unit.world.uses(name)) or any(
-        isinstance(part, ast.Attribute) and part.attr == name and part not in set(ast.walk(node))
+    own = set(ast.walk(node))
+    return bool(unit.world.reaches(name)) or any(
+        isinstance(part, ast.Attribute) and part.attr == name and part not in own and ast.unparse(part.value) != "self"
         for part in ast.walk(unit.tree)
     )

@@ -14,8 +14,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from toriwork.migrate.recipes.detect import SpectralClass, monitors, spectral_classes, stream_of
+from toriwork.migrate.recipes.detect import (
+    SpectralClass,
+    Storing,
+    classes,
+    imported_modules,
+    monitors,
+    spectral_classes,
+    storing,
+    stream_of,
+)
 from toriwork.migrate.recipes.notebook import Cells
+from toriwork.migrate.recipes.rows import RowClass, row_classes
 from toriwork.migrate.recipes.source import Unsure, parse, read
 
 #: folders that are no part of a code base
@@ -58,6 +68,9 @@ class Facts:
     imports: frozenset[tuple[str, str]]  #: (last part of the module, name) of every ``from`` import
     attributes: frozenset[str]  #: every attribute that is read or called, outside of spectral classes
     texts: frozenset[str]  #: every text constant
+    reached: frozenset[str] = frozenset()  #: attributes of other objects, and of ``self`` below a spectral class
+    looked_up: frozenset[str] = frozenset()  #: text constants outside of spectral classes
+    results: frozenset[str] = frozenset()  #: methods of other objects whose result is used
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,9 @@ class World:
     databases: tuple[Database, ...]
     histories: tuple[History, ...]
     facts: dict[str, Facts] = field(repr=False)
+    storing: Storing = field(default_factory=dict, repr=False)  #: what speaks to a storage
+    rows: dict[str, RowClass] = field(default_factory=dict, repr=False)  #: classes whose objects are spectra, by name
+    functions: dict[str, ast.FunctionDef] = field(default_factory=dict, repr=False)  #: at the top of modules, by name
     core_package: str = "python.core"
 
     @classmethod
@@ -87,8 +103,10 @@ class World:
         root = Path(root)
         files = tuple(sorted(_walk(root, frozenset(exclude))))
         trees = {path: tree for path in files if (tree := _tree(root, path)) is not None}
-        spectral = tuple(_spectral(trees))
-        facts = {path: _facts(tree) for path, tree in trees.items()}
+        known = storing(trees.values())
+        spectral = tuple(_spectral(trees, known))
+        names = {found.name for found in spectral}
+        facts = {path: _facts(tree, names, known) for path, tree in trees.items()}
         opened = {
             path: {PurePosixPath(text).name for text in fact.texts if 0 < len(text) < 4096}
             for path, fact in facts.items()
@@ -102,6 +120,14 @@ class World:
             databases=tuple(_databases(root, files, opened, spectral)),
             histories=tuple(_histories(root, files, opened, spectral)),
             facts=facts,
+            storing=known,
+            rows={row.name: row for tree in trees.values() for row in row_classes(tree)},
+            functions={
+                child.name: child
+                for tree in trees.values()
+                for child in tree.body
+                if isinstance(child, ast.FunctionDef)
+            },
         )
 
     @property
@@ -122,6 +148,10 @@ class World:
     def uses(self, attribute: str) -> tuple[str, ...]:
         """The files that read or call an attribute of this name, outside of the class that defines it."""
         return tuple(path for path, fact in self.facts.items() if attribute in fact.attributes)
+
+    def reaches(self, attribute: str) -> tuple[str, ...]:
+        """The files that touch an attribute of some other object; ``self`` counts below a spectral class alone."""
+        return tuple(path for path, fact in self.facts.items() if attribute in fact.reached)
 
     def stream(self, path: str, name: str) -> str:
         """The stream of a spectral class; that of its name when the class was not seen before."""
@@ -156,10 +186,10 @@ def _tree(root: Path, path: str) -> ast.Module | None:
         return None
 
 
-def _spectral(trees: dict[str, ast.Module]) -> Iterator[SpectralClass]:
+def _spectral(trees: dict[str, ast.Module], known: Storing) -> Iterator[SpectralClass]:
     taken: set[str] = set()
     for path, tree in trees.items():
-        for node, kind in spectral_classes(tree):
+        for node, kind in spectral_classes(tree, known):
             stream = stream_of(node.name)
             if stream in taken:
                 stream = f"{PurePosixPath(path).with_suffix('').as_posix().replace('/', '.')}.{stream}"
@@ -167,9 +197,9 @@ def _spectral(trees: dict[str, ast.Module]) -> Iterator[SpectralClass]:
             yield SpectralClass(path, node.name, kind, stream)
 
 
-def _facts(tree: ast.Module) -> Facts:
-    own = {id(child) for node, _ in spectral_classes(tree) for child in ast.walk(node)}
-    imports, attributes, texts = set(), set(), set()
+def _facts(tree: ast.Module, spectral: set[str], known: Storing) -> Facts:
+    own = {id(child) for node, _ in spectral_classes(tree, known) for child in ast.walk(node)}
+    imports, attributes, texts, looked_up = set(), set(), set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             module = (node.module or "").split(".")[-1]
@@ -178,7 +208,36 @@ def _facts(tree: ast.Module) -> Facts:
             attributes.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.add(node.value)
-    return Facts(frozenset(imports), frozenset(attributes), frozenset(texts))
+            looked_up |= set() if id(node) in own else {node.value}
+    reached, results = _reached(tree, own, spectral)
+    sets = (imports, attributes, texts, reached, looked_up, results)
+    return Facts(*map(frozenset, sets))  # type: ignore[arg-type]  # map forgets which is which
+
+
+def _reached(tree: ast.Module, own: set[int], spectral: set[str]) -> tuple[set[str], set[str]]:
+    """Attributes of objects that are no module and not the method's own; and those that are called for a result."""
+    modules = set(imported_modules(tree))
+    heirs = [
+        node
+        for node in classes(tree)
+        if id(node) not in own and any(ast.unparse(base).rpartition(".")[2] in spectral for base in node.bases)
+    ]
+    inherited = {id(part) for node in heirs for part in ast.walk(node)}
+    idle = {
+        id(node.value.value if isinstance(node.value, ast.Await) else node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr)
+    }
+    reached, results = set(), set()
+    for node in ast.walk(tree):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and id(node) not in own and id(node) not in idle:
+            results.add(called.attr)
+        if isinstance(node, ast.Attribute) and id(node) not in own:
+            base = node.value.id if isinstance(node.value, ast.Name) else ""
+            if base not in modules and (base not in ("self", "cls") or id(node) in inherited):
+                reached.add(node.attr)
+    return reached, results
 
 
 def _python_root(files: tuple[str, ...]) -> str:
