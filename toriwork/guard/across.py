@@ -58,17 +58,18 @@ def note_across(documents: Iterable[Document], tree: Tree) -> None:
 def _loaders(document: Document) -> Iterator[str]:
     """Functions of a module that import what one of their parameters names."""
     unit = document.unit
+    unknown = [call for call in unit.unknown if unit.names.qualify(call.func) & IMPORTERS.keys()]
     for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
-        for function in unit.nodes.get(kind, ()):
+        for function in unit.nodes.get(kind, ()) if unknown else ():
             arguments = function.args
             own = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-            for node in ast.walk(function):
-                if isinstance(node, ast.Call) and unit.names.qualify(node.func) & IMPORTERS.keys():
-                    used = {
-                        part.id for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Name)
-                    }
-                    if used & own:
-                        yield function.name
+            for call in unknown:
+                if function.lineno <= call.lineno <= (function.end_lineno or 0) and own & _names_in(call):
+                    yield function.name
+
+
+def _names_in(call: ast.Call) -> set[str]:
+    return {part.id for argument in call.args for part in ast.walk(argument) if isinstance(part, ast.Name)}
 
 
 def _handed(document: Document, tree: Tree, loaders: Mapping[str, set[str]]) -> Iterator[Hit]:

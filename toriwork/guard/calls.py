@@ -83,6 +83,18 @@ INSTALLERS = frozenset({"install", "conda_install", "run_install"})
 REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "extras_require"})
 
 _HANDED = frozenset(IMPORTERS) | RUNNERS.keys()
+#: last names, and keywords, without which a call does nothing of what is looked for here
+_ENDS = (
+    frozenset(name.rpartition(".")[2] for name in (*IMPORTERS, *RUNNERS, *STARTERS))
+    | IMPORTER_ENDS
+    | RUNNER_ENDS.keys()
+    | LOADER_ENDS
+    | READ_ENDS
+    | INSTALLERS
+    | _OF_IPYTHON
+    | frozenset("get pop methodcaller to_sql write_database install_extension load_extension connect setup".split())
+)
+_KEYWORDS = frozenset({"backend", "libraries"})
 CodeHits = Callable[[Unit, str], Iterator[Hit]]
 
 
@@ -90,6 +102,9 @@ def call_hits(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
     """Everything that one call does; ``code_hits`` judges code that it carries as a text."""
     names = unit.names.qualify(node.func)
     end = last_name(node.func)
+    ends = {end, *(name.rpartition(".")[2] for name in names)}
+    if ends.isdisjoint(_ENDS) and not unit.hands_on and _KEYWORDS.isdisjoint(keyword.arg for keyword in node.keywords):
+        return  # as nine of ten calls
     yield from _imported(unit, node, names, end)
     yield from _handed_on(unit, node, code_hits)
     yield from _run(unit, node, names, end, code_hits)
@@ -141,6 +156,8 @@ def _module_in(unit: Unit, text: str) -> str:
 
 def _handed_on(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
     """``map(import_module, [...])``, ``partial(__import__, "...")``, ``submit(exec, "...")``."""
+    if not unit.hands_on:
+        return
     arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
     functions = [argument for argument in arguments[:2] if isinstance(argument, ast.Name | ast.Attribute | ast.Call)]
     known = {name for function in functions for name in unit.names.qualify(function)} & _HANDED

@@ -90,6 +90,14 @@ class Document:
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
+        if self._unit is not None and not self.is_open and not self.takes_driver:
+            self._unit.names.release()
+            self._unit = None
+
+    @property
+    def takes_driver(self) -> bool:
+        """Whether another module may get a driver from this one."""
+        return any(finding.code in ("TWG101", "TWG102", "TWG104") for finding in self.findings)
 
     def look_again(self, foreign: Callable[[str], tuple[Any, ...]]) -> None:
         """Look with the values that names have in other modules."""
@@ -239,7 +247,7 @@ class Document:
         for candidate in (name, f"{name}.py", f"{name}.ipynb", f"{name}.ipy"):
             file = folder / candidate
             if name and self.followed < MAX_FOLLOWED and file.is_file():
-                other = Document(Item(candidate, file), self.policy, self.is_local, followed=self.followed + 1)
+                other = Document(Item(file.as_posix()), self.policy, self.is_local, followed=self.followed + 1)
                 for finding in other.look_as_code():
                     if finding.level == "error":
                         yield Hit(_NOWHERE, finding.code, f"%run {name}: {finding.message}", finding.what)

@@ -71,8 +71,8 @@ def examine(
     settings = settings or read_settings(project_root(paths))
     scope = without_backups(scope_of(paths))
     tree = Tree(item.path for item in scope.items)
-    documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.items]
     with _no_collection():
+        documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.items]
         for document in documents:
             document.look()
         note_across(documents, tree)

@@ -10,6 +10,7 @@ import ast
 import builtins
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from toriwork.guard.folding import MAX_VALUES, Folder
@@ -37,6 +38,7 @@ class Names:
         self._functions: dict[str, list[_Function]] = defaultdict(list)
         self._open: set[tuple[str, str]] = set()
         self._known: dict[str, set[str]] = {}  # what was found out about a name; without it chains cost their product
+        self._settled: dict[str, set[str]] = {}  # the same of names that are asked for by themselves
         self._worth: dict[str, tuple[Any, ...]] = {}
         self.folder = Folder(self._values, self.qualify, foreign)
         for kind, rule in _BINDERS.items():
@@ -59,16 +61,25 @@ class Names:
         yield from (dotted for found in self.modules.values() for dotted in found)
         yield from self.stars
 
-    def bound(self) -> Iterator[str]:
-        """Every name that an import or an assignment binds."""
-        yield from {*self.modules, *self._expressions, *self._elements} - {""}
+    @cached_property
+    def tops(self) -> frozenset[str]:
+        """First parts of those."""
+        return frozenset(dotted.split(".")[0] for dotted in self.imported())
+
+    def release(self) -> None:
+        """Let go of the trees: the folder and the names know each other, so that only a collection would free them."""
+        self.__dict__.clear()
 
     def _names_of(self, name: str) -> set[str]:
+        if name in self._settled:
+            return self._settled[name]
         found = set(self.modules.get(name, ())) | self._through(name)
         if name == "__builtins__":
             found.add("builtins")
         elif not found and name in _BUILTINS and name not in self._own:
             found.add(f"builtins.{name}")
+        if not self._open:
+            self._settled[name] = found
         return found
 
     def _through(self, name: str) -> set[str]:
@@ -76,6 +87,8 @@ class Names:
         if name in self._known:
             return self._known[name]
         expressions = self._bound_to(name)
+        if not expressions:
+            self._known[name] = set()
         if not expressions or ("q", name) in self._open or len(self._open) > MAX_DEPTH:
             return set()
         self._open.add(("q", name))
@@ -116,7 +129,8 @@ class Names:
         if arguments and isinstance(node.func, ast.Call) and "operator.attrgetter" in self.qualify(node.func.func):
             names = [name for argument in node.func.args for name in self.folder.texts(argument)]
             found |= {f"{one}.{name}" for one in self.qualify(arguments[0]) for name in names}
-        return found | self._through(f"{last_name(node.func)}()")
+        end = last_name(node.func)
+        return found | self._through(f"{end}()") if end in self._functions else found
 
     def _of_subscript(self, node: ast.Subscript) -> set[str]:
         found = set()
@@ -321,11 +335,15 @@ def _given_back(function: _Function) -> Iterator[ast.expr]:
         yield function.body
         return
     yielded: list[ast.expr] = []
-    for node in ast.walk(function):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
-        elif isinstance(node, ast.Yield) and node.value is not None:
-            yielded.append(node.value)
+    waiting: list[Any] = list(function.body)
+    for statement in waiting:  # statements only, and it grows at its end
+        value = getattr(statement, "value", None)
+        if isinstance(statement, ast.Return) and value is not None:
+            yield value
+        elif isinstance(value, ast.Yield) and value.value is not None:
+            yielded.append(value.value)
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(statement, part, ())
     if yielded:
         yield ast.List(yielded, ast.Load())
 

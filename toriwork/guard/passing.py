@@ -75,7 +75,7 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
     """Add a finding to every document that takes a driver from another one, however many stand in between."""
     exports: dict[str, dict[str, str]] = {}
     stem_at = {path: stem_of(path) for path in documents}
-    waiting = [path for path, document in documents.items() if _imports_one(document)]
+    waiting = [path for path, document in documents.items() if document.takes_driver]
     for path in waiting:
         exports[path] = _exports(documents[path], tree, {})
     waiting = [path for path in waiting if exports[path]]
@@ -97,10 +97,6 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
 
 def _is_package_of(path: str, stems: set[str]) -> bool:
     return stem_of(path) in stems and path.endswith("__init__.py")
-
-
-def _imports_one(document: Document) -> bool:
-    return any(finding.code in ("TWG101", "TWG102", "TWG104") for finding in document.findings)
 
 
 def _exports(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -69,7 +69,7 @@ _CHILDREN: dict[type[Any], tuple[str, ...]] = {
 _STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
 _WORDS = re.compile(r"\w+")
 #: whatever is no part of a word becomes a blank
-_BETWEEN = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+_BETWEEN = bytes(code if chr(code).isalnum() or chr(code) == "_" else 32 for code in range(256))
 _HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
 _LONG_TEXT = re.compile(r"(\"\"\"|''')(?:\\.|(?!\1).)*?\1", re.DOTALL)
 
@@ -77,7 +77,7 @@ _LONG_TEXT = re.compile(r"(\"\"\"|''')(?:\\.|(?!\1).)*?\1", re.DOTALL)
 def words_of(source: str) -> set[str]:
     """Every word of a source, spelled as Python reads identifiers."""
     if source.isascii():
-        return set(source.translate(_BETWEEN).split())
+        return set(source.encode().translate(_BETWEEN).decode("ascii").split())
     return set(_WORDS.findall(unicodedata.normalize("NFKC", source)))
 
 

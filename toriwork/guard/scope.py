@@ -24,14 +24,18 @@ class Item:
     """One file to look at."""
 
     path: str  #: as it is reported, with slashes
-    file: Path
     staged: bool = False  #: the content in git's index, where it is not that of the file
+
+    @property
+    def file(self) -> Path:
+        """The path as an object; thousands of files do without."""
+        return Path(self.path)
 
     def head(self, n_bytes: int) -> bytes:
         """The first bytes. Raises OSError."""
         if self.staged:
             return self.content()[:n_bytes]
-        with self.file.open("rb") as stream:
+        with open(self.path, "rb", buffering=0) as stream:
             return stream.read(n_bytes)
 
     def content(self) -> bytes:
@@ -41,7 +45,8 @@ class Item:
             if shown is None:
                 raise FileNotFoundError(f"git no longer has {self.path} staged")
             return shown
-        return self.file.read_bytes()
+        with open(self.path, "rb") as stream:
+            return stream.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,8 @@ def scope_of(paths: Sequence[str]) -> Scope:
         start = Path(path)
         if not os.path.lexists(start):
             raise BadInput(f"{path}: no such file or folder")
-        for item in _below(start, scope.omitted) if start.is_dir() else [Item(start.as_posix(), start)]:
-            key = (os.path.abspath(item.file), item.staged)
+        for item in _below(start, scope.omitted) if start.is_dir() else [Item(start.as_posix())]:
+            key = (os.path.abspath(item.path), item.staged)
             if key not in seen:
                 seen.add(key)
                 scope.items.append(item)
@@ -107,7 +112,8 @@ def without_backups(scope: Scope) -> Scope:
     kept: list[Item] = []
     omitted: dict[Path, int] = {}
     for item in scope.items:
-        folder = next((parent for parent in item.file.parents if parent.name == BACKUP), None)
+        parents = item.file.parents if BACKUP in item.path else ()
+        folder = next((parent for parent in parents if parent.name == BACKUP), None)
         if folder is None:
             kept.append(item)
             continue
@@ -135,16 +141,23 @@ def _below(start: Path, omitted: list[Omission]) -> Iterable[Item]:
 
 
 def _tracked(start: Path, listed: bytes, omitted: list[Omission]) -> Iterator[Item]:
+    front = _front(start)
     for name in _split(listed):
-        file = start / name
-        if file.is_dir():
-            omitted.append(Omission(file.as_posix(), "another repository, or a link to a folder"))
-        elif os.path.lexists(file):
-            yield Item(file.as_posix(), file)
+        path = front + name
+        if os.path.isdir(path):
+            omitted.append(Omission(path, "another repository, or a link to a folder"))
+        elif os.path.lexists(path):
+            yield Item(path)
     for name in _split(_git(start, "ls-files", "-z", "--modified") or b""):
-        yield Item((start / name).as_posix(), start / name, staged=True)
+        yield Item(front + name, staged=True)
     ignored = _git(start, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory") or b""
     omitted += [Omission((start / name).as_posix(), "left out by .gitignore") for name in _split(ignored)]
+
+
+def _front(folder: Path) -> str:
+    """What stands in front of the names of files in a folder."""
+    text = folder.as_posix()
+    return "" if text == "." else text.rstrip("/") + "/"
 
 
 def _walked(start: Path, omitted: list[Omission]) -> Iterator[Item]:
@@ -156,8 +169,9 @@ def _walked(start: Path, omitted: list[Omission]) -> Iterator[Item]:
                 names.remove(name)
                 omitted.append(Omission((here / name).as_posix(), reason))
         names.sort()
+        front = _front(here)
         for name in sorted(files):
-            yield Item((here / name).as_posix(), here / name)
+            yield Item(front + name)
 
 
 def _not_entered(folder: Path) -> str:

@@ -51,7 +51,8 @@ def worthwhile(text: str) -> bool:
 def text_hits(unit: Unit) -> Iterator[Hit]:
     """Addresses and SQL in the texts of a unit."""
     constants = [node for node in unit.nodes.get(ast.Constant, ()) if _is_text(node)]
-    if not any(worthwhile(as_text(node.value) or "") for node in constants):
+    telling = {id(node): node for node in constants if worthwhile(as_text(node.value) or "")}
+    if not telling:
         return
     passed: set[int] = set()  # nodes that are prose, questions, or parts of a text that was looked at whole
     for kind in _KINDS:
@@ -59,9 +60,14 @@ def text_hits(unit: Unit) -> Iterator[Hit]:
             for prose in _prose(node):
                 passed |= {id(part) for part in ast.walk(prose) if _is_text(part)}
     made = [node for node in unit.nodes.get(ast.Call, ()) if _is_text(node)]
-    for node in (*unit.nodes.get(ast.expr, ()), *made, *constants):  # parents come before their children
-        if _is_text(node) and id(node) not in passed:
-            passed |= {id(part) for part in ast.walk(node)}
+    for node in (*unit.nodes.get(ast.expr, ()), *made):  # parents come before their children
+        if id(node) not in passed and _is_text(node):
+            parts = {id(part) for part in ast.walk(node)}
+            passed |= parts
+            if not telling.keys().isdisjoint(parts):
+                yield from _judged(unit, node)
+    for at, node in telling.items():
+        if at not in passed:
             yield from _judged(unit, node)
 
 

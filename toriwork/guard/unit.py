@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from toriwork.guard.names import Names, Nodes
@@ -24,6 +25,13 @@ class Hit(NamedTuple):
     what: str
 
 
+#: modules that have a function which imports or runs code, and such functions that are there without an import
+_GIVING = frozenset(
+    "importlib builtins pkgutil runpy pytest pydoc imp timeit operator lazy_loader cProfile profile pdb".split()
+)
+_GIVEN = frozenset("__import__ __builtins__ exec eval compile globals locals vars".split())
+
+
 @dataclass(frozen=True)
 class Unit:
     """A module, all code cells of a notebook, or the code in a string."""
@@ -33,7 +41,16 @@ class Unit:
     policy: Policy
     is_local: Callable[[str], bool]  #: whether a top-level name is a module of the scanned code itself
     nesting: int = 0
-    unknown: list[ast.AST] = field(default_factory=list)  #: calls of which only another module, or a run, knows what
+    unknown: list[ast.Call] = field(default_factory=list)  #: calls of which only another module, or a run, knows what
+
+    @cached_property
+    def hands_on(self) -> bool:
+        """Whether any function that imports or runs code can be an argument of another one at all."""
+        return bool(
+            self.names.stars
+            or self.names.tops & _GIVING
+            or any(node.id in _GIVEN for node in self.nodes.get(ast.Name, ()))
+        )
 
     def banned(self, dotted: str) -> str:
         """The banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
@@ -85,7 +102,7 @@ def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
                 continue
             yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
             return
-    if library_in(unit, node.attr) and _LOADERS & unit.names.qualify(node.value):
+    if "ctypes" in unit.names.tops and library_in(unit, node.attr) and _LOADERS & unit.names.qualify(node.value):
         yield Hit(node, "TWG108", f"the library {node.attr} is loaded", library_in(unit, node.attr))
 
 
