@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     batches,
     diagrams,
+    explorer,
     flat,
     guard,
     importing,
@@ -44,6 +45,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("memory", topology.memory),
     ("nearest", nearest.run),
     ("tokens", tokens.run),
+    ("explorer", explorer.run),
     ("mover", mover.run),
     ("guard", guard.run),
 )

@@ -42,7 +42,7 @@ def as_array(given: Any, *, name: str) -> NDArray[Any]:
     Raises
     ------
     BadInput
-        Rows of different length, or masked entries.
+        Rows of different length, masked entries, or an object that does not give its numbers (a tensor on a GPU).
     """
     if np.ma.is_masked(given):
         raise BadInput(f"{name}: {int(np.ma.getmaskarray(given).sum())} entries are masked; leave those points out")
@@ -50,12 +50,21 @@ def as_array(given: Any, *, name: str) -> NDArray[Any]:
         return np.asarray(given)
     except ValueError as error:  # rows of different length
         raise BadInput(f"{name}: a rectangular shape is wanted: {error}") from error
+    except (RuntimeError, TypeError) as error:  # what tensors raise that want to be detached or moved first
+        raise BadInput(f"{name}: an array of numbers is wanted: {error}") from error
 
 
 def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
     """A float64 copy of an array of real numbers, C order; what is beyond float64 becomes infinity."""
     with np.errstate(over="ignore"):
         return np.array(array, dtype=np.float64, order="C")
+
+
+def check_count(number: Any, *, name: str) -> int:
+    """The number itself when it is an integer >= 1; otherwise BadInput."""
+    if not isinstance(number, int | np.integer) or number < 1:
+        raise BadInput(f"{name}: an integer >= 1 is wanted, given was {number!r}")
+    return int(number)
 
 
 def check_band(band: Any) -> str:

@@ -37,6 +37,13 @@ def cells(registry):
         yield cells
 
 
+class Tensor:
+    """What a tensor does that wants to be moved first."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
 def again(cells: TorusCells) -> dict:
     """What another handle on the same files sees."""
     with TorusCells(cells.registry) as other:
@@ -86,11 +93,11 @@ def test_a_threshold_counts_features_instead(registry):
 
 
 def test_what_would_cost_too_much_is_unknown_and_says_so(cells, monkeypatch):
-    from toriwork.cells import shape
+    from toriwork.cells import measure
 
-    monkeypatch.setattr(shape, "work_estimate", lambda n, d, k: shape.Budget()._replace(seconds=10.0 ** (2 * k)))
+    monkeypatch.setattr(measure, "work_estimate", lambda n, d, k: measure.Budget()._replace(seconds=10.0 ** (2 * k)))
     np.testing.assert_equal(cells.compute_betti(circle())[1:], [NAN, NAN])
-    monkeypatch.setattr(shape, "work_estimate", lambda n, d, k: shape.Budget()._replace(bytes=2**60))
+    monkeypatch.setattr(measure, "work_estimate", lambda n, d, k: measure.Budget()._replace(bytes=2**60))
     assert np.isnan(cells.compute_betti(two_circles())).all()
 
 
@@ -99,12 +106,30 @@ def test_the_backend_is_the_maintained_engine(cells):
     assert cells.backend in {"gudhi", "ripser", "simple"}
 
 
-@pytest.mark.parametrize("options", [{"max_dimension": 3}, {"max_dimension": -1}, {"persistence_threshold": -0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_dimension": 3},
+        {"max_dimension": -1},
+        {"max_dimension": 1.0},
+        {"max_dimension": True},
+        {"persistence_threshold": -0.1},
+        {"persistence_threshold": "0.1"},
+        {"filtration": "cubical"},
+        {"filtration": "lower_star"},
+        {"filtration": "rops"},
+        {"scale": "value"},
+        {"engine": "fastest"},
+        {"filtration": "alpha", "engine": "ripser"},
+    ],
+)
 def test_options_are_checked(registry, options):
     with pytest.raises(BadInput):
         TorusCells(registry, **options)
     with pytest.raises(BadInput):
         TorusCells(registry, persistence_threshold=NAN)
+    with pytest.raises(BadInput, match="TorusRegistry"):
+        TorusCells(registry.path)
 
 
 # ---- recording ---------------------------------------------------------------------------------------------------
@@ -138,6 +163,9 @@ def test_a_spectrum_is_recorded_without_numbers(cells, registry):
         pytest.param(lambda c: c.betti_update("x", ["a", "b"]), id="texts"),
         pytest.param(lambda c: c.betti_update("x", circle(), "global", {"a": object()}), id="metadata without form"),
         pytest.param(lambda c: c.betti_update("x", circle(), "global", [1]), id="metadata that is no mapping"),
+        pytest.param(lambda c: c.betti_update("x", circle(), "global", {"torus_cells": 1}), id="our own key"),
+        pytest.param(lambda c: c.betti_update("x", Tensor(), "global"), id="a tensor on a GPU"),
+        pytest.param(lambda c: c.compute_homology_persistence(7), id="a series that is none"),
     ],
 )
 def test_what_is_refused_leaves_nothing(cells, registry, call):
@@ -166,6 +194,7 @@ def test_a_loop_in_a_band_is_protected(cells, registry):
             "protection_radius": pytest.approx((bar[1] - bar[0]) / 4),
             "reference_shape_id": shape_id,
             "classes": [[1, *bar]],
+            "convention": "rips diameter",
             "certified_by": None,
         }
     }
@@ -268,7 +297,7 @@ def test_another_handle_is_seen(cells, registry):
 
 def test_the_file_has_plain_columns(cells):
     cells.betti_update("x", circle(), "global")
-    cells._ideas._table.flush(publish=True)
+    cells._protector.ideas._table.flush(publish=True)
     cloud, row = (row for _, row in pd.read_parquet(cells.path).iterrows())
     assert (row["idea_id"], row["status"], row["betti1"]) == ("x", "protected", 1.0)
     assert np.array_equal(cloud["vertices"].reshape(cloud["vertices_shape"]), circle())
@@ -361,10 +390,10 @@ def test_two_numbers_touch_no_file(state_root):
 
 
 def forget_how_to_compute(monkeypatch):
-    from toriwork.cells import shape
+    from toriwork.cells import memory, shape
 
     monkeypatch.setattr(shape, "estimate_betti", None)
-    monkeypatch.setattr(shape, "persistence", None)
+    monkeypatch.setattr(memory, "persistence", None)
 
 
 def test_a_cloud_that_was_looked_at_is_not_computed_again(cells, monkeypatch):
@@ -389,23 +418,24 @@ def test_nor_by_another_handle_on_the_same_files(registry, monkeypatch, threshol
 
 
 def test_memory_of_answers_is_bounded(tmp_path):
+    from toriwork.cells.measure import Measure
     from toriwork.cells.memory import DiagramMemory
     from toriwork.cells.shape import ShapeMemory
 
     with DiagramMemory(tmp_path / "d.parquet") as diagrams:
-        memory = ShapeMemory(1, None, diagrams, max_answers=3)
+        memory = ShapeMemory(Measure(1), diagrams, max_answers=3)
         for seed in range(6):
             memory.look(circle(seed=seed))
         assert len(memory) == 3
         assert memory.n_bytes == sum(2000 + known.diagram.pairs.nbytes for known in memory._known.values())
-        small = ShapeMemory(1, None, diagrams, max_bytes=1)
+        small = ShapeMemory(Measure(1), diagrams, max_bytes=1)
         assert small.look(circle()).betti[1] == 1.0
         assert (len(small), small.n_bytes) == (0, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_goes_on_although_a_thread_of_the_parent_held_the_lock(cells):
-    with cells._lock:
+    with cells._protector.lock:
         child = os.fork()
         if child == 0:
             cells.betti_update("child", circle(), "global")

@@ -74,10 +74,10 @@ def test_an_empty_registry_has_no_neighbours(cells):
 
 
 def test_clouds_that_would_cost_too_much_are_left_out(cells, registry, monkeypatch):
-    from toriwork.cells import search
+    from toriwork.cells.measure import Measure
 
     registry.record_shape(circle())
-    monkeypatch.setattr(search, "feasible_dimension", lambda n, d, wanted: 0)
+    monkeypatch.setattr(Measure, "feasible_dimension", lambda measure, n, d: 0)
     assert cells.nearest(circle()).n_stored == 0
 
 
@@ -86,9 +86,14 @@ def test_clouds_that_would_cost_too_much_are_left_out(cells, registry, monkeypat
     [
         pytest.param(lambda c: c.nearest([0.1, 0.2]), id="a spectrum"),
         pytest.param(lambda c: c.nearest(circle(), k=0), id="none"),
+        pytest.param(lambda c: c.nearest(circle(), k=1.5), id="one and a half"),
+        pytest.param(lambda c: c.nearest(circle(), k="3"), id="a text for a number"),
         pytest.param(lambda c: c.nearest(circle(), metric="hamming"), id="an unknown metric"),
         pytest.param(lambda c: c.nearest(persistence(circle(), threshold=0.5)), id="a cut diagram"),
         pytest.param(lambda c: c.nearest(persistence(circle(), filtration="alpha")), id="another scale"),
+        pytest.param(
+            lambda c: c.nearest(persistence(circle(), filtration="alpha", scale="diameter")), id="another filtration"
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(cells, call):

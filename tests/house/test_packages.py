@@ -22,6 +22,7 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb", "python-lmdb": "lmdb"}
 #: what the import statement says -> the distribution that holds it
 IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redzed-tda", "IPython": "ipywidgets"}
+IMPORT_NAMES |= {"PIL": "matplotlib"}  # which needs and brings it
 IMPORT_NAMES |= {"opentelemetry": "opentelemetry-sdk", "google": "opentelemetry-proto"}  # which brings protobuf
 #: what stands in this checkout
 OWN = {"toriwork", "tests", "tools", "benchmarks", "conftest"}

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from toriwork.cells.events import Observer, check_observer, protection_lost, tell
-from toriwork.cells.idea_store import IdeaStore
-from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
-from toriwork.cells.keeper import LOCAL, Before, Found, settled
+from toriwork.cells.events import Observer, check_observer
+from toriwork.cells.ideas import Idea
+from toriwork.cells.keeper import LOCAL, Found
+from toriwork.cells.measure import Measure
 from toriwork.cells.memory import DIAGRAMS_FILE, DiagramMemory
 from toriwork.cells.neighbours import Nearest
-from toriwork.cells.protection import certify
+from toriwork.cells.protector import Protector, Update
 from toriwork.cells.search import ShapeSearch
-from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, check_dimension, check_threshold, is_spectrum
+from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, is_spectrum
 from toriwork.cells.tracks import Series
 from toriwork.checks import check_band, check_points, metadata_text
 from toriwork.errors import BadInput, NotFound
@@ -32,8 +30,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from toriwork.topology.diagram import Scale
+    from toriwork.topology.filtrations import Filtration
+
 _LOG = logging.getLogger("toriwork.cells")
 CELLS_FILE = "torus_cells.parquet"
+OUR_KEY = "torus_cells"  #: of the metadata of a row
 
 _ALL: weakref.WeakSet[TorusCells] = weakref.WeakSet()
 
@@ -49,17 +51,26 @@ class TorusCells:
     max_dimension : {0, 1, 2}
         Highest homology that is computed; Betti numbers above it are NaN.
     persistence_threshold : float, optional
-        In the unit of the cloud's coordinates. Given: every number is the *count of features* with persistence above
-        it (:func:`toriwork.topology.count_above`). Not given: it is the *estimated Betti number* of the space behind
-        the sample (:func:`toriwork.topology.estimate_betti`). It is never the Betti number at one scale.
+        In the unit of births and deaths (diameters for Rips, radii for alpha, see ``scale``). Given: every number is
+        the *count of features* with persistence above it (:func:`toriwork.topology.count_above`). Not given: it is the
+        *estimated Betti number* of the space behind the sample (:func:`toriwork.topology.estimate_betti`). It is never
+        the Betti number at one scale.
     observer : object with ``emit_token``, optional
         Gets a ``protection_lost`` measurement for each protected class that is gone. Not given: the one that
         ``toriwork.cells.events.DEFAULT_OBSERVER`` names, the shared ObserverSynthesis.
+    filtration : str or Filtration
+        One of clouds, as for :func:`toriwork.topology.persistence`. Only "rips", "alpha" and "delaunay_cech" certify
+        small moves; with the others an idea is protected without a radius. "dtm" wants a ``persistence_threshold``.
+    scale : {"diameter", "radius"}, optional
+        What births and deaths mean; None: the filtration's own. Protection radii are in the unit of the coordinates,
+        whatever the scale.
+    engine : str
+        As for :func:`toriwork.topology.persistence`.
 
     Raises
     ------
     BadInput
-        A dimension or a threshold out of range, or an observer that cannot emit.
+        An argument that is none of these, or an observer that cannot emit.
     """
 
     def __init__(
@@ -69,24 +80,28 @@ class TorusCells:
         persistence_threshold: float | None = None,
         *,
         observer: Observer | None = None,
+        filtration: str | Filtration = "rips",
+        scale: Scale | None = None,
+        engine: str = "auto",
     ) -> None:
-        self.max_dimension = check_dimension(max_dimension)
-        self.persistence_threshold = check_threshold(persistence_threshold)
+        self._measure = Measure(max_dimension, persistence_threshold, filtration, scale, engine)
+        self.max_dimension = int(max_dimension)
+        self.persistence_threshold = persistence_threshold
         self.observer = check_observer(observer)
-        self.registry = get_torus_registry() if registry is None else registry
+        self.registry = _checked(get_torus_registry() if registry is None else registry)
         self.backend = available_engines()[0]
-        self.diagrams = DiagramMemory(self.registry.path.parent / DIAGRAMS_FILE)
-        self._shapes = ShapeMemory(max_dimension, persistence_threshold, self.diagrams)
-        self._search = ShapeSearch(self.registry, self.diagrams, max_dimension)
-        self._ideas = IdeaStore(self.registry.path.parent / CELLS_FILE)
-        self._lock = threading.RLock()
+        folder = self.registry.path.parent
+        self.diagrams = DiagramMemory(folder / DIAGRAMS_FILE)
+        self._shapes = ShapeMemory(self._measure, self.diagrams)
+        self._search = ShapeSearch(self.registry, self.diagrams, self._measure)
+        self._protector = Protector(folder / CELLS_FILE, self._shapes, self._measure.convention)
         _ALL.add(self)
         _LOG.info("TorusCells initialized with backend: %s", self.backend)
 
     @property
     def path(self) -> Path:
         """The file of the protected ideas; it is there once an idea was protected."""
-        return self._ideas.path
+        return self._protector.ideas.path
 
     # ---- looking -------------------------------------------------------------------------------------------------
 
@@ -153,67 +168,24 @@ class TorusCells:
         _check_name(idea_id)
         notes = _notes(metadata)
         points = None if is_spectrum(vertices) else check_points(vertices, name="vertices")
-        if points is not None and band != LOCAL:
-            accepted = self._accept(idea_id, vertices, points, band, notes)
-            if accepted is not None:
-                return accepted.betti[0], accepted.betti[1]
-        found = self._look(vertices if points is None else points)
-        shape_id = self.registry.record_shape(
-            vertices,
-            betti_numbers=None if found.diagram is None else found.betti,
-            coherence_band=band,
-            metadata={**notes, "torus_cells": {"idea_id": idea_id, "rule": found.rule}},
-        )
-        features = self._shapes.features(found) if band != LOCAL else []
-        self._settle(Idea(idea_id, shape_id, found.betti, band), Found(points, found, features))
-        return found.betti[0], found.betti[1]
 
-    def _accept(
-        self, idea_id: str, vertices: Any, points: NDArray[np.float64], band: str, notes: Mapping[str, Any]
-    ) -> Idea | None:
-        """The idea after an update that needs no diagram, or None when one is needed."""
-        with self._lock:
-            known = self._ideas.get(idea_id)
-            cloud = self._ideas.cloud(known) if known is not None else None
-            if known is None or known.reference is None or cloud is None:
-                return None
-            certificate = certify(known.reference, cloud, points)
-            if certificate is None:
-                return None
-            shape_id = self.registry.record_shape(
+        def record(betti: tuple[float, float, float] | None, note: Mapping[str, Any]) -> str:
+            return self.registry.record_shape(
                 vertices,
-                betti_numbers=UNKNOWN,  # the class is certain, its numbers are not
+                betti_numbers=betti,
                 coherence_band=band,
-                metadata={**notes, "torus_cells": {"idea_id": idea_id, "certified_by": certificate.to_dict()}},
+                metadata={**notes, OUR_KEY: {"idea_id": idea_id, **note}},
             )
-            moved = replace(
-                known,
-                shape_id=shape_id,
-                coherence_band=band,
-                previous_band=known.coherence_band,
-                certificate=certificate,
-            )
-            moved = self._ideas.append([moved])
-        _tell(moved)
-        return moved
 
-    def _settle(self, now: Idea, found: Found) -> None:
-        """Protect an idea, end its protection, or leave things as they are."""
-        with self._lock:
-            known = self._ideas.get(now.idea_id)
-            changes = settled(known, now, found, self._before(known) if now.coherence_band != LOCAL else None)
-            if not changes:
-                return
-            self._ideas.append(changes, found.points)
-        _tell(changes[-1])
-        for change in changes:
-            if known is not None and change.loss is not None:
-                tell(self.observer, protection_lost(known, change))
-
-    def _before(self, known: Idea | None) -> Before | None:
-        cloud = self._ideas.cloud(known) if known is not None else None
-        diagram = None if cloud is None else self._shapes.look(cloud).diagram
-        return None if cloud is None or diagram is None else Before(cloud, diagram)
+        accepted = self._protector.accept(Update(idea_id, band, points, record))
+        if accepted is not None:
+            return accepted.betti[0], accepted.betti[1]
+        found = self._look(vertices if points is None else points)
+        shape_id = record(None if found.diagram is None else found.betti, {"rule": found.rule})
+        features = self._shapes.features(found) if band != LOCAL else []
+        now = Idea(idea_id, shape_id, found.betti, band)
+        self._protector.settle(now, Found(points, found, features, self._measure.convention), self.observer)
+        return found.betti[0], found.betti[1]
 
     # ---- protected ideas -----------------------------------------------------------------------------------------
 
@@ -223,10 +195,11 @@ class TorusCells:
         ``shape_id``, ``betti`` (three floats as last computed, NaN unknown), ``braid_id``, ``protection_level`` ("high"
         when b1 > 1, else "medium"), ``coherence_band``; ``protection_radius`` (in the unit of the coordinates, None
         when nothing is certified), ``reference_shape_id`` (of the cloud whose diagram was last computed), ``classes``
-        (its protected bars: dimension, birth, death) and ``certified_by`` (``reference_shape_id``, ``displacement``
-        and ``radius`` when the last update was accepted without a diagram, else None).
+        (its protected bars: dimension, birth, death), ``convention`` (their filtration and scale) and
+        ``certified_by`` (``reference_shape_id``, ``displacement`` and ``radius`` when the last update was accepted
+        without a diagram, else None).
         """
-        return {name: idea.entry() for name, idea in self._ideas.protected().items()}
+        return {name: idea.entry() for name, idea in self._protector.ideas.protected().items()}
 
     def reference_cloud(self, idea_id: str) -> NDArray[np.float64]:
         """The cloud on which a protection stands: (n_points, dim) float64, read-only, as it was given bit for bit.
@@ -236,8 +209,7 @@ class TorusCells:
         NotFound
             The idea is not protected, or its cloud was too large to keep (4 MiB).
         """
-        known = self._ideas.get(idea_id)
-        cloud = self._ideas.cloud(known) if known is not None else None
+        cloud = self._protector.reference_cloud(idea_id)
         if cloud is None:
             raise NotFound(f"{idea_id!r}: no protected idea with a reference cloud has this name")
         return cloud
@@ -252,16 +224,7 @@ class TorusCells:
         BadInput
             No such band.
         """
-        band = check_band(target_coherence)
-        with self._lock:
-            known = self._ideas.get(idea_id)
-            if known is None:
-                return False
-            status = RELEASED if band == LOCAL else PROTECTED
-            moved = replace(known, coherence_band=band, previous_band=known.coherence_band, status=status)
-            self._ideas.append([moved])
-        _tell(moved)
-        return True
+        return self._protector.tunnel(idea_id, check_band(target_coherence))
 
     def history(self, idea_id: str) -> list[dict[str, Any]]:
         """The changes of an idea's protection, oldest first: at least the last 64.
@@ -271,7 +234,7 @@ class TorusCells:
         ``lost``: its ``bar`` (dimension, birth, death), ``displacement`` (None when the clouds have no distance) and
         ``reason``. One row per class that is lost; the idea is still protected when a row with that status follows.
         """
-        return self._ideas.history(idea_id)
+        return self._protector.ideas.history(idea_id)
 
     # ---- the others ----------------------------------------------------------------------------------------------
 
@@ -284,8 +247,8 @@ class TorusCells:
         Parameters
         ----------
         query : array_like of shape (n_points, dim), or Diagram
-            A Rips diagram in diameters over Z/2, complete; compared are the dimensions of homology that it and these
-            cells have.
+            A complete diagram of the filtration, scale and field (Z/2) of these cells; compared are the dimensions of
+            homology that it and they have.
         k : int
             >= 1; all are returned when fewer are there. A shape that was recorded more than once comes once.
         metric : {"bottleneck", "wasserstein_1", "wasserstein_2"}
@@ -305,7 +268,9 @@ class TorusCells:
         diagram = query
         if not isinstance(query, Diagram):
             points = check_points(query, name="query")
-            diagram = self.diagrams.persistence(points, max_dimension=self.max_dimension)
+            diagram = self.diagrams.persistence(points, **self._measure.options())
+        if diagram.filtration != self._measure.kind:
+            raise BadInput(f"query: a diagram of {self._measure.kind!r} is wanted, given was {diagram.filtration!r}")
         return self._search.nearest(diagram, k, metric)
 
     # ---- a series ------------------------------------------------------------------------------------------------
@@ -336,6 +301,8 @@ class TorusCells:
             A cloud is not usable; the message has its index.
         """
         series = Series()
+        if not isinstance(time_series, Iterable):
+            raise BadInput(f"time_series: clouds one after the other are wanted, given was {time_series!r:.80}")
         for index, cloud in enumerate(time_series):
             try:
                 numbers = self._look(cloud)
@@ -350,19 +317,18 @@ class TorusCells:
         """Return when registry, diagrams and ideas survive a power cut."""
         self.registry.flush()
         self.diagrams.flush()
-        self._ideas.flush()
+        self._protector.ideas.flush()
 
     def close(self) -> None:
         """Give up the files of ideas and diagrams; the registry stays open. The next call that needs one opens it."""
-        self._ideas.close()
+        self._protector.ideas.close()
         self.diagrams.close()
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
-        self._lock = threading.RLock()
         self._shapes.after_fork()
         self._search.after_fork()
-        self._ideas.after_fork()
+        self._protector.after_fork()
 
     def __enter__(self) -> TorusCells:
         return self
@@ -373,29 +339,15 @@ class TorusCells:
     def __repr__(self) -> str:
         return (
             f"TorusCells({str(self.registry.path)!r}, max_dimension={self.max_dimension}): "
-            f"{len(self._ideas.protected())} protected ideas, {len(self._shapes)} answers in memory, "
+            f"{len(self._protector.ideas.protected())} protected ideas, {len(self._shapes)} answers in memory, "
             f"backend {self.backend}"
         )
 
 
-def _tell(idea: Idea) -> None:
-    b0, b1, b2 = idea.betti
-    if idea.status != PROTECTED:
-        _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", idea.idea_id, b1, b2, idea.coherence_band)
-        return
-    by = ""
-    if idea.certificate is not None:
-        by = f", certified: moved {idea.certificate.displacement:.3g} of {idea.certificate.radius:.3g}"
-    _LOG.info(
-        "Idea %s is topologically protected (%s): b0=%g b1=%g b2=%g, band %s%s",
-        idea.idea_id,
-        idea.protection_level,
-        b0,
-        b1,
-        b2,
-        idea.coherence_band,
-        by,
-    )
+def _checked(registry: Any) -> TorusRegistry:
+    if not isinstance(registry, TorusRegistry):
+        raise BadInput(f"registry: a TorusRegistry is wanted, given was {registry!r:.80}")
+    return registry
 
 
 def _check_name(idea_id: Any) -> None:
@@ -405,6 +357,8 @@ def _check_name(idea_id: Any) -> None:
 
 def _notes(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     metadata_text(metadata)  # refuses what has no JSON form
+    if metadata is not None and OUR_KEY in metadata:
+        raise BadInput(f"metadata: key {OUR_KEY!r} is written by TorusCells; another one is wanted")
     return {} if metadata is None else metadata
 
 

@@ -230,7 +230,10 @@ class DiagramCodec:
         rows = [row for payload in payloads for row in unpack(payload)]
         times = [payload.time_ns + k for payload in payloads for k in range(payload.n_rows)]
         halves = [payload.journal[:16] for payload in payloads for _ in range(payload.n_rows)]
-        facts = list(zip(*(json.loads(row.text) for row in rows), strict=True))
+        # the texts of many rows are few: each is read once, and its values are spread by number
+        numbers: dict[bytes, int] = {}
+        which = np.array([numbers.setdefault(row.text, len(numbers)) for row in rows], dtype=np.int32)
+        facts = list(zip(*map(json.loads, numbers), strict=True))
         columns = {
             "key": arrays.texts([row.key.hex() for row in rows]),
             "cloud_hash": arrays.texts([row.digest.hex() for row in rows]),
@@ -238,10 +241,11 @@ class DiagramCodec:
             "row_id": arrays.texts([f"{time:016x}{half}" for time, half in zip(times, halves, strict=True)]),
             **_bars(rows),
         }
+        places = _flat(pa.int32(), which)
         for name, values in zip(_TEXTS, facts or [()] * len(_TEXTS), strict=False):
-            columns[name] = arrays.texts(values)
+            columns[name] = arrays.texts(values).take(places)
         for name, values in zip(_INTEGERS, facts[len(_TEXTS) :] or [()] * len(_INTEGERS), strict=True):
-            columns[name] = _flat(pa.int64(), np.array(values, dtype=np.int64))
+            columns[name] = _flat(pa.int64(), np.array(values, dtype=np.int64)[which])
         floats = np.array([row.floats for row in rows]).reshape(-1, len(_FLOATS))
         for name, column in zip(_FLOATS, floats.T, strict=True):
             columns[name] = _flat(pa.float64(), column)

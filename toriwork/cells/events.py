@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from toriwork.cells.ideas import Idea
-from toriwork.errors import BadInput, ToriworkError
+from toriwork.errors import BadInput
 
 _LOG = logging.getLogger("toriwork.cells")
 #: "module:function" that gives the observer of cells that were handed none; None: nobody is told
@@ -66,5 +66,6 @@ def tell(observer: Observer | None, measurement: Mapping[str, Any]) -> None:
             add = getattr(observer, "add_to_context", None)
             if add is not None:
                 add(token)
-    except (ToriworkError, OSError) as error:
-        _LOG.error("No token for %s of idea %s: %s", measurement["type"], measurement["subject"], error)
+    except Exception as error:  # noqa: BLE001  # whatever somebody else's observer raises
+        what = type(error).__name__
+        _LOG.error("No token for %s of idea %s: %s: %s", measurement["type"], measurement["subject"], what, error)

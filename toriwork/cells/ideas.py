@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from toriwork.cells.protection import Bar, Certificate, Reference
+from toriwork.cells.protection import RIPS, Bar, Certificate, Reference
 
 PROTECTED, RELEASED, LOST = "protected", "released", "lost"
 REFERENCE = "reference"  #: the status of a row that holds a cloud; the others are changes
@@ -40,11 +40,12 @@ SCHEMA = pa.schema(
         ("displacement", pa.float64()),  # from the reference cloud; of certified and lost rows
         ("classes", pa.list_(pa.float64())),  # dimension, birth, death of each protected class, or of the lost one
         ("reason", pa.string()),  # why a class is lost
+        ("convention", pa.string()),  # filtration and scale of the classes; null, in old rows: Rips in diameters
         ("vertices", pa.list_(pa.float64())),  # of references
         ("vertices_shape", pa.list_(pa.int64())),
     ]
 )
-DICTIONARY = ("status", "coherence_band", "previous_band", "protection_level", "reason")
+DICTIONARY = ("status", "coherence_band", "previous_band", "protection_level", "reason", "convention")
 #: the columns of changes
 CHANGES = tuple(name for name in SCHEMA.names if not name.startswith("vertices"))
 _NUMBERS = ("betti0", "betti1", "betti2")
@@ -100,6 +101,7 @@ class Idea:
             "protection_radius": self.radius,
             "reference_shape_id": known.shape_id if known is not None else None,
             "classes": [list(bar) for bar in known.classes] if known is not None else [],
+            "convention": known.convention if known is not None else None,
             "certified_by": self.certificate.to_dict() if self.certificate is not None else None,
         }
 
@@ -137,6 +139,7 @@ def change_row(idea: Idea, row_id: str, micros: int) -> dict[str, Any]:
         "displacement": idea.certificate.displacement if idea.certificate is not None else moved,
         "classes": [float(part) for bar in bars for part in bar],
         "reason": loss.reason if loss is not None else None,
+        "convention": known.convention if known is not None else None,
     }
 
 
@@ -160,7 +163,11 @@ def idea_of(row: Mapping[str, Any]) -> Idea:
     reference = certificate = None
     if row["reference_shape_id"] is not None and row["status"] == PROTECTED:
         reference = Reference(
-            row["reference_shape_id"], bars_of(row["classes"]), row["protection_radius"], row["reference_row"]
+            row["reference_shape_id"],
+            bars_of(row["classes"]),
+            row["protection_radius"],
+            row["reference_row"],
+            row["convention"] or RIPS,
         )
         if row["certified"]:
             certificate = Certificate(row["reference_shape_id"], row["displacement"], row["protection_radius"])

@@ -17,6 +17,7 @@ from toriwork.cells.protection import (
     BELOW,
     MAX_CLASSES,
     MAX_REFERENCE_BYTES,
+    RIPS,
     Bar,
     Fate,
     Reference,
@@ -37,6 +38,7 @@ class Found:
     points: NDArray[np.float64] | None  #: (n_points, dim); None for a spectrum
     numbers: Numbers
     features: Sequence[Bar]  #: the loops and voids that the rule counts
+    convention: str = RIPS  #: of its diagram: filtration and scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ def settled(known: Idea | None, now: Idea, found: Found, before: Before | None) 
         return []
     if known is None or known.reference is None or before is None:
         if is_nontrivial(now.betti):
-            return [_protected(now, known, found.points, diagram, list(found.features))]
+            return [_protected(now, known, found, list(found.features))]
         return _all_lost(known, now) if known is not None and is_gone(known.betti, now.betti) else []
     became = fates(before.diagram, diagram, known.reference.classes, found.features, found.numbers.undecided)
     changes = _losses(known, now, became, hausdorff(before.cloud, found.points))
@@ -80,7 +82,7 @@ def settled(known: Idea | None, now: Idea, found: Found, before: Before | None) 
         changes.append(replace(now, betti=_last_decided(known, now), reference=reference))
     elif carried or is_nontrivial(now.betti):
         classes = [*found.features, *(bar for bar in carried if bar not in found.features)]
-        changes.append(_protected(now, known, found.points, diagram, classes))
+        changes.append(_protected(now, known, found, classes))
     return changes
 
 
@@ -97,14 +99,13 @@ def _losses(known: Idea, now: Idea, became: Sequence[Fate], displacement: float)
     return [replace(now, status=LOST, reference=known.reference, loss=loss) for loss in losses]
 
 
-def _protected(
-    now: Idea, known: Idea | None, points: NDArray[np.float64], diagram: Diagram, classes: Sequence[Bar]
-) -> Idea:
+def _protected(now: Idea, known: Idea | None, found: Found, classes: Sequence[Bar]) -> Idea:
+    diagram = found.numbers.diagram
     kept = tuple(classes[:MAX_CLASSES])
-    fits = points.nbytes <= MAX_REFERENCE_BYTES
     # nobody can measure a move from a cloud that is not kept
-    radius = certified_radius(diagram, kept) if fits else None
-    reference = Reference(now.shape_id, kept, radius, None)
+    fits = found.points is not None and found.points.nbytes <= MAX_REFERENCE_BYTES
+    radius = certified_radius(diagram, kept) if fits and diagram is not None else None
+    reference = Reference(now.shape_id, kept, radius, None, found.convention)
     betti = now.betti if known is None else _last_decided(known, now)
     return replace(now, status=PROTECTED, betti=betti, reference=reference)
 

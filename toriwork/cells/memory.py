@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from toriwork.cells.diagrams import cloud_digest, pack, question, question_of
 from toriwork.cells.diagrams_shelf import Shelf
+from toriwork.checks import as_array, check_count
 from toriwork.errors import BadInput, ToriworkError
 from toriwork.state import state_root
 from toriwork.topology import Diagram, persistence
@@ -26,6 +28,7 @@ _MAX_BYTES = 128 * 2**20
 _MAX_STORED = 200_000
 _OVERHEAD_BYTES = 1000  # of a Diagram and its place, beside its arrays
 _MANY_QUESTIONS = 256
+_KEY = re.compile("[0-9a-f]{32}")
 
 _ALL: weakref.WeakSet[DiagramMemory] = weakref.WeakSet()
 
@@ -64,8 +67,7 @@ class DiagramMemory:
         durability: str = "process",
     ) -> None:
         for name, limit in (("max_diagrams", max_diagrams), ("max_bytes", max_bytes), ("max_stored", max_stored)):
-            if limit < 1:
-                raise BadInput(f"{name}: an integer >= 1 is wanted, given was {limit!r}")
+            check_count(limit, name=name)
         if durability not in ("process", "power"):
             raise BadInput(f"durability: process or power is wanted, given was {durability!r}")
         self._options = {
@@ -136,7 +138,8 @@ class DiagramMemory:
 
     def __contains__(self, key: object) -> bool:
         """Whether the answer with this key (see :meth:`key`) is remembered."""
-        return isinstance(key, str) and len(key) == 32 and self._look([bytes.fromhex(key)])[0] is not None
+        is_key = isinstance(key, str) and _KEY.fullmatch(key) is not None
+        return is_key and self._look([bytes.fromhex(str(key))])[0] is not None
 
     def __len__(self) -> int:
         """How many answers are on disk; those in memory are among them."""
@@ -294,8 +297,8 @@ def _given(points: Any, distances: Any) -> tuple[str, NDArray[Any] | None]:
     if isinstance(data, np.ma.MaskedArray) or (points is not None and distances is not None):
         return given, None
     try:
-        array = np.asarray(data)
-    except ValueError:
+        array = as_array(data, name=given)
+    except BadInput:
         return given, None
     return given, array if array.dtype.kind in "fiub" else None
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toriwork.cells.barstore import BarStore, parted, span
 from toriwork.cells.neighbours import Nearest
 from toriwork.cells.shape import is_spectrum
+from toriwork.checks import check_count
 from toriwork.errors import BadInput, TooLarge
 from toriwork.registry import TorusRegistry
 from toriwork.registry.rows import restore_vertices
@@ -166,8 +167,7 @@ class NearestIndex:
         fewer exact distances.
         """
         order = _order(metric)
-        if k < 1:
-            raise BadInput(f"k: an integer >= 1 is wanted, given was {k!r}")
+        check_count(k, name="k")
         self._check(query)
         search = _Search([query.in_dimension(d) for d in self.dimensions], self._stores, len(self), order)
         found = search.run(k, lambda row: shape_distance(query, self._diagram(row, query), metric, self.dimensions))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from toriwork.topology.vineyard import match
 Points = NDArray[np.float64]
 Bar = tuple[int, float, float]  #: dimension, birth, death
 
+RIPS = "rips diameter"  #: filtration and scale of bars where nothing else is said
 UNMATCHED = "unmatched"
 BELOW = "below the rule's level"
 MAX_CLASSES = 64  #: the longest of an idea are protected
@@ -43,10 +44,11 @@ class Reference:
     classes: tuple[Bar, ...]  #: what is protected, dimension >= 1
     radius: float | None  #: certified: moves shorter than this keep every class; None: there is no certificate
     row_id: str | None  #: where the cloud is stored; None: it was too large
+    convention: str = RIPS  #: filtration and scale of the classes
 
     def without(self, gone: Sequence[Bar]) -> Reference:
         """The same cloud with fewer classes; the radius stays, which the classes that are left may well exceed."""
-        return Reference(self.shape_id, tuple(bar for bar in self.classes if bar not in gone), self.radius, self.row_id)
+        return replace(self, classes=tuple(bar for bar in self.classes if bar not in gone))
 
 
 @dataclass(frozen=True, slots=True)

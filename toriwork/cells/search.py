@@ -7,10 +7,10 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.cells.measure import Measure
 from toriwork.cells.memory import DiagramMemory
 from toriwork.cells.nearest import NearestIndex, stored_shapes
 from toriwork.cells.neighbours import Nearest
-from toriwork.cells.shape import feasible_dimension
 from toriwork.errors import TooLarge
 from toriwork.registry import TorusRegistry
 from toriwork.topology import Diagram
@@ -19,10 +19,10 @@ from toriwork.topology import Diagram
 class ShapeSearch:
     """Nearest shapes among the clouds of a registry, new ones included; one index per choice of dimensions."""
 
-    def __init__(self, registry: TorusRegistry, diagrams: DiagramMemory, max_dimension: int) -> None:
+    def __init__(self, registry: TorusRegistry, diagrams: DiagramMemory, measure: Measure) -> None:
         self._registry = registry
         self._diagrams = diagrams
-        self._max_dimension = max_dimension
+        self._measure = measure
         self._indexes: dict[int, NearestIndex] = {}
         self._n_rows: dict[int, int] = {}  # of the registry when the index was last brought up to date
         self.after_fork()
@@ -33,7 +33,7 @@ class ShapeSearch:
 
     def nearest(self, query: Diagram, k: int, metric: str) -> Nearest:
         """The ``k`` nearest in the dimensions that the query and the cells both have."""
-        top = min(query.max_dimension, self._max_dimension)
+        top = min(query.max_dimension, self._measure.max_dimension)
         with self._lock:
             index = self._indexes.setdefault(top, NearestIndex(dimensions=range(top + 1)))
             n_rows = len(self._registry)
@@ -45,9 +45,9 @@ class ShapeSearch:
 
     def _diagram(self, points: NDArray[np.float64]) -> Diagram | None:
         n_points, dim = points.shape
-        if feasible_dimension(n_points, dim, self._max_dimension) != self._max_dimension:
+        if self._measure.feasible_dimension(n_points, dim) != self._measure.max_dimension:
             return None
         try:
-            return self._diagrams.persistence(points, max_dimension=self._max_dimension)
+            return self._diagrams.persistence(points, **self._measure.options())
         except TooLarge:  # by a closer look than the budget's
             return None

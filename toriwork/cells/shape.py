@@ -17,16 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.cells.measure import N_NUMBERS, Measure
 from toriwork.cells.memory import DiagramMemory
 from toriwork.cells.protection import Bar
-from toriwork.checks import check_points
+from toriwork.checks import as_array, check_points
 from toriwork.errors import BadInput, TooLarge
-from toriwork.registry import Budget
-from toriwork.topology import Diagram, count_above, estimate_betti, judge, persistence, work_estimate
+from toriwork.topology import Diagram, estimate_betti
 
-N_NUMBERS = 3  #: b0, b1, b2
 UNKNOWN = (float("nan"), float("nan"), float("nan"))
-_BUDGET = Budget()  # what a row of the registry may cost
 _MAX_ANSWERS = 4096
 _MAX_ANSWER_BYTES = 64 * 2**20
 
@@ -53,19 +51,10 @@ class Numbers:
 def is_spectrum(vertices: Any) -> bool:
     """Whether this is recorded as a spectrum, for which no Betti numbers are computed: 1-D, or complex."""
     try:
-        array = np.asarray(vertices)
-    except ValueError:  # rows of different length: neither, which check_points says better
+        array = as_array(vertices, name="vertices")
+    except BadInput:  # neither, which check_points says again
         return False
     return array.dtype.kind == "c" or (array.ndim == 1 and array.dtype.kind in "fiub")
-
-
-def feasible_dimension(n_points: int, dim: int, wanted: int) -> int | None:
-    """The highest dimension up to ``wanted`` whose predicted cost is within bounds, None when not even H0 is."""
-    for k in range(wanted, -1, -1):
-        cost = work_estimate(n_points, dim, k)
-        if cost.seconds <= _BUDGET.seconds and cost.bytes <= _BUDGET.bytes:
-            return k
-    return None
 
 
 class ShapeMemory:
@@ -76,15 +65,13 @@ class ShapeMemory:
 
     def __init__(
         self,
-        max_dimension: int,
-        threshold: float | None,
+        measure: Measure,
         diagrams: DiagramMemory,
         *,
         max_answers: int = _MAX_ANSWERS,
         max_bytes: int = _MAX_ANSWER_BYTES,
     ) -> None:
-        self._max_dimension = max_dimension
-        self._threshold = threshold
+        self._measure = measure
         self._diagrams = diagrams
         self._max_answers = max_answers
         self._max_bytes = max_bytes
@@ -125,37 +112,39 @@ class ShapeMemory:
 
     def _find(self, points: NDArray[np.float64]) -> Numbers:
         n_points, dim = points.shape
-        top = feasible_dimension(n_points, dim, self._max_dimension)
+        measure = self._measure
+        top = measure.feasible_dimension(n_points, dim)
         too_large = Numbers(UNKNOWN, {"rule": "none", "reason": "too_large", "n_points": n_points}, None)
         if top is None:
             return too_large
         try:
-            found = self._counted(points, top) if self._threshold is not None else self._estimated(points, top)
+            found = self._counted(points, top) if measure.threshold is not None else self._estimated(points, top)
         except TooLarge:  # by a closer look than the budget's
             return too_large
-        if top < self._max_dimension:
+        if top < measure.max_dimension:
             found.rule["reason"] = f"H{top + 1} and above would cost too much for {n_points} points"
+        if not measure.is_plain:
+            found.rule["measure"] = measure.convention
         return found
 
     def _estimated(self, points: NDArray[np.float64], top: int) -> Numbers:
-        known = self._diagrams.get(points, max_dimension=top)
-        if known is not None:
-            estimate = judge(known, points=points)
+        options = self._measure.options(top)
+        if self._measure.is_plain and self._diagrams.get(points, **options) is None:
+            # diagram and estimate share one matrix of distances
+            estimate = estimate_betti(points, max_dimension=top, engine=self._measure.engine)
+            diagram = estimate.diagram
+            self._diagrams.put(diagram, points)
         else:
-            estimate = estimate_betti(points, max_dimension=top)
-            self._diagrams.put(estimate.diagram, points)
-        return Numbers(_three(estimate.numbers), json.loads(estimate.to_json()), estimate.diagram)
+            diagram = self._diagrams.persistence(points, **options)
+            estimate = self._measure.judged(diagram, points)
+        return Numbers(_three(estimate.numbers), json.loads(estimate.to_json()), diagram)
 
     def _counted(self, points: NDArray[np.float64], top: int) -> Numbers:
-        assert self._threshold is not None  # its caller looked
-        diagram = self._diagrams.get(points, max_dimension=top)
-        if diagram is None:
-            diagram = persistence(points, max_dimension=top)
-            self._diagrams.put(diagram, points)
+        diagram = self._diagrams.persistence(points, **self._measure.options(top))
         made = diagram.provenance
         engine = {} if made is None else {"engine": made.engine, "version": made.version}
-        rule = {"rule": "count_above", "parameters": {"threshold": self._threshold}, **engine}
-        return Numbers(_three(tuple(map(float, count_above(diagram, self._threshold)))), rule, diagram)
+        rule = {"rule": "count_above", "parameters": {"threshold": self._measure.threshold}, **engine}
+        return Numbers(_three(self._measure.number_above(diagram)), rule, diagram)
 
     def features(self, found: Numbers) -> list[Bar]:
         """The loops and voids that the rule counts, longest first: (dimension, birth, death)."""
@@ -163,8 +152,7 @@ class ShapeMemory:
         if diagram is None:
             return []
         lengths = diagram.pairs[:, 2] - diagram.pairs[:, 1]
-        counts = diagram.significant() if self._threshold is None else lengths > self._threshold
-        rows = np.flatnonzero(counts & (diagram.pairs[:, 0] >= 1) & np.isfinite(lengths))
+        rows = np.flatnonzero(self._measure.counts(diagram) & (diagram.pairs[:, 0] >= 1) & np.isfinite(lengths))
         rows = rows[np.argsort(-lengths[rows], kind="stable")]
         return [(int(k), birth, death) for k, birth, death in diagram.pairs[rows].tolist()]
 
@@ -182,17 +170,3 @@ def _key(points: NDArray[np.float64]) -> bytes:
 
 def _size(numbers: Numbers) -> int:
     return 2000 + (numbers.diagram.pairs.nbytes if numbers.diagram is not None else 0)
-
-
-def check_dimension(max_dimension: int) -> int:
-    """The highest dimension itself when it is 0, 1 or 2; otherwise BadInput."""
-    if max_dimension not in range(N_NUMBERS):
-        raise BadInput(f"max_dimension: 0, 1 or 2 is wanted, given was {max_dimension!r}")
-    return max_dimension
-
-
-def check_threshold(threshold: float | None) -> float | None:
-    """The persistence threshold itself when it is None or a finite number >= 0; otherwise BadInput."""
-    if threshold is not None and not 0 <= threshold < float("inf"):
-        raise BadInput(f"persistence_threshold: a finite number >= 0 is wanted, given was {threshold!r}")
-    return threshold

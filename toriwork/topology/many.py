@@ -268,7 +268,7 @@ def _copied(cloud: Any) -> Any:
         return cloud.copy()
     try:
         return np.array(cloud)
-    except ValueError:
+    except (ValueError, TypeError, RuntimeError):
         return cloud
 
 

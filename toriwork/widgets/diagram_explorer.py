@@ -31,12 +31,13 @@ class DiagramExplorer(LiveView):
     max_dimension : int
         Of the diagram that is computed.
     scale : float, optional
-        Where to begin; None means the middle of the longest loop.
+        Where to begin; None means the middle of the longest bar of H1 and above that ends, else of the range.
 
     Raises
     ------
     BadInput
-        See :class:`toriwork.widgets.explorer_state.ExplorerState`.
+        The points are no finite cloud or too many, two diagrams are given, or the diagram is of another number of
+        points; or the scale is not finite.
     """
 
     def __init__(

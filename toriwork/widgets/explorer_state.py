@@ -20,25 +20,9 @@ PAST_THE_END = 1.06  #: the scale reaches this multiple of the last finite birth
 
 
 class ExplorerState:
-    """A walk through the filtration of a cloud or of a diagram.
+    """A walk through the filtration of a cloud or of a diagram; ``moment`` is the complex where it stands.
 
-    Parameters
-    ----------
-    data : array_like of shape (n_points, dim), or Diagram
-        A cloud of at most 1000 points, or a diagram whose cloud is not to be shown.
-    diagram : Diagram, optional
-        That of the cloud, when it is known already; None: its Rips diagram is computed. The complex is drawn for
-        Rips alone.
-    max_dimension : int
-        Of the diagram that is computed.
-    scale : float, optional
-        Where to begin; None means the middle of the longest bar of H1 and above that ends, else of the range.
-
-    Raises
-    ------
-    BadInput
-        The points are no finite cloud or too many, two diagrams are given, or the diagram is of another number of
-        points; or the scale is not finite.
+    Takes what :class:`toriwork.widgets.DiagramExplorer` takes, and refuses the same.
     """
 
     def __init__(
@@ -56,15 +40,12 @@ class ExplorerState:
         rips = self.diagram.filtration == "rips"
         self._complex = GrowingComplex(self.points) if self.points is not None and rips else None
         self.low, self.high = _range(self.diagram)
-        self.scale = self.move_to(_beginning(self.diagram, self.low, self.high) if scale is None else scale).scale
+        self.moment = self.move_to(_beginning(self.diagram, self.low, self.high) if scale is None else scale)
 
     @property
-    def moment(self) -> Moment:
-        """The complex at the present scale."""
-        if self._complex is None:
-            nothing = np.zeros((0, 2), dtype=np.intp), np.zeros((0, 3), dtype=np.intp)
-            return Moment(self.scale, *nothing, 0, 0, drawable=False)
-        return self._complex.at(self.scale)
+    def scale(self) -> float:
+        """Where the walk stands."""
+        return self.moment.scale
 
     @property
     def twin(self) -> Twin:
@@ -81,7 +62,8 @@ class ExplorerState:
         """
         if not math.isfinite(scale):
             raise BadInput(f"scale: a finite number is wanted, given was {scale}")
-        self.scale = min(max(float(scale), self.low), self.high)
+        kept = min(max(float(scale), self.low), self.high)
+        self.moment = self._complex.at(kept) if self._complex is not None else _without_complex(kept)
         return self.moment
 
     def event_after(self) -> float:
@@ -96,6 +78,11 @@ class ExplorerState:
     def _events(self) -> NDArray[np.float64]:
         values = self.diagram.pairs[:, 1:].ravel()
         return values[(self.low <= values) & (values <= self.high)]
+
+
+def _without_complex(scale: float) -> Moment:
+    nothing = np.zeros((0, 2), dtype=np.intp), np.zeros((0, 3), dtype=np.intp)
+    return Moment(scale, *nothing, 0, 0, drawable=False)
 
 
 def _check_same_cloud(points: NDArray[np.float64], diagram: Diagram) -> None:

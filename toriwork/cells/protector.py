@@ -1,0 +1,137 @@
+"""The protected ideas of some cells: what an update does to them, kept, logged and told.
+
+What an update means is decided in ``keeper.py``; here that is done, one change at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.cells.events import Observer, protection_lost, tell
+from toriwork.cells.idea_store import IdeaStore
+from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
+from toriwork.cells.keeper import LOCAL, Before, Found, settled
+from toriwork.cells.protection import certify
+from toriwork.cells.shape import UNKNOWN, ShapeMemory
+
+_LOG = logging.getLogger("toriwork.cells")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Update:
+    """One call of ``betti_update`` with a checked cloud."""
+
+    idea_id: str
+    band: str
+    points: NDArray[np.float64] | None  #: (n_points, dim); None for a spectrum
+    #: records the shape with these numbers (None: it is a spectrum) and this note, and gives its id
+    record: Callable[[tuple[float, float, float] | None, Mapping[str, Any]], str]
+
+
+class Protector:
+    """Ideas in a file, the clouds they stand on, and the lock under which they change."""
+
+    def __init__(self, path: Path, shapes: ShapeMemory, convention: str) -> None:
+        self.ideas = IdeaStore(path)
+        self._shapes = shapes
+        self._convention = convention
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """In a child: locks that no vanished thread holds."""
+        self.lock = threading.RLock()
+        self.ideas.after_fork()
+
+    def accept(self, update: Update) -> Idea | None:
+        """The idea after an update that needs no diagram, or None when one is needed."""
+        if update.points is None or update.band == LOCAL:
+            return None
+        with self.lock:
+            known = self.ideas.get(update.idea_id)
+            cloud = self._stands_on(known)
+            if known is None or known.reference is None or cloud is None:
+                return None
+            certificate = certify(known.reference, cloud, update.points)
+            if certificate is None:
+                return None
+            # the class is certain, its numbers are not
+            shape_id = update.record(UNKNOWN, {"certified_by": certificate.to_dict()})
+            moved = replace(
+                known,
+                shape_id=shape_id,
+                coherence_band=update.band,
+                previous_band=known.coherence_band,
+                certificate=certificate,
+            )
+            moved = self.ideas.append([moved])
+        _log(moved)
+        return moved
+
+    def settle(self, now: Idea, found: Found, observer: Observer | None) -> None:
+        """Protect an idea, end its protection, or leave things as they are."""
+        with self.lock:
+            known = self.ideas.get(now.idea_id)
+            changes = settled(known, now, found, self._before(known) if now.coherence_band != LOCAL else None)
+            if not changes:
+                return
+            self.ideas.append(changes, found.points)
+        _log(changes[-1])
+        for change in changes:
+            if known is not None and change.loss is not None:
+                tell(observer, protection_lost(known, change))
+
+    def tunnel(self, idea_id: str, band: str) -> bool:
+        """Whether a protected idea was moved to a band; False when it is not protected."""
+        with self.lock:
+            known = self.ideas.get(idea_id)
+            if known is None:
+                return False
+            status = RELEASED if band == LOCAL else PROTECTED
+            moved = replace(known, coherence_band=band, previous_band=known.coherence_band, status=status)
+            self.ideas.append([moved])
+        _log(moved)
+        return True
+
+    def reference_cloud(self, idea_id: str) -> NDArray[np.float64] | None:
+        """The cloud on which a protection stands, None when there is none."""
+        known = self.ideas.get(idea_id)
+        return None if known is None else self.ideas.cloud(known)
+
+    def _stands_on(self, known: Idea | None) -> NDArray[np.float64] | None:
+        """The reference cloud of an idea whose bars are of the filtration and scale that we compute."""
+        if known is None or known.reference is None or known.reference.convention != self._convention:
+            return None
+        return self.ideas.cloud(known)
+
+    def _before(self, known: Idea | None) -> Before | None:
+        cloud = self._stands_on(known)
+        diagram = None if cloud is None else self._shapes.look(cloud).diagram
+        return None if cloud is None or diagram is None else Before(cloud, diagram)
+
+
+def _log(idea: Idea) -> None:
+    b0, b1, b2 = idea.betti
+    if idea.status != PROTECTED:
+        _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", idea.idea_id, b1, b2, idea.coherence_band)
+        return
+    by = ""
+    if idea.certificate is not None:
+        by = f", certified: moved {idea.certificate.displacement:.3g} of {idea.certificate.radius:.3g}"
+    _LOG.info(
+        "Idea %s is topologically protected (%s): b0=%g b1=%g b2=%g, band %s%s",
+        idea.idea_id,
+        idea.protection_level,
+        b0,
+        b1,
+        b2,
+        idea.coherence_band,
+        by,
+    )
