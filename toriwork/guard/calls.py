@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from toriwork.guard.folding import MAX_VALUES
 from toriwork.guard.functions import as_text
 from toriwork.guard.names import last_name
 from toriwork.guard.policy import SQL_EXTENSIONS
@@ -129,9 +130,18 @@ def _imported(unit: Unit, node: ast.Call, names: set[str], end: str) -> Iterator
             how = "looked up" if ends & {"find_spec", "find_loader"} else "imported"
             yield Hit(node, "TWG102", f"{text} {how} by its name ({unit.policy.modules[found]})", found)
             return
-    if known and given and not named:
+    if known and given and not (named and _is_settled(unit, given[0])):
         unit.unknown.append(node)
         yield Hit(node, "TWG901", f"{min(known)} of a name that is only known at run time", "import")
+
+
+def _is_settled(unit: Unit, argument: ast.expr) -> bool:
+    """Whether every value of an argument is known, as far as this module binds it: an environment has others."""
+    parts = unit.names.bound_to(argument.id) if isinstance(argument, ast.Name) else [argument]
+    if any(not _texts(unit, part) for part in parts[:MAX_VALUES]):
+        return False
+    calls = [node for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
+    return not any(unit.names.qualify(call.func) & {"os.getenv", "os.environ.get"} for call in calls)
 
 
 def _texts(unit: Unit, argument: ast.expr) -> list[str]:

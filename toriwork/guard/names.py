@@ -86,7 +86,7 @@ class Names:
         """What the expressions that are bound to a name stand for."""
         if name in self._known:
             return self._known[name]
-        expressions = self._bound_to(name)
+        expressions = self.bound_to(name)
         if not expressions:
             self._known[name] = set()
         if not expressions or ("q", name) in self._open or len(self._open) > MAX_DEPTH:
@@ -151,7 +151,7 @@ class Names:
             return ()
         self._open.add(("v", name))
         try:
-            found = [v for node in self._bound_to(name)[:MAX_VALUES] for v in self.folder.values(node)]
+            found = [v for node in self.bound_to(name)[:MAX_VALUES] for v in self.folder.values(node)]
             for node in self._elements.get(name, ())[:MAX_VALUES]:
                 found += [element for whole in self.folder.values(node) for element in _elements(whole)]
             found += self._from_elsewhere(name)
@@ -160,7 +160,7 @@ class Names:
         finally:
             self._open.discard(("v", name))
 
-    def _bound_to(self, name: str) -> list[ast.expr]:
+    def bound_to(self, name: str) -> list[ast.expr]:
         """The expressions that a name stands for; of ``function()`` what it gives back."""
         if name.endswith("()") and name[:-2] in self._functions and name not in self._expressions:
             self._expressions[name] = [given for made in self._functions[name[:-2]] for given in _given_back(made)]
