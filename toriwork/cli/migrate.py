@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-root", type=Path, metavar="DIR", help="where the data goes (else TORI_STATE_ROOT)")
     parser.add_argument("--plan", metavar="ID", help="another plan than the last one; its beginning will do")
     parser.add_argument("--replan", action="store_true", help="plan again where files changed since the plan was made")
+    parser.add_argument("--tests", action="store_true", help="try the code base's own pytest on a copy first, too")
+    parser.add_argument("--no-trial", action="store_true", help="do not try the new code on a copy first")
     parser.add_argument("--no-diff", action="store_true", help="name the files, without their changes")
     parser.add_argument("--yes", action="store_true", help="prune: delete the backup for good")
 
@@ -130,6 +133,9 @@ def _words(event: str, facts: dict[str, Any]) -> str:
         return f"[{facts['number']}/{facts['steps']}] {facts['step']}"
     if event == "resume":
         return f"going on with plan {facts['plan']}: {facts['done']} of {facts['steps']} steps are done"
+    if event == "trial" and facts["modules"]:
+        new = "".join(f"\nnote: {note}" for note in facts["notes"])
+        return f"tried on a copy ({', '.join(facts['tools'])}): nothing fails that did not fail before{new}"
     if event in ("undo", "verify"):
         return f"{event} {facts['step']}"
     return ""
@@ -163,15 +169,14 @@ def _show(plan: Plan, options: argparse.Namespace, talk: Talk) -> None:
 
 def _apply(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     """Run a plan that was made, or go on with it; ``--dry-run`` shows it, ``--replan`` makes a new one on drift."""
-    from toriwork.migrate import apply_plan, current_plan
+    from toriwork.migrate import current_plan
 
     plan = current_plan(root, options.plan)
     if options.dry_run:
         _show(plan, options, talk)
         return 0
-    guard = _guard()
     try:
-        return _told(plan, apply_plan(root, plan.id, guard=guard, tell=talk.progress), talk)
+        return _told(plan, _applied(root, plan, options, talk), talk)
     except Drift as error:
         if not options.replan:
             raise
@@ -180,12 +185,12 @@ def _apply(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     _show(plan, options, talk)
     if plan.empty:
         return BY_HAND if plan.manual else 0
-    return _told(plan, apply_plan(root, plan.id, guard=guard, tell=talk.progress), talk)
+    return _told(plan, _applied(root, plan, options, talk), talk)
 
 
 def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     """Plan, show, apply; or go on with what was begun."""
-    from toriwork.migrate import apply_plan, under_way
+    from toriwork.migrate import under_way
 
     plan = under_way(root)
     begun = plan is not None
@@ -197,7 +202,17 @@ def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         return PENDING if options.check and not plan.empty else 0
     if plan.empty:
         return BY_HAND if plan.manual else 0
-    return _told(plan, apply_plan(root, plan.id, guard=_guard(), tell=talk.progress), talk)
+    return _told(plan, _applied(root, plan, options, talk), talk)
+
+
+def _applied(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> Outcome:
+    """The outcome of a plan, with the guard at hand, and its code on trial first."""
+    from toriwork.migrate import apply_plan
+    from toriwork.migrate.engine.front import Kit
+    from toriwork.migrate.engine.trial import try_plan
+
+    kit = Kit(trial=None if options.no_trial else partial(try_plan, tests=options.tests))
+    return apply_plan(root, plan.id, guard=_guard(), tell=talk.progress, kit=kit)
 
 
 def _told(plan: Plan, outcome: Outcome, talk: Talk) -> int:

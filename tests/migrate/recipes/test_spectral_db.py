@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.migrate.recipes.code import STORE, after, rewritten
-from toriwork.migrate.recipes.spectral_members import INTERNAL, PROVIDED
+from toriwork.migrate.recipes.spectral_attributes import PROVIDED
+from toriwork.migrate.recipes.spectral_members import INTERNAL
 from toriwork.monitors.adopted import AdoptedSpectralDB
 from toriwork.registry import TorusRegistry
 

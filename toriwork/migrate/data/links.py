@@ -33,6 +33,11 @@ class RetireLink(DataStep):
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", tuple(self.needs))
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The link itself."""
+        return (self.path,)
+
     def do(self, run: Run) -> dict[str, Any]:
         for need in self.needs:
             if (run.done(need) or {}).get("proven") is not True:

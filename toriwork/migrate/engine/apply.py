@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,10 @@ from toriwork.migrate.engine.journal import JOURNAL, Journal
 from toriwork.migrate.engine.lock import locked
 from toriwork.migrate.engine.plan import PRIVATE, Plan, Revive
 from toriwork.migrate.engine.run import Guard, Run, Step, Tell, no_tell
+from toriwork.migrate.engine.trial import Verdict
 from toriwork.migrate.mover.source import refuse_holders
+
+Trial = Callable[[Plan], Verdict]  #: NotProven when a plan's code is worse than what is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,12 @@ def history_of(plan: Plan) -> History:
     return History.of(Journal(plan.folder / JOURNAL).lines)
 
 
-def apply_steps(plan: Plan, revive: Revive, *, guard: Guard | None = None, tell: Tell = no_tell) -> Outcome:
+def apply_steps(
+    plan: Plan, revive: Revive, *, guard: Guard | None = None, trial: Trial | None = None, tell: Tell = no_tell
+) -> Outcome:
     """The outcome of running exactly this plan, from its beginning or from where it was cut short.
+
+    ``trial`` has its say before anything changes.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def apply_steps(plan: Plan, revive: Revive, *, guard: Guard | None = None, tell:
             return Outcome(plan.id, history.phase, len(history.done), notes=["there is nothing left to do"])
         steps = plan.steps(revive)
         if history.phase in ("planned", "finished", "rolled back"):  # finished: restore.py put everything back since
-            history = _begin(plan, journal, steps)
+            history = _begin(plan, journal, steps, trial, tell)
         else:
             _refuse_another_plan(plan, history)
             journal.append("resume", done=len(history.done))
@@ -66,7 +73,7 @@ def apply_steps(plan: Plan, revive: Revive, *, guard: Guard | None = None, tell:
         return _run(plan, journal, history, steps, guard, tell)
 
 
-def _begin(plan: Plan, journal: Journal, steps: list[Step]) -> History:
+def _begin(plan: Plan, journal: Journal, steps: list[Step], trial: Trial | None, tell: Tell) -> History:
     refuse_drift(plan)
     for found in plan.content["databases"]:
         database = plan.root / found["path"]
@@ -75,6 +82,9 @@ def _begin(plan: Plan, journal: Journal, steps: list[Step]) -> History:
     free, needed = shutil.disk_usage(plan.root).free, plan.content["needs_bytes"]
     if free < needed:
         raise StoreError(f"{plan.root}: about {needed:,} bytes are needed, {free:,} are free; nothing was changed")
+    if trial is not None:
+        verdict = trial(plan)
+        tell("trial", modules=verdict.n_modules, tools=list(verdict.tools), notes=list(verdict.notes))
     if journal.lines:
         journal.set_aside()
     if plan.spent.exists():  # of an earlier time: the tree was just seen to be what it holds

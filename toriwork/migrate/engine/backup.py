@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Entry:
     owner: list[int] = field(default_factory=list)
     attributes: dict[str, str] = field(default_factory=dict)  #: extended attributes, base64
     folders: list[str] = field(default_factory=list)  #: folders that the migration makes for it, deepest first
+    same_as: str = ""  #: the entry of which it is another name, a hard link
 
 
 class Backup:
@@ -49,8 +51,10 @@ class Backup:
         """Whether the backup is whole: its manifest is written last."""
         return (self.folder / MANIFEST).is_file()
 
-    def make(self, root: Path, planned: list[Entry], migration: str) -> None:
+    def make(self, root: Path, planned: list[Entry], migration: str, left: Sequence[str] = ()) -> None:
         """Copy every planned file, read each copy again, then write the manifest. May be repeated until it is there.
+
+        ``left``: what ``restore.py`` has to say about what it does not bring back.
 
         Raises
         ------
@@ -62,7 +66,8 @@ class Backup:
         script = Path(restore_script.__file__).read_bytes()
         _write(self.folder / ".gitignore", b"*\n")
         _write(self.folder / "restore.py", script)
-        content = {"format": FORMAT, "migration": migration, "entries": [asdict(entry) for entry in entries]}
+        content = {"format": FORMAT, "migration": migration, "left": list(left)}
+        content["entries"] = [asdict(entry) for entry in entries]
         _write(self.folder / MANIFEST, json.dumps(content, indent=1, sort_keys=True).encode() + b"\n")
         restore_script.sync_folder(root)
 
@@ -71,6 +76,10 @@ class Backup:
         if entry.before == ABSENT:
             if state_of(path) != ABSENT:
                 raise Drift(f"{entry.path}: is there; when the plan was made there was no such file")
+            return entry
+        if entry.before.startswith("link "):
+            if state_of(path) != entry.before:
+                raise Drift(f"{entry.path}: is another link since the plan was made; nothing was changed")
             return entry
         found = path.lstat()
         digest = self.blobs.put_file(path)
@@ -99,7 +108,9 @@ class Backup:
     def holds(self, path: str) -> bool:
         """Whether the backup has this file as it was, its blob read again and hashed."""
         entry = self.entries().get(path)
-        return entry is not None and (entry.before == ABSENT or self.blobs.holds(entry.sha256))
+        if entry is None:
+            return False
+        return entry.before == ABSENT or entry.before.startswith("link ") or self.blobs.holds(entry.sha256)
 
     def restore(self, root: Path, path: str) -> str:
         """``same``, ``restored``, ``removed`` or ``kept`` (somebody changed it since; the original lies beside it)."""

@@ -10,7 +10,7 @@ from typing import Any
 from toriwork.errors import BadInput, MigrationError, NotFound, ToriworkError
 from toriwork.migrate.engine import plan as planning
 from toriwork.migrate.engine import rollback as taking_back
-from toriwork.migrate.engine.apply import Outcome, apply_steps, history_of
+from toriwork.migrate.engine.apply import Outcome, Trial, apply_steps, history_of
 from toriwork.migrate.engine.history import History, Phase
 from toriwork.migrate.engine.journal import JOURNAL, Journal
 from toriwork.migrate.engine.plan import Plan, Revive, check_root, load_plan, stored_plans
@@ -18,6 +18,7 @@ from toriwork.migrate.engine.proposal import Propose
 from toriwork.migrate.engine.proposing import propose as propose_all
 from toriwork.migrate.engine.proposing import revive as revive_all
 from toriwork.migrate.engine.run import Guard, Run, Step, Tell, no_tell
+from toriwork.migrate.engine.trial import try_plan
 from toriwork.state import ENV_NAME, capsule_state_path, nearest_capsule
 from toriwork.state import state_root as usual_state_root
 
@@ -30,6 +31,7 @@ class Kit:
 
     propose: Propose = propose_all
     revive: Revive = revive_all
+    trial: Trial | None = try_plan
 
 
 KIT = Kit()
@@ -118,8 +120,9 @@ def apply_plan(
 ) -> Outcome:
     """The outcome of running a plan exactly as it was shown; a run that was cut short goes on, a finished one is left.
 
-    Databases go last: when every export is proven again, the code compiles and nothing names a database any more. While
-    something does, the outcome's ``phase`` is ``waiting`` and its ``waits`` say what.
+    Before anything changes, the new code is tried in a copy (``kit.trial``). Databases go last: when every export is
+    proven again, the code compiles and nothing names a database any more. While something does, the outcome's
+    ``phase`` is ``waiting`` and its ``waits`` say what.
 
     Parameters
     ----------
@@ -136,14 +139,16 @@ def apply_plan(
     ------
     Drift
         A file is not what it was when the plan was made; the message shows the difference. Nothing was changed.
-    SourceInUse, NotProven, DamagedFile, LockUnavailable, StoreError
+    NotProven
+        The new code fails where the old one did not, nothing was changed; or data is not proven, nothing was removed.
+    SourceInUse, DamagedFile, LockUnavailable, StoreError
         What stands in the way; apply again to go on.
     """
     plan = current_plan(root, plan_id)
     other = under_way(root)
     if other is not None and other.id != plan.id:
         raise MigrationError(f"plan {other.id} is {history_of(other).phase}; finish it or roll it back first")
-    return apply_steps(plan, kit.revive, guard=guard, tell=tell)
+    return apply_steps(plan, kit.revive, guard=guard, trial=kit.trial, tell=tell)
 
 
 def rollback(root: PathLike, plan_id: str | None = None, *, tell: Tell = no_tell, kit: Kit = KIT) -> Outcome:

@@ -105,7 +105,19 @@ class Plan:
             if found["path"].endswith((".py", ".pyw", ".ipynb"))
         )
         gates: list[Step] = [Compiles(modules), Proven(tuple(data)), Guarded(going, left)]
-        return [BackUp(tuple(entries.values())), *data, *writes, *gates, *retire]
+        return [BackUp(tuple(entries.values()), self._left()), *data, *writes, *gates, *retire]
+
+    def _left(self) -> tuple[str, ...]:
+        """What only the whole rollback takes back: the state outside of the code base."""
+        kinds = {found["kind"] for found in self.content["data"]}
+        rows = [f"the rows of migration {self.id} in the registry"] if "data.import" in kinds else []
+        exports = ["the exports in legacy/"] if "data.export" in kinds else []
+        if not rows + exports:
+            return ()
+        return (
+            f"left: {' and '.join(rows + exports)}, under {self.state_root}",
+            f"      `toriwork migrate rollback {self.root}` takes them back too, also after this script",
+        )
 
 
 def _in_order(content: dict[str, Any], entries: dict[str, Entry]) -> list[Entry]:
@@ -212,8 +224,14 @@ def _entry(root: Path, change: Change) -> Entry:
 
 
 def _touched(root: Path, steps: Sequence[Step]) -> list[Entry]:
-    paths = sorted({path for step in steps for path in step.touches})
-    return [Entry(path, state_of(root / path), ABSENT) for path in paths]
+    paths = list(dict.fromkeys(path for step in reversed(steps) for path in sorted(step.touches)))
+    first: dict[tuple[int, int], str] = {}
+    found = []
+    for path in paths:
+        about = (root / path).lstat()
+        other = first.setdefault((about.st_dev, about.st_ino), path)
+        found.append(Entry(path, state_of(root / path), ABSENT, same_as="" if other == path else other))
+    return sorted(found, key=lambda entry: entry.path)
 
 
 def _backup_name(root: Path, plan_id: str) -> str:
@@ -229,7 +247,7 @@ def _backup_name(root: Path, plan_id: str) -> str:
 
 def _needs(root: Path, entries: Sequence[Entry]) -> int:
     """Bytes that apply may need on the disk, at most: the backup, and each database as snapshot and as export."""
-    sizes = [((root / entry.path).stat().st_size, entry.after) for entry in entries if entry.before != ABSENT]
+    sizes = [((root / entry.path).lstat().st_size, entry.after) for entry in entries if entry.before != ABSENT]
     return sum(size * (3 if after == ABSENT else 1) for size, after in sizes) + 2**20
 
 

@@ -2,8 +2,9 @@
 
     python restore.py [ROOT]        # ROOT: the code base; without it the folder above this one
 
-Every file gets its bytes, its mode and its times again; files that came since are removed. A file that somebody has
-changed since keeps what it is, and the original is put beside it as NAME.toriwork-orig. May be run again at any time.
+Every file gets its bytes, its mode and its times again, every link its target; files that came since are removed. A
+file that somebody has changed since keeps what it is, and the original is put beside it as NAME.toriwork-orig. May be
+run again at any time. What is left to do outside of the code base is said at the end.
 """
 
 # toriwork ships this very file as restore.py and calls it for its own rollback: one way back, not two
@@ -139,8 +140,22 @@ def restore_entry(root: Path, backup: Path, entry: dict[str, Any]) -> str:
     target = _beside(path, wanted) if edited else path
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        put(target, chunks_of(backup / "blobs" / (entry["sha256"] + ".gz"), entry["sha256"]), entry)
+        _bring_back(root, target, backup, entry)
     return "kept" if edited else "restored"
+
+
+def _bring_back(root: Path, target: Path, backup: Path, entry: dict[str, Any]) -> None:
+    """A link as a link, another name of a file that is back as its name, everything else from its blob."""
+    kind, _, says = entry["before"].partition(" ")
+    other = root / entry["same_as"] if entry.get("same_as") else None
+    if kind == "link":
+        os.symlink(says, str(target))  # noqa: PTH211 - Path changes the text
+    elif other is not None and state_of(other) == entry["before"]:
+        os.link(str(other), str(target))
+    else:
+        put(target, chunks_of(backup / "blobs" / (entry["sha256"] + ".gz"), entry["sha256"]), entry)
+        return
+    sync_folder(target.parent)
 
 
 def _beside(path: Path, wanted: str) -> Path | None:
@@ -179,7 +194,7 @@ def main(arguments: list[str]) -> int:
     root = Path(arguments[0]).resolve() if arguments else backup.parent
     manifest = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
     worst = 0
-    for entry in reversed(manifest["entries"]):
+    for entry in sorted(manifest["entries"], key=lambda entry: bool(entry.get("same_as"))):
         try:
             outcome = restore_entry(root, backup, entry)
         except ValueError as error:
@@ -190,6 +205,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write("{:9} {}\n".format(outcome, entry["path"]))
         if outcome == "kept" and not worst:
             worst = 3
+    sys.stdout.writelines(f"{line}\n" for line in manifest.get("left", []))
     return worst
 
 

@@ -20,6 +20,7 @@ class BackUp:
     """Every file that the plan changes, copied and read again, before the first change."""
 
     entries: tuple[Entry, ...]
+    left: tuple[str, ...] = ()  #: what ``restore.py`` says that it does not bring back
     id: str = "backup"
     touches: tuple[str, ...] = ()
 
@@ -33,7 +34,7 @@ class BackUp:
         return ""
 
     def do(self, run: Run) -> dict[str, Any]:
-        run.kept.make(run.root, list(self.entries), run.plan_id)
+        run.kept.make(run.root, list(self.entries), run.plan_id, self.left)
         return {"files": len(self.entries), "folder": run.backup.name}
 
     def undo(self, run: Run) -> dict[str, Any]:

@@ -104,8 +104,9 @@ def _orphans(unit: Unit) -> set[str]:
 def _used(tree: ast.Module) -> set[str]:
     """Names that are read, annotations in quotes included."""
     found = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
-    texts = (part.value for part in ast.walk(tree) if isinstance(part, ast.Constant) and isinstance(part.value, str))
-    return found | {word for text in texts if len(text) < 200 for word in re.findall(r"[A-Za-z_]\w*", text)}
+    told = (getattr(part, name, None) for part in ast.walk(tree) for name in ("annotation", "returns"))
+    texts = (part.value for one in told if one is not None for part in ast.walk(one) if isinstance(part, ast.Constant))
+    return found | {word for text in texts if isinstance(text, str) for word in re.findall(r"[A-Za-z_]\w*", text)}
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[tuple[ast.Import | ast.ImportFrom, list[ast.stmt]]]:

@@ -15,7 +15,8 @@ from toriwork.migrate.recipes.detect import Function, classes, methods, spectral
 from toriwork.migrate.recipes.imports import Wanted
 from toriwork.migrate.recipes.rows import RowClass
 from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, Unsure
-from toriwork.migrate.recipes.spectral_members import kept_attributes, sorted_members, stores
+from toriwork.migrate.recipes.spectral_attributes import kept_attributes
+from toriwork.migrate.recipes.spectral_members import sorted_members, stores
 
 NAME = "spectral_db"
 _BOUND = ("max_entries", "max_size", "maxlen", "max_signatures", "capacity", "max_records", "limit")

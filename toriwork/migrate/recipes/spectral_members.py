@@ -19,13 +19,9 @@ from toriwork.migrate.recipes.detect import (
 from toriwork.migrate.recipes.rows import RowClass, row_class_of
 from toriwork.migrate.recipes.source import Edit, Manual, Unit, Unsure
 from toriwork.migrate.recipes.spectral_answers import NOTHING, answer, returns
+from toriwork.migrate.recipes.spectral_attributes import PROVIDED, kept_attributes, mirrors, own_name, set_attributes
 from toriwork.migrate.recipes.spectral_reads import Repaired, is_of_registry, repaired
 
-#: what a class over the registry has by itself
-PROVIDED = frozenset(
-    """add distance last notes get_statistics recent signatures flush close registry stream max_entries max_size_mb
-    signature_class __len__ __iter__ __enter__ __exit__ __repr__""".split()
-)
 #: what its statistics say
 STATISTICS = frozenset("entries size_mb max_entries max_size_mb stream".split())
 _SQL = re.compile(r"^\s*(CREATE|SELECT|INSERT|PRAGMA|DELETE|UPDATE)\b", re.IGNORECASE)
@@ -42,7 +38,6 @@ INTERNAL = frozenset(
     """_bytes _held _hold _lock _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
     after_fork notes""".split()
 )
-_PLAIN_CALLS = {"Path", "str", "int", "float", "bool", "PurePath"}
 
 
 @dataclass
@@ -65,7 +60,7 @@ class _Look:
         self.given = methods(node)
         self.row = row_class_of(node, unit.tree, unit.world.rows)
         self.attributes = kept_attributes(node)
-        self.mirrors = _mirrors(node, self.row)
+        self.mirrors = mirrors(node, self.row)
         self.repaired: dict[str, Repaired] = {
             name: repaired(unit, function, node, set(self.attributes))
             for name, function in self.given.items()
@@ -158,11 +153,11 @@ def _refuse_other_behaviour(look: _Look, found: Members) -> None:
                 raise look.unsure(function, f"may tell another distance than the registry: {why}")
         if goes and asked and ADDING.match(name):
             _refuse_lost_effects(look, name, function, found)
-    lost = _set_attributes(node) - look.attributes.keys() - look.mirrors.keys() - PROVIDED
+    lost = set_attributes(node) - look.attributes.keys() - look.mirrors.keys() - PROVIDED
     for name in sorted(lost):
         if paths := world.reaches(name):
             raise Unsure(f"{node.name}.{name} is its storage and is used in {', '.join(paths)}")
-    if "signatures" in _set_attributes(node) and "signatures" not in look.mirrors and world.reaches("signatures"):
+    if "signatures" in set_attributes(node) and "signatures" not in look.mirrors and world.reaches("signatures"):
         raise Unsure(f"{node.name}.signatures holds something else than signatures and is used")
 
 
@@ -197,55 +192,6 @@ def _drop_idle_helpers(look: _Look, found: Members) -> None:
         found.kept -= idle
 
 
-def _set_attributes(node: ast.ClassDef) -> set[str]:
-    """Attributes of ``self`` that a class sets."""
-    return {
-        part.attr
-        for part in ast.walk(node)
-        if isinstance(part, ast.Attribute)
-        and isinstance(part.ctx, ast.Store)
-        and isinstance(part.value, ast.Name)
-        and part.value.id == "self"
-    }
-
-
-def _mirrors(node: ast.ClassDef, row: RowClass | None) -> dict[str, str]:
-    """Attributes in which an adding method gathers signatures -> what tells the same: a list, or a dict by hash."""
-    found: dict[str, str] = {}
-    for name, function in methods(node).items():
-        if not ADDING.match(name) or len(function.args.args) < 2:
-            continue
-        made = {function.args.args[1].arg} | {
-            part.targets[0].id
-            for part in ast.walk(function)
-            if isinstance(part, ast.Assign)
-            and isinstance(part.targets[0], ast.Name)
-            and row is not None
-            and isinstance(part.value, ast.Call)
-            and ast.unparse(part.value.func) == row.name
-        }
-        for part in ast.walk(function):
-            if isinstance(part, ast.Call) and len(part.args) == 1 and ast.unparse(part.args[0]) in made:
-                if (name := _own_name(getattr(part.func, "value", None))) and part.func.attr == "append":  # type: ignore[attr-defined]
-                    found[name] = "self.signatures"
-            elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Subscript):
-                place, value = part.targets[0], ast.unparse(part.value)
-                if (
-                    value in made
-                    and ast.unparse(place.slice) == f"{value}.hash_id"
-                    and (name := _own_name(place.value))
-                ):
-                    found[name] = "{one.hash_id: one for one in self.signatures}"
-    return found
-
-
-def _own_name(value: ast.expr | None) -> str:
-    """The attribute of ``self`` that an expression is; "" for others."""
-    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "self":
-        return value.attr
-    return ""
-
-
 def _is_kept_statement(child: ast.stmt, unit: Unit) -> bool:
     """Docstrings, constants and inner classes stay; texts of SQL and the slots of what goes do not."""
     if isinstance(child, Function):
@@ -271,7 +217,7 @@ def _keepable(look: _Look) -> set[str]:
     attributes = {target for child in look.node.body for target in _class_names(child)} | set(look.attributes)
     helpers = {child.name for child in unit.tree.body if isinstance(child, Function) and stores(child, unit)}
     gathered = (
-        {"signatures"} if "signatures" in look.mirrors or "signatures" not in _set_attributes(look.node) else set()
+        {"signatures"} if "signatures" in look.mirrors or "signatures" not in set_attributes(look.node) else set()
     )
     theirs = (PROVIDED - {"get_statistics", "distance"}) | {"__init__"}
     stays = {name for name in have if name not in theirs and not stores(have[name], unit) and not _changes(have[name])}
@@ -299,11 +245,11 @@ def _is_asked_alike(look: _Look, name: str) -> bool:
 def _changes(function: Function) -> bool:
     """Whether a method changes what the class holds in its attributes."""
     for part in ast.walk(function):
-        if isinstance(part, ast.Attribute) and part.attr in _CHANGING and _own_name(part.value):
+        if isinstance(part, ast.Attribute) and part.attr in _CHANGING and own_name(part.value):
             return True
         if isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store | ast.Del):
             inner = part.value if isinstance(part, ast.Subscript) else part
-            if _own_name(inner):
+            if own_name(inner):
                 return True
     return False
 
@@ -327,32 +273,6 @@ def _own_reads(node: ast.stmt) -> set[str]:
         for part in ast.walk(node)
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == first
     }
-
-
-def kept_attributes(node: ast.ClassDef) -> dict[str, ast.stmt]:
-    """Attribute -> the statement of ``__init__`` that sets it to an argument, or to something plain made of one."""
-    function = methods(node).get("__init__")
-    if function is None or not function.args.args:
-        return {}
-    own, *arguments = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
-    found: dict[str, ast.stmt] = {}
-    for child in function.body:
-        if not isinstance(child, ast.Assign | ast.AnnAssign) or child.value is None:
-            continue
-        target = child.targets[0] if isinstance(child, ast.Assign) else child.target
-        if not (isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == own):
-            continue
-        calls = [part for part in ast.walk(child.value) if isinstance(part, ast.Call)]
-        plain = all(isinstance(call.func, ast.Name) and call.func.id in _PLAIN_CALLS for call in calls)
-        reads = names_in(child.value) - _PLAIN_CALLS
-        if plain and own not in reads and (reads & set(arguments) or not reads) and not _holds(child.value):
-            found[target.attr] = child
-    return {name: child for name, child in found.items() if name not in PROVIDED}
-
-
-def _holds(value: ast.expr) -> bool:
-    """Whether a value is what a class would gather its data in."""
-    return isinstance(value, ast.List | ast.Dict | ast.Set)
 
 
 def _callers(name: str, unit: Unit) -> list[str]:

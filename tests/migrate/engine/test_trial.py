@@ -1,0 +1,108 @@
+"""The new code is tried on a copy: what fails there and did not before keeps a plan from being applied."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.migrate.engine.small import revive, tree
+from toriwork.errors import NotProven
+from toriwork.migrate.engine.apply import apply_steps, history_of
+from toriwork.migrate.engine.plan import Plan, make_plan
+from toriwork.migrate.engine.proposal import Change, Proposal
+from toriwork.migrate.engine.trial import try_plan
+
+
+def planned(folder: Path, before: dict[str, str], after: dict[str, str]) -> Plan:
+    """A plan that turns files into others; those that are only in ``before`` stay."""
+    root = folder / "backend"
+    for path, text in before.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    changes = tuple(
+        Change(path, before[path].encode() if path in before else None, text.encode(), ("test",))
+        for path, text in after.items()
+    )
+    return make_plan(root, folder / "state", lambda *_: Proposal(tuple(before), changes))
+
+
+def test_a_module_that_cannot_be_imported_any_more_stops_the_plan_before_anything_changes(tmp_path):
+    plan = planned(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "X = 1\n"}, {"pkg/a.py": "from pkg import nothing\n"})
+    start = tree(plan.root)
+    with pytest.raises(NotProven, match=r"nothing was changed:\n  pkg/a.py: cannot be imported any more: ImportError"):
+        apply_steps(plan, revive, trial=try_plan)
+    assert tree(plan.root) == start
+    assert history_of(plan).phase == "planned"
+
+
+def test_a_good_plan_is_applied_and_told_what_it_was_tried_with(tmp_path):
+    plan = planned(tmp_path, {"a.py": "X = 1\n"}, {"a.py": "X = 2\n", "odd name-1.py": "Y = 2\n"})
+    told = []
+    outcome = apply_steps(plan, revive, trial=try_plan, tell=lambda event, **facts: told.append((event, facts)))
+    assert outcome.phase == "finished"
+    assert told[0][0] == "trial"
+    assert told[0][1]["modules"] == 2
+    assert "import" in told[0][1]["tools"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("import no_such_driver\n", id="a package that is not here"),
+        pytest.param("import sys\nsys.exit(2)\n", id="a script that ends"),
+        pytest.param("input()\n", id="a script that asks"),
+        pytest.param("import os\nos._exit(3)\n", id="a process that dies"),
+        pytest.param("from missing.name import x\n", id="an import that never worked"),
+    ],
+)
+def test_what_failed_before_is_not_held_against_a_plan(tmp_path, text):
+    plan = planned(tmp_path, {"a.py": text, "b.py": "X = 1\n"}, {"a.py": text + "#\n", "b.py": "X = 2\n"})
+    assert try_plan(plan).n_modules == 2
+
+
+def test_a_module_that_ends_the_process_hides_no_other(tmp_path):
+    plan = planned(
+        tmp_path, {"a.py": "X = 1\n", "b.py": "X = 1\n"}, {"a.py": "import os\nos._exit(3)\n", "b.py": "1/0\n"}
+    )
+    with pytest.raises(NotProven, match=r"(?s)a.py: .*ended the process \(3\).*b.py: .*ZeroDivisionError"):
+        try_plan(plan)
+
+
+def test_importing_reaches_nothing_outside_of_the_copy(tmp_path):
+    outside = tmp_path / "outside.txt"
+    text = f"import subprocess\nopen({str(outside)!r}, 'w').write('x')\n"
+    other = f"import subprocess\nsubprocess.run(['touch', {str(outside)!r}])\n"
+    plan = planned(tmp_path, {"a.py": text, "b.py": other}, {"a.py": text + "#\n", "b.py": other + "#\n"})
+    try_plan(plan)
+    assert not outside.exists()
+    inside = planned(tmp_path / "2", {"a.py": "X = 1\n"}, {"a.py": "open('beside.txt', 'w').write('x')\n"})
+    assert try_plan(inside).n_modules == 1
+    assert not (inside.root / "beside.txt").exists()
+
+
+@pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
+def test_a_name_that_nothing_binds_stops_the_plan_and_an_idle_import_is_only_noted(tmp_path):
+    plan = planned(tmp_path, {"a.py": "def f():\n    return 1\n"}, {"a.py": "def f():\n    return missing\n"})
+    with pytest.raises(NotProven, match=r"a\.py: F821 Undefined name `missing`"):
+        try_plan(plan)
+    idle = planned(tmp_path / "2", {"a.py": "import os\nos.name\n"}, {"a.py": "import os\n"})
+    assert [note.split(" ")[1] for note in try_plan(idle).notes] == ["F401"]
+    same = planned(tmp_path / "3", {"a.py": "def f():\n    return lost\n"}, {"a.py": "def f():\n    return  lost\n"})
+    assert try_plan(same).notes == ()
+
+
+def test_the_own_tests_are_run_where_that_is_asked_for(tmp_path):
+    checks = "from pkg.a import X\n\n\ndef test_one():\n    assert X == 1\n\n\ndef test_two():\n    assert X == 2\n"
+    before = {"src/pkg/__init__.py": "", "src/pkg/a.py": "X = 1\n", "tests/test_a.py": checks}
+    plan = planned(tmp_path, before, {"src/pkg/a.py": "X = 2\n"})
+    assert try_plan(plan).tools[0] == "import"
+    with pytest.raises(NotProven, match=r"tests/test_a\.py::test_one: fails") as caught:
+        try_plan(plan, tests=True)
+    assert "test_two" not in str(caught.value)
+
+
+def test_a_plan_without_code_needs_no_trial(tmp_path):
+    plan = planned(tmp_path, {"a.py": "1/0\n"}, {"capsule.yml": "state_path: x\n"})
+    assert try_plan(plan).tools == ()
