@@ -118,6 +118,7 @@ def fitted(known: list[Measured]) -> tuple[float, float, float]:
     from scipy.optimize import minimize
 
     n_points, peak, probe, triangles = np.array([[m.n_points, m.peak, m.probe, m.triangles] for m in known], float).T
+    weight = 1.0 / np.array([np.sum(n_points == n) for n in n_points])  # every size counts alike
     centre = np.log(LEAST * MOST) / 2
     reach = np.log(MOST / LEAST) / 2
 
@@ -126,7 +127,8 @@ def fitted(known: list[Measured]) -> tuple[float, float, float]:
 
     def miss(law: Cloud) -> float:
         away = (np.log(predicted(law) / peak) - centre) / reach
-        return float(np.mean(away**2 + np.minimum(away**8, 30.0)))  # the strangest shapes do not decide alone
+        miss_of_each = away**2 + np.minimum(away**8, 8.0)  # the strangest shapes do not decide alone
+        return float(np.average(miss_of_each, weights=weight))
 
     options = {"maxiter": 30_000, "maxfev": 30_000, "fatol": 1e-10}
     law = minimize(miss, [4.3, 3.4, 2.6], method="Nelder-Mead", options=options).x

@@ -24,7 +24,7 @@ class WorkEstimate(NamedTuple):
 
 #: H1: bytes for each pair of points, whatever their shape; bytes for each triangle over the cocycles of the probe, and
 #: the power of n_points over the points of the probe with which they grow; fitted by benchmarks/memory_law.py
-_PER_PAIR, _PER_TRIANGLE, _GROWTH = 73.0, 31.0, 2.6
+_PER_PAIR, _PER_TRIANGLE, _GROWTH = 89.2, 22.0, 2.73
 #: between the sum over all cocycles (1) and the largest alone (inf): they are reduced one after another, but stay
 _NORM = 1.25
 #: bytes per pair of points that distances and their copies take in any case
@@ -33,8 +33,8 @@ _MATRIX = 48.0
 #: each pair of points by the share of the edges of the probe that stay
 _RIGID, _RIGID_POWER = 45e6, 4.9
 _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
-#: points from which a probe is taken, and its least and largest size; a third of the points in between
-_WORTH_PROBING, _LEAST_PROBE, _LARGEST_PROBE = 100, 250, 400
+#: points from which a probe is taken, and its size
+_WORTH_PROBING, _PROBE = 100, 400
 _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points, exponent of n, bytes at 100 points, exponent of n
 _LAW = {
@@ -139,9 +139,9 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
     What the engine holds while it reduces a loop are the triangles over the edges of its cocycle: an exact circle needs
-    15 times the memory of a cube of as many points. The cocycles of 100 to 400 of the points, drawn with a
-    seed, tell which it is; ripser finds them in 10 ms to 1 s. With H2 it is the share of the edges of 100 points that
-    cannot be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
+    15 times the memory of a cube of as many points. The cocycles of 400 points, drawn with a seed, tell which
+    it is; ripser finds them in 10 ms to 1 s. With H2 it is the share of the edges of 100 points that cannot be
+    collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -155,8 +155,8 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     Returns
     -------
     WorkEstimate
-        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for most clouds of 200 to 2,000 points, and 0.5 to 5
-        times for the strangest (docs/topology.md).
+        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 95 of 100 clouds of 200 to 2,000 points, and 0.6 to
+        6 times for the strangest (docs/topology.md).
 
     Raises
     ------
@@ -180,8 +180,7 @@ def _by_shape(distances: NDArray[np.float64], max_dimension: int, blind: int) ->
 
 def probe_indices(n_points: int) -> NDArray[np.intp]:
     """Indices of the probe, always the same for a number of points; drawn: a step could miss a shape."""
-    size = min(max(n_points // 3, _LEAST_PROBE), _LARGEST_PROBE, n_points)
-    return np.sort(np.random.default_rng(0).choice(n_points, size, replace=False))
+    return np.sort(np.random.default_rng(0).choice(n_points, min(n_points, _PROBE), replace=False))
 
 
 def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, blind: int) -> int:

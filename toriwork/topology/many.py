@@ -30,8 +30,6 @@ _LOG = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds between two messages
 #: filtrations that build a matrix of distances and the Rips complex on it
 _PREDICTED = ("rips", "dtm")
-#: smaller clouds are predicted by their number alone: a probe would cost as much as they do
-_PROBED_FROM = 400
 _TASK_SECONDS = 0.1  # of predicted work: 25 clouds of 100 points
 _PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
 
@@ -215,7 +213,8 @@ class _Run:
             if diagram is not None:
                 answered.append(CloudResult(index, diagram, remembered=True))
                 continue
-            task = _Task(index, cloud, _seconds(cloud, self._options), _bytes(cloud, self._options))
+            n_bytes = _bytes(cloud, self._options, self._room / (2 * self._workers))
+            task = _Task(index, cloud, _seconds(cloud, self._options), n_bytes)
             if task.n_bytes > self._room:
                 words = f"about {task.n_bytes:.3g} bytes are predicted, the limit is {self._room:.3g}"
                 answered.append(CloudResult(index, None, TooLarge(f"cloud {index}: {words}")))
@@ -277,16 +276,18 @@ def _is_predicted(options: dict[str, Any]) -> bool:
     return name in _PREDICTED and math.isinf(options.get("threshold", math.inf))
 
 
-def _bytes(cloud: Any, options: dict[str, Any]) -> float:
-    """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check."""
+def _bytes(cloud: Any, options: dict[str, Any], share: float) -> float:
+    """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check.
+
+    Its shape is looked at where its number of points alone would promise more than the share of a task.
+    """
     if not _is_predicted(options):
         return 0.0
     shape: tuple[int, ...] = np.shape(cloud) if hasattr(cloud, "shape") else ()
     highest = options.get("max_dimension", 1)
     try:
-        if len(shape) == 2 and shape[0] < _PROBED_FROM:
-            return float(_law(*shape, highest).bytes)
-        return float(work_estimate_of(cloud, max_dimension=highest).bytes)
+        blind = float(_law(*shape, highest).bytes) if len(shape) == 2 else math.inf
+        return blind if blind <= share else float(work_estimate_of(cloud, max_dimension=highest).bytes)
     except (ToriworkError, TypeError):
         return 0.0
 
