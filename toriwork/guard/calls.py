@@ -85,7 +85,7 @@ REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "e
 
 _HANDED = frozenset(IMPORTERS) | RUNNERS.keys()
 #: last names, and keywords, without which a call does nothing of what is looked for here
-_ENDS = (
+WATCHED_ENDS = (
     frozenset(name.rpartition(".")[2] for name in (*IMPORTERS, *RUNNERS, *STARTERS))
     | IMPORTER_ENDS
     | RUNNER_ENDS.keys()
@@ -104,7 +104,11 @@ def call_hits(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
     names = unit.names.qualify(node.func)
     end = last_name(node.func)
     ends = {end, *(name.rpartition(".")[2] for name in names)}
-    if ends.isdisjoint(_ENDS) and not unit.hands_on and _KEYWORDS.isdisjoint(keyword.arg for keyword in node.keywords):
+    if (
+        WATCHED_ENDS.isdisjoint(ends)
+        and not unit.hands_on
+        and _KEYWORDS.isdisjoint(keyword.arg for keyword in node.keywords)
+    ):
         return  # as nine of ten calls
     yield from _imported(unit, node, names, end)
     yield from _handed_on(unit, node, code_hits)
