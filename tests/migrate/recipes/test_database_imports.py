@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.migrate.recipes.code import STORE, after, rewritten
@@ -58,3 +60,38 @@ def test_without_a_spectral_database_such_a_handler_is_for_a_person(tmp_path):
     found = rewritten(tmp_path, "import sqlite3\ntry:\n    f()\nexcept sqlite3.Error:\n    raise\n")
     assert found.after == found.before
     assert found.manual
+
+
+OPTIONAL = "import os\ntry:\n    import sqlite3\n    HAVE = True\nexcept ImportError:\n    sqlite3 = HAVE = None\n"
+
+
+def test_a_driver_with_a_stand_in_goes_as_a_whole(tmp_path):
+    assert after(tmp_path, f"{OPTIONAL}os.name\n") == "import os\nos.name\n"
+
+
+@pytest.mark.parametrize("use", ["print(HAVE)\n", "print(sqlite3)\n", "sqlite3 = 3\n"])
+def test_a_stand_in_that_is_used_stays(tmp_path, use):
+    assert b"HAVE = None" in rewritten(tmp_path, OPTIONAL + use).after
+
+
+def test_an_import_that_only_what_went_needed_goes_and_no_other(tmp_path):
+    imports = "import sqlite3\nimport json, shutil\nfrom io import BytesIO, StringIO\n"
+    text = STORE.replace("import sqlite3\n", imports).replace(
+        "self.conn = ", "json.dumps([]), BytesIO()\n        self.conn = "
+    )
+    result = after(tmp_path, text + "\n\nLATER = StringIO()\n")
+    assert "import shutil\n" in result  # idle before, and nobody's business
+    assert "from io import StringIO\n" in result
+    assert "json" not in result
+
+
+def test_a_finding_in_a_notebook_names_cell_and_line(tmp_path):
+    code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "a"},
+        code | {"source": "import sqlite3"},
+        code | {"source": "x = 1\nsqlite3.connect('a')"},
+    ]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    (finding,) = rewritten(tmp_path, notebook.encode(), "look.ipynb").manual
+    assert (finding.line, finding.why) == (1, "cell 2: sqlite3 stays imported: it is used in line 2 of cell 3")

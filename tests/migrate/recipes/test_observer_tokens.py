@@ -87,3 +87,49 @@ def test_what_does_not_measure_emits_nothing(tmp_path, text):
 def test_a_monitor_whose_measuring_cannot_be_told_is_reported(tmp_path):
     found = rewritten(tmp_path, "\n\nclass B:\n    def record_event(self):\n        pass\n")
     assert [(finding.recipe, finding.line) for finding in found.manual] == [("observer_tokens", 1)]
+
+
+BRAID = """
+class Braids:
+    def record_event(self, kind):
+        self.kind = kind
+
+    async def _aggregate(self, scale):
+        summary = {"scale": scale, "event_count": 3}
+        if scale:
+            summary["lambda_max"] = 1.0
+        self.latest = summary
+"""
+
+
+def test_a_summary_that_is_kept_and_not_returned_is_emitted_behind_all_that_completes_it(tmp_path):
+    line = '        emit_measurement(self, summary, "braid_summary")  # toriwork: observer_tokens\n'
+    assert after(tmp_path, BRAID).endswith(f"        self.latest = summary\n{line}")
+
+
+BURST = """
+class Chaos:
+    def trigger(self, level):
+        self.level = level
+
+    def step(self):
+        {line}
+        return 1
+"""
+REPORTS = [
+    pytest.param(
+        'self.bursts.append({"burst_id": "a", "peak_energy": 1.0})',
+        'self.bursts.append(emit_measurement(self, {"burst_id": "a", "peak_energy": 1.0}, "chaos_burst"))',
+        id="a dict that is handed on",
+    ),
+    pytest.param(
+        'report = Burst(burst_id="a", duration=3)',
+        'emit_measurement(self, report, "chaos_burst")  # toriwork: observer_tokens',
+        id="an object made by keywords",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "wanted"), REPORTS)
+def test_a_burst_is_reported_in_its_own_form(tmp_path, line, wanted):
+    assert wanted in after(tmp_path, BURST.replace("{line}", line))

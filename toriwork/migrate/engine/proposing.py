@@ -12,18 +12,20 @@ from toriwork.migrate.engine.run import Step
 
 def propose(root: Path, state_root: Path) -> Proposal:
     """What toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
+    from toriwork.migrate.data.direct_sql import direct_sql
     from toriwork.migrate.data.steps import data_manual, data_steps, database_facts, retire_steps
     from toriwork.migrate.generated.files import generated_manual
     from toriwork.migrate.recipes import World
 
     world = World.look(root)
-    changes, manual, told = _code(world)
+    changes, manual, told, code = _code(world)
     idle = {history.path for history in world.histories if history.kind == "json" and history.stream is None}
     left = data_manual(world, state_root)
     manual += [asdict(found) for found in [*left, *generated_manual(world, state_root)] if found.path not in idle]
     databases = [
         facts | {"files": [facts["path"], *facts["side_files"]]} for facts in database_facts(world, state_root)
     ]
+    manual += [asdict(found) for found in direct_sql(world, code, databases)]
     return Proposal(
         seen=tuple(world.code) + tuple(history.path for history in world.histories),
         changes=(*changes, *_generated(world, state_root)),
@@ -35,16 +37,18 @@ def propose(root: Path, state_root: Path) -> Proposal:
     )
 
 
-def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]], list[str]]:
-    """Rewritten files, modules to deploy; what no recipe could decide; what is worth knowing."""
+def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]], list[str], dict[str, bytes]]:
+    """Changed files; what no recipe could decide; what is worth knowing; all code as it will be."""
     from toriwork.migrate.recipes import core_modules, rewrite
 
     changes, manual, notes = [], [], []
+    code: dict[str, bytes] = {}
     deployed = core_modules(world)
     for path in world.code:
         if path in deployed:
             continue
         found = rewrite(path, (world.root / path).read_bytes(), world)
+        code[path] = found.after
         manual += [asdict(entry) for entry in found.manual]
         notes += [f"{entry.path}:{entry.line}: {entry.why}" for entry in found.notes]
         if found.after != found.before:
@@ -52,7 +56,7 @@ def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]], list[str]]:
     for path, after in deployed.items():
         place = world.root / path
         changes.append(Change(path, place.read_bytes() if place.is_file() else None, after, ("core_modules",)))
-    return changes, manual, notes
+    return changes, manual, notes, code
 
 
 def _generated(world: Any, state_root: Path) -> list[Change]:

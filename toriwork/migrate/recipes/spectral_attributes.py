@@ -44,6 +44,8 @@ def _holds(value: ast.expr) -> bool:
 def mirrors(node: ast.ClassDef, row: RowClass | None) -> dict[str, str]:
     """Attributes in which an adding method gathers signatures -> what tells the same: a list, or a dict by hash."""
     found: dict[str, str] = {}
+    if row is None or row.required:
+        return found
     for name, function in methods(node).items():
         if not ADDING.match(name) or len(function.args.args) < 2:
             continue
@@ -52,7 +54,6 @@ def mirrors(node: ast.ClassDef, row: RowClass | None) -> dict[str, str]:
             for part in ast.walk(function)
             if isinstance(part, ast.Assign)
             and isinstance(part.targets[0], ast.Name)
-            and row is not None
             and isinstance(part.value, ast.Call)
             and ast.unparse(part.value.func) == row.name
         }
