@@ -57,6 +57,16 @@ def test_a_long_bar_is_drawn_thicker_than_hundreds_of_short_ones() -> None:
     assert widths[5.0] > 2 * min(widths.values())
 
 
+def test_a_few_bars_beside_hundreds_have_room_of_their_own() -> None:
+    points = [[0, 0.0, 0.1 + i / 1000] for i in range(300)]
+    loops = [[1, 0.2, 2.0], [1, 0.2, 2.0]]
+    axes = plot_barcode(Diagram(pairs=np.array([*points, *loops]), max_dimension=1), ax=Figure().add_subplot())
+    heights = sorted(segment[0, 1] for segment in segments(axes))
+    assert heights[-1] - heights[-2] >= 15 > heights[1] - heights[0] == 1
+    assert heights[-2] > heights[-3] + 1
+    assert axes.get_ylim()[1] > heights[-1]
+
+
 def test_hidden_bars_are_counted_in_picture_and_words(diagram: Diagram, axes: Axes) -> None:
     plot_barcode(diagram, ax=axes, min_persistence=0.1)
     assert [text.get_text() for text in axes.texts] == ["not shown: bars up to 0.1 long (H0: 2, H1: 1)"]

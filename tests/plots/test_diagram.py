@@ -156,6 +156,13 @@ def test_stacks_count_every_point() -> None:
     assert counts.tolist() == [2, 1]
 
 
+def test_long_bars_that_look_like_one_are_counted_and_those_apart_are_not() -> None:
+    loops = [[1, 0.1, 2.0], [1, 0.11, 1.99], [1, 0.1, 1.5], [1, 0.2, 0.3], [1, 0.21, 0.3]]
+    axes = plot_diagram(Diagram(np.array(loops), max_dimension=1), ax=Figure().add_subplot())
+    counts = {text.get_text(): tuple(text.xy) for text in axes.texts}
+    assert counts == {"×2": (0.11, 1.99)}
+
+
 @pytest.fixture
 def judged() -> Diagram:
     """A loop that dies at five times its birth, and two that die at less than twice theirs; one of them is longer."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PAST_THE_END = 1.06  #: bars without an end run on to this multiple of the last finite scale
 LEAST_WIDTH_OF_LONG = 1.8  #: points; a long bar among hundreds of short ones would be a hairline
 GROUP_GAP = 0.04  #: blank space between two dimensions, as a share of all bars
+LEAST_GROUP = 0.1  #: of all bars: so much room has a dimension of a few bars, or they would touch each other
 
 
 def plot_barcode(
@@ -66,10 +67,12 @@ def plot_barcode(
     floor, ticks, names = 0.0, [], []
     for part in shown:
         if len(part):
-            _draw_group(axes, part, floor, end, width=_line_width(n_bars))
-            ticks.append(floor + (len(part) - 1) / 2)
+            step = max(1.0, LEAST_GROUP * n_bars / len(part))
+            heights: NDArray[np.float64] = floor + step * np.arange(len(part), dtype=np.float64)
+            _draw_group(axes, part, heights, end, width=_line_width(n_bars))
+            ticks.append(float(heights.mean()))
             names.append(f"H{part.dimension} ({len(part)})")
-            floor += len(part) + gap
+            floor = float(heights[-1]) + 1.0 + gap
     axes.set_xlim(right=1.03 * end)
     axes.set_ylim(-gap, max(floor, 1.0))
     axes.set_yticks(ticks, labels=names)
@@ -169,10 +172,9 @@ def _curve_sentence(row: tuple[str, ...]) -> str:
     return f"{name}: always 0." if most == "0" else f"{name}: at most {most}; {number} from {start} to {stop}."
 
 
-def _draw_group(axes: Axes, part: Bars, floor: float, end: float, *, width: float) -> None:
+def _draw_group(axes: Axes, part: Bars, heights: NDArray[np.float64], end: float, *, width: float) -> None:
     order = np.lexsort((-part.deaths, part.births))
     births, deaths, censored = part.births[order], part.deaths[order], part.censored[order]
-    heights = floor + np.arange(len(part))
     colour = look(part.dimension).colour
     widths = np.where(is_long(part)[order], max(width, LEAST_WIDTH_OF_LONG), width)
     axes.hlines(heights, births, np.minimum(deaths, end), colors=colour, linewidth=widths.tolist())

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.plots.bars import Bars, describe_bars, hiding_note, last_finite_scale, refused_length, shown_bars
+from toriwork.plots.bars import (
+    Bars,
+    describe_bars,
+    hiding_note,
+    is_long,
+    last_finite_scale,
+    refused_length,
+    shown_bars,
+)
 from toriwork.plots.style import INK, MUTED, PALE, Look, axes_or_current, look
 from toriwork.plots.twin import Twin, short
 from toriwork.topology.significance import rule_named
@@ -23,6 +31,7 @@ MARKER_AREA = 22.0
 RING_AREA = 90.0
 CROWD = 40  #: above so many points the white rims that part neighbours would hide them instead
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
+TOUCHING = 0.02  #: of the axes' width: markers that lie nearer to each other look like one
 
 
 def plot_diagram(
@@ -38,7 +47,8 @@ def plot_diagram(
 
     Essential classes lie on the dashed line marked ∞; censored ones (the diagram was cut before they died) lie on
     the same line as hollow markers. Equal bars lie on top of each other: the marker grows with their number, and the
-    largest stacks carry it. What ``min_persistence`` or ``dimensions`` leave out is written into the picture.
+    largest stacks carry it; so do long bars and features that are almost equal. What ``min_persistence`` or
+    ``dimensions`` leave out is written into the picture.
 
     Parameters
     ----------
@@ -74,6 +84,7 @@ def plot_diagram(
     _draw_frame(axes, low, top, infinity)
     for part in shown:
         _draw_part(axes, part, infinity)
+        _count_touching(axes, part, TOUCHING * (1.2 * top - low))
     _draw_evidence(axes, shown, infinity, rule, width)
     _label(axes, diagram.scale, hiding_note(diagram, shown, min_persistence))
     return axes
@@ -212,7 +223,18 @@ def _draw_points(
 
 def _name_stack(axes: Axes, place: NDArray[np.float64], count: int) -> None:
     x, y = place.tolist()
-    axes.annotate(f"×{count}", (x, y), xytext=(6, -3), textcoords="offset points", fontsize=7, color=INK, zorder=4)
+    axes.annotate(f"×{count}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=7, color=INK, zorder=4)
+
+
+def _count_touching(axes: Axes, part: Bars, reach: float) -> None:
+    """Say of long bars and features how many look like one point; equal ones carry their number already."""
+    telling = (is_long(part) | part.features) & np.isfinite(part.deaths)
+    left = stacks(np.column_stack([part.births, part.deaths])[telling])[0]
+    while len(left):
+        near = np.abs(left - left[-1]).max(axis=1) <= reach
+        if near.sum() > 1:
+            _name_stack(axes, left[-1], int(near.sum()))
+        left = left[~near]
 
 
 def _label(axes: Axes, scale: str, note: str) -> None:

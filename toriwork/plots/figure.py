@@ -35,6 +35,7 @@ Describe = Callable[..., Twin]
 
 #: equal scales change the limits, those the tick labels, those the room that is left: the second pass settles it
 LAYOUT_PASSES = 2
+BETWEEN = 0.07  #: inches around a panel: the label of a colour bar is not to touch that of the next axis
 #: which function puts into words what which function draws; both take the same options
 DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
     (plot_cloud, describe_cloud),
@@ -149,9 +150,11 @@ def figure_html(png: bytes, alt: str, caption: str, tables: str) -> str:
 
 def _draw(panels: tuple[Panel, ...], columns: int, panel_size: tuple[float, float]) -> Figure:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(panel_size[0] * columns, panel_size[1] * rows), dpi=DPI, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=BETWEEN, h_pad=BETWEEN)
+    figure = Figure(figsize=(panel_size[0] * columns, panel_size[1] * rows), dpi=DPI, layout=layout)
     for place, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(rows, columns, place)
         panel.plot(panel.data, ax=axes, **panel.options)

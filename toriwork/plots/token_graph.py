@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MOST_NODES = 60  #: tokens; of more, the newest are drawn
 _MOST_NAMED = 24
 _SHORT = slice(3, 11)
+_RING: dict[str, Any] = {"marker": look(1).marker, "s": 95, "facecolor": "none", "edgecolor": look(1).colour}
+_UNKNOWN: dict[str, Any] = {"marker": "D", "s": 28, "facecolor": "white", "edgecolor": MUTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,18 @@ def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
         axes.annotate("", (here.column, here.row), (there.column, there.row), arrowprops=arrow)
     for node in graph.nodes.values():
         if node.order < 0:
-            axes.scatter(node.column, node.row, marker="D", s=28, facecolor="white", edgecolor=MUTED, zorder=3)
+            axes.scatter(node.column, node.row, zorder=3, **_UNKNOWN)
         else:
             axes.scatter(node.column, node.row, marker=plain.marker, s=30, color=plain.colour, zorder=3)
         if node.order > 0:
-            axes.scatter(
-                node.column, node.row, marker=loop.marker, s=95, facecolor="none", edgecolor=loop.colour, zorder=4
-            )
+            axes.scatter(node.column, node.row, zorder=4, **_RING)
             axes.annotate(
-                str(node.order), (node.column, node.row), (7, 5), textcoords="offset points", color=loop.colour
+                str(node.order),
+                (node.column, node.row),
+                (7, 3),
+                textcoords="offset points",
+                fontsize=7,
+                color=loop.colour,
             )
         if len(graph.nodes) <= _MOST_NAMED:
             _name(axes, node)
@@ -170,3 +175,9 @@ def _frame(axes: Axes, graph: Graph) -> None:
     axes.set_xlabel("longest chain of references below", color=INK)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
+    if any(node.order > 0 for node in graph.nodes.values()):
+        axes.scatter([], [], label="closes a loop (how often)", **_RING)
+    if any(node.order < 0 for node in graph.nodes.values()):
+        axes.scatter([], [], label="not known", **_UNKNOWN)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, handletextpad=0.1, columnspacing=0.8)
