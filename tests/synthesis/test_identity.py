@@ -20,8 +20,8 @@ from tests.synthesis import oracles
 from tests.synthesis.test_canonical import texts, values
 from toriwork.errors import BadInput
 from toriwork.synthesis import token_id
+from toriwork.synthesis.identity import _shapes, identify
 from toriwork.synthesis.identity import given as as_given
-from toriwork.synthesis.identity import identify
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,6 +136,24 @@ def test_references_that_are_no_texts_are_refused_by_name(name, bad):
 def test_a_measurement_is_a_mapping(bad):
     with pytest.raises(BadInput, match="a mapping is wanted"):
         token_id(bad)
+
+
+@pytest.mark.parametrize("others", [{}, {"source": "s"}], ids=["alone", "beside a text"])
+def test_names_that_are_no_texts_are_not_taken_for_each_other(others):
+    kinds = [1, True, "1", None, "true", ("a", "b"), ["a"], {"a": 1}, "a"]
+    for _ in range(2):  # the second time some of them are remembered
+        for kind in kinds:
+            assert token_id({"type": kind, **others}) == oracles.token({"type": kind, **others})
+    assert len({token_id({"type": kind, **others}) for kind in kinds}) == len(kinds)
+
+
+def test_ever_new_names_are_written_as_the_first_ones_were_and_few_are_remembered():
+    for n in range(500):
+        measurement = {"source": "s", "subject": f"shape_{n % 200}" * (1 + n % 3 * 50), "n": 1}
+        assert token_id(measurement) == oracles.token(measurement)
+    ends = _shapes["source", "subject", "n"].ends
+    assert 0 < len(ends) <= 64
+    assert max(map(len, ends.values())) <= 256
 
 
 def test_an_error_names_the_key_and_never_the_timestamp():

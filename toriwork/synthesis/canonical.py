@@ -30,7 +30,7 @@ _MANY_KEYS_OF_ONE = 64  # objects with more are rare and their keys mostly vary
 
 _quote = json.encoder.encode_basestring  # its escapes are those of RFC 8785
 Take = Callable[[Mapping[Any, Any]], tuple[Any, ...]]
-_templates: dict[tuple[Any, ...], tuple[Take, str]] = {}  # keys as given -> values in order, and their template
+_templates: dict[tuple[Any, ...], tuple[Take, list[str]]] = {}  # keys as given -> values in order, and their template
 
 
 class _Refused(Exception):
@@ -97,21 +97,29 @@ def write_each(values: Iterable[Any]) -> list[str]:
     return texts
 
 
-def template(keys: Sequence[str]) -> str | None:
-    """An object with these keys, in canonical order, and ``%s`` for each value in that order.
+def template(keys: Sequence[str]) -> list[str] | None:
+    """An object with these keys, in canonical order, as pieces: each second one, empty, is the place of a value.
 
     None when a key is no plain text, or one that sorts differently by UTF-16 units.
     """
     if not all(type(key) is str and max(key, default="") < _SURROGATES for key in keys):
         return None
-    return "{" + ",".join(f"{_key(key)}:".replace("%", "%%") + "%s" for key in sorted(keys)) + "}"
+    pieces = ["{"]
+    for key in sorted(keys):
+        pieces[-1] += f"{_key(key)}:"
+        pieces += ["", ","]
+    pieces[-1] = pieces[-1].removesuffix(",") + "}"
+    return pieces
 
 
 def taker(keys: Sequence[str]) -> Take:
     """What takes the values of these keys out of a mapping, in their order."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    return lambda mapping: tuple(mapping[key] for key in keys)
+    if not keys:
+        return lambda _: ()
+    (key,) = keys
+    return lambda mapping: (mapping[key],)
 
 
 def _object(mapping: Mapping[Any, Any]) -> str:
@@ -121,19 +129,21 @@ def _object(mapping: Mapping[Any, Any]) -> str:
         found = _keep_template(shape)
         if found is None:
             return _object_by_units(mapping)
-    take, text = found
+    take, pieces = found
+    filled = pieces.copy()
     try:
-        return text % tuple(write_each(take(mapping)))
+        filled[1::2] = write_each(take(mapping))
+        return "".join(filled)
     except _Refused:
         _object_by_units(mapping)  # says where
         raise
 
 
-def _keep_template(shape: tuple[Any, ...]) -> tuple[Take, str] | None:
-    text = template(shape)
-    if text is None:
+def _keep_template(shape: tuple[Any, ...]) -> tuple[Take, list[str]] | None:
+    pieces = template(shape)
+    if pieces is None:
         return None
-    found = taker(sorted(shape)), text
+    found = taker(sorted(shape)), pieces
     if len(shape) <= _MANY_KEYS_OF_ONE:
         if len(_templates) >= _MANY_TEMPLATES:
             _templates.clear()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from toriwork.errors import BadInput
@@ -29,6 +30,8 @@ _NAMED = ("type", "source", "subject")
 _APART = frozenset({*_NAMED, "timestamp", "refs", "references"})  # everything else is what was measured
 _MANY_KEYS = 64  # measurements with more are rare, and their keys mostly vary
 _MANY_SHAPES = 1024
+_MANY_ENDS = 64
+_LONG_END = 256  # characters; longer ones are not remembered
 
 
 class Identity(NamedTuple):
@@ -86,20 +89,26 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
     if type(measurement) is not dict and not isinstance(measurement, Mapping):  # the first is quicker to ask
         raise BadInput(f"measurement: a mapping is wanted, given was {type(measurement).__name__}")
     keys = tuple(measurement)
-    shape = _shapes.get(keys) or _keep_shape(keys)
+    take, pieces, rest, refers, timed, names, ends = _shapes.get(keys) or _keep_shape(keys)
     refs: tuple[str, ...] = ()
+    filled = pieces.copy()
     try:
-        texts = write_each(shape.take(measurement))
-        if shape.rest is not None:
-            texts.insert(0, write({key: measurement[key] for key in shape.rest}))
-        if shape.refers:
+        if rest is None:
+            filled[1::2] = write_each(take(measurement))
+        else:
+            filled[1] = write({key: measurement[key] for key in rest})
+        if refers:
             refs = _references(measurement)
-            texts.insert(shape.n_measured, canonical(refs))
-        body = (shape.body % tuple(texts)).encode()
+            filled.append(f',"refs":{canonical(refs)}')
+        try:
+            filled.append(ends[names(measurement)])
+        except (KeyError, TypeError):  # TypeError: the type is a list, say
+            filled.append(_end(measurement, names, ends))
+        body = "".join(filled).encode()
     except REFUSALS:
         canonical({key: value for key, value in measurement.items() if key != "timestamp"})  # says where
         raise
-    time = measurement["timestamp"] if shape.timed else None
+    time = measurement["timestamp"] if timed else None
     found = _hash()
     found.update(body)
     # what Identity(...) does, at half the cost: every emission comes through here
@@ -109,12 +118,13 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
 class _Shape(NamedTuple):
     """Where the values of measurements with certain keys go."""
 
-    take: Take  #: what is written, in the order of the body
-    body: str  #: with %s for each of them, and for the references if there are any
-    n_measured: int  #: how many texts come before the references
+    take: Take  #: what was measured, in the order of the body
+    pieces: list[str]  #: the body up to the references, those too where there are none; each second piece is a value's
     rest: tuple[Any, ...] | None  #: keys that have no template, written as one object
     refers: bool
     timed: bool
+    names: Callable[[Mapping[str, Any]], Any]  #: what is given of source, subject and type: a tuple, or the only one
+    ends: dict[Any, str]  #: names that are texts -> the end of the body: most observers emit often
 
 
 _shapes: dict[tuple[Any, ...], _Shape] = {}
@@ -125,23 +135,38 @@ def _keep_shape(keys: tuple[Any, ...]) -> _Shape:
     rest = tuple(key for key in keys if key not in _APART)
     measured = template(rest)
     refers = "refs" in keys or "references" in keys
-    given_names = tuple(name for name in ("source", "subject", "type") if name in keys)
-    source, subject, kind = ("%s" if name in keys else "null" for name in ("source", "subject", "type"))
-    plain = sorted(rest) if measured is not None else []
+    given_names = [name for name in _NAMED if name in keys]
+    pieces = ["", "", ""] if measured is None else measured
+    pieces[0] = '{"m":' + pieces[0]
+    if not refers:
+        pieces[-1] += ',"refs":[]'
     shape = _Shape(
-        take=taker((*plain, *given_names)),
-        body=f'{{"m":{measured or "%s"},"refs":{"%s" if refers else "[]"},"source":{source},"subject":{subject},'
-        f'"type":{kind},"v":1}}',
-        n_measured=len(plain) if measured is not None else 1,
-        rest=None if measured is not None else rest,
+        take=taker(() if measured is None else sorted(rest)),
+        pieces=pieces,
+        rest=rest if measured is None else None,
         refers=refers,
         timed="timestamp" in keys,
+        names=itemgetter(*given_names) if given_names else lambda _: (),
+        ends={},
     )
     if len(keys) <= _MANY_KEYS:
         if len(_shapes) >= _MANY_SHAPES:
             _shapes.clear()
         _shapes[keys] = shape
     return shape
+
+
+def _end(measurement: Mapping[str, Any], names: Callable[[Mapping[str, Any]], Any], ends: dict[Any, str]) -> str:
+    """The end of a body, behind the references, noted among the ``ends`` of its shape."""
+    given_names = [measurement.get(name) for name in ("source", "subject", "type")]
+    source, subject, kind = write_each(given_names)
+    end = f',"source":{source},"subject":{subject},"type":{kind},"v":1}}'
+    # of equal texts each is written alike; of equal numbers, as True and 1, not
+    if len(end) <= _LONG_END and all(name is None or type(name) is str for name in given_names):
+        if len(ends) >= _MANY_ENDS:
+            ends.clear()
+        ends[names(measurement)] = end
+    return end
 
 
 def _references(measurement: Mapping[str, Any]) -> tuple[str, ...]:
@@ -198,6 +223,8 @@ def _texts(name: str, refs: Any) -> set[str]:
 
 
 def _time_text(time: Any) -> str:
+    if type(time) is float:
+        return repr(time)
     if isinstance(time, dt.date):  # a datetime is one
         return time.isoformat()
     return str(time)
