@@ -18,8 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.registry import arrays
-from toriwork.storage import Payload
+from toriwork.storage import Payload, arrays
 from toriwork.storage.frames import Address
 from toriwork.storage.spec import unify
 from toriwork.topology import Diagram, Provenance

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from toriwork.checks import BANDS
-from toriwork.registry import arrays
 from toriwork.registry.legacy import upgrade
 from toriwork.registry.rows import (
     DICTIONARY,
@@ -20,7 +19,7 @@ from toriwork.registry.rows import (
     unpack_rows,
     unpack_values,
 )
-from toriwork.storage import Payload, TableSpec
+from toriwork.storage import Payload, TableSpec, arrays
 from toriwork.storage.frames import Address
 
 

@@ -30,6 +30,7 @@ ROW_GROUP_BYTES = 16 * 2**20
 #: below this size a file's data digest is checked when it is opened: page checksums do not cover page headers
 SMALL_FILE_BYTES = 2 * 2**20
 _CHUNK_BYTES = 4 * 2**20
+_ONE_THREAD_BYTES = 8 * 2**20  # smaller row groups are read by one thread
 _SAMPLE_VALUES = 8192
 _SPLIT_SHARE = 0.8  # byte-splitting pays when a sample of the values shrinks to less than this
 
@@ -126,6 +127,8 @@ class ParquetSink:
         self._waiting, self._waiting_bytes = [], 0
         if table.num_rows:
             self._open_writer(table).write_table(table, row_group_size=table.num_rows)
+            del table
+            pa.default_memory_pool().release_unused()  # else it keeps what was freed: 100 MB behind 15 MB in use
 
     def _open_writer(self, sample: pa.Table | None) -> pq.ParquetWriter:
         if self._writer is None:
@@ -239,8 +242,10 @@ class ParquetSource:
             raise damaged(self.path, f"its data cannot be read: {error}") from error
 
     def _read(self, reader: pq.ParquetFile, number: int, columns: Sequence[str] | None) -> list[pa.RecordBatch]:
+        # each thread of Arrow's has a heap of its own and keeps what it freed
+        threads = reader.metadata.row_group(number).total_byte_size > _ONE_THREAD_BYTES
         try:
-            return list(reader.read_row_group(number, columns=columns).to_batches())
+            return list(reader.read_row_group(number, columns=columns, use_threads=threads).to_batches())
         except StoreError:
             raise
         except (OSError, ValueError, pa.ArrowException) as error:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from toriwork.errors import LockUnavailable
+from toriwork.storage import arrays
 from toriwork.storage.columns import ParquetSink
 from toriwork.storage.footer import Facts
 from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, payload_groups
@@ -41,7 +42,8 @@ def seal(
     try:
         if not handle.try_lock():  # locked: so that nobody takes it for the remains of a dead process
             raise LockUnavailable(f"{temporary}: could not be locked")
-        sink = ParquetSink(handle, temporary, segment_schema(spec), (*spec.dictionary, ADDRESS_FIELDS[0].name))
+        dictionary = (*spec.dictionary, ADDRESS_FIELDS[0].name)
+        sink = ParquetSink(handle, temporary, segment_schema(spec), dictionary, spec.group_bytes)
         for journal in journals:
             for batch in addressed_batches(spec, journal, done):
                 sink.write(batch)
@@ -77,4 +79,5 @@ def _addresses(payloads: Sequence[Payload]) -> list[pa.Array]:
     counts = [payload.n_rows for payload in payloads]
     numbers = np.repeat(np.array([payload.frame for payload in payloads], dtype=np.int64), counts)
     positions = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
-    return [pa.array([payloads[0].journal] * len(numbers)), pa.array(numbers), pa.array(positions)]
+    names = arrays.encoded([payloads[0].journal.encode()] * len(numbers))
+    return [names, arrays.integers(numbers, pa.int64()), arrays.integers(positions, pa.int32())]

@@ -55,7 +55,7 @@ class TableSpec:
     time: str  #: name of the UTC timestamp column
     dictionary: tuple[str, ...] = ()  #: columns of few distinct values
     retention: Retention | None = None  #: which rows a publish may leave out; None: every row stays for ever
-    group_bytes: int | None = None  #: of a row group of the public file; None: 16 MB. Small where rows are read singly
+    group_bytes: int | None = None  #: of a row group; None: 16 MB. Small where rows are read singly
 
 
 class ArrowCodec:

@@ -34,7 +34,7 @@ ADDRESS_FIELDS = (
     pa.field("_position", pa.int32()),
 )
 _TRIES = 200
-_DECODE_BYTES = 8 * 2**20
+_DECODE_BYTES = 2 * 2**20
 _ROW_KINDS = frozenset({int(Kind.ROWS), int(Kind.OPEN)})
 
 

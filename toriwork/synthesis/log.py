@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.errors import DamagedFile, ToriworkError
-from toriwork.storage import ParquetTable, Payload, TableSpec, unify
+from toriwork.storage import ParquetTable, Payload, TableSpec, arrays, unify
 from toriwork.synthesis.canonical import read
 from toriwork.synthesis.chain import HEAD, LAYOUT, LINK_BYTES, Chain, Emission
 from toriwork.synthesis.checkpoints import SUFFIX, add_checkpoint, checkpoint_of, read_checkpoints
@@ -49,6 +49,18 @@ SCHEMA = pa.schema(
         ("link", pa.string()),  # hash over this emission and the link of the writer's emission before
         ("generation", pa.int64()),  # of the publish that brought the row; null until then
     ]
+)
+
+#: of the columns that frames hold, in the order of the schema: all but the last
+_MAKERS: tuple[Callable[[Any], pa.Array], ...] = (
+    arrays.texts,
+    arrays.times,
+    *[arrays.texts] * 3,
+    arrays.text_lists,
+    arrays.encoded,
+    arrays.texts,
+    partial(arrays.integers, of=pa.int64()),
+    *[arrays.texts] * 3,
 )
 
 
@@ -83,6 +95,7 @@ def unpack(payload: Payload) -> list[TokenRow]:
 _Parts = tuple[str | None, str | None, str | None, list[str]]
 _REFS = b',"refs":['
 _MANY_FRAMES = 4096
+_GROUP_BYTES = 4 * 2**20  # rows are looked at as Python objects when they are published, verified and searched
 _BEHIND = {"refs", "source", "subject", "type", "v"}
 
 
@@ -125,10 +138,10 @@ class TokenCodec:
                 time = None if given is None else given.decode()
                 row_id = f"{payload.time_ns + position:016x}{half}"
                 token = PREFIX + digest.hex()
-                rows.append((token, time_us, *found, body, time, sequence, row_id, writer.hex(), link.hex(), None))
-        columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+                rows.append((token, time_us, *found, body, time, sequence, row_id, writer.hex(), link.hex()))
+        columns = zip(*rows, strict=True) if rows else [()] * len(_MAKERS)
+        made = [make(column) for make, column in zip(_MAKERS, columns, strict=True)]
+        return pa.RecordBatch.from_arrays([*made, pa.nulls(len(rows), pa.int64())], schema=SCHEMA)
 
     def open_positions(self, payload: Payload) -> Sequence[int]:
         """No row waits for anything."""
@@ -148,6 +161,7 @@ def token_spec(retention: LogRetention) -> TableSpec:
         time="timestamp",
         dictionary=("type", "source", "writer"),
         retention=retention,
+        group_bytes=_GROUP_BYTES,
     )
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.errors import BadInput
+from toriwork.storage import arrays
 from toriwork.synthesis.merkle import NO_HEAD, Fold, Generation, Tree
 
 if TYPE_CHECKING:
@@ -205,7 +207,9 @@ class _LogPass:
         number = self._newest + 1
         self._note_rows([number] * batch.num_rows, batch)
         at = batch.schema.get_field_index("generation")
-        return batch.set_column(at, batch.schema.field(at), pa.array([number] * batch.num_rows, pa.int64()))
+        return batch.set_column(
+            at, batch.schema.field(at), arrays.integers(np.full(batch.num_rows, number), pa.int64())
+        )
 
     def _note_rows(self, numbers: Sequence[int | None], batch: pa.RecordBatch) -> None:
         for number, row in zip(numbers, leaves(batch), strict=True):

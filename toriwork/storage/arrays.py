@@ -9,16 +9,36 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
     """An array of text; None is null."""
-    parts = [b"" if value is None else value.encode() for value in values]
+    present = np.fromiter((value is not None for value in values), dtype=bool, count=len(values))
+    return encoded([b"" if value is None else value.encode() for value in values], present)
+
+
+def encoded(parts: Sequence[bytes], present: NDArray[np.bool_] | None = None) -> pa.Array:
+    """An array of text that is given as UTF-8, which is not checked; ``present`` is False for null ones."""
     offsets = _offsets([len(part) for part in parts])
-    present = np.fromiter((value is not None for value in values), dtype=bool, count=len(parts))
-    buffers = [_validity(present), pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
-    return pa.Array.from_buffers(pa.string(), len(parts), buffers)
+    validity = None if present is None else _validity(present)
+    return pa.Array.from_buffers(
+        pa.string(), len(parts), [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))]
+    )
+
+
+def text_lists(values: Sequence[Sequence[str]]) -> pa.Array:
+    """An array of lists of text."""
+    offsets = _offsets([len(value) for value in values])
+    flat = texts([text for value in values for text in value])
+    buffers = [None, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(pa.list_(pa.string()), len(values), buffers, children=[flat])
+
+
+def integers(values: ArrayLike, of: pa.DataType) -> pa.Array:
+    """An array of whole numbers of a type."""
+    flat = np.ascontiguousarray(values, dtype=of.to_pandas_dtype())
+    return pa.Array.from_buffers(of, len(flat), [None, pa.py_buffer(flat)])
 
 
 def numbers(values: NDArray[np.float64]) -> pa.Array:
