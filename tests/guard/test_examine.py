@@ -34,6 +34,11 @@ pieces = st.sampled_from(
         b"f'{",
         b"x=x+x\n",
         b"def f(a=f):",
+        b"```{python}\n",
+        b"<<E\n",
+        b"run: sqlite3 x",
+        b"$(case x in x) (",
+        b'"a": "sqlite://"',
     ]
 )
 
@@ -50,7 +55,7 @@ def lay(folder: Path, **files: str) -> Path:
 @settings(max_examples=150)
 @given(
     content=st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=12).map(b"".join)),
-    suffix=st.sampled_from([".py", ".ipynb", ".ipy", ".toml", ".txt", ""]),
+    suffix=st.sampled_from([".py", ".ipynb", ".ipy", ".toml", ".txt", "", ".sh", ".qmd", ".yml", ".json", ".mk"]),
 )
 def test_no_bytes_make_it_fail(content, suffix, tmp_path):
     file = tmp_path / f"requirements{suffix}"
@@ -180,3 +185,18 @@ def test_the_numbers_of_a_baseline_only_fall(tmp_path):
 def test_a_path_that_is_not_there_is_refused():
     with pytest.raises(BadInput, match="no such"):
         examine(["no/such/place"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("x" + ".a()" * 900, id="a chain"),
+        pytest.param("t = [t[0]]\nt[0]('sqlite3')", id="a table that holds itself"),
+        pytest.param("def f(): return g()\ndef g(): return f()\nf()('x')", id="functions that give each other"),
+        pytest.param("n = n.lower()\n__import__(n)", id="a name made of itself"),
+    ],
+)
+def test_what_leads_nowhere_is_no_failure(source, tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text(f"import importlib\n{source}\n")
+    assert examine([str(file)]).n_files == 1

@@ -75,6 +75,8 @@ _OF_IPYTHON = frozenset({"system", "getoutput", "run_line_magic", "run_cell_magi
 _READS_FILES = re.compile(
     r"duckdb|['\"][^'\"]*\.(?:parquet|csv|json|arrow|feather)\b|read_(?:parquet|csv|json)", re.IGNORECASE
 )
+_RUNNING = frozenset({"run", "sudo", "local"})
+_PYTHON = re.compile(r"(?:\S*/)?(?:python|pypy)[\d.]*\s*-?\s*\Z")
 LOADER_ENDS = frozenset({"CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "find_library", "dlopen", "load_library"})
 READ_ENDS = frozenset(
     {"read_sql", "read_sql_query", "read_sql_table", "read_postgis", "read_database", "read_database_uri"}
@@ -93,6 +95,7 @@ WATCHED_ENDS = (
     | READ_ENDS
     | INSTALLERS
     | _OF_IPYTHON
+    | _RUNNING
     | frozenset("get pop methodcaller to_sql write_database install_extension load_extension connect setup".split())
 )
 _KEYWORDS = frozenset({"backend", "libraries"})
@@ -117,7 +120,7 @@ def call_hits(unit: Unit, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
     yield from _loaded(unit, node, names, end)
     yield from _connected(unit, node, names, end)
     yield from _installed(unit, node, end)
-    if end == "setup" and REQUIRING & {keyword.arg for keyword in node.keywords}:
+    if end == "setup":
         yield from _required(unit, node)
 
 
@@ -231,13 +234,23 @@ def _started(unit: Unit, node: ast.Call, names: set[str], end: str, code_hits: C
             words = words[1:]
         else:
             words = [" ".join(words)]
+    elif end in _RUNNING and node.args:  # of invoke, fabric, nox: a word alone may be anything
+        words = [text for text in unit.names.folder.texts(node.args[0])[:1] if " " in text.strip()]
     else:
         return
-    if len(words) == 1:
+    if (typed := _typed_in(unit, node)) and _PYTHON.match(" ".join(words[:1])):
+        started: Iterator[Started] = iter([Started("code", typed)])
+    elif len(words) == 1:
         started = started_by_line(words[0], unit.policy)
     else:
         started = started_by(words, unit.policy)
     yield from started_hits(unit, node, started, code_hits)
+
+
+def _typed_in(unit: Unit, node: ast.Call) -> str:
+    """``input="..."``."""
+    given = [keyword.value for keyword in node.keywords if keyword.arg == "input"]
+    return next((text for argument in given for text in unit.names.folder.texts(argument)), "")
 
 
 def magic_hits(node: ast.AST, name: str, rest: str) -> Iterator[Hit]:
@@ -329,13 +342,25 @@ def _installed(unit: Unit, node: ast.Call, end: str) -> Iterator[Hit]:
 
 
 def _required(unit: Unit, node: ast.Call) -> Iterator[Hit]:
+    """What ``setup(install_requires=[...])`` asks for, ``setup(**options)`` included."""
+    given: list[Any] = []
     for keyword in node.keywords:
-        if keyword.arg not in REQUIRING:
-            continue
-        texts = [part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant)]
-        for value in unit.names.folder.values(keyword.value):
-            for part in value.values() if isinstance(value, dict) else [value]:
-                texts += part if isinstance(part, list | tuple) else [part]
-        for package in dict.fromkeys(unit.policy.driver(text) for text in texts if isinstance(text, str)):
-            if package:
-                yield Hit(keyword.value, "TWG301", f"{package} is required", package)
+        if keyword.arg in REQUIRING:
+            given += [part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant)]
+            given += unit.names.folder.values(keyword.value)
+        elif keyword.arg is None:
+            options = [value for value in unit.names.folder.values(keyword.value) if isinstance(value, dict)]
+            given += [value[name] for value in options for name in REQUIRING & value.keys()]
+    found = (unit.policy.driver(text) for value in given for text in _inner(value) if isinstance(text, str))
+    for package in dict.fromkeys(filter(None, found)):
+        yield Hit(node, "TWG301", f"{package} is required", package)
+
+
+def _inner(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _inner(part)
+    else:
+        yield value

@@ -86,7 +86,8 @@ class Document:
             elif scripts.wants(self.item.path, head):
                 self._look_at_script(self._text(head))
             if required.wants(path.name, path.parent.name):
-                self._look_at_requirements(path, self._text(head))
+                text = self.item.head(required.MAX_JSON + 1) if suffix == ".json" else self._all(head)
+                self._look_at_requirements(path, text.decode("utf-8", "replace"))
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
@@ -152,18 +153,8 @@ class Document:
 
     def _look_at_script(self, text: str) -> None:
         empty = unit_of({}, self.policy, self.is_local)
-        for piece in scripts.pieces_in(self.item.path, text):
-            if piece.kind == "shell":
-                for line, started in started_by_script(piece.text, self.policy):
-                    for hit in started_hits(empty, _NOWHERE, iter([started]), code_hits):
-                        self.add(piece.line + line - 1, 1, hit)
-            elif piece.kind == "python":
-                for hit in code_hits(empty, piece.text):
-                    self.add(piece.line, 1, hit)
-            elif piece.kind == "image" and (image := self.policy.image(piece.text)):
-                self.add(piece.line, 1, Hit(_NOWHERE, "TWG107", f"a container of {image} is started", image))
-            elif piece.kind == "address" and (found := address_in(empty, piece.text)):
-                self.add(piece.line, 1, Hit(_NOWHERE, "TWG105", f"address of a database ({found})", found))
+        for line, hit in _script_hits(self.item.path, text, empty):
+            self.add(line, 1, hit)
 
     def _look_at_notebook(self, text: str) -> None:
         if kernel := _KERNEL.search(kernel_of(text)):
@@ -236,6 +227,8 @@ class Document:
         if path.suffix in PYTHON or path.suffix in INTERACTIVE or not path.suffix:
             for hit in code_hits(unit, part.text):
                 yield hit._replace(message=f"written to {part.name}: {hit.message}")
+        elif scripts.wants(part.name, b""):
+            yield from (hit for _, hit in _script_hits(part.name, part.text, unit))
         if required.wants(path.name, path.parent.name):
             for place in required.places_in(path.name, path.parent.name, part.text, self.policy):
                 code = "TWG301" if place.kind == "package" else "TWG105"
@@ -275,6 +268,22 @@ def _value(unit: Unit, found: re.Match[str]) -> str:
     tree = parsed(found[1] or found[2])
     statement = tree.body[0] if tree and tree.body else None
     return unit.names.folder.shape(statement.value) if isinstance(statement, ast.Expr) else found[0]
+
+
+def _script_hits(path: str, text: str, unit: Unit) -> Iterator[tuple[int, Hit]]:
+    """What a script, a makefile and the like does with databases, by the line."""
+    for piece in scripts.pieces_in(path, text):
+        if piece.kind == "shell":
+            for line, started in started_by_script(piece.text, unit.policy):
+                for hit in started_hits(unit, _NOWHERE, iter([started]), code_hits):
+                    yield piece.line + line - 1, hit
+        elif piece.kind == "python":
+            for hit in code_hits(unit, piece.text):
+                yield piece.line, hit
+        elif piece.kind == "image" and (image := unit.policy.image(piece.text)):
+            yield piece.line, Hit(_NOWHERE, "TWG107", f"a container of {image} is started", image)
+        elif piece.kind == "address" and (found := address_in(unit, piece.text)):
+            yield piece.line, Hit(_NOWHERE, "TWG105", f"address of a database ({found})", found)
 
 
 def _as_cell(source: str) -> Cell:

@@ -216,6 +216,11 @@ class Folder:
         named = [value for text in self.texts(node.args[1]) for value in self._look_up(f".{text}")]
         return (*named, *(value for argument in node.args[2:] for value in self.values(argument)))
 
+    def field(self, node: ast.Call) -> tuple[Any, ...]:
+        """``field(default=...)``: the value that an attribute has at first."""
+        given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "default")]
+        return tuple(value for argument in given for value in self.values(argument))
+
     def mapped(self, node: ast.Call) -> tuple[Any, ...]:
         function, over = node.args
         known = self._function(function)
@@ -317,6 +322,9 @@ _CALLS: dict[str, Callable[[Folder, ast.Call], tuple[Any, ...]]] = {
     "builtins.getattr": Folder.got,
     "os.getenv": Folder.of_environment,
     "os.environ.get": Folder.of_environment,
+    **dict.fromkeys(
+        ("dataclasses.field", "attr.ib", "attr.attrib", "attr.field", "attrs.field", "pydantic.Field"), Folder.field
+    ),
 }
 _RULES: dict[type[ast.expr], Callable[[Folder, Any], tuple[Any, ...]]] = {
     ast.Name: Folder.name,

@@ -39,6 +39,8 @@ class Names:
         self._open: set[tuple[str, str]] = set()
         self._known: dict[str, set[str]] = {}  # what was found out about a name; without it chains cost their product
         self._settled: dict[str, set[str]] = {}  # the same of names that are asked for by themselves
+        self._so_far: dict[str, list[Any]] = {}  # of names that are being found out about
+        self._fields: dict[str, list[str]] = {}  #: of the module's own classes
         self._worth: dict[str, tuple[Any, ...]] = {}
         self.folder = Folder(self._values, self.qualify, foreign)
         for kind, rule in _BINDERS.items():
@@ -102,6 +104,8 @@ class Names:
         return self._names_of(node.id)
 
     def _of_attribute(self, node: ast.Attribute) -> set[str]:
+        if node.attr == "__call__":
+            return self.qualify(node.value)
         found = {f"{name}.{node.attr}" for name in self.qualify(node.value)}
         return found | self._through(f".{node.attr}")
 
@@ -129,29 +133,49 @@ class Names:
         if arguments and isinstance(node.func, ast.Call) and "operator.attrgetter" in self.qualify(node.func.func):
             names = [name for argument in node.func.args for name in self.folder.texts(argument)]
             found |= {f"{one}.{name}" for one in self.qualify(arguments[0]) for name in names}
+        if isinstance(node.func, ast.Lambda):
+            found |= self.qualify(node.func.body)
         end = last_name(node.func)
         return found | self._through(f"{end}()") if end in self._functions else found
 
     def _of_subscript(self, node: ast.Subscript) -> set[str]:
-        found = set()
-        for whole in self.qualify(node.value):
+        found = self._of_table(node.value)
+        for name in self.qualify(node.value):
             keys = self.folder.texts(node.slice)
-            if whole == "sys.modules":
+            if name == "sys.modules":
                 found |= set(keys)
-            elif whole == "builtins.globals()":
+            elif name == "builtins.globals()":
                 found |= set().union(*map(self._names_of, keys))
-            elif whole.endswith(".__dict__") or whole in ("builtins", "ctypes.cdll"):
-                found |= {f"{whole.removesuffix('.__dict__')}.{key}" for key in keys}
+            elif name.endswith(".__dict__") or name in ("builtins", "ctypes.cdll"):
+                found |= {f"{name.removesuffix('.__dict__')}.{key}" for key in keys}
         return found
+
+    def _of_table(self, node: ast.expr) -> set[str]:
+        """The functions in a list or mapping: any of them may be meant."""
+        name = node.id if isinstance(node, ast.Name) else ""
+        if ("t", name) in self._open:
+            return set()
+        self._open.add(("t", name))
+        try:
+            found: set[str] = set()
+            for whole in self.bound_to(name) if name else [node]:
+                if isinstance(whole, ast.Dict | ast.List | ast.Tuple):
+                    parts = whole.values if isinstance(whole, ast.Dict) else whole.elts
+                    found |= set().union(*map(self.qualify, parts[:MAX_VALUES]))
+            return found
+        finally:
+            self._open.discard(("t", name))
 
     def _values(self, name: str) -> tuple[Any, ...]:
         if name in self._worth:
             return self._worth[name]
         if ("v", name) in self._open or len(self._open) > MAX_DEPTH:
-            return ()
+            return tuple(self._so_far.get(name, ()))  # name = name.lower()
         self._open.add(("v", name))
+        found = self._so_far[name] = []
         try:
-            found = [v for node in self.bound_to(name)[:MAX_VALUES] for v in self.folder.values(node)]
+            for node in self.bound_to(name)[:MAX_VALUES]:
+                found += self.folder.values(node)
             for node in self._elements.get(name, ())[:MAX_VALUES]:
                 found += [element for whole in self.folder.values(node) for element in _elements(whole)]
             found += self._from_elsewhere(name)
@@ -259,7 +283,12 @@ class Names:
     def _class(self, node: ast.ClassDef) -> None:
         self._own.add(node.name)
         self._describe(node)
+        self._fields[node.name] = []
         for statement in node.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+                self._functions[node.name].append(statement)
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                self._fields[node.name].append(statement.target.id)
             if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
                 for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
                     if isinstance(target, ast.Name):
@@ -291,7 +320,13 @@ class Names:
         """What a call binds: parameters of the module's own functions, attributes, options of a command line."""
         end = last_name(node.func)
         for called in self._functions.get(end, ()):
-            self._bind_call(node, called, method=isinstance(node.func, ast.Attribute))
+            of_class = isinstance(called, ast.FunctionDef) and called.name == "__init__"
+            self._bind_call(node, called, method=of_class or isinstance(node.func, ast.Attribute))
+        if end in self._fields or "types.SimpleNamespace" in self.modules.get(end, ()) or end == "SimpleNamespace":
+            for name, value in zip(self._fields.get(end, ()), node.args, strict=False):
+                self._expressions[f".{name}"].append(value)
+            for keyword in node.keywords:
+                self._expressions[f".{keyword.arg}"].append(keyword.value)
         if end == "setattr" and len(node.args) == 3 and _spells(node.args[1]):
             self._expressions[f".{ast.literal_eval(node.args[1])}"].append(node.args[2])
         elif end in ("add_argument", "add_option", "option"):

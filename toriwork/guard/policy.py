@@ -97,6 +97,8 @@ PLAIN_WORDS = frozenset(
 )
 
 
+#: the name in a path or an address: ./redis-5.0-py3-none-any.whl, git+https://.../redis.git@main
+_LOCATED = re.compile(r"^(?=[^;#\s]*/)[^;#\s]*/([A-Za-z][\w.]*?)(?:-\d[^/\s]*|\.git|\.zip|\.tar\.gz)(?:[@#;\s]|\Z)")
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*(?:[<>=!~;@,(\s].*)?\Z", re.DOTALL)
 
 
@@ -147,7 +149,8 @@ class Policy:
 
     def driver(self, requirement: str) -> str:
         """What of a requirement such as ``celery[redis]>=5`` brings a database, or ""."""
-        matched = _REQUIREMENT.match(requirement.strip())
+        located = _LOCATED.search(requirement)
+        matched = _REQUIREMENT.match(located[1] if located else requirement.strip())
         if matched is None:
             return ""
         name = normalized(matched[1])

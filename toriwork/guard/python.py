@@ -133,7 +133,10 @@ def hits_in(unit: Unit, source: str) -> list[Hit]:
     found: list[Hit] = []
     for kind, rule in _RULES.items():
         for node in unit.nodes.get(kind, ()):
-            found += rule(unit, node)
+            try:
+                found += rule(unit, node)
+            except RecursionError:
+                found.append(Hit(node, "TWG901", "nested too deeply to be followed", "code"))
     if worthwhile(source):
         found += text_hits(unit)
     return found

@@ -65,7 +65,7 @@ def _packages(name: str, parent: str, text: str) -> Iterator[str]:
         yield from re.findall(r"^name = [\"']([\w.-]+)[\"']", text, re.MULTILINE)
     elif name == "Pipfile.lock":
         yield from _pipfile_lock(text)
-    elif name in ("pyproject.toml", "Pipfile"):
+    elif name in ("pyproject.toml", "Pipfile", "tox.toml"):
         yield from _toml(text)
     elif name == ".pre-commit-config.yaml":
         for listed in re.findall(r"additional_dependencies:\s*(\[[^\]]*\]|(?:\n\s*-[^\n:]*)+)", text):
@@ -101,11 +101,15 @@ def _listed(text: str) -> Iterator[str]:
         stripped = line.strip()
         if stripped.startswith("-e") or "#egg=" in stripped:
             yield from re.findall(r"#egg=([\w.-]+)", stripped)
+        elif re.match(r"[\w.+:-]*/", stripped):
+            yield stripped.split()[0]
         elif stripped and stripped[0] not in "#-" and (matched := _NAME.match(stripped)):
             yield matched[1]
 
 
 def _conda(text: str) -> Iterator[str]:
+    for inline in re.findall(r"(?m)^\s*dependencies:\s*\[([^\]]*)\]", text):
+        yield from _listed(inline.replace(",", "\n"))
     for line in text.split("\n"):
         entry = line.strip()
         if entry.startswith(("- name:", "name:")):
@@ -134,8 +138,15 @@ def _toml(text: str) -> Iterator[str]:
     lists: list[Any] = [project.get("dependencies"), _table(content, "build-system").get("requires")]
     for table in (_table(project, "optional-dependencies"), _table(content, "dependency-groups")):
         lists += table.values()
-    lists += [table.get("dependencies") for table in _table(tool, "hatch", "envs").values() if isinstance(table, dict)]
-    lists += [_table(tool, "uv").get("dev-dependencies"), *_table(tool, "pdm", "dev-dependencies").values()]
+    environments = [
+        *_table(tool, "hatch", "envs").values(),
+        *_table(content, "env").values(),
+        _table(content, "env_run_base"),
+    ]
+    for table in (table for table in environments if isinstance(table, dict)):
+        lists += [table.get("dependencies"), table.get("extra-dependencies"), table.get("deps")]
+    lists += [_table(tool, "uv").get("dev-dependencies"), _table(tool, "rye").get("dev-dependencies")]
+    lists += [_table(tool, "rye").get("dependencies"), *_table(tool, "pdm", "dev-dependencies").values()]
     for entries in lists:
         yield from _listed(
             "\n".join(entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ""

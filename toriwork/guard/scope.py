@@ -35,7 +35,7 @@ class Item:
         """The first bytes. Raises OSError."""
         if self.staged:
             return self.content()[:n_bytes]
-        with open(self.path, "rb", buffering=0) as stream:
+        with open(self.path, "rb") as stream:
             return stream.read(n_bytes)
 
     def content(self) -> bytes:

@@ -17,6 +17,7 @@ _PIPELINE = re.compile(
     r"(?:.*/)?(?:\.github/(?:workflows|actions)/.+|\.circleci/.+|\.gitlab-ci|azure-pipelines|bitbucket-pipelines"
     r"|\.travis|appveyor|\.readthedocs)\.ya?ml\Z"
 )
+_LISTS = frozenset({"apt.txt", "Aptfile", "packages.txt"})  # what a host installs with apt
 _HERE = re.compile(r"<<-?\s*(?P<quote>[\"']?)(?P<end>\w+)(?P=quote)")
 _INSTRUCTION = re.compile(r"(?im)^[ \t]*(from|run|env|arg|cmd|entrypoint)\s+((?:[^\n\\]|\\.|\\\n)*)")
 _STEP = re.compile(
@@ -37,7 +38,8 @@ class Piece(NamedTuple):
 def wants(path: str, head: bytes) -> bool:
     """Whether a file of this path and beginning holds any shell."""
     name = PurePosixPath(path).name
-    return _is_shell(name, head) or any(pattern.match(name) for pattern in (_MAKEFILE, _DOCKERFILE, _YAML))
+    known = name in _LISTS or name == "tox.ini"
+    return known or _is_shell(name, head) or any(one.match(name) for one in (_MAKEFILE, _DOCKERFILE, _YAML))
 
 
 def pieces_in(path: str, text: str) -> Iterator[Piece]:
@@ -48,6 +50,10 @@ def pieces_in(path: str, text: str) -> Iterator[Piece]:
     elif _MAKEFILE.match(name):
         recipes = re.sub(r"(?m)^(?!\t).*|^\t[@+-]*", "", text)
         yield Piece(1, "shell", recipes)
+    elif name == "tox.ini":
+        yield from _of_tox(text)
+    elif name in _LISTS:
+        yield Piece(1, "shell", re.sub(r"(?m)^[ \t]*(?=[\w])", "apt install ", text))
     elif _YAML.match(name):
         yield from _of_yaml(path, text)
     else:
@@ -79,6 +85,12 @@ def _of_script(text: str) -> Iterator[Piece]:
     yield Piece(1, "shell", script)
     for found in _ASSIGNED.finditer(script):
         yield Piece(_line(script, found.start(1)), "address", found[1])
+
+
+def _of_tox(text: str) -> Iterator[Piece]:
+    for found in re.finditer(r"(?m)^commands(?:_pre|_post)?[ \t]*=((?:.*\n?)(?:[ \t]+.*\n?|\n)*)", text):
+        for number, line in enumerate(found[1].split("\n"), _line(text, found.start())):
+            yield Piece(number, "shell", line.strip().lstrip("-! "))
 
 
 def _of_dockerfile(text: str) -> Iterator[Piece]:

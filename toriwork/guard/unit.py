@@ -102,6 +102,8 @@ def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
                 continue
             yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
             return
+    if node.attr.startswith("sqlite3_") and {"ctypes", "cffi"} & unit.names.tops:
+        yield Hit(node, "TWG108", f"{node.attr} of the library of SQLite", "sqlite3")
     if "ctypes" in unit.names.tops and library_in(unit, node.attr) and _LOADERS & unit.names.qualify(node.value):
         yield Hit(node, "TWG108", f"the library {node.attr} is loaded", library_in(unit, node.attr))
 
