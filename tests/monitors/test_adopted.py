@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections import namedtuple
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from toriwork.errors import BadInput
-from toriwork.monitors.adopted import AdoptedSpectralDB, as_signature, emit_measurement, emitting, matters, stream_for
+from toriwork.monitors.adopted import AdoptedSpectralDB, emit_measurement, emitting, matters, stream_for
+from toriwork.monitors.legacy import as_signature
 from toriwork.registry import SpectralDB, SpectralSignature, TorusRegistry
 from toriwork.synthesis import ObserverSynthesis, get_observer_synthesis
 
@@ -175,3 +177,58 @@ def test_the_decorator_knows_every_kind_of_method():
 def test_without_a_synthesis_of_its_own_the_shared_one_takes_the_token():
     emit_measurement(object(), {"n": 1}, "chaos_burst")
     assert get_observer_synthesis().metrics["tokens_generated"] == 1
+
+
+class State(Enum):
+    LOCAL = "local"
+    CRITICAL = "Critical"
+
+
+@dataclass
+class Old:
+    """A signature of somebody's backend."""
+
+    timestamp: dt.datetime
+    eigenvalues: np.ndarray
+    hash_id: str
+    betti_numbers: tuple[float, ...] | None = None
+    coherence_state: State = State.LOCAL
+    label: str = ""
+
+
+class Memory(AdoptedSpectralDB):
+    signature_class = Old
+
+
+def old(n: int) -> Old:
+    when = dt.datetime(2024, 1, 1, 0, 0, n, tzinfo=dt.UTC)
+    return Old(when, np.array([0.5, 0.25 * n]), f"h{n}", (1.0, 2.0), State.CRITICAL, f"run {n}")
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_signatures_come_back_as_the_class_that_they_were(tmp_path, asked_before):
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        memory = Memory(registry=registry, max_entries=3)
+        assert not (asked_before and memory.signatures)  # from here on nothing is read again
+        for n in range(5):
+            memory.add(old(n))
+        memory.add({"eigenvalues": [0.1], "timestamp": dt.datetime(2024, 1, 2, tzinfo=dt.UTC), "label": "a mapping"})
+        held = memory.signatures
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        again = Memory(registry=registry, max_entries=3).signatures
+    for found in (held, again):
+        assert [one.label for one in found] == ["run 3", "run 4", "a mapping"]
+        assert (found[0].timestamp, found[0].coherence_state) == (old(3).timestamp, State.CRITICAL)
+        assert found[0].betti_numbers == (1.0, 2.0)
+        assert found[0].eigenvalues.tolist() == [0.5, 0.75]
+        assert found[2].timestamp.day == 2
+
+
+def test_a_named_tuple_is_a_signature_and_no_spectrum(tmp_path):
+    row = namedtuple("Row", "eigenvalues hash_id ts")
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        memory = type("Tuples", (AdoptedSpectralDB,), {"signature_class": row})(registry=registry)
+        memory.add(row([0.3, 0.1], "a", 1.5))
+        (found,) = AdoptedSpectralDB(registry=registry).signatures
+        assert (found.hash_id, found.timestamp) == ("a", 1.5)
+        assert memory.signatures[0].ts == 1.5

@@ -7,25 +7,22 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import functools
 import inspect
 import json
 import math
 import os
-import sys
-import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
+from itertools import islice
 from pathlib import PurePath
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from toriwork.checks import BANDS
-from toriwork.errors import BadInput
+from toriwork.monitors.legacy import as_signature, fields_of, plain, revived, said_beside
 from toriwork.monitors.observing import rounded
 from toriwork.registry.rows import restore_vertices
 from toriwork.registry.spectral import SpectralDB, SpectralSignature, magnitudes, spectral_distances
@@ -37,68 +34,12 @@ _SOURCES = {
     "braid_summary": "braid_aggregator",
     "chaos_burst": "chaos_controller",
 }
-#: field of a signature -> what older code calls it
-CALLED: dict[str, tuple[str, ...]] = {
-    "eigenvalues": ("eigenvalues", "eigenvals", "eigvals", "eigs", "spectrum", "lambdas", "values", "vec"),
-    "timestamp": ("timestamp", "time", "ts", "when", "created_at", "t"),
-    "hash_id": ("hash_id", "hash", "id", "key", "name", "label"),
-    "betti_numbers": ("betti_numbers", "betti", "bettis"),
-    "coherence_state": ("coherence_state", "coherence", "band", "state"),
-    "gaps": ("gaps",),
-}
 _APART = ("type", "source", "subject", "refs", "references")
 _FIELDS = "fields"  #: note of a row: what a signature says beside what a column is there for
 _COLUMNS = ("row_id", "metadata", "vertices", "vertices_dtype", "vertices_shape", "betti0", "betti1", "betti2")
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _R = TypeVar("_R")
-
-
-def as_signature(given: Any) -> SpectralSignature:
-    """The signature in a mapping, a dataclass, any object with eigenvalues, or a bare array.
-
-    Raises
-    ------
-    BadInput
-        There are no eigenvalues in it, or they are not usable.
-    """
-    if isinstance(given, SpectralSignature):
-        return given
-    fields = given if isinstance(given, Mapping) else _attributes(given)
-    found = {name: next((fields[key] for key in keys if key in fields), None) for name, keys in CALLED.items()}
-    if found["eigenvalues"] is None:
-        raise BadInput(f"signature: eigenvalues are wanted, given was {type(given).__name__} with {sorted(fields)}")
-    state = found["coherence_state"]
-    state = str(state.value if isinstance(state, Enum) else state).lower()
-    betti = found["betti_numbers"]
-    return SpectralSignature(
-        timestamp=time.time() if found["timestamp"] is None else found["timestamp"],
-        eigenvalues=found["eigenvalues"],
-        hash_id="" if found["hash_id"] is None else str(found["hash_id"]),
-        betti_numbers=None if betti is None else list(betti)[:3],
-        coherence_state=state if state in BANDS else "local",
-        gaps=() if found["gaps"] is None else found["gaps"],
-    )
-
-
-def _attributes(given: Any) -> dict[str, Any]:
-    if isinstance(given, np.ndarray | list) or (isinstance(given, tuple) and not hasattr(given, "_fields")):
-        return {"eigenvalues": given}
-    names = [key for keys in CALLED.values() for key in keys if hasattr(given, key)]
-    return {name: getattr(given, name) for name in names}
-
-
-def _said_beside(given: Any) -> dict[str, Any]:
-    """The fields of a signature that are none of the registry's, in a form that it can keep."""
-    if isinstance(given, Mapping):
-        fields = dict(given)
-    elif dataclasses.is_dataclass(given) and not isinstance(given, type):
-        fields = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
-    else:
-        fields = given._asdict() if hasattr(given, "_asdict") else dict(getattr(given, "__dict__", {}))
-    taken = {next((key for key in keys if key in fields), None) for keys in CALLED.values()}
-    beside = {str(key): _plain(value) for key, value in fields.items() if key not in taken}
-    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in beside.items()}
 
 
 def stream_for(stream: str, path: Any, default: Any = None) -> str:
@@ -115,38 +56,6 @@ def stream_for(stream: str, path: Any, default: Any = None) -> str:
     return stream if same else f"{stream}:{PurePath(name).name}"
 
 
-def revived(made: Callable[..., Any], fields: Mapping[str, Any]) -> Any:
-    """An object of an older signature class, made of the fields of a row.
-
-    Each parameter of the class gets the field that it is another word for, as its annotation wants it: times as
-    ``datetime``, members of an ``Enum``, tuples. Parameters that no field answers keep their default.
-
-    Raises
-    ------
-    TypeError
-        The class wants more than a row has.
-    """
-    given = {}
-    for parameter in inspect.signature(made).parameters.values():
-        role = next((role for role, names in CALLED.items() if parameter.name in names and role in fields), None)
-        name = parameter.name if parameter.name in fields else role
-        if name is not None:
-            given[parameter.name] = _as_annotated(fields[name], parameter.annotation, made)
-    return made(**given)
-
-
-def _as_annotated(value: Any, annotation: Any, made: Callable[..., Any]) -> Any:
-    told = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    wanted = getattr(sys.modules.get(made.__module__), told, annotation)
-    if isinstance(wanted, type) and issubclass(wanted, Enum):
-        return wanted(value)
-    if "datetime" in told and isinstance(value, int | float):
-        return dt.datetime.fromtimestamp(value, dt.UTC)
-    if "datetime" in told and isinstance(value, str):
-        return dt.datetime.fromisoformat(value)
-    return tuple(value) if "tuple" in told.lower() and value is not None else value
-
-
 class AdoptedSpectralDB(SpectralDB):
     """A :class:`~toriwork.registry.SpectralDB` that takes the signatures of older code and reads them back whole.
 
@@ -154,6 +63,7 @@ class AdoptedSpectralDB(SpectralDB):
     """
 
     signature_class: Callable[..., Any] = SpectralSignature
+    _adopted: deque[Any] | None = None  # once somebody asked: the signatures that are held, oldest first
 
     def add(self, signature: Any = None, notes: Mapping[str, Any] | None = None, **fields: Any) -> str:
         """The shape id of a signature that was recorded: an object, a mapping, an array, or its fields by name.
@@ -164,8 +74,13 @@ class AdoptedSpectralDB(SpectralDB):
             See :func:`as_signature`; nothing was recorded.
         """
         given = fields if signature is None else signature
-        beside = {} if isinstance(given, SpectralSignature) else _said_beside(given)
-        return super().add(as_signature(given), {**({_FIELDS: beside} if beside else {}), **(notes or {})})
+        beside = {} if isinstance(given, SpectralSignature) else said_beside(given)
+        taken = as_signature(given)
+        shape_id = super().add(taken, {**({_FIELDS: beside} if beside else {}), **(notes or {})})
+        if self._adopted is not None:
+            own = isinstance(self.signature_class, type) and isinstance(given, self.signature_class)
+            self._adopted.append(given if own else self._made(fields_of(taken), beside))
+        return shape_id
 
     def distance(self, eigenvalues: ArrayLike, top_k: int = 10) -> float:
         """As :meth:`toriwork.registry.SpectralDB.distance`, whatever a subclass means by ``last``."""
@@ -173,12 +88,17 @@ class AdoptedSpectralDB(SpectralDB):
         return float(spectral_distances(magnitudes(eigenvalues), held).min()) if held else math.inf
 
     def recent(self, n: int | None = None) -> list[Any]:
-        """The newest ``n`` signatures (all that are held when not given), newest first, with all that they had."""
-        wanted = self.max_entries if n is None else n
-        rows = self.registry.scan([*_COLUMNS, "coherence_band"], self._mine()).read_all()
-        rows = rows.sort_by([("row_id", "descending")]).slice(0, wanted)
-        found = (self._signature(rows, index) for index in range(rows.num_rows))
-        return [signature for signature in found if signature is not None]
+        """The newest ``n`` signatures (all that are held when not given), newest first, with all that they had.
+
+        Read from the registry once; from then on those that this object adds are known without reading.
+        """
+        if self._adopted is None:
+            rows = self.registry.scan([*_COLUMNS, "coherence_band"], self._mine()).read_all()
+            rows = rows.sort_by([("row_id", "descending")]).slice(0, self.max_entries)
+            found = [self._signature(rows, index) for index in range(rows.num_rows)]
+            held = [signature for signature in reversed(found) if signature is not None]
+            self._adopted = deque(held, self.max_entries)
+        return list(islice(reversed(self._adopted), n))
 
     def _signature(self, rows: Any, index: int) -> Any:
         """One row as an object of ``signature_class``; None where it is of another stream."""
@@ -202,10 +122,12 @@ class AdoptedSpectralDB(SpectralDB):
             "coherence_state": row["coherence_band"].as_py(),
             "gaps": list(kept.get("gaps") or ()),
         }
+        return self._made(fields, told.get(_FIELDS, {}))
+
+    def _made(self, fields: dict[str, Any], beside: dict[str, Any]) -> Any:
+        """An object of ``signature_class``."""
         made = type(self).signature_class
-        return (
-            SpectralSignature(**fields) if made is SpectralSignature else revived(made, told.get(_FIELDS, {}) | fields)
-        )
+        return SpectralSignature(**fields) if made is SpectralSignature else revived(made, beside | fields)
 
     @property
     def signatures(self) -> list[Any]:
@@ -251,7 +173,7 @@ def emit_measurement(monitor: Any, result: _R, kind: str) -> _R:
     )
     if not isinstance(measured, Mapping):
         return result
-    said = {f"result_{key}" if key in _APART else str(key): _plain(value) for key, value in measured.items()}
+    said = {f"result_{key}" if key in _APART else str(key): plain(value) for key, value in measured.items()}
     moment = said.pop("timestamp", None)
     bound = getattr(monitor, "synthesis", None)
     synthesis = bound if isinstance(bound, ObserverSynthesis) else get_observer_synthesis()
@@ -318,20 +240,3 @@ def emitting(kind: str) -> Callable[[_F], _F]:
         return cast("_F", plain)
 
     return decorate
-
-
-def _plain(value: Any) -> Any:
-    """A value that a token can hold: what has no form of its own is told by its type."""
-    if isinstance(value, Enum):
-        value = value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if value is None or isinstance(value, bool | int | float | str | np.generic | np.ndarray):
-        return value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset) or hasattr(value, "__iter__"):
-        return [_plain(inner) for inner in value]
-    return type(value).__name__

@@ -170,3 +170,12 @@ def test_other_json_files_are_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
     assert not is_json_history(path)
+
+
+def test_columns_of_no_role_are_kept_beside_a_row(tmp_path):
+    row = {"eigenvalues": [0.3], "timestamp": 1, "hash_id": "a", "label": "warm", "run": 7, "empty": None, "id": 3}
+    path = tmp_path / "spectra.json"
+    path.write_text(json.dumps([row]))
+    (found,) = of_json(path, "spectra.json")
+    assert isinstance(found, Spectrum)
+    assert found.notes == {"fields": {"label": "warm", "run": 7}}

@@ -134,7 +134,10 @@ def _kind(path: Path) -> str:
         if DATABASE_NAMES.search(path.name):
             return f"is named like a database and is none of SQLite's (it begins with {start!r})"
         if _PICKLE_NAMES.search(path.name) and _SPECTRAL.search(start + file.read(2**20)):
-            return "is a pickle, which is never loaded: loading one runs what is in it; export it to JSON yourself"
+            return (
+                "is a pickle, which is never loaded: loading one runs what is in it. Where you trust it, load it "
+                "yourself and add each spectrum to the class that kept it, once that is migrated"
+            )
     if _SIDE_NAMES.search(path.name) and start:
         main = path.with_name(_SIDE_NAMES.sub("", path.name))
         if not main.exists() and DATABASE_NAMES.search(main.name):

@@ -263,7 +263,22 @@ def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -
     betti, more = _betti(cells)
     gaps = [gap for gap in few_numbers(cells.get("gaps")) or () if math.isfinite(gap)]
     time, name = _plain_value(cells.get("timestamp")), _text(cells.get("hash_id"))
-    return Spectrum(source, number, values, time, name, betti, band, gaps, {**notes, **more})
+    beside = _beside(row, roles)
+    return Spectrum(source, number, values, time, name, betti, band, gaps, {**notes, **more, **beside})
+
+
+def _beside(row: Mapping[str, Any], roles: _Roles) -> dict[str, Any]:
+    """What a row says in columns of no role, as far as JSON takes it: the fields of older signatures."""
+    taken = {*roles.columns.values(), roles.payload}
+    found = {
+        name: _plain_value(cell) for name, cell in row.items() if name not in taken and not _is_number_of_row(name)
+    }
+    found = {name: cell for name, cell in found.items() if cell is not None and type(row[name]) is not bytes}
+    return {"fields": found} if found else {}
+
+
+def _is_number_of_row(name: str) -> bool:
+    return name.lower() in ("id", "rowid", "__rowid__", "oid", "_rowid_")
 
 
 def _band(cell: Any) -> tuple[str, dict[str, Any]]:

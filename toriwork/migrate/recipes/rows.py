@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toriwork.migrate.recipes.detect import ADDING, classes, methods
-from toriwork.monitors.adopted import CALLED
+from toriwork.monitors.legacy import CALLED
 
 _WORDS = {word for words in CALLED.values() for word in words}
 

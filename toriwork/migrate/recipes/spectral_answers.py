@@ -8,11 +8,14 @@ import re
 from toriwork.migrate.recipes import spectral_distance
 from toriwork.migrate.recipes.detect import ADDING, DISTANCE, Function, names_in
 from toriwork.migrate.recipes.rows import RowClass
-from toriwork.monitors.adopted import CALLED
+from toriwork.monitors.legacy import CALLED
 
 _COUNT = re.compile(r"^(get_)?(count|size|n_\w+|num_\w+|total\w*|number_of\w*)$")
 _FLUSH = re.compile(r"^(close|flush|save\w*|commit|sync|dump\w*|persist\w*|disconnect|write\w*)$")
-NOTHING = re.compile(r"^(load\w*|open\w*|connect\w*|init\w*|create\w*|vacuum|optimi[sz]e|setup\w*|ensure\w*|reload)$")
+NOTHING = re.compile(
+    r"^(load\w*|open\w*|connect\w*|init\w*|create\w*|vacuum|compact|checkpoint|reindex|optimi[sz]e|setup\w*|ensure\w*|"
+    r"reload)$"
+)
 _RECENT = re.compile(
     r"^(get_|load_|fetch_|read_)?(recent|latest|last|newest|history|all|signatures|entries|records|spectra)\w*$"
 )

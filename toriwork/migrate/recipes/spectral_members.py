@@ -35,7 +35,7 @@ _INHERITED = frozenset(
 )
 #: what the base class keeps to itself: a member of such a name would get in its way
 INTERNAL = frozenset(
-    """_bytes _held _hold _lock _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
+    """_adopted _bytes _held _hold _lock _made _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
     after_fork notes""".split()
 )
 
