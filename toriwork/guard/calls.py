@@ -343,17 +343,17 @@ def _installed(unit: Unit, node: ast.Call, end: str) -> Iterator[Hit]:
 
 def _required(unit: Unit, node: ast.Call) -> Iterator[Hit]:
     """What ``setup(install_requires=[...])`` asks for, ``setup(**options)`` included."""
-    given: list[Any] = []
     for keyword in node.keywords:
+        given: list[Any] = []
         if keyword.arg in REQUIRING:
             given += [part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant)]
             given += unit.names.folder.values(keyword.value)
         elif keyword.arg is None:
             options = [value for value in unit.names.folder.values(keyword.value) if isinstance(value, dict)]
             given += [value[name] for value in options for name in REQUIRING & value.keys()]
-    found = (unit.policy.driver(text) for value in given for text in _inner(value) if isinstance(text, str))
-    for package in dict.fromkeys(filter(None, found)):
-        yield Hit(node, "TWG301", f"{package} is required", package)
+        found = (unit.policy.driver(text) for value in given for text in _inner(value) if isinstance(text, str))
+        for package in dict.fromkeys(filter(None, found)):
+            yield Hit(keyword.value, "TWG301", f"{package} is required", package)
 
 
 def _inner(value: Any) -> Iterator[Any]:
