@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def test_arrays_are_copies_and_read_only() -> None:
 
 
 @pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))], ids=["copy", "deep", "pickle"]
+)
+def test_copies_are_the_same_diagram_and_read_only(again: Callable[[Diagram], Diagram]) -> None:
+    """What comes back from another process is pickled."""
+    first = persistence(np.eye(4), threshold=1.0)
+    made = again(first)
+    assert (made, made.content_id, made.provenance) == (first, first.content_id, first.provenance)
+    assert not made.pairs.flags.writeable
+    assert not made.censored.flags.writeable
+
+
+@pytest.mark.parametrize(
     ("changes", "word"),
     [
         pytest.param({"pairs": [[0, 1.0, 0.5]]}, "row 0: dies before", id="dies before it is born"),
@@ -53,6 +66,14 @@ def test_arrays_are_copies_and_read_only() -> None:
         pytest.param({"pairs": [[0, 1]]}, "shape", id="two columns"),
         pytest.param({"scale": "squared radius"}, "scale", id="unknown scale"),
         pytest.param({"censored": [True]}, "censored", id="flags of another length"),
+        pytest.param({"pairs": [[0, 0, 1.0]], "censored": [True]}, "row 0: is censored", id="cut, and ends"),
+        pytest.param({"pairs": "bars"}, "real numbers", id="a text"),
+        pytest.param({"max_dimension": 2.5}, "max_dimension", id="a half dimension"),
+        pytest.param({"max_dimension": -1, "pairs": []}, "max_dimension", id="no dimension at all"),
+        pytest.param({"field": "2"}, "field", id="a text for a prime"),
+        pytest.param({"field": 0}, "field", id="no field"),
+        pytest.param({"threshold": math.nan}, "threshold", id="NaN for a threshold"),
+        pytest.param({"min_persistence": -1.0}, "min_persistence", id="negative persistence"),
     ],
 )
 def test_an_invalid_diagram_cannot_be_made(changes: dict[str, object], word: str) -> None:

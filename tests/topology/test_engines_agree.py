@@ -183,7 +183,7 @@ def test_auto_takes_the_first_available_engine_and_says_why() -> None:
 
 
 def test_auto_passes_over_an_engine_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = Engine("broken", "numpy", (), _import_fails, any_field=True)
+    broken = Engine("broken", "numpy", (), _import_fails, largest_field=46337)
     monkeypatch.setattr(engines, "ENGINES", (broken, *ENGINES))
     diagram = persistence(circle(20))
     assert diagram.provenance is not None
@@ -211,7 +211,7 @@ def test_what_an_engine_raises_becomes_a_known_error(
     def fail(*args: object) -> list[np.ndarray]:
         raise failure
 
-    monkeypatch.setattr(engines, "ENGINES", (Engine("failing", "numpy", (), fail, any_field=True),))
+    monkeypatch.setattr(engines, "ENGINES", (Engine("failing", "numpy", (), fail, largest_field=46337),))
     with pytest.raises(wanted):
         persistence(circle(20), engine="failing")
 

@@ -80,8 +80,8 @@ class Diagram:
     Raises
     ------
     BadInput
-        A pair dies before it is born, is NaN, has no integer dimension within 0..max_dimension, or the
-        convention is unknown; the message names the first bad row.
+        A pair dies before it is born, is NaN, has no integer dimension within 0..max_dimension, or is censored and
+        ends; the message names the first bad row. Or the convention is none.
     """
 
     pairs: NDArray[np.float64]
@@ -95,12 +95,12 @@ class Diagram:
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise BadInput(f"scale: one of {', '.join(SCALES)} is wanted, given was {self.scale!r}")
+        self._check_convention()
         pairs = _checked_pairs(self.pairs, self.max_dimension)
         censored = np.array(self.censored if len(self.censored) else np.zeros(len(pairs)), dtype=np.bool_)
         if censored.shape != (len(pairs),):
             raise BadInput(f"censored: shape ({len(pairs)},) is wanted, given was {censored.shape}")
+        _refuse(pairs, censored & np.isfinite(pairs[:, 2]), "is censored, but its death is known")
         kept = pairs[:, 2] - pairs[:, 1] > self.min_persistence
         if not kept.all():
             pairs, censored = pairs[kept], censored[kept]
@@ -110,6 +110,22 @@ class Diagram:
         censored.setflags(write=False)
         object.__setattr__(self, "pairs", pairs)
         object.__setattr__(self, "censored", censored)
+
+    def _check_convention(self) -> None:
+        if self.scale not in SCALES:
+            raise BadInput(f"scale: one of {', '.join(SCALES)} is wanted, given was {self.scale!r}")
+        whole: Any = (self.max_dimension, self.field)
+        if not all(isinstance(number, int | np.integer) for number in whole) or whole[0] < 0 or whole[1] < 2:
+            raise BadInput(f"max_dimension and field: integers from 0 and from 2 on are wanted, given were {whole}")
+        if math.isnan(self.threshold) or not 0 <= self.min_persistence < math.inf:
+            raise BadInput(
+                "threshold and min_persistence: a number, and a finite one >= 0 are wanted, given were "
+                f"{self.threshold!r} and {self.min_persistence!r}"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # unpickled arrays could be written to; through here they are checked and locked as at first
+        return Diagram, tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def in_dimension(self, k: int) -> NDArray[np.float64]:
         """Births and deaths of H_k, shape (n_pairs, 2) float64, read-only; essential classes have death = inf."""
@@ -271,7 +287,10 @@ def _exact(part: str | float) -> str | float:
 
 
 def _checked_pairs(given: Any, max_dimension: int) -> NDArray[np.float64]:
-    pairs = np.array(given, dtype=np.float64, order="C", ndmin=2)
+    try:
+        pairs = np.array(given, dtype=np.float64, order="C", ndmin=2)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"pairs: real numbers of shape (n_pairs, 3) are wanted: {error}") from error
     if pairs.size == 0:
         pairs = pairs.reshape(0, 3)
     if pairs.ndim != 2 or pairs.shape[1] != 3:

@@ -22,6 +22,8 @@ from toriwork.topology import simple
 Matrix = NDArray[np.float64]
 Bars = list[NDArray[np.float64]]
 
+LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -31,7 +33,7 @@ class Engine:
     distribution: str  #: name under which its version is found
     needs: tuple[str, ...]  #: top-level modules that must be importable
     compute: Callable[[Matrix, int, float, int], Bars]
-    any_field: bool  #: False: Z/2 only
+    largest_field: int  #: the largest prime p of Z/p that its arithmetic can hold
     maintained: bool = True  #: False: never taken unless asked for by name
     relative_error: float = 0.0  #: of each birth and death; beyond the rounding of float64
     compute_many: Callable[[list[Matrix], int, int], list[Bars]] | None = None  #: untruncated; cheaper than one by one
@@ -52,8 +54,10 @@ def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold:
     EngineError
         It failed otherwise.
     """
-    if field != 2 and not engine.any_field:
-        raise BadInput(f"field: engine {engine.name} computes over Z/2 only, given was {field}")
+    if field > engine.largest_field:
+        raise BadInput(
+            f"field: engine {engine.name} computes over Z/p up to p = {engine.largest_field}, given was {field}"
+        )
     try:
         return engine.compute(distances, max_dimension, threshold, field)
     except ToriworkError:
@@ -90,7 +94,7 @@ def run_best(
             raise
         failure = error
     for other in ENGINES:
-        if other is used or not other.maintained or not is_installed(other) or (field != 2 and not other.any_field):
+        if other is used or not other.maintained or not is_installed(other) or field > other.largest_field:
             continue
         try:
             bars = run_engine(other, distances, max_dimension, threshold, field)
@@ -235,7 +239,7 @@ def pick_engine(name: str, field: int) -> tuple[Engine, str]:
                 return engine, "asked for by name"
         raise BadInput(f"engine: one of auto, {', '.join(e.name for e in ENGINES)} is wanted, given was {name!r}")
     for engine in ENGINES:
-        if engine.maintained and is_installed(engine) and (field == 2 or engine.any_field):
+        if engine.maintained and is_installed(engine) and field <= engine.largest_field:
             return engine, "best maintained engine installed here"
     raise MissingExtra(f"field {field} needs gudhi or ripser: pip install gudhi")
 
@@ -315,15 +319,15 @@ def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Ma
 
 #: best first; "auto" takes the first maintained one that is installed
 ENGINES = (
-    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, any_field=True, compute_many=_gudhi_many),
-    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, any_field=True, relative_error=2.0**-24),
-    Engine("simple", "toriwork", (), _simple, any_field=False),
+    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, LARGEST_PRIME, compute_many=_gudhi_many),
+    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, relative_error=2.0**-24),
+    Engine("simple", "toriwork", (), _simple, 2),
     Engine(
         "redzed",
         "redzed-tda",
         ("redzed_tda",),
         _redzed,
-        any_field=False,
+        2,
         maintained=False,
         relative_error=2.0**-24,
         install="'toriwork[fast]'",
