@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
 
 from tests.storage.rows import SPEC, add, names_of, published_names, still
 from toriwork.storage import ParquetTable
+from toriwork.storage import worker as worker_module
 from toriwork.storage.files import OsFiles
 from toriwork.storage.policy import PublishPolicy
+from toriwork.storage.worker import Worker
 
 #: every publish is due, none is quick enough to be waited for
 ASIDE = PublishPolicy(
@@ -49,6 +53,46 @@ def table(disk: SlowDisk) -> Any:
     yield opened
     disk.go_on.set()
     opened.close()
+
+
+class Tended:
+    """Stands for a table: counts its rounds."""
+
+    def __init__(self) -> None:
+        self.rounds: SimpleQueue[None] = SimpleQueue()
+
+    def tend(self) -> bool:
+        self.rounds.put(None)
+        return True
+
+
+def test_a_thread_that_an_append_starts_leaves_the_first_second_to_whoever_appends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_module, "_PERIOD", 3600.0)
+    table = Tended()
+    worker = Worker(table, None)  # type: ignore[arg-type]
+    worker.wake(now=False)
+    with pytest.raises(Empty):
+        table.rounds.get(timeout=0.2)
+    worker.wake()
+    table.rounds.get(timeout=WAIT)
+    worker.wake(now=False)  # there is a thread, which may be asleep
+    table.rounds.get(timeout=WAIT)
+    worker.stop()
+    Worker(table, None).wake()  # type: ignore[arg-type]
+    table.rounds.get(timeout=WAIT)
+
+
+def test_rows_reach_the_disk_without_a_flush(disk: SlowDisk) -> None:
+    with ParquetTable(disk.base, SPEC, files=disk) as table:
+        add(table, "a1")
+        assert table._writer is not None
+        for _ in range(int(WAIT * 100)):
+            if not table._writer.dirty:
+                break
+            time.sleep(0.01)
+        assert not table._writer.dirty
 
 
 def segments(disk: SlowDisk) -> list[Path]:

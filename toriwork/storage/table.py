@@ -174,7 +174,7 @@ class ParquetTable:
         if pace.oldest is None:
             pace.note(0)
         if not self._worker.awake:
-            self._worker.wake()
+            self._worker.wake(now=False)
         return place
 
     def complete(self, address: Address, values: bytes) -> None:

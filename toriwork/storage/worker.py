@@ -25,7 +25,7 @@ _IDLE_ROUNDS = 30  # without work, then the thread sleeps until the next append
 
 
 class Worker:
-    """Runs ``table.tend()`` once a second, or at once when it is woken."""
+    """Runs ``table.tend()`` once a second, or at once when somebody asks for it."""
 
     def __init__(self, table: ParquetTable, writer: Writer | None) -> None:
         # not an Event: an interrupt inside Event.set() can leave its lock taken for ever, SimpleQueue is one C call
@@ -37,11 +37,15 @@ class Worker:
         self._thread: threading.Thread | None = None
         self.awake = False  #: whether the next round comes by itself
 
-    def wake(self) -> None:
-        """Have a round now and one each second until there is nothing left to do."""
+    def wake(self, *, now: bool = True) -> None:
+        """Have a round each second until there is nothing left to do.
+
+        The first one comes at once; with ``now=False`` a new thread leaves its first second to whoever appends.
+        """
         with self._mutex:
             self.awake = True
-            if self._thread is None or not self._thread.is_alive():
+            alive = self._thread is not None and self._thread.is_alive()
+            if not alive:
                 thread = threading.Thread(target=self._run, name="toriwork-store", daemon=True)
                 try:
                     thread.start()
@@ -51,7 +55,8 @@ class Worker:
                     self.awake = False
                     return
                 self._thread = thread
-        self._bell.put(None)
+        if now or alive:
+            self._bell.put(None)
 
     def stop(self) -> None:
         """Return when the thread has ended; a round that is under way is finished first."""
