@@ -9,6 +9,7 @@ import pytest
 
 from tests.migrate.engine.small import revive, tree
 from toriwork.errors import NotProven
+from toriwork.migrate.engine import trial
 from toriwork.migrate.engine.apply import apply_steps, history_of
 from toriwork.migrate.engine.plan import Plan, make_plan
 from toriwork.migrate.engine.proposal import Change, Proposal
@@ -106,3 +107,13 @@ def test_the_own_tests_are_run_where_that_is_asked_for(tmp_path):
 def test_a_plan_without_code_needs_no_trial(tmp_path):
     plan = planned(tmp_path, {"a.py": "1/0\n"}, {"capsule.yml": "state_path: x\n"})
     assert try_plan(plan).tools == ()
+
+
+def test_large_data_is_not_copied_and_code_always_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_ALL_DATA", 3)
+    text = "from pathlib import Path\n\nassert Path('a.txt').exists()\nassert not Path('b.txt').exists()\n"
+    plan = planned(tmp_path, {"a.txt": "123", "b.txt": "12345", "c.py": text}, {"c.py": text + "X = 1\n"})
+    assert trial._look(plan.root, ["c.py"], ("import",)).raised["c.py"]  # both are there
+    copy = tmp_path / "copy"
+    trial._copy(plan.root, copy)
+    assert trial._look(copy, ["c.py"], ("import",)).raised == {"c.py": ""}

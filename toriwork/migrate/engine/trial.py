@@ -27,6 +27,7 @@ from toriwork.migrate.engine.restore_script import ABSENT
 _SECONDS = 120.0
 _SECONDS_OF_TESTS = 1800.0
 _LARGEST = 2**24  #: a file of more bytes is data that no import needs
+_ALL_DATA = 2**28  #: bytes of files that are no code, together; beyond that they are left out
 _BROKEN = ("F821", "F822", "F823", "F7", "E9", "invalid-syntax")  #: ruff's codes of code that cannot run
 _PASSED_OVER = frozenset(
     """.git .hg .svn .toriwork __pycache__ .venv venv node_modules .mypy_cache .pytest_cache .ruff_cache .tox .nox
@@ -90,6 +91,7 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
 
 def _copy(source: Path, target: Path) -> None:
     """The files of a code base; no links, no backups, nothing large."""
+    left = _ALL_DATA
     for here, folders, names in os.walk(source):
         place = target / Path(here).relative_to(source)
         place.mkdir(parents=True, exist_ok=True)
@@ -103,7 +105,11 @@ def _copy(source: Path, target: Path) -> None:
         ]
         for name in names:
             path = Path(here, name)
-            if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST:
+            if path.is_symlink() or not path.is_file():
+                continue
+            size = 0 if path.suffix in (".py", ".pyw", ".ipynb") else path.stat().st_size
+            if size <= min(_LARGEST, left):
+                left -= size
                 shutil.copyfile(path, place / name)
 
 
