@@ -46,7 +46,7 @@ FITTED = {
 }
 UNSEEN = {f"{s.group}/{s.name}": s.make for s in (*NEW_SPACES, *UNSEEN_SPACES)}
 #: of every so many-th space, clouds of so many points
-FIT_SIZES = {200: 1, 400: 1, 800: 1, 1500: 6}
+FIT_SIZES = {200: 1, 400: 1, 800: 1, 1500: 2, 2000: 8}
 UNSEEN_SIZES = {250: 1, 600: 1, 1200: 4}
 
 
@@ -113,17 +113,19 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
     return list(known.values())
 
 
-def fitted(known: list[Measured]) -> tuple[float, float, float]:
-    """Bytes for each pair of points and for each triangle, and the power of growth, that keep most ratios in 1 to 3."""
+def fitted(known: list[Measured]) -> tuple[float, ...]:
+    """The four numbers of the law, in the order of budget.py, that keep most ratios in 1 to 3."""
     from scipy.optimize import minimize
 
     n_points, peak, probe, triangles = np.array([[m.n_points, m.peak, m.probe, m.triangles] for m in known], float).T
     weight = 1.0 / np.array([np.sum(n_points == n) for n in n_points])  # every size counts alike
     centre = np.log(LEAST * MOST) / 2
     reach = np.log(MOST / LEAST) / 2
+    tenfold = np.log10(np.maximum(triangles, 1.0) / probe**3 / 0.01)
 
     def predicted(law: Cloud) -> Cloud:
-        return np.exp(law[0]) * n_points**2 + np.exp(law[1]) * triangles * (n_points / probe) ** law[2]
+        power = np.maximum(2.0, law[2] + law[3] * tenfold)
+        return np.exp(law[0]) * n_points**2 + np.exp(law[1]) * triangles * (n_points / probe) ** power
 
     def miss(law: Cloud) -> float:
         away = (np.log(predicted(law) / peak) - centre) / reach
@@ -131,8 +133,8 @@ def fitted(known: list[Measured]) -> tuple[float, float, float]:
         return float(np.average(miss_of_each, weights=weight))
 
     options = {"maxiter": 30_000, "maxfev": 30_000, "fatol": 1e-10}
-    law = minimize(miss, [4.3, 3.4, 2.6], method="Nelder-Mead", options=options).x
-    return float(np.exp(law[0])), float(np.exp(law[1])), float(law[2])
+    law = minimize(miss, [4.4, 3.1, 2.8, 0.2], method="Nelder-Mead", options=options).x
+    return (float(np.exp(law[0])), float(np.exp(law[1])), float(law[2]), float(law[3]))
 
 
 def table(known: list[Measured]) -> list[str]:
@@ -157,8 +159,8 @@ def main() -> None:
     spaces, sizes = (FITTED, FIT_SIZES) if options.fit else (UNSEEN, UNSEEN_SIZES)
     known = measurements(wanted(spaces, sizes, options.quick), options.keep)
     if options.fit:
-        per_pair, per_triangle, growth = fitted(known)
-        print(f"bytes a pair {per_pair:.1f}, bytes a triangle {per_triangle:.1f}, growth {growth:.2f}")
+        numbers = "bytes a pair {:.1f}, bytes a triangle {:.1f}, growth {:.3f} and {:.3f} by share"
+        print(numbers.format(*fitted(known)))
     print("\n".join(table(known)))
 
 

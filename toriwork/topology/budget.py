@@ -22,9 +22,12 @@ class WorkEstimate(NamedTuple):
     bytes: int
 
 
-#: H1: bytes for each pair of points, whatever their shape; bytes for each triangle over the cocycles of the probe, and
-#: the power of n_points over the points of the probe with which they grow; fitted by benchmarks/memory_law.py
-_PER_PAIR, _PER_TRIANGLE, _GROWTH = 89.2, 22.0, 2.73
+#: H1: bytes for each pair of points, whatever their shape, and for each triangle over the cocycles of the probe;
+#: fitted by benchmarks/memory_law.py, as are the next
+_PER_PAIR, _PER_TRIANGLE = 77.3, 23.2
+#: triangles grow with this power of the number of points if one in 100 of all possible ones is there, and with so much
+#: more or less for ten times as many or few: a loop that lives long is crossed by ever more edges, noise is not
+_GROWTH, _GROWTH_BY_SHARE = 2.774, 0.302
 #: between the sum over all cocycles (1) and the largest alone (inf): they are reduced one after another, but stay
 _NORM = 1.25
 #: bytes per pair of points that distances and their copies take in any case
@@ -155,8 +158,8 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     Returns
     -------
     WorkEstimate
-        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 95 of 100 clouds of 200 to 2,000 points, and 0.6 to
-        6 times for the strangest (docs/topology.md).
+        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 95 of 100 clouds of 200 to 2,000 points, and 0.5 to
+        7 times for the strangest (docs/topology.md).
 
     Raises
     ------
@@ -199,7 +202,9 @@ def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, bli
 
 def bytes_for_loops(n_points: int, in_probe: int, triangles: float) -> int:
     """Bytes for H0 and H1 of ``n_points`` points, when ``in_probe`` of them have so many triangles over their loops."""
-    loops: float = _PER_TRIANGLE * triangles * (n_points / in_probe) ** _GROWTH
+    share = max(triangles, 1.0) / in_probe**3
+    power = max(2.0, _GROWTH + _GROWTH_BY_SHARE * math.log10(share / 0.01))
+    loops: float = _PER_TRIANGLE * triangles * (n_points / in_probe) ** power
     return math.ceil(_PER_PAIR * n_points**2 + loops)
 
 
