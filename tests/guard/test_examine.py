@@ -200,3 +200,23 @@ def test_what_leads_nowhere_is_no_failure(source, tmp_path):
     file = tmp_path / "module.py"
     file.write_text(f"import importlib\n{source}\n")
     assert examine([str(file)]).n_files == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("from os import *\nsystem('sqli' + 'te3 x')", id="called"),
+        pytest.param("from importlib import *\nlist(map(import_module, ['sqli' + 'te3']))", id="handed on"),
+    ],
+)
+def test_a_name_may_come_from_any_module_that_gives_all_it_has(source, tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text(source)
+    assert [finding.line for finding in examine([str(file)]).findings] == [2]
+
+
+def test_a_driver_that_the_environment_may_name_is_a_warning_whatever_the_default(tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text("import importlib, os\nname = os.environ.get('STORE', 'json')\nimportlib.import_module(name)\n")
+    report = examine([str(file)])
+    assert ([f.code for f in report.findings], [f.code for f in report.warnings]) == ([], ["TWG901"])

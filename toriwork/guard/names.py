@@ -80,6 +80,8 @@ class Names:
             found.add("builtins")
         elif not found and name in _BUILTINS and name not in self._own:
             found.add(f"builtins.{name}")
+        elif not found and name not in self._own:
+            found |= {joined(module, name) for module in self.stars}
         if not self._open:
             self._settled[name] = found
         return found
