@@ -3,7 +3,7 @@
     python -m benchmarks.betti_rules            200 clouds a space, a few minutes on one core
     python -m benchmarks.betti_rules --costly   the rules that resample, on some of these clouds, more minutes
     python -m benchmarks.betti_rules --new      spaces that the default rule was not fitted to
-    python -m benchmarks.betti_rules --unseen   more of them, chosen before version 2 of its weights was looked for
+    python -m benchmarks.betti_rules --unseen   54 more of them, chosen before other weights were tried
     python -m benchmarks.betti_rules --quick    12 clouds a space, seconds; with --costly, --new or --unseen as well
 
 The seeds of this table were never used to fit or to choose a rule.  "Right" means the exact number; a number that
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--clouds", type=int, default=200, help="clouds a space")
     parser.add_argument("--costly", action="store_true", help="the rules that resample instead of the others")
     parser.add_argument("--new", action="store_true", help="spaces that the default rule was not fitted to")
-    parser.add_argument("--unseen", action="store_true", help="spaces chosen before version 2 of its weights")
+    parser.add_argument("--unseen", action="store_true", help="more of them, chosen before other weights were tried")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     n_clouds = 12 if options.quick else options.clouds

@@ -1,7 +1,7 @@
-"""A second set of spaces that the default rule was never fitted to: what a sceptical reader would try.
+"""A second set of spaces that the default rule was not fitted to: what a sceptical reader would try.
 
-Written and frozen before the weights of version 2 were looked for; scored once, when those were frozen.  Change nothing
-here for the sake of a rule: a space that a fit has seen, or that was chosen by its result, tells nothing.
+Written and frozen before other weights were tried, and scored once with those (docs/topology.md has both results).
+Change nothing here for the sake of a rule: a space that a fit has seen, or that was chosen by its result, says nothing.
 """
 
 from __future__ import annotations
