@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -442,3 +443,15 @@ def test_a_child_goes_on_although_a_thread_of_the_parent_held_the_lock(cells):
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert list(cells.get_protected_ideas()) == ["child"]
+
+
+def test_one_thread_may_close_while_others_update_and_flush(cells):
+    def work(number):
+        for step in range(6):
+            cells.betti_update(f"idea {number}", circle(20) * (1 + number + step / 100), "global")
+            cells.flush()
+            cells.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(cells.get_protected_ideas()) == 4

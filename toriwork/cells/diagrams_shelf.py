@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
+from toriwork.errors import Closed
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
 from toriwork.storage.frames import Frame
 from toriwork.storage.view import JournalView, View, payload_groups
@@ -61,9 +62,16 @@ class Shelf:
 
     def append(self, rows: Sequence[bytes]) -> None:
         """Return when the packed rows survive the death of the process, all of them or none."""
-        table = self._open(create=True)
-        assert table is not None  # it was just created
-        table.append(b"".join(rows), len(rows))
+        while True:
+            table = self._open(create=True)
+            assert table is not None  # it was just created
+            try:
+                table.append(b"".join(rows), len(rows))
+            except Closed:  # by another thread, since we looked: ``close`` means that the next call opens it again
+                if self._table is table:
+                    raise
+            else:
+                return
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Diagram]:
         """The diagrams of those keys that are there.

@@ -272,14 +272,13 @@ class IdeaStore:
 
     def flush(self) -> None:
         """Return when every change before survives a power cut."""
-        with self._lock:
-            table = self._table
-        if table is not None:
-            table.flush()
+        with self._lock:  # until the end: nobody is to close the file meanwhile
+            if self._table is not None:
+                self._table.flush()
 
     def close(self) -> None:
         """Give up the file; the next call opens it again."""
         with self._lock:
             table, self._table = self._table, None
-        if table is not None:
-            table.close()
+            if table is not None:
+                table.close()

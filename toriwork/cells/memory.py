@@ -264,7 +264,8 @@ class DiagramMemory:
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every diagram before survives a power cut; ``publish=True``: when the public file has it."""
-        self._shelf.flush(publish)
+        with self._lock:  # until the end: nobody is to close the file meanwhile
+            self._shelf.flush(publish)
 
     def close(self) -> None:
         """Flush and give up the file; what is in memory stays, and the next call that needs the file opens it."""
