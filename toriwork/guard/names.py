@@ -15,9 +15,9 @@ from typing import Any
 
 from toriwork.guard.folding import MAX_VALUES, Folder
 from toriwork.guard.functions import MAX_SIZE
+from toriwork.guard.syntax import Function, elements_of, given_back, joined, last_name, source_of, spells
 
 _BUILTINS = frozenset(dir(builtins))
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Nodes = Mapping[type[ast.AST], Sequence[Any]]  #: of some trees, by their type
 MAX_DEPTH = 40
 #: what these are called with is what they give
@@ -35,7 +35,7 @@ class Names:
         self._elements: dict[str, list[ast.expr]] = defaultdict(list)
         self._grown: dict[str, list[ast.AugAssign]] = defaultdict(list)
         self._own: set[str] = set()  #: functions and classes of the module
-        self._functions: dict[str, list[_Function]] = defaultdict(list)
+        self._functions: dict[str, list[Function]] = defaultdict(list)
         self._open: set[tuple[str, str]] = set()
         self._known: dict[str, set[str]] = {}  # what was found out about a name; without it chains cost their product
         self._settled: dict[str, set[str]] = {}  # the same of names that are asked for by themselves
@@ -179,7 +179,7 @@ class Names:
             for node in self.bound_to(name)[:MAX_VALUES]:
                 found += self.folder.values(node)
             for node in self._elements.get(name, ())[:MAX_VALUES]:
-                found += [element for whole in self.folder.values(node) for element in _elements(whole)]
+                found += [element for whole in self.folder.values(node) for element in elements_of(whole)]
             found += self._from_elsewhere(name)
             self._worth[name] = (*found, *self._grown_values(name, found))[:MAX_VALUES]
             return self._worth[name]
@@ -189,7 +189,7 @@ class Names:
     def bound_to(self, name: str) -> list[ast.expr]:
         """The expressions that a name stands for; of ``function()`` what it gives back."""
         if name.endswith("()") and name[:-2] in self._functions and name not in self._expressions:
-            self._expressions[name] = [given for made in self._functions[name[:-2]] for given in _given_back(made)]
+            self._expressions[name] = [given for made in self._functions[name[:-2]] for given in given_back(made)]
         return self._expressions.get(name) or self._expressions.get(f"[{name}]", [])  # globals()["name"] = ...
 
     def _from_elsewhere(self, name: str) -> Iterator[Any]:
@@ -309,7 +309,7 @@ class Names:
         self._describe(node)
         self._defaults(node)
 
-    def _defaults(self, node: _Function) -> None:
+    def _defaults(self, node: Function) -> None:
         positional = [*node.args.posonlyargs, *node.args.args]
         defaults = node.args.defaults
         for parameter, default in zip(positional[len(positional) - len(defaults) :], defaults, strict=True):
@@ -329,17 +329,17 @@ class Names:
                 self._expressions[f".{name}"].append(value)
             for keyword in node.keywords:
                 self._expressions[f".{keyword.arg}"].append(keyword.value)
-        if end == "setattr" and len(node.args) == 3 and _spells(node.args[1]):
+        if end == "setattr" and len(node.args) == 3 and spells(node.args[1]):
             self._expressions[f".{ast.literal_eval(node.args[1])}"].append(node.args[2])
         elif end in ("add_argument", "add_option", "option"):
             given = {keyword.arg: keyword.value for keyword in node.keywords}
-            dest = given.get("dest") or next((flag for flag in node.args if _spells(flag, "--")), None)
+            dest = given.get("dest") or next((flag for flag in node.args if spells(flag, "--")), None)
             if "default" in given and isinstance(dest, ast.Constant):
                 name = str(dest.value).lstrip("-").replace("-", "_")
                 self._expressions[f".{name}"].append(given["default"])
                 self._expressions[name].append(given["default"])
 
-    def _bind_call(self, node: ast.Call, called: _Function, *, method: bool) -> None:
+    def _bind_call(self, node: ast.Call, called: Function, *, method: bool) -> None:
         parameters = [parameter.arg for parameter in (*called.args.posonlyargs, *called.args.args)]
         if method and parameters[:1] in (["self"], ["cls"]):
             parameters = parameters[1:]
@@ -353,56 +353,6 @@ class Names:
         if called.args.kwarg:
             keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in named]
             self._expressions[called.args.kwarg.arg].append(ast.Dict(keys, [keyword.value for keyword in named]))
-
-
-def last_name(function: ast.expr) -> str:
-    """The name that a function is called by, behind the last dot."""
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
-
-
-def _spells(node: ast.expr, begin: str = "") -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(begin)
-
-
-def _given_back(function: _Function) -> Iterator[ast.expr]:
-    """The expressions that a function returns; what it yields as a list."""
-    if isinstance(function, ast.Lambda):
-        yield function.body
-        return
-    yielded: list[ast.expr] = []
-    waiting: list[Any] = list(function.body)
-    for statement in waiting:  # statements only, and it grows at its end
-        value = getattr(statement, "value", None)
-        if isinstance(statement, ast.Return) and value is not None:
-            yield value
-        elif isinstance(value, ast.Yield) and value.value is not None:
-            yielded.append(value.value)
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            waiting += getattr(statement, part, ())
-    if yielded:
-        yield ast.List(yielded, ast.Load())
-
-
-def source_of(node: ast.ImportFrom) -> str:
-    """The module that a ``from`` statement names, with its leading dots."""
-    return "." * node.level + (node.module or "")
-
-
-def joined(module: str, name: str) -> str:
-    """A name in a module: ``.store`` and ``x`` are ``.store.x``, ``.`` and ``x`` are ``.x``."""
-    return f"{module}{name}" if module.endswith(".") else f"{module}.{name}"
-
-
-def _elements(whole: Any) -> list[Any]:
-    """The elements of a value, and theirs: which of them a name takes is not followed."""
-    if isinstance(whole, dict):
-        whole = [*whole, *whole.values()]
-    if not isinstance(whole, list | tuple | set | frozenset):
-        return []
-    flat = [inner for part in whole for inner in (part if isinstance(part, list | tuple) else [part])]
-    return flat[:MAX_VALUES]
 
 
 #: the method that binds the names of a node

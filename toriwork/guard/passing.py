@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from toriwork.guard.documents import Document
-from toriwork.guard.names import joined, source_of
+from toriwork.guard.syntax import joined, source_of
 from toriwork.guard.unit import Hit
 
 ALL = "*"  #: an export that ``from driver import *`` makes
