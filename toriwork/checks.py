@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -58,6 +60,15 @@ def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
     """A float64 copy of an array of real numbers, C order; what is beyond float64 becomes infinity."""
     with np.errstate(over="ignore"):
         return np.array(array, dtype=np.float64, order="C")
+
+
+def check_number(given: Any, *, name: str, least: float) -> float:
+    """The number as a float when it is one real number >= ``least``, inf among them; otherwise BadInput."""
+    number = given.item() if isinstance(given, np.ndarray) and given.ndim == 0 else given
+    with suppress(OverflowError):  # an integer beyond float64
+        if isinstance(number, Real) and float(number) >= least:
+            return float(number)
+    raise BadInput(f"{name}: a number >= {least:g} is wanted, given was {given!r}")
 
 
 def check_count(number: Any, *, name: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toriwork.checks import check_number
 from toriwork.errors import BadInput
 from toriwork.topology.budget import refuse_matrix
 from toriwork.topology.clouds import Trusted, distance_matrix
@@ -136,9 +137,8 @@ def count_above(diagram: Diagram, t: float) -> tuple[int, ...]:
     BadInput
         ``t`` is NaN or negative.
     """
-    if not t >= 0:
-        raise BadInput(f"count_above: a threshold >= 0 is wanted, given was {t}")
-    return tuple(int(np.count_nonzero(diagram.persistence(k) > t)) for k in range(diagram.max_dimension + 1))
+    least = check_number(t, name="threshold", least=0.0)
+    return tuple(int(np.count_nonzero(diagram.persistence(k) > least)) for k in range(diagram.max_dimension + 1))
 
 
 def _short(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import as_array, check_points
+from toriwork.checks import as_array, check_number, check_points
 from toriwork.errors import BadInput, MissingExtra, TooLarge
 from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
 from toriwork.topology.engines import loop_cocycles, staying_edges
@@ -79,8 +79,8 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     BadInput
         A negative number.
     """
-    if min(n_points, dim, max_dimension) < 0:
-        raise BadInput(f"work_estimate: numbers >= 0 are wanted, given were {(n_points, dim, max_dimension)}")
+    for name, given in (("n_points", n_points), ("dim", dim), ("max_dimension", max_dimension)):
+        check_number(given, name=name, least=0.0)
     seconds, power, _, _ = _LAW[min(max_dimension, 2)]
     ratio = n_points / 100.0
     extra = max(1.0, n_points / 10.0) ** max(0, max_dimension - 2)
@@ -101,7 +101,8 @@ def refuse_matrix(points: Any, max_bytes: float | None = None) -> None:
     TooLarge
         They would not; the message has both numbers.
     """
-    n_points = len(points) if hasattr(points, "__len__") and getattr(points, "ndim", None) != 0 else 0
+    shape = np.shape(points) if hasattr(points, "shape") else (len(points) if hasattr(points, "__len__") else 0,)
+    n_points = shape[0] if shape else 0
     needed = n_points * n_points * _MATRIX
     if needed < _WORTH_ASKING:
         return

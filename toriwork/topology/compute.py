@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.checks import check_number
 from toriwork.errors import BadInput
 from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import Bars
@@ -90,7 +91,7 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     """
     started = time.perf_counter()
     chosen = filtration_named(filtration)
-    _check_arguments(max_dimension, field, threshold, min_persistence)
+    _check_arguments(max_dimension, field, threshold, min_persistence, max_bytes)
     unit, factor = scale_of(chosen, scale)
     found = chosen(Request(points, distances, max_dimension, engine, field, threshold / factor, max_bytes))
     pairs, cut = _as_pairs([times(bars, factor) for bars in found.bars]), found.cut * factor
@@ -138,15 +139,16 @@ def scale_of(filtration: Filtration, asked: Any) -> tuple[Scale, float]:
     return asked, 2.0 if own == "radius" else 0.5
 
 
-def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persistence: Any) -> None:
+def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persistence: Any, max_bytes: Any) -> None:
     if not isinstance(max_dimension, int | np.integer) or not 0 <= max_dimension <= MAX_DIMENSION:
         raise BadInput(f"max_dimension: an integer from 0 to {MAX_DIMENSION} is wanted, given was {max_dimension!r}")
     if not isinstance(field, int | np.integer) or not _is_prime(int(field)):
         raise BadInput(f"field: a prime below 46337 is wanted, given was {field!r}")
-    if not threshold >= 0:
-        raise BadInput(f"threshold: a number >= 0 is wanted, given was {threshold!r}")
-    if not 0 <= min_persistence < math.inf:
+    check_number(threshold, name="threshold", least=0.0)
+    if math.isinf(check_number(min_persistence, name="min_persistence", least=0.0)):
         raise BadInput(f"min_persistence: a finite number >= 0 is wanted, given was {min_persistence!r}")
+    if max_bytes is not None:
+        check_number(max_bytes, name="max_bytes", least=0.0)
 
 
 def _is_prime(number: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from toriwork.checks import as_array, as_float64
 from toriwork.errors import BadInput
 from toriwork.topology import render
 
@@ -156,7 +157,7 @@ class Diagram:
 
         Bars with birth <= r and death > s. With ``min_persistence`` > 0 only the bars that were kept count.
         """
-        self._within_reach(np.array([r, s], dtype=np.float64))
+        self._within_reach([r, s])
         if r > s:
             raise BadInput(f"persistent_betti: r <= s is wanted, given was r={r}, s={s}")
         alive = self.pairs[(self.pairs[:, 1] <= r) & (s < self.pairs[:, 2]), 0].astype(np.intp)
@@ -164,8 +165,7 @@ class Diagram:
 
     def betti_curve(self, k: int, grid: ArrayLike) -> NDArray[np.int64]:
         """Betti number of H_k at each scale of ``grid``: shape (n_grid,) int64."""
-        scales = np.asarray(grid, dtype=np.float64).ravel()
-        self._within_reach(scales)
+        scales = self._within_reach(grid)
         bars = self.in_dimension(k)
         born = np.searchsorted(bars[:, 0], scales, side="right")
         died = np.searchsorted(np.sort(bars[:, 1]), scales, side="right")
@@ -269,17 +269,23 @@ class Diagram:
             float(self.min_persistence),
         )
 
-    def _rows(self, k: int) -> tuple[int, int]:
-        if not 0 <= k <= self.max_dimension:
-            raise BadInput(f"dimension: 0 to {self.max_dimension} was computed, asked was {k}")
-        start, stop = np.searchsorted(self.pairs[:, 0], (k, k + 1))
+    def _rows(self, k: Any) -> tuple[int, int]:
+        if not isinstance(k, int | np.integer) or not 0 <= k <= self.max_dimension:
+            raise BadInput(f"dimension: 0 to {self.max_dimension} was computed, asked was {k!r}")
+        start, stop = np.searchsorted(self.pairs[:, 0], np.array([k, k + 1]))
         return int(start), int(stop)
 
-    def _within_reach(self, scales: NDArray[np.float64]) -> None:
+    def _within_reach(self, given: Any) -> NDArray[np.float64]:
+        """The scales as float64, shape (n_scales,), when this diagram knows them all."""
+        array = as_array(given, name="scale")
+        if array.size and array.dtype.kind not in "fiub":
+            raise BadInput(f"scale: real numbers are wanted, given was {given!r}")
+        scales = as_float64(array).ravel()
         if not np.isfinite(scales).all():
             raise BadInput("scale: a finite number is wanted, given was NaN or infinity")
         if scales.size and scales.max() > self.threshold:
             raise BadInput(f"scale: {scales.max()} lies beyond {self.threshold}, where this diagram was cut")
+        return scales
 
 
 def _exact(part: str | float) -> str | float:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from toriwork.checks import check_count, check_number
 from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.budget import available_bytes, work_estimate, work_estimate_of
 from toriwork.topology.chunks import persistence_each
@@ -125,16 +126,25 @@ def persistence_many(
     Raises
     ------
     BadInput
-        At once: ``max_workers`` below 1.
+        At once: an argument that is none of these.
     StoreError
         The memory is damaged, or refused a diagram.
     """
-    if max_workers is not None and max_workers < 1:
-        raise BadInput(f"max_workers: an integer >= 1 is wanted, given was {max_workers!r}")
-    workers = max_workers or os.cpu_count() or 1
-    room = 0.8 * available_bytes() if max_bytes is None else float(max_bytes)
+    for name, given, members in (
+        ("executor", executor, ("submit",)),
+        ("memory", memory, ("get_many", "put_many")),
+    ):
+        if given is not None and not all(hasattr(given, member) for member in members):
+            raise BadInput(f"{name}: an object with {' and '.join(members)} is wanted, given was {given!r}")
+    if not isinstance(progress, bool) and not callable(progress):
+        raise BadInput(f"progress: True, False or a callable is wanted, given was {progress!r}")
+    workers = (os.cpu_count() or 1) if max_workers is None else check_count(max_workers, name="max_workers")
+    room = 0.8 * available_bytes() if max_bytes is None else check_number(max_bytes, name="max_bytes", least=0.0)
     total = len(clouds) if isinstance(clouds, Sized) else None
-    run = _Run(clouds, executor, workers, room, memory, options)
+    try:
+        run = _Run(clouds, executor, workers, room, memory, options)
+    except TypeError as error:
+        raise BadInput(f"clouds: an iterable of point clouds is wanted: {error}") from error
     return _reported(run.results(), total, progress)
 
 
