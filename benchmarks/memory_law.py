@@ -76,9 +76,9 @@ def measure(space: str, n_points: int) -> dict[str, Any]:
     persistence(cloud, max_bytes=np.inf)
     peak = child.peak_bytes() - before
     # said last: memory that a prediction gave back would hide some of the peak
-    some = probe_indices(len(cloud))
-    triangles = triangles_over_loops(distances_of_points(cloud[some]))
-    return {"peak": peak, "probe": len(some), "triangles": triangles}
+    parts = probe_indices(len(cloud))
+    triangles = np.mean([triangles_over_loops(distances_of_points(cloud[some])) for some in parts])
+    return {"peak": peak, "probe": len(parts[0]), "triangles": float(triangles)}
 
 
 def _unit(cloud: Cloud) -> Cloud:

@@ -75,13 +75,13 @@ def test_the_triangles_over_the_edges_of_each_loop_are_counted() -> None:
 
 
 def test_no_order_of_the_points_hides_a_part_of_them() -> None:
-    for n_points in (1, 100, 400, 401, 999, 5_000):
-        some = budget.probe_indices(n_points)
-        assert len(some) == len(set(some.tolist())) == min(n_points, 400)
-        assert some.min() >= 0
-        assert some.max() < n_points
+    for n_points, parts, size in [(1, 1, 1), (400, 1, 400), (401, 3, 300), (5_000, 3, 300)]:
+        probes = budget.probe_indices(n_points)
+        assert [len(set(some.tolist())) for some in probes] == [size] * parts
+        assert all(some.min() >= 0 and some.max() < n_points for some in probes)
+    assert len({some.tobytes() for some in budget.probe_indices(401)}) == 3
     for period in (2, 3, 5):  # points of several shapes by turns
-        shares = np.bincount(budget.probe_indices(1_000) % period) / 400
+        shares = np.bincount(np.concatenate(budget.probe_indices(1_000)) % period) / 900
         assert (abs(shares - 1 / period) < 0.1).all()
 
 

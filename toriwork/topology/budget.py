@@ -24,10 +24,10 @@ class WorkEstimate(NamedTuple):
 
 #: H1: bytes for each pair of points, whatever their shape, and for each triangle over the cocycles of the probe;
 #: fitted by benchmarks/memory_law.py, as are the next
-_PER_PAIR, _PER_TRIANGLE = 77.3, 23.2
+_PER_PAIR, _PER_TRIANGLE = 76.0, 23.4
 #: triangles grow with this power of the number of points if one in 100 of all possible ones is there, and with so much
 #: more or less for ten times as many or few: a loop that lives long is crossed by ever more edges, noise is not
-_GROWTH, _GROWTH_BY_SHARE = 2.774, 0.302
+_GROWTH, _GROWTH_BY_SHARE = 2.805, 0.481
 #: between the sum over all cocycles (1) and the largest alone (inf): they are reduced one after another, but stay
 _NORM = 1.25
 #: bytes per pair of points that distances and their copies take in any case
@@ -36,8 +36,8 @@ _MATRIX = 48.0
 #: each pair of points by the share of the edges of the probe that stay
 _RIGID, _RIGID_POWER = 45e6, 4.9
 _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
-#: points from which a probe is taken, and its size
-_WORTH_PROBING, _PROBE = 100, 400
+#: points from which a shape is looked at, up to which it is looked at whole; of larger ones so many parts of so many
+_WORTH_PROBING, _WHOLE, _PROBES, _PROBE = 100, 400, 3, 300
 _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points, exponent of n, bytes at 100 points, exponent of n
 _LAW = {
@@ -143,9 +143,9 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
     What the engine holds while it reduces a loop are the triangles over the edges of its cocycle: an exact circle needs
-    15 times the memory of a cube of as many points. The cocycles of 400 points, drawn with a seed, tell which
-    it is; ripser finds them in 10 ms to 1 s. With H2 it is the share of the edges of 100 points that cannot be
-    collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
+    15 times the memory of a cube of as many points. The cocycles of up to 400 points, or of three times 300 drawn with
+    a seed, tell which it is; ripser finds them in 10 ms to 1 s. With H2 it is the share of the edges of 100 points that
+    cannot be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     Returns
     -------
     WorkEstimate
-        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 95 of 100 clouds of 200 to 2,000 points, and 0.5 to
-        7 times for the strangest (docs/topology.md).
+        ``bytes`` was 1 to 3 times the measured peak of H0+H1 for 97 of 100 clouds of 200 to 2,000 points, and 0.7 to
+        5 times for the strangest (docs/topology.md).
 
     Raises
     ------
@@ -172,33 +172,39 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
         raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {given.shape}")
     n_points, dim = given.shape
     blind = work_estimate(n_points, dim, max_dimension)
-    some = probe_indices(n_points)
-    probe = distances_of_points(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
-    return blind._replace(bytes=_of_probe(probe, n_points, max_dimension, blind.bytes))
+    parts = probe_indices(n_points)
+    if distances is None:
+        probes = [distances_of_points(given[some]) for some in parts]
+    else:
+        probes = [check_distances(given[np.ix_(some, some)]) for some in parts]
+    return blind._replace(bytes=_of_probes(probes, n_points, max_dimension, blind.bytes))
 
 
 def _by_shape(distances: NDArray[np.float64], max_dimension: int, blind: int) -> int:
-    some = probe_indices(len(distances))
-    return _of_probe(distances[np.ix_(some, some)], len(distances), max_dimension, blind)
+    probes = [distances[np.ix_(some, some)] for some in probe_indices(len(distances))]
+    return _of_probes(probes, len(distances), max_dimension, blind)
 
 
-def probe_indices(n_points: int) -> NDArray[np.intp]:
-    """Indices of the probe, always the same for a number of points; drawn: a step could miss a shape."""
-    return np.sort(np.random.default_rng(0).choice(n_points, min(n_points, _PROBE), replace=False))
+def probe_indices(n_points: int) -> list[NDArray[np.intp]]:
+    """Indices of each probe, always the same for a number of points; drawn: a step could miss a shape."""
+    if n_points <= _WHOLE:
+        return [np.arange(n_points)]
+    rng = np.random.default_rng(0)
+    return [np.sort(rng.choice(n_points, _PROBE, replace=False)) for _ in range(_PROBES)]
 
 
-def _of_probe(probe: NDArray[np.float64], n_points: int, max_dimension: int, blind: int) -> int:
-    """Bytes for ``n_points`` points of which ``probe`` are some; ``blind`` where nothing better is known."""
+def _of_probes(probes: list[NDArray[np.float64]], n_points: int, max_dimension: int, blind: int) -> int:
+    """Bytes for ``n_points`` points of which each probe has some; ``blind`` where nothing better is known."""
     if max_dimension not in (1, 2) or n_points < _WORTH_PROBING:
         return blind
     if max_dimension == 2:
-        every = max(1, len(probe) // _WORTH_PROBING)
-        return _of_collapse(probe[::every, ::every], n_points, blind)
+        every = max(1, len(probes[0]) // _WORTH_PROBING)
+        return _of_collapse(probes[0][::every, ::every], n_points, blind)
     try:
-        triangles = triangles_over_loops(probe)
+        triangles = float(np.mean([triangles_over_loops(probe) for probe in probes]))
     except MissingExtra:
         return blind
-    return bytes_for_loops(n_points, len(probe), triangles)
+    return bytes_for_loops(n_points, len(probes[0]), triangles)
 
 
 def bytes_for_loops(n_points: int, in_probe: int, triangles: float) -> int:
