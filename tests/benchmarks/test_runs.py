@@ -48,6 +48,7 @@ EXPECTED = {
             "40",
         },
     ),
+    "explorer": ("one move of the explorer, 100 points", {"plain matplotlib"}),
     "mover": ("export of 2,000 rows, written", {"pandas.read_sql + to_parquet"}),
     "guard": ("guard of 20 files", {"ruff TID251, hardened"}),
 }
