@@ -99,7 +99,8 @@ def live(crew: Crew, n_kills: int) -> int:
     try:
         for n in range(n_kills):
             crew.kill_one()
-            published = pd.read_parquet(crew.path)  # a reader that knows nothing but the public file
+            with crew.path.open("rb") as file:  # by its name pandas opens it twice, and may meet two generations
+                published = pd.read_parquet(file)  # a reader that knows nothing but the public file
             assert published.shape_id.is_unique
             assert published.row_id.is_unique
             if n % 4 == 3:
