@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from toriwork.errors import DamagedFile, Drift, NotFound, NotProven
 from toriwork.migrate.data import history, registry, undoing
 from toriwork.migrate.data.records import read_record, write_record
-from toriwork.migrate.engine.run import Run
+from toriwork.migrate.engine.run import Run, SelfJudging
 from toriwork.migrate.mover.export import export_sqlite
 from toriwork.migrate.mover.manifest import MANIFEST, read_manifest
 from toriwork.migrate.mover.proof import verify_export
@@ -26,7 +26,7 @@ LEGACY = "legacy"  #: where exports go, under the state root
 
 
 @dataclass(frozen=True, slots=True)
-class DataStep:
+class DataStep(SelfJudging):
     """What all of them have in common."""
 
     id: str
@@ -36,15 +36,6 @@ class DataStep:
     def touches(self) -> tuple[str, ...]:
         """No file of the code base changes."""
         return ()
-
-    def before(self) -> str:
-        return ""
-
-    def after(self) -> str:
-        return ""
-
-    def state(self, root: Path) -> str:
-        return ""
 
     def undo(self, run: Run) -> dict[str, Any]:
         return {}

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from toriwork.errors import NotProven
-from toriwork.migrate.engine.run import Run, Step
+from toriwork.migrate.engine.run import Run, SelfJudging, Step
 
 
 @dataclass(frozen=True, slots=True)
-class _Gate:
+class _Gate(SelfJudging):
     """A step that changes nothing; it is passed or it stops the run."""
 
     touches = ()
-
-    def before(self) -> str:
-        return ""
-
-    def after(self) -> str:
-        return ""
-
-    def state(self, root: Path) -> str:
-        return ""
 
     def undo(self, run: Run) -> dict[str, Any]:
         return {}

@@ -41,6 +41,24 @@ class Run:
         return self.facts.get(step)
 
 
+class SelfJudging:
+    """What is common to steps that no state of one file tells about: they look for themselves how far they are."""
+
+    __slots__ = ()
+
+    def before(self) -> str:
+        """No state."""
+        return ""
+
+    def after(self) -> str:
+        """No state."""
+        return ""
+
+    def state(self, root: Path) -> str:
+        """No state."""
+        return ""
+
+
 class Step(Protocol):
     """One change of the world. The engine journals the intent, lets it happen, and journals that it did.
 

@@ -10,28 +10,19 @@ from toriwork.errors import Drift, NotProven
 from toriwork.migrate.engine.backup import Entry
 from toriwork.migrate.engine.blobs import Blobs
 from toriwork.migrate.engine.restore_script import ABSENT, put, state_of, sync_folder
-from toriwork.migrate.engine.run import Run
+from toriwork.migrate.engine.run import Run, SelfJudging
 
 BLOBS = "blobs"
 
 
 @dataclass(frozen=True, slots=True)
-class BackUp:
+class BackUp(SelfJudging):
     """Every file that the plan changes, copied and read again, before the first change."""
 
     entries: tuple[Entry, ...]
     left: tuple[str, ...] = ()  #: what ``restore.py`` says that it does not bring back
     id: str = "backup"
     touches: tuple[str, ...] = ()
-
-    def before(self) -> str:
-        return ""
-
-    def after(self) -> str:
-        return ""
-
-    def state(self, root: Path) -> str:
-        return ""
 
     def do(self, run: Run) -> dict[str, Any]:
         run.kept.make(run.root, list(self.entries), run.plan_id, self.left)
