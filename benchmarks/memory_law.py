@@ -101,7 +101,8 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
     """One for each cloud; those of ``kept`` are not made again."""
     lines = kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else []
     known = {(one.space, one.n_points): one for one in (Measured(*json.loads(line)) for line in lines)}
-    for space, n_points in clouds:
+    asked = list(clouds)
+    for space, n_points in asked:
         if (space, n_points) in known:
             continue
         print(f"{time.strftime('%H:%M:%S')} {n_points} points: {space}", file=sys.stderr)
@@ -110,7 +111,7 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
         if kept:
             with kept.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(one) + "\n")
-    return list(known.values())
+    return [known[cloud] for cloud in asked]
 
 
 def fitted(known: list[Measured]) -> tuple[float, ...]:
