@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.cells.clouds import circle, line, sphere, two_circles
+from tests.cells.observers import Ears
 from tests.cells.test_protection import brute_hausdorff
 from toriwork import get_observer_synthesis
 from toriwork.cells import TorusCells, events, shape
@@ -44,17 +45,6 @@ def observer():
 def cells(registry, observer):
     with TorusCells(registry, max_dimension=1, observer=observer) as cells:
         yield cells
-
-
-class Ears:
-    """An observer that is no ObserverSynthesis."""
-
-    def __init__(self):
-        self.heard = []
-
-    def emit_token(self, measurement):
-        self.heard.append(dict(measurement))
-        return f"t1:{len(self.heard)}"
 
 
 def entry(cells, name="x"):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cells.clouds import circle, line, sphere, two_circles
+from tests.cells.observers import Ears
 from toriwork.cells import TorusCells, idea_store, ideas, memory
 from toriwork.cells.measure import Measure
 from toriwork.errors import BadInput
@@ -19,15 +20,6 @@ from toriwork.storage import ArrowCodec, ParquetTable
 from toriwork.topology import DTM, Diagram, Landmark, bottleneck, persistence
 
 CERTIFYING = ("rips", "alpha", "delaunay_cech")
-
-
-class Ears:
-    def __init__(self):
-        self.heard = []
-
-    def emit_token(self, measurement):
-        self.heard.append(dict(measurement))
-        return f"t1:{len(self.heard)}"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.checks import check_number
 from toriwork.errors import BadInput
 from toriwork.registry import Budget
 from toriwork.topology import BettiEstimate, Diagram, Landmark, count_above, judge, work_estimate
@@ -129,6 +130,5 @@ def _check_dimension(max_dimension: Any) -> None:
 
 
 def _check_threshold(threshold: Any) -> None:
-    real = isinstance(threshold, int | float | np.integer | np.floating)
-    if threshold is not None and not (real and 0 <= threshold < math.inf):
+    if threshold is not None and math.isinf(check_number(threshold, name="persistence_threshold", least=0.0)):
         raise BadInput(f"persistence_threshold: a finite number >= 0 is wanted, given was {threshold!r}")
