@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# whoever starts the tests in the background of a script hands down that SIGINT is ignored; the stop button is tested
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "toriwork",
