@@ -42,6 +42,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("flat", flat.run),
     ("opening", opening.run),
     ("alpha", topology.alpha),
+    ("large", topology.large),
     ("memory", topology.memory),
     ("nearest", nearest.run),
     ("tokens", tokens.run),

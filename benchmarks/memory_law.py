@@ -1,7 +1,7 @@
 """Predicted over measured memory of untruncated Rips diagrams, H0 and H1, and the fit of the law that predicts it.
 
-    python -m benchmarks.memory_law          spaces that the law was not fitted to; half an hour on one core
-    python -m benchmarks.memory_law --fit    measures the spaces of the fit and prints the numbers of the law; an hour
+    python -m benchmarks.memory_law          spaces that the law was not fitted to; five minutes on one core
+    python -m benchmarks.memory_law --fit    measures the spaces of the fit and prints the numbers of the law; as long
     python -m benchmarks.memory_law --quick  a few clouds of each
 
 Every diagram has a process of its own, and what was there before it is taken off.  ``--keep FILE`` writes each
@@ -24,8 +24,9 @@ import numpy as np
 from benchmarks import child
 from benchmarks.betti_spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
 from benchmarks.betti_unseen import UNSEEN_SPACES
-from toriwork.topology.budget import bytes_for_loops, probe_indices, triangles_over_loops
-from toriwork.topology.clouds import distances_of_points
+from toriwork.topology.budget import bytes_joined
+from toriwork.topology.clouds import distances_of_points, enclosing_radius
+from toriwork.topology.truncation import share_within, truncation_of
 
 LEAST, MOST = 1.0, 3.0
 #: what is fitted: everything that the rules for Betti numbers are scored on, and shapes without noise
@@ -46,8 +47,8 @@ FITTED = {
 }
 UNSEEN = {f"{s.group}/{s.name}": s.make for s in (*NEW_SPACES, *UNSEEN_SPACES)}
 #: of every so many-th space, clouds of so many points
-FIT_SIZES = {200: 1, 400: 1, 800: 1, 1500: 2, 2000: 8}
-UNSEEN_SIZES = {250: 1, 600: 1, 1200: 4}
+FIT_SIZES = {200: 1, 400: 1, 800: 1, 1500: 2, 2000: 4}
+UNSEEN_SIZES = {250: 1, 600: 1, 1200: 2, 2000: 6}
 
 
 class Measured(NamedTuple):
@@ -56,17 +57,16 @@ class Measured(NamedTuple):
     space: str
     n_points: int
     peak: float
-    probe: int
-    triangles: float
+    joined: float
 
     @property
     def ratio(self) -> float:
         """Predicted over measured."""
-        return bytes_for_loops(self.n_points, self.probe, self.triangles) / self.peak
+        return bytes_joined(self.n_points, self.joined) / self.peak
 
 
 def measure(space: str, n_points: int) -> dict[str, Any]:
-    """The answer of one child: bytes taken by the diagram of that cloud, and the parts of its prediction."""
+    """The answer of one child: bytes taken by the diagram of that cloud, and what its prediction is made of."""
     from toriwork.topology import persistence
 
     rng = np.random.default_rng([zlib.crc32(space.encode()), n_points])
@@ -76,9 +76,9 @@ def measure(space: str, n_points: int) -> dict[str, Any]:
     persistence(cloud, max_bytes=np.inf)
     peak = child.peak_bytes() - before
     # said last: memory that a prediction gave back would hide some of the peak
-    parts = probe_indices(len(cloud))
-    triangles = np.mean([triangles_over_loops(distances_of_points(cloud[some])) for some in parts])
-    return {"peak": peak, "probe": len(parts[0]), "triangles": float(triangles)}
+    distances = distances_of_points(cloud)
+    cut = truncation_of(distances, enclosing_radius(distances)).thresholds[0]
+    return {"peak": peak, "joined": share_within(distances, cut)}
 
 
 def _unit(cloud: Cloud) -> Cloud:
@@ -115,27 +115,21 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
 
 
 def fitted(known: list[Measured]) -> tuple[float, ...]:
-    """The four numbers of the law, in the order of budget.py, that keep most ratios in 1 to 3."""
+    """The three numbers of the law, in the order of budget.py, that keep all ratios as far within 1 to 3 as can be."""
     from scipy.optimize import minimize
 
-    n_points, peak, probe, triangles = np.array([[m.n_points, m.peak, m.probe, m.triangles] for m in known], float).T
-    weight = 1.0 / np.array([np.sum(n_points == n) for n in n_points])  # every size counts alike
+    n_points, peak, joined = np.array([[m.n_points, m.peak, m.joined] for m in known], float).T
     centre = np.log(LEAST * MOST) / 2
-    reach = np.log(MOST / LEAST) / 2
-    tenfold = np.log10(np.maximum(triangles, 1.0) / probe**3 / 0.01)
-
-    def predicted(law: Cloud) -> Cloud:
-        power = np.maximum(2.0, law[2] + law[3] * tenfold)
-        return np.exp(law[0]) * n_points**2 + np.exp(law[1]) * triangles * (n_points / probe) ** power
 
     def miss(law: Cloud) -> float:
-        away = (np.log(predicted(law) / peak) - centre) / reach
-        miss_of_each = away**2 + np.minimum(away**8, 8.0)  # the strangest shapes do not decide alone
-        return float(np.average(miss_of_each, weights=weight))
+        fixed, per_pair, per_joined = np.exp(law)
+        predicted = fixed + (per_pair + per_joined * joined) * n_points**2
+        away = np.log(predicted / peak) - centre
+        return float(np.mean(away**8))  # the strangest decide
 
-    options = {"maxiter": 30_000, "maxfev": 30_000, "fatol": 1e-10}
-    law = minimize(miss, [4.4, 3.1, 2.8, 0.2], method="Nelder-Mead", options=options).x
-    return (float(np.exp(law[0])), float(np.exp(law[1])), float(law[2]), float(law[3]))
+    options = {"maxiter": 30_000, "maxfev": 30_000, "fatol": 1e-12}
+    law = minimize(miss, np.log([5e5, 40.0, 60.0]), method="Nelder-Mead", options=options).x
+    return tuple(float(number) for number in np.exp(law))
 
 
 def table(known: list[Measured]) -> list[str]:
@@ -160,7 +154,7 @@ def main() -> None:
     spaces, sizes = (FITTED, FIT_SIZES) if options.fit else (UNSEEN, UNSEEN_SIZES)
     known = measurements(wanted(spaces, sizes, options.quick), options.keep)
     if options.fit:
-        numbers = "bytes a pair {:.1f}, bytes a triangle {:.1f}, growth {:.3f} and {:.3f} by share"
+        numbers = "bytes {:.3g}, bytes a pair {:.1f}, bytes a pair that is joined {:.1f}"
         print(numbers.format(*fitted(known)))
     print("\n".join(table(known)))
 

@@ -1,4 +1,4 @@
-"""Alpha diagrams against bare gudhi, and the predicted memory of Rips diagrams against their measured peak."""
+"""Alpha and large Rips diagrams against bare gudhi; predicted memory of Rips diagrams against their measured peak."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from benchmarks.rounds import Cloud, seconds, take_turns
 from benchmarks.sizes import Size
 
 ALPHA_POINTS = 10_000
-#: points of the Rips diagrams; an untruncated one of 2,000 takes some 20 s and over 1 GB
+#: points of the Rips diagrams that bare gudhi computes, too; a circle of 2,000 takes it 90 s and 4.5 GB
+LARGE_POINTS = (500, 1000, 2000)
+#: points of the Rips diagrams whose memory is predicted
 MEMORY_POINTS = {1: (200, 500, 1000, 2000), 2: (200, 300)}
-TIGHT_BYTES = 2**28
+TIGHT_BYTES = 2**27
 _SEED = 20_261_123  # nothing was fitted with it
 
 
@@ -74,6 +76,49 @@ def _bare_gudhi(cloud: Cloud) -> object:
     return [tree.persistence_intervals_in_dimension(k) for k in range(3)]
 
 
+def large(folder: Path, size: Size) -> tuple[Line, ...]:
+    """The lines of large: seconds and bytes of one Rips diagram, H0 and H1, each in a process of its own."""
+    del folder  # nothing is written
+    lines = []
+    for n_points in LARGE_POINTS if size.rounds > 1 else (250,):
+        for shape in SHAPES:
+            progress(f"large: {n_points:,} points of a {shape}")
+            ours, bare = (
+                child.call("benchmarks.topology:large_rips", shape=shape, n_points=n_points, bare=alone)
+                for alone in (False, True)
+            )
+            assert ours["bars"] == bare["bars"]
+            name = f"H0 and H1, {n_points:,} points of a {shape}"
+            for unit, key, title in (("s", "seconds", name), ("bytes", "peak", f"{name}, peak")):
+                ratio = ours[key] / bare[key]
+                lines.append(Line(title, ours[key], bare[key], unit, "bare gudhi", ratio, Target("at most", 1.0)))
+    return tuple(lines)
+
+
+def large_rips(shape: str, n_points: int, bare: bool) -> dict[str, Any]:
+    """Seconds and bytes of one diagram, by ``persistence`` or by gudhi alone; the sum of its bars tells them apart."""
+    from gudhi.sklearn.rips_persistence import RipsPersistence
+
+    from toriwork.topology import persistence
+
+    def alone(cloud: Cloud) -> Cloud:
+        model = RipsPersistence(homology_dimensions=[0, 1], homology_coeff_field=2, n_jobs=1)
+        found: Cloud = model.fit_transform([cloud])[0][1]
+        return found
+
+    def ours(cloud: Cloud) -> Cloud:
+        return persistence(cloud, max_bytes=np.inf).in_dimension(1)
+
+    cloud = SHAPES[shape](np.random.default_rng(_SEED), n_points)
+    compute = alone if bare else ours
+    compute(cloud[:50])  # what the libraries need once is no part of it
+    before = child.restart_peak()
+    began = time.perf_counter()
+    bars = compute(cloud)
+    taken, peak = time.perf_counter() - began, child.peak_bytes() - before
+    return {"seconds": taken, "peak": peak, "bars": [len(bars), f"{np.ptp(bars, axis=1).sum():.9g}"]}
+
+
 def memory(folder: Path, size: Size) -> tuple[Line, ...]:
     """The lines of memory: bytes predicted for a Rips diagram and taken by it, each in a process of its own."""
     del folder  # nothing is written
@@ -97,7 +142,7 @@ def _predicted(shape: str, n_points: int, top: int) -> Line:
 
 
 def _refused() -> Line:
-    """2,000 points that do not fit into a quarter of a gigabyte: their prediction, and how soon it is said."""
+    """2,000 points that do not fit into an eighth of a gigabyte: their prediction, and how soon it is said."""
     found = child.call("benchmarks.topology:refusal", n_points=2000)
     progress(f"memory: {found['message']}")
     name = f"2,000 points {found['answer']} after {found['seconds']:.2g} s: predicted"

@@ -35,6 +35,7 @@ EXPECTED = {
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
     "alpha": ("alpha, H0 to H2, 200 points of a torus", {"bare gudhi"}),
+    "large": ("H0 and H1, 250 points of a torus", {"bare gudhi"}),
     "memory": ("predicted bytes, H0 to H1, 200 points of a torus", {"measured", "the largest", "allowed"}),
     "nearest": ("nearest: 2 queries x 200: equal", {"by Hera", "by brute force", "brute force"}),
     "tokens": (

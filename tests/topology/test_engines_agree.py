@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,7 @@ from tests.topology import oracles
 from tests.topology.clouds import AWKWARD, OCTAHEDRON, circle
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge
 from toriwork.topology import available_engines, compute, engines, persistence, simple
-from toriwork.topology.clouds import enclosing_radius
-from toriwork.topology.engines import ENGINES, Engine, hera_bottleneck, loop_cocycles
+from toriwork.topology.engines import ENGINES, Engine, hera_bottleneck
 
 INSTALLED = [engine.name for engine in ENGINES if engines.is_installed(engine)]
 #: relative to the diameter of the cloud
@@ -95,27 +93,6 @@ def test_h0_alone_equals_h0_of_the_whole(rng: np.random.Generator) -> None:
     for engine in INSTALLED:
         whole, alone = persistence(points, engine=engine), persistence(points, max_dimension=0, engine=engine)
         assert np.array_equal(whole.in_dimension(0), alone.in_dimension(0))
-
-
-@pytest.mark.parametrize("factor", [1.0, 1e-300, 1e300])
-def test_a_cocycle_of_a_loop_meets_no_triangle_before_the_loop_dies(factor: float) -> None:
-    distances = oracles.euclidean(circle(20, 0.1, 3))
-    reach = enclosing_radius(distances)
-    bars = persistence(distances=distances).in_dimension(1)
-    found = loop_cocycles(distances * factor, reach * factor)
-    assert len(found) == len(bars) > 0
-    lives = []
-    for edges in found:
-        cochain = np.zeros((20, 20), dtype=bool)
-        cochain[edges[:, 0], edges[:, 1]] = True
-        cochain |= cochain.T
-        met = [
-            max(distances[i, j], distances[i, k], distances[j, k])
-            for i, j, k in itertools.combinations(range(20), 3)
-            if (int(cochain[i, j]) + int(cochain[i, k]) + int(cochain[j, k])) % 2
-        ]
-        lives.append((distances[cochain].min(), min(met)))
-    np.testing.assert_allclose(np.sort(lives, axis=0), np.sort(bars, axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["gudhi", "ripser"])

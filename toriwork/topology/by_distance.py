@@ -6,19 +6,18 @@ They take points or a matrix of distances; the engine of Rips and of landmarks c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toriwork.checks import check_points
 from toriwork.errors import BadInput
-from toriwork.topology.budget import refuse_beyond, refuse_matrix
+from toriwork.topology.budget import refuse_beyond, refuse_joined, refuse_matrix
 from toriwork.topology.clouds import Trusted, distance_matrix, enclosing_radius, safely_scaled
 from toriwork.topology.diagram import Scale
-from toriwork.topology.engines import engine_version, guarded, pick_engine, run_best, weighted_bars
+from toriwork.topology.engines import Bars, Engine, engine_version, guarded, pick_engine, run_best, weighted_bars
+from toriwork.topology.metric import farthest_points, spanning_tree
 from toriwork.topology.request import (
     Found,
     Matrix,
@@ -30,6 +29,7 @@ from toriwork.topology.request import (
     refuse_above,
     times,
 )
+from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,11 @@ class Spanning:
         only(asked, "simple")
         if asked.distances is not None:
             matrix, factor = distance_matrix(asked.points, asked.distances), 1.0
-            n_points, lengths = len(matrix), _prim(len(matrix), lambda i: matrix[i])
+            n_points, tree = len(matrix), spanning_tree(len(matrix), matrix.__getitem__)
         else:
             cloud, factor = safely_scaled(check_points(points_of(asked, self.name)))
-            n_points, lengths = len(cloud), _prim(len(cloud), lambda i: _row(cloud, i))
-        tree = np.zeros((n_points, 2))
-        tree[:, 1] = np.append(times(lengths, factor), np.inf)[:n_points]
-        bars, cut = cut_bars([tree], asked.threshold)
+            n_points, tree = len(cloud), spanning_tree(len(cloud), lambda i: _row(cloud, i))
+        bars, cut = cut_bars([_components(times(tree.lengths, factor), n_points)], asked.threshold)
         return Found(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
 
@@ -94,14 +92,14 @@ class Landmark:
         if asked.distances is not None:
             matrix = distance_matrix(asked.points, asked.distances)
             n_points, factor = len(matrix), 1.0
-            chosen, cover = _farthest(n_points, self.n_landmarks, lambda i: matrix[i])
+            chosen, covers = farthest_points(n_points, self.n_landmarks, matrix.__getitem__)
             among = matrix[np.ix_(chosen, chosen)]
         else:
             cloud, factor = safely_scaled(check_points(points_of(asked, self.name)))
             n_points = len(cloud)
-            chosen, cover = _farthest(n_points, self.n_landmarks, lambda i: _row(cloud, i))
+            chosen, covers = farthest_points(n_points, self.n_landmarks, lambda i: _row(cloud, i))
             among = times(distance_matrix(cloud[chosen], None), factor)
-        return _rips(among, asked, n_points, 2.0 * cover * factor)
+        return _rips(among, asked, n_points, 2.0 * float(covers[-1]) * factor if n_points else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,45 +150,50 @@ def _matrix_of(asked: Request) -> Matrix:
 def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> Found:
     """Rips of a checked matrix that stands for ``n_points`` points within ``error``."""
     # from the enclosing radius on the complex is a cone: a later cut cuts nothing
-    whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(matrix)
-    cut = math.inf if whole else asked.threshold
-    if whole:
-        refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
+    cone = enclosing_radius(matrix)
+    whole = asked.threshold >= cone
     known = asked.distances if isinstance(asked.distances, Trusted) else Trusted(matrix)
-    if known.bars is None:
-        bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
-    else:
+    if known.bars is not None:
         bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
+    elif asked.max_dimension == 1 and len(matrix) >= WORTH_CUTTING:
+        bars, used, reason = _cut_early(matrix, asked, cone if whole else asked.threshold, whole=whole)
+    else:
+        if whole:
+            refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
+        bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
     rounding = used.relative_error * float(matrix.max(initial=0.0)) if used.relative_error else 0.0
+    cut = math.inf if whole else asked.threshold
     return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds)
 
 
-def _prim(n_points: int, row: Callable[[int], Matrix]) -> Matrix:
-    """Ascending edge lengths of a minimal spanning tree; ``row(i)`` gives the distances of point i."""
-    lengths = np.empty(max(n_points - 1, 0))
-    if n_points < 2:
-        return lengths
-    reach, outside, latest = np.full(n_points, np.inf), np.ones(n_points, dtype=np.bool_), 0
-    for i in range(n_points - 1):
-        outside[latest] = False
-        reach[latest] = np.inf
-        np.minimum(reach, row(latest), out=reach, where=outside)
-        latest = int(reach.argmin())
-        lengths[i] = reach[latest]
-    lengths.sort()
-    return lengths
+def _cut_early(matrix: Matrix, asked: Request, limit: float, *, whole: bool) -> tuple[Bars, Engine, str]:
+    """H0 and H1 up to the limit from a filtration that ends where they do, the engine and why it was taken."""
+    found = truncation_of(matrix, limit, asked.engine, asked.field)
+
+    def bars_to(threshold: float) -> tuple[Bars, Engine, str]:
+        joined = share_within(matrix, threshold)
+        if whole:
+            refuse_joined(len(matrix), joined, asked.max_bytes)
+        collapse = found.collapses(len(matrix), joined)
+        return run_best(matrix, 1, threshold, asked.engine, asked.field, collapse=collapse)
+
+    threshold, *later = found.thresholds
+    bars, used, reason = bars_to(threshold)
+    while later and np.isinf(bars[1]).any():
+        threshold = later.pop(0)
+        bars, used, reason = bars_to(threshold)
+    words = f"{reason}; nothing changes beyond {threshold:.6g}" if threshold < limit else reason
+    if found.tree is None:
+        return bars, used, words
+    [components], _ = cut_bars([_components(found.tree.lengths, len(matrix))], limit)
+    return [components, bars[1]], used, words
 
 
-def _farthest(n_points: int, wanted: int, row: Callable[[int], Matrix]) -> tuple[NDArray[np.intp], float]:
-    """Indices of the landmarks and the largest distance of a point to one; the first is farthest from point 0."""
-    if n_points == 0:
-        return np.zeros(0, dtype=np.intp), 0.0
-    chosen = [int(row(0).argmax())]
-    reach = row(chosen[0]).copy()
-    while len(chosen) < min(wanted, n_points) and reach.max() > 0:
-        chosen.append(int(reach.argmax()))
-        np.minimum(reach, row(chosen[-1]), out=reach)
-    return np.array(chosen, dtype=np.intp), float(reach.max())
+def _components(lengths: Matrix, n_points: int) -> Matrix:
+    """The bars of H0: one dies at each edge of the tree, one never."""
+    bars = np.zeros((n_points, 2))
+    bars[:, 1] = np.append(lengths, np.inf)[:n_points]
+    return bars
 
 
 def _row(cloud: Matrix, i: int) -> Matrix:

@@ -15,9 +15,8 @@ from toriwork.topology.clouds import Trusted, distances_of_points
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.engines import pick_engine
+from toriwork.topology.truncation import WORTH_CUTTING
 
-#: more points are no chunk's business: the engine takes long enough
-SMALL = 200
 _USUAL = {"filtration": "rips", "field": 2, "threshold": math.inf, "max_bytes": None}
 
 
@@ -50,7 +49,7 @@ def _together(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Trusted
         if used.compute_many is None:
             return None
         matrices = [distances_of_points(cloud) for cloud in clouds]
-        if not all(0 < len(matrix) <= SMALL for matrix in matrices):
+        if not all(0 < len(matrix) < WORTH_CUTTING for matrix in matrices):
             return None
         found = used.compute_many(matrices, int(highest), 2)
     except Exception:  # noqa: BLE001  # one by one, so that the cloud or the option is found that was the reason

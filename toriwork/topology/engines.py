@@ -37,11 +37,16 @@ class Engine:
     maintained: bool = True  #: False: never taken unless asked for by name
     relative_error: float = 0.0  #: of each birth and death; beyond the rounding of float64
     compute_many: Callable[[list[Matrix], int, int], list[Bars]] | None = None  #: untruncated; cheaper than one by one
+    compute_collapsed: Callable[[Matrix, int, float, int], Bars] | None = None  #: as compute, edges collapsed before
     install: str = ""  #: what to hand to pip; the distribution itself when empty
 
 
-def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+def run_engine(
+    engine: Engine, distances: Matrix, max_dimension: int, threshold: float, field: int, *, collapse: bool = False
+) -> Bars:
     """Bars of H0..H_max_dimension as (n_bars, 2) float64 arrays; n_points >= 1; inf where ``threshold`` cut.
+
+    ``collapse`` removes edges first that change no bar, where the engine can; less memory, and faster for large loops.
 
     Raises
     ------
@@ -58,8 +63,9 @@ def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold:
         raise BadInput(
             f"field: engine {engine.name} computes over Z/p up to p = {engine.largest_field}, given was {field}"
         )
+    compute = engine.compute_collapsed if collapse and engine.compute_collapsed else engine.compute
     try:
-        return engine.compute(distances, max_dimension, threshold, field)
+        return compute(distances, max_dimension, threshold, field)
     except ToriworkError:
         raise
     except ImportError as error:
@@ -72,8 +78,8 @@ def run_engine(engine: Engine, distances: Matrix, max_dimension: int, threshold:
         raise EngineError(f"engine {engine.name} failed on {len(distances)} points: {error}") from error
 
 
-def run_best(
-    distances: Matrix, max_dimension: int, threshold: float, name: str, field: int
+def run_best(  # what an engine is asked, and which
+    distances: Matrix, max_dimension: int, threshold: float, name: str, field: int, *, collapse: bool = False
 ) -> tuple[Bars, Engine, str]:
     """Rips bars by the engine of that name, that engine, and why it was taken; no points, no bars.
 
@@ -88,7 +94,7 @@ def run_best(
     if len(distances) == 0:
         return [np.empty((0, 2))] * (max_dimension + 1), used, reason
     try:
-        return run_engine(used, distances, max_dimension, threshold, field), used, reason
+        return run_engine(used, distances, max_dimension, threshold, field, collapse=collapse), used, reason
     except MissingExtra as error:
         if name != "auto":
             raise
@@ -97,7 +103,7 @@ def run_best(
         if other is used or not other.maintained or not is_installed(other) or field > other.largest_field:
             continue
         try:
-            bars = run_engine(other, distances, max_dimension, threshold, field)
+            bars = run_engine(other, distances, max_dimension, threshold, field, collapse=collapse)
         except MissingExtra:
             continue
         return bars, other, f"{used.name} is installed but could not be imported"
@@ -164,30 +170,6 @@ def staying_edges(distances: Matrix, largest: float) -> float:
     tree.collapse_edges()
     staying: int = tree.num_simplices() - tree.num_vertices()
     return staying / max(edges, 1)
-
-
-def loop_cocycles(distances: Matrix, largest: float) -> list[NDArray[np.intp]]:
-    """The edges of the cocycle with which ripser reduced each loop up to ``largest``: (n_edges, 2) indices of points.
-
-    Raises
-    ------
-    MissingExtra
-        ripser cannot be imported.
-    """
-    try:
-        from ripser import ripser
-    except ImportError as error:
-        raise MissingExtra(f"ripser cannot be imported ({error}): pip install ripser") from error
-    cocycles: list[NDArray[np.intp]] = []
-
-    def compute(matrix: Matrix, cut: float) -> Bars:
-        found = ripser(matrix, maxdim=1, thresh=cut, distance_matrix=True, do_cocycles=True)
-        cocycles.extend(np.asarray(edges, dtype=np.intp).reshape(-1, 3)[:, :2] for edges in found["cocycles"][1])
-        bars: Bars = found["dgms"]
-        return bars
-
-    _in_single_precision(compute, distances, largest)
-    return cocycles
 
 
 def hera_bottleneck(first: Matrix, second: Matrix) -> float:
@@ -263,12 +245,19 @@ def _gudhi(distances: Matrix, max_dimension: int, threshold: float, field: int) 
     return _gudhi_many([distances], max_dimension, field, threshold)[0]
 
 
-def _gudhi_many(matrices: list[Matrix], max_dimension: int, field: int, threshold: float = math.inf) -> list[Bars]:
+def _gudhi_collapsed(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
+    return _gudhi_many([distances], max_dimension, field, threshold, collapses=1)[0]
+
+
+def _gudhi_many(
+    matrices: list[Matrix], max_dimension: int, field: int, threshold: float = math.inf, collapses: int | str = "auto"
+) -> list[Bars]:
     from gudhi.sklearn.rips_persistence import RipsPersistence  # the MIT part; no CGAL
 
     model = RipsPersistence(
         homology_dimensions=list(range(max_dimension + 1)),
         threshold=threshold,
+        num_collapses=collapses,
         input_type="full distance matrix",
         homology_coeff_field=field,  # gudhi's own default is 11
         n_jobs=1,
@@ -319,7 +308,15 @@ def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Ma
 
 #: best first; "auto" takes the first maintained one that is installed
 ENGINES = (
-    Engine("gudhi", "gudhi", ("gudhi", "sklearn", "scipy"), _gudhi, LARGEST_PRIME, compute_many=_gudhi_many),
+    Engine(
+        "gudhi",
+        "gudhi",
+        ("gudhi", "sklearn", "scipy"),
+        _gudhi,
+        LARGEST_PRIME,
+        compute_many=_gudhi_many,
+        compute_collapsed=_gudhi_collapsed,
+    ),
     Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, relative_error=2.0**-24),
     Engine("simple", "toriwork", (), _simple, 2),
     Engine(

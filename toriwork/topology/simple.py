@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import TooLarge
+from toriwork.topology.metric import spanning_tree
 
 MAX_SIMPLICES = 2_000_000
 
@@ -39,7 +40,7 @@ def rips_bars(distances: Matrix, max_dimension: int, threshold: float = math.inf
     """
     n_points = len(distances)
     if max_dimension == 0:
-        return [_h0_bars(tree_edges(distances), n_points, threshold)]
+        return [_h0_bars(spanning_tree(n_points, distances.__getitem__).lengths, n_points, threshold)]
     level = _vertices(n_points)
     cleared = np.zeros(n_points, dtype=np.bool_)
     bars = []
@@ -49,29 +50,6 @@ def rips_bars(distances: Matrix, max_dimension: int, threshold: float = math.inf
         bars.append(found)
         level = above
     return bars
-
-
-def tree_edges(distances: Matrix) -> NDArray[np.float64]:
-    """The n_points - 1 edge lengths of a minimal spanning tree, ascending: the deaths of H0.
-
-    Prim's algorithm on the dense matrix, O(n_points^2) time and O(n_points) memory.
-    """
-    n_points = len(distances)
-    lengths = np.empty(max(n_points - 1, 0))
-    if n_points < 2:
-        return lengths
-    reach = distances[0].copy()
-    reach[0] = np.inf
-    outside = np.ones(n_points, dtype=np.bool_)
-    outside[0] = False
-    for i in range(n_points - 1):
-        nearest = int(reach.argmin())
-        lengths[i] = reach[nearest]
-        outside[nearest] = False
-        np.minimum(reach, distances[nearest], out=reach, where=outside)
-        reach[nearest] = np.inf
-    lengths.sort()
-    return lengths
 
 
 @dataclass(frozen=True, slots=True)
