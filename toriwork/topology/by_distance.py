@@ -150,13 +150,12 @@ def _matrix_of(asked: Request) -> Matrix:
 def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> Found:
     """Rips of a checked matrix that stands for ``n_points`` points within ``error``."""
     # from the enclosing radius on the complex is a cone: a later cut cuts nothing
-    cone = enclosing_radius(matrix)
-    whole = asked.threshold >= cone
+    whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(matrix)
     known = asked.distances if isinstance(asked.distances, Trusted) else Trusted(matrix)
     if known.bars is not None:
         bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
     elif asked.max_dimension == 1 and len(matrix) >= WORTH_CUTTING:
-        bars, used, reason = _cut_early(matrix, asked, cone if whole else asked.threshold, whole=whole)
+        bars, used, reason = _cut_early(matrix, asked, whole=whole)
     else:
         if whole:
             refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
@@ -166,8 +165,9 @@ def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> 
     return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds)
 
 
-def _cut_early(matrix: Matrix, asked: Request, limit: float, *, whole: bool) -> tuple[Bars, Engine, str]:
-    """H0 and H1 up to the limit from a filtration that ends where they do, the engine and why it was taken."""
+def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
+    """H0 and H1 from a filtration that ends where they do, the engine and why it was taken."""
+    limit = enclosing_radius(matrix) if whole else asked.threshold
     found = truncation_of(matrix, limit, asked.engine, asked.field)
 
     def bars_to(threshold: float) -> tuple[Bars, Engine, str]:

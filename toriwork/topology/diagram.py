@@ -98,7 +98,7 @@ class Diagram:
     def __post_init__(self) -> None:
         self._check_convention()
         pairs = _checked_pairs(self.pairs, self.max_dimension)
-        censored = np.array(self.censored if len(self.censored) else np.zeros(len(pairs)), dtype=np.bool_)
+        censored = np.array(self.censored, dtype=np.bool_) if len(self.censored) else np.zeros(len(pairs), np.bool_)
         if censored.shape != (len(pairs),):
             raise BadInput(f"censored: shape ({len(pairs)},) is wanted, given was {censored.shape}")
         _refuse(pairs, censored & np.isfinite(pairs[:, 2]), "is censored, but its death is known")
@@ -304,9 +304,11 @@ def _checked_pairs(given: Any, max_dimension: int) -> NDArray[np.float64]:
     pairs += 0.0  # -0.0 becomes 0.0: one content, one id
     dimension, birth, death = pairs.T
     integral = (dimension == np.floor(dimension)) & (dimension >= 0) & (dimension <= max_dimension)
-    _refuse(pairs, ~integral, f"its dimension is none of 0 to {max_dimension}")
-    _refuse(pairs, ~np.isfinite(birth), "its birth is not finite")
-    _refuse(pairs, ~(death >= birth), "dies before it is born")
+    begins, lives = np.isfinite(birth), death >= birth
+    if not (integral & begins & lives).all():  # asked once: most diagrams are made by engines
+        _refuse(pairs, ~integral, f"its dimension is none of 0 to {max_dimension}")
+        _refuse(pairs, ~begins, "its birth is not finite")
+        _refuse(pairs, ~lives, "dies before it is born")
     return pairs
 
 
