@@ -28,8 +28,9 @@ _Edges = tuple[NDArray[np.intp], NDArray[np.intp], Matrix]
 
 #: points from which the search pays
 WORTH_CUTTING = 200
-#: points far from each other that are asked: a quarter of all within these bounds
-_FEWEST, _MOST = 50, 200
+#: points far from each other that are asked at first: a quarter of all within the first two bounds; then twice as many,
+#: up to half of all and the third bound, which take a second
+_FEWEST, _MANY, _MOST = 50, 200, 800
 #: beyond the rounding of engines that compute in float32
 _A_LITTLE = 1.0 + 2.0**-20
 #: what is tried after the guess, one cloud in 200: a few more edges instead of all
@@ -66,21 +67,18 @@ def truncation_of(distances: Matrix, limit: float, engine: str = "auto", field: 
     if share_within(distances, limit) < _FEW_JOINED:
         return Truncation((limit,), None, 0.0)
     n_points = len(distances)
-    chosen, covers = farthest_points(n_points, max(1, n_points // 2), distances.__getitem__)
-    some = chosen[: min(_MOST, max(_FEWEST, n_points // 4))]
-    among = distances[np.ix_(some, some)]
-    loops = run_best(among, 1, limit, engine, field)[0][1]
-    crossing = _crossing(among, loops)
-    latest, cover = float(loops[:, 1].max(initial=0.0)) * _A_LITTLE, float(covers[len(some) - 1])
-    while 2 * len(some) <= len(chosen):  # more points tell more exactly, each time for an eighth of the next
-        some = chosen[: 2 * len(some)]
-        among = distances[np.ix_(some, some)]
-        collapse = _collapses(crossing, len(some), share_within(among, latest))
+    chosen, covers = farthest_points(n_points, min(_MOST, max(1, n_points // 2)), distances.__getitem__)
+    asked = min(len(chosen), _MANY, max(_FEWEST, n_points // 4))
+    latest, cover, crossing = limit, 0.0, 0.0
+    while asked <= len(chosen):  # more points tell more exactly, each time for an eighth of the next
+        among = distances[np.ix_(chosen[:asked], chosen[:asked])]
+        collapse = _collapses(crossing, asked, share_within(among, latest))
         loops = run_best(among, 1, latest, engine, field, collapse=collapse)[0][1]
+        crossing = crossing or _crossing(among, loops)
         if np.isinf(loops).any():
             break
-        latest, cover = float(loops[:, 1].max(initial=0.0)) * _A_LITTLE, float(covers[len(some) - 1])
-    latest = min(latest, limit)
+        latest, cover = min(limit, float(loops[:, 1].max(initial=0.0)) * _A_LITTLE), float(covers[asked - 1])
+        asked *= 2
     # the last of those chosen fill the gaps between the first, which lie on the rim
     births_end, tree = _last_birth(distances, latest, limit, chosen[::-1])
     safe = max(latest + 2.0 * cover, births_end + 4.0 * cover)
