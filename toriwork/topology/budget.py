@@ -38,7 +38,7 @@ _PROBE = 100
 _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points and exponent of n
-_SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.6), 2: (12e-3, 3.3)}
+_SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
 #: bytes at 100 points, and the exponent of n for fewer than WORTH_CUTTING: an exact circle
 _SMALL, _SMALL_POWER = 1.6e6, 2.7
 
@@ -66,9 +66,9 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     Returns
     -------
     WorkEstimate
-        ``seconds``: power laws fitted to gudhi 3.13 on noisy circles of 100 to 2,000 points, which are costly for
-        their size. Clouds that fill a volume need a tenth of that, exact circles three times as much, regular polygons
-        twenty times. ``bytes``: for the worst shape of that size; most clouds need half as much, with H2, where the
+        ``seconds``: power laws fitted to gudhi 3.13 on points of exact circles, 100 to 2,000 of them, which are costly
+        for their size. Noisy circles need half of that, clouds without a loop a tenth, regular polygons ten times as
+        much. ``bytes``: for the worst shape of that size; most clouds need half as much, with H2, where the
         worst are exact spheres, a hundredth.
 
     Raises
