@@ -25,8 +25,8 @@ from benchmarks import child
 from benchmarks.betti_spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
 from benchmarks.betti_unseen import UNSEEN_SPACES
 from toriwork.topology.budget import bytes_joined
-from toriwork.topology.clouds import distances_of_points, enclosing_radius
-from toriwork.topology.truncation import share_within, truncation_of
+from toriwork.topology.clouds import distances_of_points
+from toriwork.topology.truncation import joined_at_the_cut
 
 LEAST, MOST = 1.0, 3.0
 #: what is fitted: everything that the rules for Betti numbers are scored on, and shapes without noise
@@ -76,9 +76,7 @@ def measure(space: str, n_points: int) -> dict[str, Any]:
     persistence(cloud, max_bytes=np.inf)
     peak = child.peak_bytes() - before
     # said last: memory that a prediction gave back would hide some of the peak
-    distances = distances_of_points(cloud)
-    cut = truncation_of(distances, enclosing_radius(distances)).thresholds[0]
-    return {"peak": peak, "joined": share_within(distances, cut)}
+    return {"peak": peak, "joined": joined_at_the_cut(distances_of_points(cloud))}
 
 
 def _unit(cloud: Cloud) -> Cloud:

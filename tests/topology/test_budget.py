@@ -59,6 +59,16 @@ def test_cavities_cost_most_where_no_edge_collapses(monkeypatch: pytest.MonkeyPa
     assert work_estimate_of(ball, max_dimension=2) == work_estimate(400, 3, 2)
 
 
+def test_points_that_come_by_turns_do_not_hide_the_costlier_of_two_shapes() -> None:
+    rng = np.random.default_rng(1)
+    sphere = rng.standard_normal((800, 3))
+    sphere /= np.linalg.norm(sphere, axis=1)[:, None]
+    clump = 0.01 * rng.standard_normal((800, 3))
+    turns = [np.where(np.arange(800)[:, None] % 2 == first, sphere, clump) for first in (0, 1)]
+    one, other = (work_estimate_of(cloud, max_dimension=2).bytes for cloud in turns)
+    assert 0.8 < one / other < 1.25
+
+
 def test_the_pairs_within_the_cut_are_what_is_paid_for() -> None:
     for cloud in (circle(300, 0.1), np.random.default_rng(2).standard_normal((200, 8))):
         distances = oracles.euclidean(cloud)
@@ -69,8 +79,8 @@ def test_the_pairs_within_the_cut_are_what_is_paid_for() -> None:
 
 
 def test_of_a_large_cloud_some_points_are_asked_in_no_order_that_hides_a_part() -> None:
-    assert budget._drawn(2_000).tolist() == list(range(2_000))
-    drawn = budget._drawn(6_000)
+    assert budget._drawn(2_000, 2_000).tolist() == list(range(2_000))
+    drawn = budget._drawn(6_000, 2_000)
     assert len(set(drawn.tolist())) == 2_000
     assert abs(np.mean(drawn) / 6_000 - 0.5) < 0.02
     for period in (2, 3, 5):  # points of several shapes by turns

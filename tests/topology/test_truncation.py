@@ -15,7 +15,7 @@ from tests.topology.clouds import AWKWARD, circle
 from toriwork.topology import Landmark, by_distance, persistence, truncation
 from toriwork.topology.clouds import distances_of_points, enclosing_radius
 from toriwork.topology.engines import ENGINES, is_installed, run_best
-from toriwork.topology.truncation import Truncation, share_within, truncation_of
+from toriwork.topology.truncation import Truncation, share_within, truncation_of, worth_collapsing
 
 EXACT = [engine.name for engine in ENGINES if is_installed(engine) and not engine.relative_error]
 COLLAPSE = {"collapsed": -1.0, "as it is": math.inf}
@@ -169,6 +169,20 @@ def test_a_guess_that_leaves_a_loop_is_not_believed(eager: pytest.MonkeyPatch) -
         assert len(found.in_dimension(1)) > 0
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_where_distances_are_a_metric_the_last_scale_before_the_limit_leaves_no_loop(
+    eager: pytest.MonkeyPatch, seed: int
+) -> None:
+    eager.setattr(truncation, "_MOST", 3)  # too few points to show a loop: the first guess is wrong
+    eager.setattr(truncation, "_MORE", 1.0)
+    cloud = circle(60, 0.03, seed)
+    distances = distances_of_points(cloud)
+    scales = truncation_of(distances, 10.0 * distances.max()).thresholds
+    left = [np.isinf(run_best(distances, 1, scale, "gudhi", 2)[0][1]).any() for scale in scales[:2]]
+    assert left == [True, False]
+    assert scales[1] < scales[2]
+
+
 def test_a_large_matrix_without_the_triangle_inequality_loses_nothing() -> None:
     half = np.triu(np.random.default_rng(3).random((230, 230)), 1)
     distances = half + half.T
@@ -221,7 +235,8 @@ def test_edges_are_collapsed_where_a_loop_lives_long_and_not_where_none_does() -
     }.items():
         distances = distances_of_points(np.repeat(shapes()[name], 2, axis=0))
         found = truncation_of(distances, enclosing_radius(distances))
-        assert found.collapses(len(distances), share_within(distances, found.thresholds[0])) == wanted, name
+        joined = share_within(distances, found.thresholds[0])
+        assert worth_collapsing(found.crossing, len(distances), joined) == wanted, name
 
 
 def test_landmarks_are_cut_like_other_clouds() -> None:

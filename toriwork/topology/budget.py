@@ -13,7 +13,7 @@ from toriwork.checks import as_array, check_number, check_points
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
 from toriwork.topology.engines import staying_edges
-from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of
+from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
 
 
 class WorkEstimate(NamedTuple):
@@ -34,7 +34,7 @@ _RIGID, _RIGID_POWER = 45e6, 4.9
 _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
 #: points from which H2 is looked at, and how many of them
 _PROBE = 100
-#: points of which an estimate looks at no more than so many, drawn with a seed: a step could miss a shape
+#: of how many points an estimate of H1 looks at the distances, at most
 _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
 #: per max_dimension: seconds at 100 points and exponent of n
@@ -139,15 +139,20 @@ def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes:
     """
     n_points = len(distances)
     needed = work_estimate(n_points, 0, max_dimension).bytes
-    if max_dimension == 2 and (needed >= _WORTH_ASKING or max_bytes is not None):
-        needed = _of_collapse(distances, needed)
+    if max_dimension == 2 and n_points >= _PROBE and needed > _limit(needed, max_bytes):
+        some = _drawn(n_points, _PROBE)
+        needed = _of_collapse(distances[np.ix_(some, some)], n_points, needed)
     _refuse(n_points, max_dimension, needed, max_bytes)
 
 
+def _limit(needed: float, max_bytes: float | None) -> float:
+    if max_bytes is not None:
+        return max_bytes
+    return available_bytes() if needed >= _WORTH_ASKING else math.inf
+
+
 def _refuse(n_points: int, max_dimension: int, needed: float, max_bytes: float | None) -> None:
-    if max_bytes is None and needed < _WORTH_ASKING:
-        return
-    limit = available_bytes() if max_bytes is None else max_bytes
+    limit = _limit(needed, max_bytes)
     if needed > limit:
         raise TooLarge(
             f"{n_points} points, H{max_dimension}: about {needed:.3g} bytes are predicted, the limit is {limit:.3g}; "
@@ -189,10 +194,11 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     blind = work_estimate(n_points, dim, max_dimension)
     if max_dimension not in (1, 2) or n_points < (WORTH_CUTTING if max_dimension == 1 else _PROBE):
         return blind
-    some = _drawn(n_points)
+    some = _drawn(n_points, _SAMPLE if max_dimension == 1 else _PROBE)
     sample = distances_of_points(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
-    needed = _of_collapse(sample, blind.bytes, n_points) if max_dimension == 2 else _of_cut(sample, n_points)
-    return blind._replace(bytes=needed)
+    if max_dimension == 1:
+        return blind._replace(bytes=bytes_joined(n_points, joined_at_the_cut(sample)))
+    return blind._replace(bytes=_of_collapse(sample, n_points, blind.bytes))
 
 
 def bytes_joined(n_points: int, joined: float) -> int:
@@ -200,23 +206,14 @@ def bytes_joined(n_points: int, joined: float) -> int:
     return math.ceil(_FIXED + (_PER_PAIR + _PER_JOINED * joined) * n_points**2)
 
 
-def _drawn(n_points: int) -> NDArray[np.intp]:
-    if n_points <= _SAMPLE:
+def _drawn(n_points: int, wanted: int) -> NDArray[np.intp]:
+    """Indices of so many points, always the same; drawn, since a step could miss a shape."""
+    if n_points <= wanted:
         return np.arange(n_points)
-    return np.sort(np.random.default_rng(0).choice(n_points, _SAMPLE, replace=False))
+    return np.sort(np.random.default_rng(0).choice(n_points, wanted, replace=False))
 
 
-def _of_cut(sample: NDArray[np.float64], n_points: int) -> int:
-    cut = truncation_of(sample, enclosing_radius(sample)).thresholds[0]
-    return bytes_joined(n_points, share_within(sample, cut))
-
-
-def _of_collapse(distances: NDArray[np.float64], blind: int, n_points: int | None = None) -> int:
+def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:
     """Bytes for H2 of so many points like these; ``blind`` where nothing better is known."""
-    n_points = n_points or len(distances)
-    if n_points < _PROBE:
-        return blind
-    every = max(1, len(distances) // _PROBE)
-    probe = distances[::every, ::every]
     share = staying_edges(probe, enclosing_radius(probe))
     return blind if share > _STAYING[-1] else math.ceil(float(np.interp(share, _STAYING, _BY_STAYING)) * n_points**2)

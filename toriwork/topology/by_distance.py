@@ -17,7 +17,7 @@ from toriwork.topology.budget import refuse_beyond, refuse_joined, refuse_matrix
 from toriwork.topology.clouds import Trusted, distance_matrix, enclosing_radius, safely_scaled
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, Engine, engine_version, guarded, pick_engine, run_best, weighted_bars
-from toriwork.topology.metric import farthest_points, spanning_tree
+from toriwork.topology.metric import component_bars, farthest_points, spanning_tree
 from toriwork.topology.request import (
     Found,
     Matrix,
@@ -29,7 +29,7 @@ from toriwork.topology.request import (
     refuse_above,
     times,
 )
-from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of
+from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of, worth_collapsing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Spanning:
         else:
             cloud, factor = safely_scaled(check_points(points_of(asked, self.name)))
             n_points, tree = len(cloud), spanning_tree(len(cloud), lambda i: _row(cloud, i))
-        bars, cut = cut_bars([_components(times(tree.lengths, factor), n_points)], asked.threshold)
+        bars, cut = cut_bars([component_bars(times(tree.lengths, factor), n_points)], asked.threshold)
         return Found(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
 
@@ -174,7 +174,7 @@ def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, En
         joined = share_within(matrix, threshold)
         if whole:
             refuse_joined(len(matrix), joined, asked.max_bytes)
-        collapse = found.collapses(len(matrix), joined)
+        collapse = worth_collapsing(found.crossing, len(matrix), joined)
         return run_best(matrix, 1, threshold, asked.engine, asked.field, collapse=collapse)
 
     threshold, *later = found.thresholds
@@ -185,15 +185,7 @@ def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, En
     words = f"{reason}; nothing changes beyond {threshold:.6g}" if threshold < limit else reason
     if found.tree is None:
         return bars, used, words
-    [components], _ = cut_bars([_components(found.tree.lengths, len(matrix))], limit)
-    return [components, bars[1]], used, words
-
-
-def _components(lengths: Matrix, n_points: int) -> Matrix:
-    """The bars of H0: one dies at each edge of the tree, one never."""
-    bars = np.zeros((n_points, 2))
-    bars[:, 1] = np.append(lengths, np.inf)[:n_points]
-    return bars
+    return [component_bars(found.tree.lengths, len(matrix), limit), bars[1]], used, words
 
 
 def _row(cloud: Matrix, i: int) -> Matrix:

@@ -5,6 +5,7 @@ Beside the row at hand, memory grows with the number of points and not with its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,6 +50,13 @@ def spanning_tree(n_points: int, row: Row) -> SpanningTree:
         lengths[i] = reach[latest]
     lengths.sort()
     return SpanningTree(lengths, parents)
+
+
+def component_bars(lengths: Matrix, n_points: int, threshold: float = math.inf) -> Matrix:
+    """The bars of H0, shape (n_points, 2): one dies at each edge of the tree that is no longer, the others never."""
+    bars = np.zeros((n_points, 2))
+    bars[:, 1] = np.append(np.where(lengths <= threshold, lengths, np.inf), np.inf)[:n_points]
+    return bars
 
 
 def farthest_points(n_points: int, wanted: int, row: Row) -> tuple[NDArray[np.intp], Matrix]:

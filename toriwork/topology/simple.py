@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import TooLarge
-from toriwork.topology.metric import spanning_tree
+from toriwork.topology.metric import component_bars, spanning_tree
 
 MAX_SIMPLICES = 2_000_000
 
@@ -40,7 +40,7 @@ def rips_bars(distances: Matrix, max_dimension: int, threshold: float = math.inf
     """
     n_points = len(distances)
     if max_dimension == 0:
-        return [_h0_bars(spanning_tree(n_points, distances.__getitem__).lengths, n_points, threshold)]
+        return [component_bars(spanning_tree(n_points, distances.__getitem__).lengths, n_points, threshold)]
     level = _vertices(n_points)
     cleared = np.zeros(n_points, dtype=np.bool_)
     bars = []
@@ -59,12 +59,6 @@ class _Level:
     vertices: Ranks  #: (n_simplices, k + 1) int64, ascending within a row
     diameters: NDArray[np.float64]  #: (n_simplices,) float64, ascending
     facets: Ranks  #: (n_simplices, k + 1) int64: ranks of the facets in the level below
-
-
-def _h0_bars(deaths: NDArray[np.float64], n_points: int, threshold: float) -> NDArray[np.float64]:
-    bars = np.zeros((n_points, 2))
-    bars[:, 1] = np.append(np.where(deaths <= threshold, deaths, np.inf), np.inf)
-    return bars
 
 
 def _vertices(n_points: int) -> _Level:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.topology.clouds import enclosing_radius
 from toriwork.topology.engines import run_best
 from toriwork.topology.metric import SpanningTree, farthest_points, spanning_tree
 
@@ -54,10 +55,6 @@ class Truncation:
     tree: SpanningTree | None  #: where it may have edges beyond the first threshold: the deaths of H0 that are cut off
     crossing: float  #: the largest share of all pairs of points that lie between birth and death of one loop
 
-    def collapses(self, n_points: int, joined: float) -> bool:
-        """Whether the edges had better be collapsed when a share ``joined`` of all pairs is within the threshold."""
-        return _collapses(self.crossing, n_points, joined)
-
 
 def truncation_of(distances: Matrix, limit: float, engine: str = "auto", field: int = 2) -> Truncation:
     """Where the Rips filtration of a checked matrix of distances may be cut, H0 and H1 of it, at most at ``limit``.
@@ -72,7 +69,7 @@ def truncation_of(distances: Matrix, limit: float, engine: str = "auto", field: 
     latest, cover, crossing = limit, 0.0, 0.0
     while asked <= len(chosen):  # more points tell more exactly, each time for an eighth of the next
         among = distances[np.ix_(chosen[:asked], chosen[:asked])]
-        collapse = _collapses(crossing, asked, share_within(among, latest))
+        collapse = worth_collapsing(crossing, asked, share_within(among, latest))
         loops = run_best(among, 1, latest, engine, field, collapse=collapse)[0][1]
         crossing = crossing or _crossing(among, loops)
         if np.isinf(loops).any():
@@ -86,13 +83,19 @@ def truncation_of(distances: Matrix, limit: float, engine: str = "auto", field: 
     return Truncation(tuple(sorted(later)), tree, crossing)
 
 
-def _collapses(crossing: float, n_points: int, joined: float) -> bool:
+def worth_collapsing(crossing: float, n_points: int, joined: float) -> bool:
+    """Whether edges had better be collapsed, by :attr:`Truncation.crossing` and the share of pairs that are joined."""
     return crossing**2 * n_points > _WORTH_COLLAPSING * math.sqrt(joined)
 
 
 def share_within(distances: Matrix, threshold: float) -> float:
     """The share of all ordered pairs of points, each with itself among them, that are no farther apart."""
     return float(np.count_nonzero(distances <= threshold)) / max(distances.size, 1)
+
+
+def joined_at_the_cut(distances: Matrix) -> float:
+    """The share of pairs within the scale at which the whole filtration will be cut, as far as it can be guessed."""
+    return share_within(distances, truncation_of(distances, enclosing_radius(distances)).thresholds[0])
 
 
 def _crossing(distances: Matrix, loops: Matrix) -> float:
