@@ -70,8 +70,11 @@ class Selection:
 
     @property
     def root(self) -> str:
-        """32 hex digits that stand for the chosen tokens and the text: BLAKE2b-128 of both."""
-        said = "\n".join([*(found.token for found in self.chosen), self.text])
+        """32 hex digits that stand for the chosen tokens and their lines: BLAKE2b-128 of both.
+
+        The fence of the text is left out: it has another name in each process, the same choice has one root.
+        """
+        said = "\n".join([*(found.token for found in self.chosen), *(found.line for found in self.chosen)])
         return blake2b(said.encode(), digest_size=16, person=b"toriwork.context").hexdigest()
 
     def history(self, token: str) -> tuple[str, ...]:

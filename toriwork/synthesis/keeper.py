@@ -33,6 +33,7 @@ class ContextKeeper:
     _memory: TokenMemory
     _context: Members
     _now: Callable[[], float]
+    _fence_key: bytes | None
     max_tokens: int
 
     if TYPE_CHECKING:
@@ -108,16 +109,18 @@ class ContextKeeper:
         """What of the context is shown, as text and as facts, and why each other token is not.
 
         The same tokens under the same budget and rules give the same text, whatever the order in which they were
-        added and whenever it is asked for (a floor apart); a token below the cut does not change it.
+        added and whenever it is asked for (a floor apart); a token below the cut does not change it. In another
+        process the fence has another name, unless both were given the same ``fence_key``.
         """
-        return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now())
+        key = self._fence_key or prompt.PROCESS_KEY
+        return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now(), key)
 
     def create_reasoning_prompt(self, budget: Budget | None = None, rules: Rules | None = None) -> str:
         """The text of :meth:`select_context` for a language model; the same context gives the same bytes.
 
         Every measurement is one quoted line of ASCII inside a fence that is longer than any run of its sign inside and
-        named after a hash of what it encloses, so that recalled text cannot end the quotation and pose as
-        instructions.
+        named after a keyed hash of what it encloses, so that recalled text cannot end the quotation and pose as
+        instructions. Outside the fence are only counts.
         """
         return self.select_context(budget, rules).text
 
@@ -138,8 +141,10 @@ class ContextKeeper:
     def as_of(self, time: dt.datetime | float, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
         """What would have been chosen at an earlier time from the newest ``max_tokens`` emissions in the log by then.
 
-        It is replayed from the log alone: any process, at any later time, gets the same bytes. What somebody had added
-        to a context, removed from it or called important is not in the log: every token counts 0.5.
+        It is replayed from the log alone: any process, at any later time, gets the same bytes. So the fence is named
+        with the random id of the log, unless a ``fence_key`` was given: who cannot read the log's files cannot tell
+        it. What somebody had added to a context, removed from it or called important is not in the log: every token
+        counts 0.5.
 
         Parameters
         ----------
@@ -162,4 +167,5 @@ class ContextKeeper:
         if log is None:
             raise NotFound("this ObserverSynthesis has no token log; give it a path")
         found = occurrences.logged(log, self.max_tokens, until_us=math.floor(now * 1e6))
-        return select(occurrences.replayed(found), budget or Budget(), rules or Rules(), now)
+        key = self._fence_key or log.fence_key() or prompt.PROCESS_KEY
+        return select(occurrences.replayed(found), budget or Budget(), rules or Rules(), now, key)

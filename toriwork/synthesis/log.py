@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -280,6 +281,17 @@ class TokenLog:
         """What the public file says about all rows that were ever published."""
         with self._table.view() as view:
             return Note.from_json(view.note)
+
+    def fence_key(self) -> bytes:
+        """32 bytes made of the log's random id: the same in every process, known to those who can read its files.
+
+        Empty where there is no id yet.
+        """
+        with self._table.view() as view:
+            if view.head is None:
+                return b""
+            store_id = view.head.store_id
+        return blake2b(store_id.encode(), digest_size=32, person=b"toriwork.fences").digest()
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every emission before survives a power cut; ``publish=True``: when the public file has it."""

@@ -56,11 +56,14 @@ class ObserverSynthesis(ContextKeeper, Limited):
         Of the log: it holds at most so many rows and those of its newest publish, a million unless said otherwise.
     keep_days : float, optional
         Of the log: older rows go. None: age does not matter.
+    fence_key : bytes, optional
+        16 to 64 secret bytes that the fences of prompts are named with, for the same text in every process. Whoever
+        knows it can tell the name beforehand. Drawn at random in each process unless given.
 
     Raises
     ------
     BadInput
-        ``max_tokens`` is not positive.
+        ``max_tokens`` is not positive, or ``fence_key`` is not usable.
     """
 
     def __init__(
@@ -72,9 +75,13 @@ class ObserverSynthesis(ContextKeeper, Limited):
         now: Callable[[], float] = time.time,
         keep_rows: int | None = None,
         keep_days: float | None = None,
+        fence_key: bytes | None = None,
     ) -> None:
         if max_tokens < 1:
             raise BadInput(f"max_tokens: a positive number is wanted, given was {max_tokens}")
+        if fence_key is not None:
+            _check_key(fence_key)
+        self._fence_key = fence_key
         self.max_tokens = max_tokens
         self._path = path
         self._keep = keep_rows, keep_days
@@ -280,6 +287,12 @@ class ObserverSynthesis(ContextKeeper, Limited):
         where = "" if self._path is None else f", path={str(self._path)!r}"
         facts = ", ".join(f"{name}={count}" for name, count in self.metrics.items())
         return f"ObserverSynthesis(max_tokens={self.max_tokens}{where}): {facts}"
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, bytes) or not 16 <= len(key) <= 64:
+        of = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
+        raise BadInput(f"fence_key: expected 16 to 64 bytes, got {of}")
 
 
 def _after_fork() -> None:

@@ -16,7 +16,7 @@ from toriwork.errors import BadInput
 from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.context import Entry
 from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
-from toriwork.synthesis.prompt import UNTYPED, line, write_prompt
+from toriwork.synthesis.prompt import PROCESS_KEY, UNTYPED, line, write_prompt
 
 _HOUR = 3600.0
 
@@ -80,7 +80,7 @@ def _log(value: float) -> float:
     return math.log(value) if value > 0 else -math.inf
 
 
-def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float) -> Selection:
+def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float, key: bytes = PROCESS_KEY) -> Selection:
     """What is chosen of some tokens, as text and as facts, and why each of the others is not.
 
     Tokens of one source, type and subject: the newest stands for all, the others stay as its history. Then the floor,
@@ -97,6 +97,8 @@ def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float) -
         What makes a token worth its place.
     now : float
         Seconds since 1970; only weights and the floor depend on it.
+    key : bytes
+        What the fences of the text are named with, see :func:`toriwork.synthesis.prompt.write_prompt`.
     """
     omitted: list[Omission] = []
 
@@ -105,7 +107,7 @@ def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float) -
 
     current = _current(entries, omit)
     ranked = _above_floor(sorted(current, key=rules.rank), rules, now, omit)
-    page = _Page(budget)
+    page = _Page(budget, key)
     shown = _fill(ranked, page, omit)
     text = page.text(shown)
     chosen = tuple(
@@ -170,8 +172,9 @@ def _above_floor(ranked: Sequence[Entry], rules: Rules, now: float, omit: _Omit)
 class _Page:
     """Texts of some tokens under a budget; each line is written once."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, key: bytes) -> None:
         self._budget = budget
+        self._key = key
         self.limited = bool(budget.limits)
         self.lines: dict[str, str] = {}
 
@@ -183,7 +186,7 @@ class _Page:
         for candidate in shown:
             if candidate.token not in self.lines:
                 self.lines[candidate.token] = line(candidate)
-        text = write_prompt(shown, self.lines)
+        text = write_prompt(shown, self.lines, self._key)
         return text if shown or self._budget.holds(text, 0) else ""
 
 
