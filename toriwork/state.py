@@ -6,6 +6,7 @@ Nothing is created here; whoever writes creates its directory.
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 ENV_NAME = "TORI_STATE_ROOT"
@@ -17,12 +18,23 @@ def state_root() -> Path:
     """The directory that holds the registry and everything beside it, as an absolute path.
 
     ``TORI_STATE_ROOT`` wins; without it ``state_path`` from the nearest ``capsule.yml`` at or above the
-    working directory; without that the user's state directory by the platform's convention.
+    working directory; without that the user's state directory by the platform's convention. A capsule that
+    somebody else may have written is not taken.
+
+    Raises
+    ------
+    BadInput
+        The variable or the capsule names no folder.
     """
     given = os.environ.get(ENV_NAME)
     if given:
-        return Path(given).expanduser().absolute()
-    capsule = nearest_capsule(Path.cwd())
+        try:
+            return Path(given).expanduser().absolute()
+        except RuntimeError as error:
+            from toriwork.errors import BadInput
+
+            raise BadInput(f"{ENV_NAME} is {given!r}, which names a user that does not exist") from error
+    capsule = nearest_capsule(_here())
     if capsule is not None:
         named = capsule_state_path(capsule)
         if named is not None:
@@ -37,13 +49,42 @@ def registry_path() -> Path:
     return state_root() / REGISTRY_FILE
 
 
+def _here() -> Path:
+    """The working directory; the root of the file system where it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)
+
+
 def nearest_capsule(start: Path) -> Path | None:
-    """The first ``capsule.yml`` in ``start`` or one of its parents, or None."""
+    """The first ``capsule.yml`` in ``start`` or one of its parents that nobody else can have written, or None.
+
+    What another user may have put there, in ``/tmp`` say, is passed over with a warning.
+    """
+    from toriwork.capsule import untrusted
+
     for folder in (start, *start.parents):
         candidate = folder / CAPSULE
         if os.path.isfile(candidate):  # noqa: PTH113 - Path.is_file raises on a folder that may not be searched
-            return candidate
+            try:
+                why = untrusted(candidate)
+            except OSError as error:
+                why = f"it cannot be looked at: {error.strerror}"
+            if not why:
+                return candidate
+            _warn(candidate, why)
     return None
+
+
+@cache
+def _warn(capsule: Path, why: str) -> None:
+    """Say once that a file was passed over."""
+    import logging
+
+    logging.getLogger("toriwork.state").warning(
+        "%s: not taken: %s. Make file and folder yours (chown, chmod o-w), or set %s", capsule, why, ENV_NAME
+    )
 
 
 def capsule_state_path(capsule: Path) -> Path | None:
@@ -54,26 +95,13 @@ def capsule_state_path(capsule: Path) -> Path | None:
     Raises
     ------
     BadInput
-        The file is no YAML mapping, or ``state_path`` is no text, empty, or names a variable that is not set.
+        The file is no YAML mapping or longer than 64 KiB, or ``state_path`` is no text, empty, there twice, with a
+        control character, or names a user or a variable that does not exist.
     """
-    import yaml
+    from toriwork.capsule import folder_named, top_text
 
-    from toriwork.errors import BadInput
-
-    try:
-        content = yaml.safe_load(capsule.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{capsule}: not readable as YAML: {error}") from error
-    if content is None:
-        return None
-    if not isinstance(content, dict):
-        raise BadInput(f"{capsule}: a mapping is wanted, given was {type(content).__name__}")
-    named = content.get("state_path")
+    named = top_text(capsule, "state_path")
     if named is None:
         return None
-    if not isinstance(named, str) or not named.strip():
-        raise BadInput(f"{capsule}: state_path is {named!r}, the path of a folder is wanted")
-    expanded = Path(os.path.expandvars(named)).expanduser()
-    if "$" in str(expanded):
-        raise BadInput(f"{capsule}: state_path is {named!r}, which names a variable that is not set")
+    expanded = folder_named(named, capsule, "state_path")
     return expanded if expanded.is_absolute() else (capsule.parent / expanded).absolute()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toriwork.capsule import check_shape, read_text
 from toriwork.errors import BadInput, MissingExtra
 from toriwork.guard.finding import Finding
 from toriwork.guard.policy import Policy
@@ -94,16 +95,17 @@ def read_settings(root: Path) -> Settings:
 def _from_capsule(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_text(path)
     if "guard" not in text:
         return []
     try:
         import yaml
     except ImportError as error:
         raise MissingExtra(f"{path}: reading it needs PyYAML: pip install pyyaml") from error
+    check_shape(text, path, aliases=False)  # or a few lines would stand for more than fits into memory
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BadInput(f"{path}: not readable as YAML: {error}") from error
     return _section(content, "guard", str(path))
 

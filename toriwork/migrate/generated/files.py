@@ -124,8 +124,10 @@ def _capsule(text: str, newline: str, root: Path, state_root: Path) -> str:
     if "state_path" not in content:
         text = add_key(text, "state_path", _STATE.format(path=_scalar(_state_path(root, state_root))), newline)
     elif not _names(root / CAPSULE, state_root):
+        named = content["state_path"]
+        said = named if isinstance(named, str) else f"something that is no text ({type(named).__name__})"
         raise Unmergeable(
-            f"says state_path: {content['state_path']}; the data goes to {state_root}. Change it, or plan with the "
+            f"says state_path: {said}; the data goes to {state_root}. Change it, or plan with the "
             "state root that it names"
         )
     if "guard" not in content:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from toriwork.capsule import check_shape
 from toriwork.errors import MigrationError
 
 
@@ -56,6 +57,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     import yaml
 
     try:
+        check_shape(text, "it")  # or a file of brackets would end in a RecursionError
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise Unmergeable(f"is not readable as YAML: {' '.join(str(error).split())}") from error
