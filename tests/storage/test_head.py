@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.storage.memdisk import MemDisk, MemFiles, PowerCut, content
+from tests.storage.rows import BY_HAND, SPEC, add, still
 from toriwork.errors import DamagedFile, StoreError, StoreMismatch
+from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSink, ParquetSource
 from toriwork.storage.footer import Facts
-from toriwork.storage.head import Head, Places, check_base, read_head, write_head
+from toriwork.storage.head import Head, Places, check_base, read_head, stamp, write_head
 
 BASE = Path("/state/table.parquet")
 PLACES = Places(BASE)
@@ -232,3 +235,45 @@ def test_a_symbolic_link_leads_to_the_names_of_the_file_behind_it(
     places = Places.of(kind(link))  # type: ignore[arg-type]  # a text or a path
     assert places.base == (tmp_path / "deep" / "real.parquet").resolve()
     assert places.folder.name == "real.d"
+
+
+# ---- whether somebody wrote --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_a_stamp_changes_with_each_row_and_stays_while_nobody_writes(tmp_path: Path, durability: str) -> None:
+    places = Places.of(tmp_path / "t.parquet")
+    with still(ParquetTable(places.base, SPEC, policy=BY_HAND, durability=durability)) as table:
+        seen = [stamp(places)]
+        for number in range(30):
+            add(table, f"a{number}")
+            seen.append(stamp(places))
+            assert seen[-1] != seen[-2]  # however short the time between two rows
+        _rest(places)
+        assert stamp(places) == stamp(places)
+        for change in (table.sync, lambda: table.flush(publish=True)):
+            add(table, f"b{change}")
+            _rest(places)
+            before = stamp(places)
+            change()
+            assert stamp(places) != before
+
+
+def test_a_stamp_passes_over_own_journals(tmp_path: Path) -> None:
+    places = Places.of(tmp_path / "t.parquet")
+    with still(ParquetTable(places.base, SPEC, policy=BY_HAND)) as table:
+        own = {add(table, "a1").journal}
+        before = stamp(places, own=own)
+        add(table, "a2")
+        assert stamp(places, own=own) == before != stamp(places)
+
+
+def test_a_stamp_of_a_missing_file_equals_no_other(tmp_path: Path) -> None:
+    places = Places.of(tmp_path / "t.parquet")
+    assert stamp(places) != stamp(places)
+
+
+def _rest(places: Places) -> None:
+    """Make every file as old as it will be a minute later."""
+    for path in (places.base, *places.folder.iterdir()):
+        os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - 60 * 10**9))

@@ -23,6 +23,7 @@ from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpa
 from toriwork.errors import Closed
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
 from toriwork.storage.frames import Frame
+from toriwork.storage.head import Places, stamp
 from toriwork.storage.view import JournalView, View, payload_groups
 from toriwork.topology import Diagram
 
@@ -102,7 +103,7 @@ class Shelf:
         table = self._open(create=False)
         if table is None:
             return False
-        state = self._state()
+        state = stamp(Places.of(self.path))
         if known is not None and known.state == state:
             return False
         fresh = _Catalogue(table.view(), state)
@@ -110,16 +111,6 @@ class Shelf:
         self._drop()
         self._catalogue = fresh
         return True
-
-    def _state(self) -> tuple[object, ...]:
-        """What changes whenever somebody writes."""
-        try:
-            base = self.path.stat()
-            with os.scandir(self._folder) as entries:
-                files = sorted((entry.name, entry.stat().st_size) for entry in entries)
-        except FileNotFoundError:  # somebody publishes at this moment
-            return (time.monotonic_ns(),)
-        return base.st_ino, base.st_mtime_ns, base.st_size, *files
 
     def _drop(self) -> None:
         if self._catalogue is not None:
@@ -142,7 +133,7 @@ class Shelf:
 class _Catalogue:
     """One consistent state of the table: where each key is, and the groups that were decoded last."""
 
-    def __init__(self, opened: AbstractContextManager[View], state: tuple[object, ...]) -> None:
+    def __init__(self, opened: AbstractContextManager[View], state: object) -> None:
         self.state = state
         self.stale_from = 0.0
         self._opened = opened

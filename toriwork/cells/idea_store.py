@@ -35,6 +35,7 @@ from toriwork.cells.ideas import (
 )
 from toriwork.cells.protection import MAX_REFERENCE_BYTES
 from toriwork.storage import ArrowCodec, ParquetTable, Pass, Rows, TableSpec
+from toriwork.storage.head import Places, stamp
 
 HISTORY = 64  #: changes of an idea that stay when the file is published
 REFERENCES = 2  #: clouds of an idea that stay: another process may still stand on the one before the newest
@@ -202,13 +203,7 @@ class IdeaStore:
         table = self._open(create=False)
         if table is None:
             return None
-        try:
-            base = table.path.stat()
-            found = {entry.name: entry.stat() for entry in os.scandir(table.path.with_suffix(".d"))}
-        except FileNotFoundError:  # published meanwhile: look for yourself
-            return object()
-        others = [(name, at.st_size, at.st_mtime_ns) for name, at in found.items() if name[:32] not in self._own]
-        return base.st_ino, base.st_mtime_ns, base.st_size, sorted(others)
+        return stamp(Places.of(table.path), own=self._own)
 
     def _changes(self) -> Iterator[dict[str, Any]]:
         for batch in self._batches(CHANGES):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.errors import BadInput, DamagedFile
+from toriwork.errors import BadInput, StoreError
 from toriwork.registry.rows import SCHEMA
 from toriwork.storage import ParquetTable
 from toriwork.storage.columns import parquet_format
+from toriwork.storage.footer import unreadable
 from toriwork.storage.view import View
 
 if TYPE_CHECKING:
@@ -157,12 +158,9 @@ def damage_named(table: ParquetTable) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowInvalid) as error:
-        if isinstance(error, DamagedFile):
+        if isinstance(error, StoreError):
             raise
-        raise DamagedFile(
-            f"{table.path}: damaged: its data cannot be read: {error}. Nothing was changed. Restore the file from a "
-            "backup, or open with repair=True, which sets it aside in quarantine/ and goes on with what is left"
-        ) from error
+        raise unreadable(table.path, error) from error
 
 
 def as_dataset(table: ParquetTable) -> pads.Dataset:

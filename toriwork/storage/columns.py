@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import StoreError
-from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, Facts, damaged, read_footer, sealed_footer
+from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, Facts, damaged, read_footer, sealed_footer, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,7 +239,7 @@ class ParquetSource:
         except StoreError:
             raise
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise damaged(self.path, f"its data cannot be read: {error}") from error
+            raise unreadable(self.path, error) from error
 
     def _read(self, reader: pq.ParquetFile, number: int, columns: Sequence[str] | None) -> list[pa.RecordBatch]:
         # each thread of Arrow's has a heap of its own and keeps what it freed
@@ -249,7 +249,7 @@ class ParquetSource:
         except StoreError:
             raise
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise damaged(self.path, f"its data cannot be read: {error}") from error
+            raise unreadable(self.path, error) from error
 
     def check_data_digest(self) -> None:
         """Compare everything before the footer with the digest that was recorded; DamagedFile on a difference."""

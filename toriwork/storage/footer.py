@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toriwork.errors import DamagedFile, VersionTooOld
+from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
 
 if TYPE_CHECKING:
@@ -143,3 +143,11 @@ def damaged(path: Path, why: str) -> DamagedFile:
         f"{path}: damaged: {why.strip().rstrip('.')}. Nothing was changed. Restore this file from a backup, or open "
         "with repair=True, which sets it aside in quarantine/ and goes on with what is left"
     )
+
+
+def unreadable(path: Path, error: Exception) -> StoreError:
+    """The error for data that could not be read: damage, unless the system refused, which says nothing of the file."""
+    refused = error.errno if isinstance(error, OSError) else None
+    if refused is not None or isinstance(error, MemoryError):
+        return StoreError(f"{path}: its data could not be read now: {error}; try again. Nothing was changed")
+    return damaged(path, f"its data cannot be read: {error}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,14 @@ from zlib import crc32
 from toriwork.errors import DamagedFile, StoreError, StoreMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from toriwork.storage.columns import ParquetSource
     from toriwork.storage.files import Files, Handle
 
 
 TEMPORARY_SUFFIX = ".tmp"
+_TICK_NS = 20_000_000  # a file system's times are those of the kernel's tick, 10 ms at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,25 @@ class Head:
             )
         raw = json.loads(text)
         return cls(**{name: raw[name] for name in cls.__slots__ if name in raw})
+
+
+def stamp(places: Places, *, own: Container[str] = ()) -> object:
+    """What changes whenever somebody writes to the store, apart from the journals ``own``; for handles that remember.
+
+    Sizes alone do not tell: a journal may be filled with zeros ahead of its frames. Where a file changed so lately that
+    another change would leave the same time, or somebody publishes now, an object that equals no other.
+    """
+    try:
+        base = places.base.stat()
+        with os.scandir(places.folder) as entries:
+            found = sorted((e.name, e.stat()) for e in entries if e.name[:32] not in own)
+    except FileNotFoundError:
+        return object()
+    now = time.time_ns()
+    # other files are replaced, which gives them another inode
+    if any(abs(now - at.st_mtime_ns) < _TICK_NS for name, at in found if name.endswith(".journal")):
+        return object()
+    return tuple((name, at.st_ino, at.st_size, at.st_mtime_ns) for name, at in [("", base), *found])
 
 
 def read_head(files: Files, places: Places) -> Head | None:

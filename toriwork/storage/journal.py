@@ -190,6 +190,9 @@ def read_journal(handle: Handle, path: Path, store_id: str) -> JournalBytes:
     """A journal's bytes and what they hold. A header that is not whole is a bad place like any other: torn, or damage
     when a frame behind it says that it had been synced.
 
+    Its owner may write at this moment, and a long read is no snapshot: it may pass over a frame and find the next one,
+    which says that the first is on the disk. So a bad place counts as damage when it is bad twice.
+
     Raises
     ------
     DamagedFile
@@ -197,6 +200,16 @@ def read_journal(handle: Handle, path: Path, store_id: str) -> JournalBytes:
     VersionTooOld
         Written by a newer toriwork that this one may not read.
     """
+    found = _read_once(handle, path, store_id)
+    while found.scan.damaged:
+        again = _read_once(handle, path, store_id)
+        if again.scan.damaged and again.scan.good_bytes == found.scan.good_bytes:
+            return again
+        found = again
+    return found
+
+
+def _read_once(handle: Handle, path: Path, store_id: str) -> JournalBytes:
     data = handle.read_at(0, handle.stat().size)
     name = journal_id(path.name) or ""
     header = frames.unpack_file_header(data)

@@ -5,6 +5,8 @@ The row ids are compared as 16 bytes each in one NumPy array: a registry of a mi
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from toriwork.storage.head import Places
     from toriwork.storage.spec import TableSpec
     from toriwork.storage.view import View
+
+_TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,84 +57,145 @@ class VerifyReport:
 
 
 def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:
-    """What a check of every file found: footers, pages, digests, row counts, row ids, and HEAD."""
+    """What a check of every file found: footers, pages, digests, row counts, row ids, and HEAD.
+
+    Others may record, seal and publish meanwhile: what is damaged is so in two readings of the same file.
+    """
     findings: list[str] = []
     notes: list[str] = []
     n_files = 0
     # each file by itself, so that one damaged file does not hide another
     for path in _paths(files, places):
-        n_files += 1
         try:
-            _check_file(files, places, path, notes)
-        except FileNotFoundError:
-            n_files -= 1  # published meanwhile
-        except (StoreError, OSError) as error:
-            findings.append(str(error))
-    if findings:
-        return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
+            found = _examined(files, places, path, notes)
+        except FileNotFoundError:  # published meanwhile
+            continue
+        n_files += 1
+        findings += found
     try:
-        view = look(files, places, spec)
-        with view.opened:
-            ids = _row_ids(view)
-            findings += _check_rows(view, ids)
-            n_published = view.base.n_rows if view.base is not None else 0
-            return VerifyReport(places.base, len(ids), n_published, n_files, tuple(findings), tuple(notes))
+        if not findings:
+            n_rows, n_published, twice = _checked_rows(files, places, spec)
+            if twice:
+                n_rows, n_published, twice = _checked_rows(files, places, spec)
+            return VerifyReport(places.base, n_rows, n_published, n_files, tuple(twice), tuple(notes))
     except (StoreError, OSError) as error:
         findings.append(str(error))
-        return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
+    return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
 
 
 def _paths(files: Files, places: Places) -> Iterator[Path]:
     if files.stat(places.head) is not None:
         yield places.head
-    if files.stat(places.base) is not None:
-        yield places.base
+    yield places.base
     for name in files.names(places.folder):
         if is_segment(name) or journal_id(name) is not None:
             yield places.folder / name
 
 
-def _check_file(files: Files, places: Places, path: Path, notes: list[str]) -> None:
+def _examined(files: Files, places: Places, path: Path, notes: list[str]) -> list[str]:
+    """What is wrong with one file: nothing, or what two readings in a row said of it, nobody having replaced it.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file is gone.
+    """
+    said: tuple[object, ...] | None = None
+    for attempt in range(_TRIES):
+        try:
+            notes += _check_file(files, places, path)
+        except _Replaced:
+            said = None
+        except FileNotFoundError:
+            raise
+        except (StoreError, OSError) as error:
+            again = (type(error), _identity(files, path), _identity(files, places.head))
+            if again == said:
+                return [str(error)]
+            said = again
+        else:
+            return []
+        time.sleep(min(0.05, 0.0005 * attempt))
+    notes.append(f"{path}: was replaced {_TRIES} times while it was checked; check again when less is published")
+    return []
+
+
+def _identity(files: Files, path: Path) -> tuple[int, int] | None:
+    found = files.stat(path)
+    return None if found is None else found.identity
+
+
+class _Replaced(Exception):
+    """The public file or HEAD was replaced between two looks at it."""
+
+
+def _check_file(files: Files, places: Places, path: Path) -> list[str]:
+    """What is unusual about one file; damage is an exception."""
     if path == places.head:
         read_head(files, places)
-        return
+        return []
+    if path == places.base:
+        return _check_base(files, places)
     handle = files.open(path)
     try:
         if journal_id(path.name) is None:
-            source = ParquetSource(handle, path)
-            source.check_data_digest()
-            n_rows = sum(batch.num_rows for batch in source.batches())
-            if n_rows != source.n_rows:
-                raise StoreError(f"{path}: its footer states {source.n_rows} rows, {n_rows} can be read")
-            if path == places.base:
-                _check_head(files, places, source, notes)
-            return
+            _check_data(ParquetSource(handle, path))
+            return []
         head = read_head(files, places)
-        scan = read_journal(handle, path, head.store_id if head is not None else "").scan
+        store_id = head.store_id if head is not None else ""
+        scan = read_journal(handle, path, store_id).scan
+        dead = scan.torn and handle.try_lock()
+        if dead:  # its owner may have ended the frame, and then its life, since it was read
+            scan = read_journal(handle, path, store_id).scan
         if scan.damaged:
             raise StoreError(
                 f"{path}: damaged behind frame {len(scan.frames)}, although {scan.synced:,} bytes had reached the disk"
             )
-        if scan.torn and handle.try_lock():
-            notes.append(f"{path}: its writer died in the middle of a write; {len(scan.frames)} frames are whole")
+        if scan.torn and dead:
+            return [f"{path}: its writer died in the middle of a write; {len(scan.frames)} frames are whole"]
+        return []
     finally:
         handle.close()
 
 
-def _check_head(files: Files, places: Places, base: ParquetSource, notes: list[str]) -> None:
+def _check_base(files: Files, places: Places) -> list[str]:
+    """What is unusual about the public file. HEAD is read before it was opened and after: a rename lies between two
+    changes of HEAD, so what did not change speaks of the file that was opened.
+    """
     head = read_head(files, places)
-    if head is None:
-        notes.append(f"{places.head}: there is none; the public file arrived here alone")
-        return
-    try:
-        check_base(head, base, places.base)
-    except StoreError:
-        again = read_head(files, places)
-        if again == head:
-            raise
-        return  # published meanwhile
-    if head.committed and head.n_rows != base.n_rows:
-        raise StoreError(f"{places.base}: holds {base.n_rows} rows, HEAD states {head.n_rows}")
+    with contextlib.ExitStack() as opened:
+        base = None
+        if files.stat(places.base) is not None:
+            handle = files.open(places.base)
+            opened.callback(handle.close)
+            base = ParquetSource(handle, places.base)
+        if read_head(files, places) != head:
+            raise _Replaced
+        if head is not None:
+            check_base(head, base, places.base)
+        if base is None:
+            raise FileNotFoundError(places.base)
+        _check_data(base)
+        if head is None:
+            return [f"{places.head}: there is none; the public file arrived here alone"]
+        if head.committed and head.n_rows != base.n_rows:
+            raise StoreError(f"{places.base}: holds {base.n_rows} rows, HEAD states {head.n_rows}")
+        return []
+
+
+def _check_data(source: ParquetSource) -> None:
+    source.check_data_digest()
+    n_rows = sum(batch.num_rows for batch in source.batches())
+    if n_rows != source.n_rows:
+        raise StoreError(f"{source.path}: its footer states {source.n_rows} rows, {n_rows} can be read")
+
+
+def _checked_rows(files: Files, places: Places, spec: TableSpec) -> tuple[int, int, list[str]]:
+    """Rows that can be read, those of them that are published, and what is wrong with their ids."""
+    view = look(files, places, spec)
+    with view.opened:
+        ids = _row_ids(view)
+        return len(ids), view.base.n_rows if view.base is not None else 0, _check_rows(view, ids)
 
 
 def _row_ids(view: View) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:

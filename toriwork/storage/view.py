@@ -263,16 +263,24 @@ def look(files: Files, places: Places, spec: TableSpec, *, check: bool = True) -
     StoreMismatch, DamagedFile, VersionTooOld
         The public file is not the published one (only with ``check``), or a file fails its checks.
     """
+    said: tuple[object, ...] | None = None
     for attempt in range(_TRIES):
         with ExitStack() as opened:
             try:
                 view = _look_once(files, places, spec, opened, check=check)
             except (_Vanished, FileNotFoundError):
+                said = None
+            except StoreError as error:
+                # somebody may publish, seal or set files aside at this moment: two looks at the same files must agree
                 opened.close()
-                time.sleep(min(0.05, 0.0005 * attempt))
-                continue
-            view.opened = opened.pop_all()
-            return view
+                again = (type(error), str(error).partition(": ")[0], files.stat(places.head), files.stat(places.base))
+                if again == said:
+                    raise
+                said = again
+            else:
+                view.opened = opened.pop_all()
+                return view
+        time.sleep(min(0.05, 0.0005 * attempt))
     raise StoreError(f"{places.base}: was republished {_TRIES} times while it was being opened; try again")
 
 
