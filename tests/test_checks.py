@@ -95,7 +95,9 @@ class TestMetadata:
             pytest.param({"v": np.arange(3)}, '{"v":[0,1,2]}', id="a NumPy array"),
             pytest.param({"flag": np.bool_(True)}, '{"flag":true}', id="a NumPy boolean"),
             pytest.param(MappingProxyType({"a": None}), '{"a":null}', id="any mapping"),
-            pytest.param({"ä": "\ud800"}, '{"\\u00e4":"\\ud800"}', id="every text stays storable as UTF-8"),
+            pytest.param(
+                {"ä": "\ud83d\ude00"}, '{"\\u00e4":"\\ud83d\\ude00"}', id="every text stays storable as UTF-8"
+            ),
         ],
     )
     def test_becomes_compact_json(self, metadata, text):

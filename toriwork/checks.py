@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from numbers import Real
@@ -68,27 +70,29 @@ def check_number(given: Any, *, name: str, least: float) -> float:
     with suppress(OverflowError):  # an integer beyond float64
         if isinstance(number, Real) and float(number) >= least:
             return float(number)
-    raise BadInput(f"{name}: a number >= {least:g} is wanted, given was {given!r}")
+    raise BadInput(f"{name}: a number >= {least:g} is wanted, given was {shown(given)}")
 
 
 def check_count(number: Any, *, name: str) -> int:
     """The number itself when it is an integer >= 1; otherwise BadInput."""
     if not isinstance(number, int | np.integer) or number < 1:
-        raise BadInput(f"{name}: an integer >= 1 is wanted, given was {number!r}")
+        raise BadInput(f"{name}: an integer >= 1 is wanted, given was {shown(number)}")
     return int(number)
 
 
 def check_band(band: Any) -> str:
     """The coherence band itself when it is one of local, global, critical; otherwise BadInput."""
     if not isinstance(band, str) or band not in BANDS:
-        raise BadInput(f"coherence band: one of {', '.join(BANDS)} is wanted, given was {band!r}")
-    return str(band)
+        raise BadInput(f"coherence band: one of {', '.join(BANDS)} is wanted, given was {shown(band)}")
+    return str.__str__(band)  # of an enumeration that is a text, str() would give the name of the member
 
 
 def metadata_text(metadata: Mapping[str, Any] | None) -> str:
     """Metadata as compact JSON text with sorted keys; NumPy scalars and arrays become plain numbers and lists.
 
-    None gives ``{}``. NaN and infinity have no JSON form.
+    None gives ``{}``. What strict readers refuse is refused: one such row, and the JSON functions of DuckDB fail on the
+    whole file. So NaN, infinity, integers beyond the range of float64, lone surrogates, and mappings and lists nested
+    more than 100 deep.
 
     Raises
     ------
@@ -101,20 +105,75 @@ def metadata_text(metadata: Mapping[str, Any] | None) -> str:
         raise BadInput(f"metadata: a mapping is wanted, given was {type(metadata).__name__}")
     for key in metadata:
         if not isinstance(key, str):
-            raise BadInput(f"metadata: keys are texts, given was {key!r}")
+            raise BadInput(f"metadata: keys are texts, given was {shown(key)}")
     try:
-        return _ENCODER.encode(dict(metadata))
+        return _encoded(dict(metadata))
     except _NOT_JSON as error:
-        raise BadInput(f"metadata: key {_culprit(metadata)!r} has no JSON form: {error}") from error
+        raise BadInput(f"metadata: key {_culprit(metadata)} has no JSON form: {error}") from error
 
 
-def _culprit(metadata: Mapping[str, Any]) -> str | None:
+def _culprit(metadata: Mapping[str, Any]) -> str:
     for key, value in metadata.items():
         try:
-            _ENCODER.encode(value)
+            _encoded({key: value})
         except _NOT_JSON:
-            return key
-    return None
+            return shown(key)
+    return "unknown"
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    """The text of a mapping, looked at closely only where something in it can be what strict readers refuse."""
+    text = _ENCODER.encode(value)
+    if (
+        len(text) > _DEEPEST
+        and (text.count("{") + text.count("[") > _DEEPEST or _LONG_INTEGER in text.encode().translate(_DIGITS_AS_ZEROS))
+    ) or _ESCAPED_SURROGATE in text:
+        _require_strict(text)
+    return text
+
+
+def _require_strict(text: str) -> None:
+    depth = deepest = 0
+    for sign in _BRACKET.findall(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(sign, 0)
+        deepest = max(deepest, depth)
+    if deepest > _DEEPEST:
+        raise ValueError(f"expected at most {_DEEPEST} levels, got {deepest}")
+    value = json.loads(text, parse_int=_in_range)
+    if _LONE.search(json.dumps(value, ensure_ascii=False)):
+        raise ValueError("expected text that UTF-8 can hold, got a lone surrogate")
+
+
+def _in_range(digits: str) -> int:
+    if math.isinf(float(digits)):
+        raise ValueError(f"expected an integer within the range of float64, got one of {len(digits)} digits")
+    return int(digits)
+
+
+def strict_text(text: str) -> str:
+    r"""JSON text itself, or the same with lone surrogates written out: ``\\ud800`` instead of ``\ud800``.
+
+    For rows that an earlier release took. Duplicate keys it cannot have written.
+    """
+    if _ESCAPED_SURROGATE not in text:
+        return text
+    try:
+        whole = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):  # not written by us: nobody's to mend
+        return text
+    mended = _LONE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", whole)
+    return text if mended == whole else mended
+
+
+def shown(value: Any) -> str:
+    """The repr of a value for a message: on one line, cut, and never an error (an integer of 5,000 digits has none)."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - somebody's __repr__; the message is about something else
+        return f"a value of type {type(value).__name__}"
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:
@@ -122,6 +181,14 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON")
 
+
+_SHOWN = 80  # characters
+_DEEPEST = 100  # the narrowest of the common readers stop at 64 and 128
+_LONG_INTEGER = b"0" * 309  # what may be beyond float64, whose largest number has so many digits
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_ESCAPED_SURROGATE = "\\ud"  # of a pair, or alone
+_LONE = re.compile("[\ud800-\udfff]")
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')  # texts as a whole, so that brackets in them do not count
 
 #: what an encoder raises: an unknown type; NaN, infinity or a cycle; a nesting too deep
 _NOT_JSON = (TypeError, ValueError, RecursionError)

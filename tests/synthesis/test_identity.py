@@ -125,11 +125,17 @@ def test_references_are_a_set_within_the_identity(named):
     assert token_id({"x": 1, **named}) != token_id({"x": 1})
 
 
-@pytest.mark.parametrize("bad", [5, [1], {"a": 1}, {"t1:a"}, b"t1:a"])
+@pytest.mark.parametrize("bad", [5, [1], {"a": 1}, {"t1:a"}, b"t1:a", 10**5000, ["t1:a", 10**5000]], ids=range(7))
 @pytest.mark.parametrize("name", ["refs", "references"])
 def test_references_that_are_no_texts_are_refused_by_name(name, bad):
     with pytest.raises(BadInput, match=f"key '{name}'"):
         token_id({name: bad})
+
+
+@pytest.mark.parametrize("key", ["type", "source", "subject", "timestamp", "x"])
+def test_an_integer_that_python_does_not_write_is_refused_by_name(key):
+    with pytest.raises(BadInput, match=f"key '{key}'"):
+        token_id({"type": "t", key: 10**5000})
 
 
 @pytest.mark.parametrize("bad", [None, 3, "text", [("a", 1)], np.zeros(3)])

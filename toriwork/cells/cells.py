@@ -20,7 +20,7 @@ from toriwork.cells.protector import Protector, Update
 from toriwork.cells.search import ShapeSearch
 from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, is_spectrum
 from toriwork.cells.tracks import Series
-from toriwork.checks import check_band, check_points, metadata_text
+from toriwork.checks import check_band, check_points, metadata_text, shown
 from toriwork.errors import BadInput, NotFound
 from toriwork.registry import TorusRegistry, get_torus_registry
 from toriwork.topology import Diagram, available_engines
@@ -352,7 +352,11 @@ def _checked(registry: Any) -> TorusRegistry:
 
 def _check_name(idea_id: Any) -> None:
     if not isinstance(idea_id, str) or not idea_id:
-        raise BadInput(f"idea_id: a text that is not empty is wanted, given was {idea_id!r}")
+        raise BadInput(f"idea_id: a text that is not empty is wanted, given was {shown(idea_id)}")
+    try:
+        idea_id.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"idea_id: expected text that UTF-8 can hold, got a lone surrogate: {shown(idea_id)}") from None
 
 
 def _notes(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from toriwork.checks import BANDS
+from toriwork.checks import BANDS, strict_text
 from toriwork.registry.legacy import upgrade
 from toriwork.registry.rows import (
     DICTIONARY,
@@ -74,7 +74,7 @@ def _batch(
         *(arrays.numbers(numbers[:, k]) for k in range(3)),
         arrays.texts(hashes),
         arrays.texts([BANDS[row.band] for row in rows]),
-        arrays.texts([row.metadata for row in rows]),
+        arrays.texts([strict_text(row.metadata) for row in rows]),
         arrays.texts([SCHEMA_VERSION] * len(rows)),
         arrays.texts(ids),
         arrays.texts(statuses),

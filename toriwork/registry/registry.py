@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from toriwork.checks import shown
 from toriwork.errors import BadInput
 from toriwork.registry import shared
 from toriwork.registry.codec import SPEC
@@ -171,6 +172,8 @@ class TorusRegistry(RegistryReader):
         BadInput
             As for :meth:`record_shape`, with the number of the cloud in front; or the lengths differ.
         """
+        if not isinstance(clouds, Iterable):
+            raise BadInput(f"clouds: expected one array after the other, got {shown(clouds)}")
         arrays = clouds if isinstance(clouds, Sequence | np.ndarray) else list(clouds)
         n_clouds = len(arrays)
         numbers = _per_cloud("betti_numbers", betti_numbers, n_clouds, single=type(None))
@@ -267,8 +270,12 @@ class TorusRegistry(RegistryReader):
 def _per_cloud(name: str, given: Any, n_clouds: int, *, single: Any) -> Sequence[Any]:
     if isinstance(given, single):
         return [given] * n_clouds
-    if len(given) != n_clouds:
-        raise BadInput(f"{name}: one per cloud is wanted ({n_clouds}), given were {len(given)}")
+    try:
+        n_given = len(given)
+    except TypeError:
+        raise BadInput(f"{name}: expected one per cloud ({n_clouds}), got {shown(given)}") from None
+    if n_given != n_clouds:
+        raise BadInput(f"{name}: one per cloud is wanted ({n_clouds}), given were {n_given}")
     return list(given)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from toriwork.checks import BANDS, check_band, metadata_text
+from toriwork.checks import BANDS, check_band, metadata_text, shown
 from toriwork.errors import BadInput
+from toriwork.storage.frames import MAX_PAYLOAD
 from toriwork.storage.spec import Payload
 
 SCHEMA_VERSION = "v1"
@@ -110,6 +112,9 @@ def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> _Layout:
         )
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0):
         raise BadInput(f"vertices: shape (n_points, dim) or a 1-D spectrum is wanted, given was {shape}")
+    n_bytes = math.prod(shape) * canonical.itemsize
+    if n_bytes > MAX_PAYLOAD:  # before anything is copied: an array without strides of its own may stand for terabytes
+        raise BadInput(f"vertices: expected at most {MAX_PAYLOAD:,} bytes, got {n_bytes:,}")
     axes = struct.pack(f"<{len(shape)}Q", *shape)
     seeded = blake2b(f"{_DTYPES[code].str}{shape}".encode(), digest_size=16)
     if dtype.byteorder == ">":
@@ -155,16 +160,17 @@ def pack_shape(
     hashed = layout.seeded.copy()
     hashed.update(data)
     digest = hashed.digest()
-    if betti_numbers is None or len(betti_numbers) == 0:
+    if betti_numbers is None or _is_empty(betti_numbers):
         betti = UNKNOWN
         status = SPECTRUM if layout.spectrum else PENDING
         if status == PENDING and not compute:
             status = NOT_COMPUTED
     else:
         betti, status = _given(betti_numbers), GIVEN
-    band_code = _BAND_CODE.get(band)
-    if band_code is None:
-        check_band(band)
+    try:
+        band_code = _BAND_CODE[band]
+    except (KeyError, TypeError):  # TypeError: a list, say
+        band_code = _BAND_CODE[check_band(band)]
     text = metadata_text(metadata).encode() if metadata else b""
     stored = keep_vertices or status == PENDING  # what is still to be computed needs its vertices until then
     head = _ROW.pack(
@@ -211,13 +217,27 @@ def _given(betti_numbers: Any) -> tuple[float, float, float]:
     if len(betti_numbers) > 3:
         raise BadInput(f"betti_numbers: at most three (b0, b1, b2) are wanted, given were {len(betti_numbers)}")
     try:
-        numbers = [float("nan") if value is None else float(value) for value in betti_numbers]
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"betti_numbers: numbers are wanted, given was {betti_numbers!r}") from error
+        numbers = [float("nan") if value is None else _number(value) for value in betti_numbers]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadInput(f"betti_numbers: numbers are wanted, given was {shown(betti_numbers)}") from error
     if any(value < 0 or value == float("inf") for value in numbers):
-        raise BadInput(f"betti_numbers: numbers >= 0 are wanted, given was {betti_numbers!r}")
+        raise BadInput(f"betti_numbers: numbers >= 0 are wanted, given was {shown(betti_numbers)}")
     b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return b0, b1, b2
+
+
+def _is_empty(betti_numbers: Any) -> bool:
+    """Whether none is given; a text, a set or a mapping says nothing about which number is which."""
+    if not isinstance(betti_numbers, str | bytes | bytearray | Set | Mapping):
+        with suppress(TypeError):
+            return len(betti_numbers) == 0
+    raise BadInput(f"betti_numbers: expected a sequence of up to three numbers >= 0, got {shown(betti_numbers)}")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str | bytes | bytearray):
+        raise TypeError("a text is no number")
+    return float(value)
 
 
 def pack_values(numbers: Sequence[float], status: int, rule: str) -> bytes:

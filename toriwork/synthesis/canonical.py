@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from toriwork.checks import shown
 from toriwork.errors import BadInput
 
 SMALL_ARRAY = 64  #: arrays of up to so many elements are written as lists, larger ones by content
+_LIMIT = 10**4300  # integers of more digits Python does not read, unless told to
 EXACT = 2**53 - 1  #: larger integers have no exact double; they are tagged
 _ARRAY_PERSON = b"toriwork.array.1"
 _SURROGATES = "\ud800"  # from here on, code points and UTF-16 units sort differently
@@ -158,7 +160,7 @@ def _key(key: str) -> str:
 def _object_by_units(mapping: Mapping[Any, Any]) -> str:
     for key in mapping:
         if not isinstance(key, str):
-            raise _Refused(f"keys are texts, given was {key!r}")
+            raise _Refused(f"keys are texts, given was {shown(key)}")
     parts = []
     for key in sorted(mapping, key=_units):
         try:
@@ -192,7 +194,14 @@ def _array(values: list[Any] | tuple[Any, ...]) -> str:
 
 
 def _integer(value: int) -> str:
-    return repr(value) if -EXACT <= value <= EXACT else f'{{"$i":"{value}"}}'
+    if -EXACT <= value <= EXACT:
+        return repr(value)
+    try:
+        if -_LIMIT < value < _LIMIT:
+            return f'{{"$i":"{value}"}}'
+    except ValueError:  # told to write even fewer
+        pass
+    raise _Refused(f"expected an integer of at most 4300 digits, got one of {value.bit_length()} bits")
 
 
 def _number(value: float) -> str:
@@ -225,7 +234,7 @@ def _other(value: Any) -> str:
     for kind, plain_of, writer in _SUBCLASSES:
         if isinstance(value, kind):
             return writer(plain_of(value))
-    raise _Refused(f"{type(value).__name__} has no JSON form: {value!r:.80}")
+    raise _Refused(f"{type(value).__name__} has no JSON form: {shown(value)}")
 
 
 def _ndarray(array: np.ndarray[Any, Any]) -> str:

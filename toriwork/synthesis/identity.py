@@ -9,6 +9,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from toriwork.checks import shown
 from toriwork.errors import BadInput
 from toriwork.synthesis.canonical import (
     REFUSALS,
@@ -218,7 +219,7 @@ def _texts(name: str, refs: Any) -> set[str]:
     if isinstance(refs, str):
         return {refs}
     if not isinstance(refs, list | tuple) or not all(isinstance(ref, str) for ref in refs):
-        raise BadInput(f"measurement: key {name!r}: token ids are wanted, given was {refs!r:.80}")
+        raise BadInput(f"measurement: key {name!r}: token ids are wanted, given was {shown(refs)}")
     return set(refs)
 
 
@@ -227,4 +228,7 @@ def _time_text(time: Any) -> str:
         return repr(time)
     if isinstance(time, dt.date):  # a datetime is one
         return time.isoformat()
-    return str(time)
+    try:
+        return str(time)
+    except ValueError as error:  # an integer of more digits than Python writes
+        raise BadInput(f"measurement: key 'timestamp': expected a time, got {shown(time)}: {error}") from None
