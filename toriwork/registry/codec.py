@@ -108,4 +108,11 @@ def _float64_bytes(row: PackedRow) -> memoryview | bytes:
     return values.astype(np.complex128 if canonical.kind == "c" else np.float64).tobytes()
 
 
-SPEC = TableSpec(SCHEMA, ShapeCodec(), row_id="row_id", time="timestamp", dictionary=DICTIONARY)
+SPEC = TableSpec(
+    SCHEMA,
+    ShapeCodec(),
+    row_id="row_id",
+    time="timestamp",
+    dictionary=DICTIONARY,
+    by_hand="toriwork registry publish --path {path}",
+)

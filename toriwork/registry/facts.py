@@ -22,7 +22,7 @@ class RegistryFacts:
     path: str
     n_rows: int
     n_pending: int
-    pending_age: float | None  #: seconds since the oldest unpublished row that this handle knows of
+    pending_age: float | None  #: seconds since the oldest unpublished row was recorded
     n_bytes: int  #: of the public file
     bands: dict[str, int]
     betti: dict[str, dict[str, int]] = field(default_factory=dict)  #: "b0" -> value as text -> rows

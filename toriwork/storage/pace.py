@@ -5,13 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from toriwork.storage.frames import FILE_HEADER_BYTES, scan, unpack_file_header
 from toriwork.storage.journal import SUFFIX
 from toriwork.storage.policy import Choice, Load, PublishPolicy
 from toriwork.storage.view import SEGMENT_SUFFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from toriwork.storage.files import Files
     from toriwork.storage.head import Places
+    from toriwork.storage.view import JournalView, SegmentView, View
+
+_NEVER = 1e8  # seconds: three years
+_SKEW_NS = 1_000_000_000  # rows of one batch have times a little ahead
 
 
 class Begun(NamedTuple):
@@ -33,12 +40,21 @@ class Pace:
         self._speed = 0.0
         self.pending_bytes = 0  #: of rows that this handle appended or found, about
         self.oldest: float | None = None  #: monotonic seconds of the first of them
+        self.asked = False  #: whether a flush left publishing to the background thread
 
     def note(self, n_bytes: int) -> None:
         """Count rows that were appended or found."""
         self.pending_bytes += n_bytes
         if self.oldest is None:
             self.oldest = time.monotonic()
+
+    def found(self, n_bytes: int, oldest_ns: int) -> None:
+        """Count rows that an earlier writer left. Their age goes on from where it was; a row from the future tells
+        none, since a clock was put back, and is due.
+        """
+        ahead = oldest_ns - time.time_ns() > _SKEW_NS
+        self.pending_bytes += max(1, n_bytes)
+        self.oldest = time.monotonic() - (self._policy.max_age if ahead else seconds_since(oldest_ns))
 
     @property
     def age(self) -> float | None:
@@ -64,9 +80,26 @@ class Pace:
         """Whether to publish now."""
         return self._policy.decide(self.load(), flushing=flushing) if self.pending_bytes else Choice.WAIT
 
-    def quick_enough_to_close(self) -> bool:
-        """Whether publishing takes no longer than somebody who closes a handle wants to wait."""
-        return self._policy.estimate(self.load()) <= self._policy.close_seconds
+    def due(self) -> bool:
+        """Whether the background thread is to publish now: a row waited long enough, or a flush asked for it."""
+        if not self.pending_bytes:
+            return False
+        load = self.load()
+        return self._policy.allowed(load) and self._policy.wanted(load, flushing=self.asked)
+
+    def will_be_due(self) -> bool:
+        """Whether rows wait for the background thread: it is not needed where none is ever published by its age."""
+        return self.pending_bytes > 0 and self._policy.max_age < _NEVER
+
+    def due_at_close(self) -> bool:
+        """Whether closing publishes: in the time that somebody who closes waits, or as a row has waited too long."""
+        load, policy = self.load(), self._policy
+        return policy.estimate(load) <= policy.close_seconds or load.pending_age >= policy.max_age
+
+    @property
+    def close_wait(self) -> float:
+        """Seconds that closing waits for somebody else who publishes."""
+        return max(0.0, self._policy.close_seconds)
 
     def quick(self) -> bool:
         """Whether publishing takes no longer than a flush may wait for it."""
@@ -74,6 +107,7 @@ class Pace:
 
     def begin(self) -> Begun:
         """Remember how things stand, before a publish."""
+        self.asked = False
         return Begun(time.monotonic(), self.pending_bytes, self.oldest)
 
     def published(self, begun: Begun, bytes_written: int, *, left: bool) -> None:
@@ -90,3 +124,44 @@ class Pace:
         """Take note of a publish that failed: the next try waits longer."""
         self._failures += 1
         self._last_end = time.monotonic()
+        self.asked = True
+
+    def forget(self) -> None:
+        """In a child of a fork: what waits is the parent's business."""
+        self.pending_bytes, self.oldest, self.asked = 0, None, False
+
+
+def seconds_since(time_ns: int) -> float:
+    """Seconds since a row's time, never negative: clocks jump."""
+    return max(0.0, (time.time_ns() - time_ns) / 1e9)
+
+
+def oldest_pending(files: Files, view: View, journals: Iterable[JournalView] | None = None) -> int | None:
+    """Time of the oldest row that is not public, in nanoseconds since 1970, whoever wrote it; None: there is none.
+
+    ``journals`` are those of the view that count; all when not given.
+    """
+    times = [j.wanted[0].time_ns for j in (view.journals if journals is None else journals) if j.wanted]
+    for segment in view.segments:
+        for journal, (_, last) in segment.covers.items():
+            after = view.absorbed.get(journal, 0)
+            if after < last and journal not in segment.elsewhere:
+                times.append(_first_time(files, view, segment, journal, after))
+    return min(times, default=None)
+
+
+def _first_time(files: Files, view: View, segment: SegmentView, journal: str, after: int) -> int:
+    """When the first row of a sealed journal behind frame ``after`` was recorded: the journal still lies there."""
+    try:
+        handle = files.open(view.folder / (journal + SUFFIX))
+    except FileNotFoundError:  # published meanwhile
+        return int(segment.source.stat.modified * 1e9)
+    try:
+        if after == 0:  # a journal is made for its first row
+            header = unpack_file_header(handle.read_at(0, FILE_HEADER_BYTES))
+            return header.created_ns if header is not None else int(segment.source.stat.modified * 1e9)
+        data = handle.read_at(0, handle.stat().size)
+        later = [frame.time_ns for frame in scan(data, journal).frames if frame.number > after and frame.n_rows]
+        return min(later, default=int(segment.source.stat.modified * 1e9))
+    finally:
+        handle.close()

@@ -24,6 +24,7 @@ from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
 from toriwork.storage.head import Head, check_base, read_head, write_head
 from toriwork.storage.journal import journal_id, read_journal
+from toriwork.storage.pace import oldest_pending
 from toriwork.storage.publish import quarantine
 from toriwork.storage.seal import TEMPORARY_SUFFIX, seal
 from toriwork.storage.view import JournalView, View, is_segment, look, note_completions, payload_groups
@@ -48,6 +49,8 @@ class RecoveryReport:
     torn: dict[str, int] = field(default_factory=dict)  #: journal file -> bytes behind its last good frame
     quarantined: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  #: what ``repair=True`` accepted
+    #: time of the oldest unpublished row of writers that are gone, nanoseconds since 1970; None when there is none
+    oldest_ns: int | None = None
 
     @property
     def clean(self) -> bool:
@@ -141,13 +144,16 @@ def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
     """
     view = look(files, places, spec)
     report = RecoveryReport(view.n_rows(), view.pending_bytes())
+    dead = []
     try:
         for journal in view.journals:
             if not journal.handle.try_lock():
                 continue  # alive: a bad tail is still being written
+            dead.append(journal)
             report.adopted_rows += journal.n_rows
             if journal.scan.torn:
                 report.torn[journal.path.name] = journal.scan.total_bytes - journal.scan.good_bytes
+        report.oldest_ns = oldest_pending(files, view, dead)
     finally:
         view.close()
     for name, size in report.torn.items():

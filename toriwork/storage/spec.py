@@ -56,6 +56,8 @@ class TableSpec:
     dictionary: tuple[str, ...] = ()  #: columns of few distinct values
     retention: Retention | None = None  #: which rows a publish may leave out; None: every row stays for ever
     group_bytes: int | None = None  #: of a row group; None: 16 MB. Small where rows are read singly
+    #: how to publish by hand what a closed handle left; ``{path}`` stands for the public file
+    by_hand: str = "open {path} again and call flush(publish=True)"
 
 
 class ArrowCodec:

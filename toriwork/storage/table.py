@@ -9,17 +9,19 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import Closed, LockUnavailable, NotFound, ReadOnly
+from toriwork.errors import Closed, LockUnavailable, NotFound, ReadOnly, StoreError
 from toriwork.storage import lifetime
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.frames import Address, Kind, pack_target
 from toriwork.storage.head import Places, read_head
+from toriwork.storage.pace import oldest_pending, seconds_since
 from toriwork.storage.policy import Choice, PublishPolicy
 from toriwork.storage.publish import publish, refuse_network, settle, store_lock
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
@@ -88,6 +90,8 @@ class ParquetTable:
         else:
             self._open(repair, durability)
         self._worker = Worker(self, self._writer)
+        if self._pace.will_be_due():  # rows of writers that are gone: this handle may never append
+            self._worker.wake(now=False)
         lifetime.opened(self)
 
     @property
@@ -102,8 +106,10 @@ class ParquetTable:
 
     @property
     def pending_age(self) -> float | None:
-        """Seconds since the oldest unpublished row that this handle knows of, None when it knows of none."""
-        return self._upkeep.pace.age
+        """Seconds since the oldest unpublished row was recorded, whoever recorded it; None when all are public."""
+        with self.view() as view:
+            oldest = oldest_pending(self.files, view)
+        return None if oldest is None else seconds_since(oldest)
 
     # ---- opening -------------------------------------------------------------------------------------------------
 
@@ -144,8 +150,8 @@ class ParquetTable:
         self._upkeep.set_aside += self.recovery_report.quarantined
         found.quarantined, found.notes = self._upkeep.set_aside, self.recovery_report.notes
         self.recovery_report = found
-        if found.adopted_rows:
-            self._upkeep.pace.note(found.pending_bytes)
+        if found.oldest_ns is not None:
+            self._upkeep.pace.found(found.pending_bytes, found.oldest_ns)
         self._writer = Writer(files, places, head.store_id, durability)
 
     def _settle(self) -> None:
@@ -231,6 +237,7 @@ class ParquetTable:
         if choice is Choice.INLINE:
             self._upkeep.try_publish(self._require_writer(), blocking=False)
         elif choice is Choice.BACKGROUND:
+            self._upkeep.pace.asked = True
             self._worker.wake()
 
     def tend(self) -> bool:
@@ -255,7 +262,10 @@ class ParquetTable:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Flush, publish if that takes less than about a second, give up the journals; more calls do nothing."""
+        """Flush, publish if that is quick or a row has waited long, give up the journals; more calls do nothing.
+
+        Rows that are left unpublished are said at WARNING, with their number and how to publish them.
+        """
         if self._closed:
             return
         self._worker.stop()
@@ -272,12 +282,22 @@ class ParquetTable:
             lifetime.closed(self)
 
     def _close_publish(self, writer: Writer) -> None:
-        if not self._upkeep.pace.pending_bytes:
+        pace = self._upkeep.pace
+        if pace.pending_bytes and pace.due_at_close():
+            self._upkeep.try_publish(writer, wait=pace.close_wait)
+        if not pace.pending_bytes:
             return
-        if self._upkeep.pace.quick_enough_to_close():
-            self._upkeep.try_publish(writer)
-        else:
-            _LOG.info("%s: rows stay in the journals; publish them with: toriwork registry publish", self.path)
+        try:
+            own = writer.freeze()
+            with self.view() as view:  # not the rows of others who are alive: they publish them
+                journals = [j for j in view.journals if j.wanted and (j.id in own or j.handle.try_lock())]
+                n_rows = sum(j.n_rows for j in journals) + sum(segment.count() for segment in view.segments)
+        except StoreError as error:
+            _LOG.warning("%s: rows may be left unpublished, they cannot be counted: %s", self.path, error)
+            return
+        if n_rows:
+            how = self.spec.by_hand.format(path=shlex.quote(str(self.path)))
+            _LOG.warning("%s: closed with %d rows that are not public yet; publish them: %s", self.path, n_rows, how)
 
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from toriwork.errors import PublishError, ToriworkError
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pace import Pace
-from toriwork.storage.policy import Choice, PublishPolicy
+from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.publish import Published, publish, store_lock
 from toriwork.storage.seal import seal
 from toriwork.storage.view import View, look, open_journal, open_rows
@@ -57,7 +57,7 @@ class Upkeep:
         self._sealing = threading.Lock()  #: taken behind the other one
         self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
         self._publisher: threading.Thread | None = None
-        self.pace.pending_bytes, self.pace.oldest = 0, None
+        self.pace.forget()
 
     def join(self) -> None:
         """Return when a publish in a thread of its own has ended."""
@@ -69,7 +69,7 @@ class Upkeep:
         if writer.dirty:
             writer.sync(mark=True)
         self._seal_closed(writer)
-        if self.pace.decide(flushing=False) is not Choice.WAIT:
+        if self.pace.due():
             self._publish_aside(writer)
         return writer.dirty or self.pace.pending_bytes > 0
 
@@ -118,10 +118,10 @@ class Upkeep:
             else:
                 self._publisher = thread
 
-    def try_publish(self, writer: Writer, *, blocking: bool = True) -> None:
+    def try_publish(self, writer: Writer, *, wait: float = 0.0, blocking: bool = True) -> None:
         """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
         try:
-            self.publish(writer, wait=0.0, blocking=blocking)
+            self.publish(writer, wait=wait, blocking=blocking)
         except (ToriworkError, OSError, pa.ArrowException) as error:
             self.pace.failed()
             _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._places.base, error)
