@@ -49,27 +49,30 @@ def forge(path: Path, rows: list[dict], note: str | None = None) -> None:
         write_head(files, places, replace(head, digest=digest, n_rows=facts.n_rows, committed=True))
 
 
+def linked(row: dict, before: bytes) -> bytes:
+    """The link of a row behind another, written out from what the page says about it."""
+    time = row["given_timestamp"]
+    given = b"" if time is None else time.encode()
+    us = int(row["timestamp"].timestamp()) * 10**6 + row["timestamp"].microsecond
+    head = (
+        b"\x02"
+        + bytes.fromhex(row["token_id"][3:])
+        + bytes.fromhex(row["writer"])
+        + row["sequence"].to_bytes(8, "little")
+        + us.to_bytes(8, "little", signed=True)
+        + (-1 if time is None else len(given)).to_bytes(4, "little", signed=True)
+        + len(row["body"].encode()).to_bytes(4, "little")
+    )
+    return blake2b(before + head + given, digest_size=20, person=b"toriwork.chain.1").digest()
+
+
 def chained(rows: list[dict]) -> list[dict]:
-    """The rows with links made anew, written out from what the page says about them."""
+    """The rows with links made anew."""
     links: dict[str, bytes] = {}
     found = []
     for row in rows:
-        before = links.get(row["writer"], FIRST)
-        time = row["given_timestamp"]
-        given = b"" if time is None else time.encode()
-        us = int(row["timestamp"].timestamp()) * 10**6 + row["timestamp"].microsecond
-        head = (
-            b"\x02"
-            + bytes.fromhex(row["token_id"][3:])
-            + bytes.fromhex(row["writer"])
-            + row["sequence"].to_bytes(8, "little")
-            + us.to_bytes(8, "little", signed=True)
-            + (-1 if time is None else len(given)).to_bytes(4, "little", signed=True)
-            + len(row["body"].encode()).to_bytes(4, "little")
-        )
-        link = blake2b(before + head + given, digest_size=20, person=b"toriwork.chain.1").digest()
-        links[row["writer"]] = link
-        found.append({**row, "link": link.hex()})
+        links[row["writer"]] = linked(row, links.get(row["writer"], FIRST))
+        found.append({**row, "link": links[row["writer"]].hex()})
     return found
 
 

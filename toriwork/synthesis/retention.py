@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from toriwork.errors import BadInput
 from toriwork.storage import arrays
 from toriwork.synthesis.merkle import NO_HEAD, Fold, Generation, Tree
+from toriwork.synthesis.standing import Apart, Noted, Standing, noted_from
 
 if TYPE_CHECKING:
     from toriwork.storage import Pass, Rows
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 KEEP_ROWS = 1_000_000
 MANY_GENERATIONS = 512  #: noted one by one; of the older half of more every second one is then left out
 MANY_WRITERS = 256  #: whose chains can go on behind retired rows; those that came last
+MANY_RUNS = 256  #: that are noted of rows which retired in another order than they were emitted
 _VERSION = 1
 _DAY_US = 86_400_000_000
 
@@ -42,6 +45,13 @@ class Note:
     partly_tree: tuple[int, tuple[bytes, ...]] = (0, ())  #: over those rows: how many, roots of complete subtrees
     writers: dict[str, tuple[int, str]] = field(default_factory=dict)  #: next sequence and last link of retired rows
     n_forgotten: int = 0  #: writers of retired rows that are not named any more
+    apart: dict[str, Apart] = field(default_factory=dict)  #: runs that retired before some of their writer before them
+    doubtful: frozenset[str] = frozenset()  #: writers of which only one row is known to have retired, the last named
+
+    @property
+    def noted(self) -> Noted:
+        """What it says about the writers of retired rows."""
+        return Noted(self.writers, self.apart, self.doubtful)
 
     @property
     def last(self) -> Generation | None:
@@ -66,6 +76,8 @@ class Note:
                 "partly": [self.partly, n_leaves, *(peak.hex() for peak in peaks)],
                 "writers": self.writers,
                 "forgotten": self.n_forgotten,
+                "apart": self.apart,
+                "doubtful": sorted(self.doubtful),
             },
         }
         return json.dumps(value, separators=(",", ":"))
@@ -97,8 +109,8 @@ class Note:
                 retired_head=bytes.fromhex(went["head"]),
                 partly=int(partly),
                 partly_tree=(int(n_leaves), tuple(bytes.fromhex(peak) for peak in peaks)),
-                writers={writer: (int(after), str(link)) for writer, (after, link) in went["writers"].items()},
                 n_forgotten=int(went["forgotten"]),
+                **noted_from(went)._asdict(),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"this is no note of a token log: {text:.80}") from error
@@ -162,7 +174,7 @@ class _LogPass:
         self._retired = before.retired()
         self._n_retired = 0
         self._done: list[Generation] = []
-        self._writers = dict(before.writers)
+        self._standing = Standing(before.noted)
         self._newest = before.last.number if before.last is not None else 0
         self._fold = Fold(before.last.head if before.last is not None else NO_HEAD)
 
@@ -195,13 +207,15 @@ class _LogPass:
 
     def _retire(self, batch: pa.RecordBatch) -> None:
         self._n_retired += batch.num_rows
-        for number, row in zip(batch["generation"].to_pylist(), leaves(batch), strict=True):
-            self._retired.add(number or 0, row)
-        columns = (batch[name].to_pylist() for name in ("writer", "sequence", "link"))
-        for writer, sequence, link in zip(*columns, strict=True):
-            if writer is not None:
-                self._writers.pop(writer, None)  # those that came last stand last
-                self._writers[writer] = (sequence + 1, link or "")
+        columns = [batch[name].to_pylist() for name in ("generation", "writer", "sequence", "link")]
+        rows = zip(leaves(batch), *columns, strict=True)
+        for number, of_one in groupby(rows, key=lambda row: row[1] or 0):
+            if number != self._retired.number:
+                self._standing.end_generation()
+            some = list(of_one)
+            for leaf, *_ in some:
+                self._retired.add(number, leaf)
+            self._standing.retire((writer, sequence, link) for _, _, writer, sequence, link in some)
 
     def _take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         number = self._newest + 1
@@ -222,7 +236,7 @@ class _LogPass:
         before, retired = self._before, self._retired
         last = self._fold.close()
         done = self._done if last is None else [*self._done, last]
-        writers = list(self._writers.items())
+        noted, n_more = self._standing.noted(MANY_WRITERS, MANY_RUNS)
         return replace(
             before,
             n_rows=before.n_rows + sum(generation.n_rows for generation in done),
@@ -231,8 +245,8 @@ class _LogPass:
             retired_head=retired.head,
             partly=retired.number,
             partly_tree=(retired.tree.n_leaves, tuple(retired.tree.peaks)),
-            writers=dict(writers[-MANY_WRITERS:]),
-            n_forgotten=before.n_forgotten + max(0, len(writers) - MANY_WRITERS),
+            n_forgotten=before.n_forgotten + n_more,
+            **noted._asdict(),
         ).to_json()
 
 

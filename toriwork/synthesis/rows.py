@@ -69,14 +69,14 @@ def contradiction(row: LogRow) -> str:
     return "" if list(row.refs or ()) == refs else "its refs are not those of its body"
 
 
-def link_of(row: LogRow, before: bytes) -> str | None:
-    """The link that a row should have behind another, in hex; None when it cannot have any."""
+def emission_of(row: LogRow) -> Emission | None:
+    """What the link of a row is made of; None when the row cannot have any."""
     digest, writer = bytes_of((row.token_id or "").removeprefix(PREFIX)), bytes_of(row.writer)
-    if digest is None or writer is None or row.timestamp is None or row.sequence is None:
+    if digest is None or writer is None or row.timestamp is None or row.sequence is None or row.sequence < 0:
         return None
     given = None if row.given_timestamp is None else row.given_timestamp.encode()
     n_body = len((row.body or "").encode("utf-8", "surrogatepass"))
-    return Emission(digest, writer, row.sequence, row.timestamp, given, n_body).link(before).hex()
+    return Emission(digest, writer, row.sequence, row.timestamp, given, n_body)
 
 
 def bytes_of(text: str | None) -> bytes | None:

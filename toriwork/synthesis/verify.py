@@ -9,18 +9,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, NotFound
-from toriwork.synthesis.chain import FIRST_LINK
+from toriwork.synthesis.chains import Chains
 from toriwork.synthesis.checkpoints import SUFFIX, Checkpoint, read_checkpoints
 from toriwork.synthesis.merkle import Generation
 from toriwork.synthesis.report import Finding, LogReport
 from toriwork.synthesis.retention import Note, leaves
-from toriwork.synthesis.rows import LogRow, bytes_of, contradiction, link_of, log_rows
+from toriwork.synthesis.rows import LogRow, bytes_of, contradiction, log_rows
 
 MANY_FINDINGS = 200  #: told one by one; the others are counted
 _STORE_FACTS = b"toriwork.store"
@@ -94,51 +93,19 @@ def read_note(path: Path) -> str:
         raise DamagedFile(f"{path}: its footer cannot be read: {error}") from error
 
 
-class _Gap(NamedTuple):
-    """Emissions of a writer that are not there."""
-
-    first: int
-    last: int
-    behind: int | None  #: generation of the row before the gap
-    before: int | None  #: generation of the row after it; None: not published yet
-
-    def reaches(self, generation: int) -> bool:
-        """Whether what is missing may have belonged to a generation."""
-        return (self.behind or 0) <= generation and (self.before is None or generation <= self.before)
-
-
-class _Writer:
-    """Where the chain of a writer stands, and which of its emissions have not come."""
-
-    def __init__(self, after: int, link: bytes | None) -> None:
-        self.after = after  #: sequence of the next one
-        self.link = link  #: of the one before it; None when that is not known
-        self.generation: int | None = 0  #: of the last row
-        self.missing: list[_Gap] = []
-
-    def found_late(self, sequence: int) -> bool:
-        """Whether an emission that was missing has come after all."""
-        for at, gap in enumerate(self.missing):
-            if gap.first <= sequence <= gap.last:
-                parts = (gap._replace(last=sequence - 1), gap._replace(first=sequence + 1))
-                self.missing[at : at + 1] = [part for part in parts if part.first <= part.last]
-                return True
-        return False
-
-
 class LogCheck:
-    """A check that rows are handed to, batch by batch in the order of the file; memory grows with the writers only."""
+    """A check that rows are handed to, batch by batch in the order of the file; see :class:`Chains` for its memory."""
 
     def __init__(self, note: str, checkpoints: Sequence[Checkpoint] = ()) -> None:
         self._note = Note.from_json(note)
         self._checkpoints = {checkpoint.generation: checkpoint for checkpoint in checkpoints}
         self._noted = {generation.number: generation for generation in self._note.generations}
         self._fold = self._note.retired()
-        self._writers = {writer: _Writer(after, bytes_of(link)) for writer, (after, link) in self._note.writers.items()}
+        self._chains = Chains(self._note, self._find)
         self._findings: list[Finding] = []
         self._n_more = 0
         self._heads: dict[int, str] = {}  #: as the rows themselves give them
-        self._n_published = self._n_pending = self._n_unchained = self._n_unanchored_starts = 0
+        self._n_published = self._n_pending = 0
         self._short: list[int] = []  #: generations that lack rows
 
     # ---- rows ----------------------------------------------------------------------------------------------------
@@ -162,29 +129,7 @@ class LogCheck:
         why = contradiction(row)
         if why:
             self._find(row.generation, "edited", f"row {row.row_id}, token {(row.token_id or '')[:15]}: {why}")
-        if row.writer is None or row.sequence is None:
-            self._n_unchained += 1
-            return
-        writer = self._writers.get(row.writer)
-        if writer is None:
-            writer = self._writers[row.writer] = self._begin(row)
-        if row.sequence < writer.after:
-            late = writer.found_late(row.sequence)
-            kind, what = ("reordered", "stands behind later ones") if late else ("repeated", "is there twice")
-            self._find(row.generation, kind, f"emission {row.sequence} of writer {row.writer} {what}")
-            return
-        if row.sequence > writer.after:
-            writer.missing.append(_Gap(writer.after, row.sequence - 1, writer.generation, row.generation))
-        elif writer.link is not None and not why and row.link != link_of(row, writer.link):
-            which = f"emission {row.sequence} of writer {row.writer}"
-            self._find(row.generation, "edited", f"{which} does not follow from the one before it")
-        writer.after, writer.link, writer.generation = row.sequence + 1, bytes_of(row.link), row.generation
-
-    def _begin(self, row: LogRow) -> _Writer:
-        if row.sequence and self._note.n_forgotten:
-            self._n_unanchored_starts += 1
-            return _Writer(row.sequence, None)
-        return _Writer(0, FIRST_LINK)
+        self._chains.look_at(row, why)
 
     # ---- generations ---------------------------------------------------------------------------------------------
 
@@ -202,8 +147,8 @@ class LogCheck:
             self._find(done.number, "foreign", f"{done.n_rows - noted.n_rows} rows more than were published")
         elif done.n_rows < noted.n_rows:
             self._short.append(done.number)
-            gaps = (gap for writer in self._writers.values() for gap in writer.missing)
-            cut = noted == last and not any(gap.reaches(done.number) for gap in gaps)
+            gaps = self._chains.missing(self._short)
+            cut = noted == last and not any(gap.reaches(done.number) for _, gap in gaps)
             text = f"{noted.n_rows - done.n_rows} of {noted.n_rows} rows are not there"
             self._find(done.number, "truncated" if cut else "missing", text)
         elif done.root != noted.root:
@@ -253,11 +198,10 @@ class LogCheck:
     def finish(self, files: Iterable[str] = ()) -> LogReport:
         """The report; ``files`` are sentences that the store has to add about its files."""
         self._compare_last()
-        for name, writer in self._writers.items():
-            for gap in writer.missing:
-                number = next((number for number in self._short if gap.reaches(number)), gap.before)
-                which = f"emissions {gap.first} to {gap.last}" if gap.first < gap.last else f"emission {gap.first}"
-                self._find(number, "missing", f"{which} of writer {name}: taken out, or never reached the disk")
+        for name, gap in self._chains.missing(self._short):
+            number = next((number for number in self._short if gap.reaches(number)), gap.before)
+            which = f"emissions {gap.first} to {gap.last}" if gap.first < gap.last else f"emission {gap.first}"
+            self._find(number, "missing", f"{which} of writer {name}: taken out, or never reached the disk")
         self._compare_checkpoints()
         if not self._note.generations and any(self._heads):
             self._find(None, "foreign", "the file has no note: other software wrote it")
@@ -295,10 +239,12 @@ class LogCheck:
             yield f"that {self._n_pending:,} unpublished rows are all: until then the end of a chain can be cut"
         if self._note.n_retired:
             yield f"what {self._note.n_retired:,} retired rows said: only their roots and counts are kept"
-        if self._n_unchained:
-            yield f"the order of {self._n_unchained:,} rows without a link"
-        if self._n_unanchored_starts:
-            yield f"where {self._n_unanchored_starts:,} writers were before: rows of theirs were retired long ago"
+        if self._chains.n_unchained:
+            yield f"the order of {self._chains.n_unchained:,} rows without a link"
+        if self._chains.n_unanchored:
+            yield f"where {self._chains.n_unanchored:,} writers were before: rows of theirs were retired long ago"
+        if self._chains.n_unplaced:
+            yield f"that {self._chains.n_unplaced:,} emissions retired: an earlier version noted only how many did"
         yield "anything against somebody who rewrote file and checkpoints; keep a head elsewhere"
 
     def _find(self, generation: int | None, kind: str, text: str) -> None:
