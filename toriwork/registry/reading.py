@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from toriwork.storage.view import View
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
+_MARKED_ROWS = 8  # in front of a cursor: rows of two histories have different ids
 CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
 _SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
 
@@ -74,34 +76,55 @@ def follow(
 ) -> pa.RecordBatchReader:
     """The rows that were published behind a cursor, in the order of publishing, lazily.
 
-    The public file only ever grows at its end, so a place in it is a count of rows; the store's id tells whose.
+    The public file only ever grows at its end, so a place in it is a count of rows. The store's id, the ids of the
+    last rows in front of it, and when ``repair=True`` last took another file tell whether it is still that place.
     """
     state = contextlib.ExitStack()
     view = state.enter_context(table.view())
     try:
-        owner = view.head.store_id if view.head is not None else ""
-        n_rows = view.base.n_rows if view.base is not None else 0
-        skip = _place(after, owner, n_rows, table)
+        skip = _place(after, view, table)
+        cursor = _cursor(view, view.base.n_rows if view.base is not None else 0)
     except BaseException:
         state.close()
         raise
     fields = [SCHEMA.field(name) for name in columns]
-    schema = pa.schema(fields, metadata={CURSOR: f"{owner}:{n_rows}"})
+    schema = pa.schema(fields, metadata={CURSOR: cursor})
     return pa.RecordBatchReader.from_batches(schema, _followed(table, state, view, list(columns), where, skip))
 
 
-def _place(after: str, owner: str, n_rows: int, table: ParquetTable) -> int:
+def _cursor(view: View, n_rows: int) -> str:
+    """The place behind the first ``n_rows`` published rows."""
+    owner, accepted = (view.head.store_id, view.head.accepted) if view.head is not None else ("", 0)
+    start = max(0, n_rows - _MARKED_ROWS)
+    ids: list[str] = []
+    for batch in view.base_batches(["row_id"], skip=start):
+        ids += batch["row_id"].slice(0, n_rows - start - len(ids)).to_pylist()
+        if len(ids) >= n_rows - start:
+            break
+    return f"{owner}:{n_rows}:{blake2b(' '.join(map(str, ids)).encode(), digest_size=8).hexdigest()}:{accepted}"
+
+
+def _place(after: str, view: View, table: ParquetTable) -> int:
     if after == "":
         return 0
-    store, _, place = after.partition(":")
-    if not place.isdecimal():
+    store, *parts = after.split(":")
+    if len(parts) not in (1, 3) or not parts[0].isdecimal():
         raise BadInput(f"after: the cursor of an earlier scan or '' is wanted, given was {after!r}")
-    if store != owner or int(place) > n_rows:
+    again = f"expected the cursor of an earlier scan, got {after!r}; begin again with after=''"
+    if len(parts) == 1:
+        raise BadInput(f"after: a cursor of version 0.1 does not tell whether its rows were replaced since: {again}")
+    owner, n_rows = view.head.store_id if view.head is not None else "", view.base.n_rows if view.base else 0
+    if store != owner or int(parts[0]) > n_rows:
         raise BadInput(
-            f"after: {table.path} has {n_rows:,} published rows of store {owner[:8]}, the cursor {after!r} is behind "
-            "them or of another store (restored from a backup?); begin again with after=''"
+            f"after: {table.path} has {n_rows:,} published rows of store {owner[:8]}, the cursor is behind them or of "
+            f"another store (restored from a backup?): {again}"
         )
-    return int(place)
+    if after != _cursor(view, int(parts[0])):
+        raise BadInput(
+            f"after: the rows of {table.path} in front of row {int(parts[0]):,} are others than the cursor has followed "
+            f"(restored from a backup, or another file was accepted with repair=True): {again}"
+        )
+    return int(parts[0])
 
 
 def _followed(

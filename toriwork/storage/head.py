@@ -85,6 +85,7 @@ class Head:
     n_rows: int  #: rows in the file
     #: journal id -> last frame that a file of other software is known to hold, which cannot say so itself
     held: dict[str, int] = field(default_factory=dict)
+    accepted: int = 0  #: generation at which ``repair=True`` last took another public file than the right one; 0: never
 
     def to_bytes(self) -> bytes:
         """One line of JSON with a checksum behind it."""

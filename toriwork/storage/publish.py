@@ -274,7 +274,8 @@ def _all_batches(plan: Plan, columns: Sequence[str] | None = None) -> Iterator[p
 def _exchange(files: Files, places: Places, view: View, head: Head, lock: Lock, temporary: Path) -> None:
     """HEAD, rename, folder, HEAD: a crash between any two is repaired by the next publish."""
     previous = view.base.footer.digest if view.base is not None else ""
-    prepared = replace(head, previous=previous, held=view.head.held if view.head is not None else {})
+    before = view.head or head
+    prepared = replace(head, previous=previous, held=before.held, accepted=before.accepted)
     if not lock.still_ours():
         raise PublishError(f"{places.lock}: was removed or replaced while publishing; try again")
     now = files.stat(places.base)

@@ -225,7 +225,8 @@ def _accept_base(files: Files, places: Places, spec: TableSpec, report: Recovery
         if base is not None and (base.facts is None or base.facts.store_id != head.store_id):
             held = _frames_held(view, _base_ids(view))
         digest, n_rows = (base.footer.digest, base.n_rows) if base is not None else ("", 0)
-        write_head(files, places, Head(head.store_id, head.generation + 1, digest, "", True, n_rows, held))
+        number = head.generation + 1
+        write_head(files, places, Head(head.store_id, number, digest, "", True, n_rows, held, accepted=number))
 
 
 def _repair_segment(files: Files, places: Places, store_id: str, path: Path, report: RecoveryReport) -> None:
