@@ -73,7 +73,7 @@ def test_a_filter_goes_with_a_cursor(tmp_path: Path) -> None:
 def test_row_groups_in_front_of_the_cursor_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from toriwork.storage.columns import ParquetSource
 
-    monkeypatch.setattr("toriwork.storage.columns.ROW_GROUP_BYTES", 2000)
+    monkeypatch.setattr("toriwork.storage.sink.ROW_GROUP_BYTES", 2000)
     with TorusRegistry(tmp_path / "r.parquet") as registry:
         registry.record_shapes([np.full((50, 2), float(n)) for n in range(40)], [GIVEN] * 40)
         registry.flush(publish=True)

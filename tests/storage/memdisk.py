@@ -178,6 +178,9 @@ class MemHandle:
         self._step("read")
         return bytes(self.inode.now[offset : offset + length])
 
+    def copy_from(self, source: MemHandle, offset: int, length: int) -> int:
+        return self.write(source.read_at(offset, min(length, 65_536)))
+
     def stat(self) -> FileStat:
         self._step("stat")
         return _stat(self.inode)

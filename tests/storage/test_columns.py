@@ -16,12 +16,13 @@ import pytest
 from tests.storage.memdisk import MemDisk, MemFiles, MemHandle, content
 from tests.storage.rows import BY_HAND, SCHEMA, SPEC, add, batch, still
 from toriwork.errors import BadInput, DamagedFile, StoreError
-from toriwork.storage import ArrowCodec, ParquetTable, TableSpec, columns, unify
-from toriwork.storage.columns import ParquetSink, ParquetSource, parquet_format
+from toriwork.storage import ArrowCodec, ParquetTable, TableSpec, columns, sink, unify
+from toriwork.storage.columns import ParquetSource, parquet_format
 from toriwork.storage.files import OsFiles
 from toriwork.storage.footer import Facts
 from toriwork.storage.head import Places
 from toriwork.storage.seal import seal
+from toriwork.storage.sink import ParquetSink
 from toriwork.storage.view import look
 
 PATH = Path("/table.parquet")
@@ -65,7 +66,7 @@ def chunk(handle: MemHandle, column: int) -> pq.ColumnChunkMetaData:
 
 
 def test_a_row_group_holds_sixteen_megabytes() -> None:
-    assert columns.ROW_GROUP_BYTES == 16 * 2**20
+    assert sink.ROW_GROUP_BYTES == 16 * 2**20
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_small_batches_are_merged_and_large_ones_cut(
     files: MemFiles, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 2**16
-    monkeypatch.setattr(columns, "ROW_GROUP_BYTES", limit)
+    monkeypatch.setattr(sink, "ROW_GROUP_BYTES", limit)
     numbers = np.arange(sum(sizes))
     schema = pa.schema([("n", pa.int64())])
     everything = pa.record_batch([numbers], schema=schema)
@@ -94,7 +95,7 @@ def test_small_batches_are_merged_and_large_ones_cut(
 
 
 def test_a_row_larger_than_a_row_group_has_one_of_its_own(files: MemFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "ROW_GROUP_BYTES", 1000)
+    monkeypatch.setattr(sink, "ROW_GROUP_BYTES", 1000)
     small, large = np.zeros(5), np.zeros(500)
     handle = write(files, [clouds(small, small, large, small)], CLOUD)
     assert [table["name"].to_pylist() for table in groups(handle) if table.nbytes > 1000] == [["c2"]]

@@ -17,9 +17,10 @@ from tests.storage.memdisk import MemDisk, MemFiles, PowerCut, content
 from tests.storage.rows import BY_HAND, SPEC, add, still
 from toriwork.errors import DamagedFile, StoreError, StoreMismatch
 from toriwork.storage import ParquetTable
-from toriwork.storage.columns import ParquetSink, ParquetSource
+from toriwork.storage.columns import ParquetSource
 from toriwork.storage.footer import Facts
 from toriwork.storage.head import Head, Places, check_base, read_head, stamp, write_head
+from toriwork.storage.sink import ParquetSink
 
 BASE = Path("/state/table.parquet")
 PLACES = Places(BASE)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toriwork.storage.columns import ParquetSink, ParquetSource
+from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import OsFiles
 from toriwork.storage.footer import Facts
 from toriwork.storage.head import Places, read_head, write_head
+from toriwork.storage.sink import ParquetSink
 
 FIRST = bytes(20)
 

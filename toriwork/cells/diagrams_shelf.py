@@ -24,7 +24,7 @@ from toriwork.errors import Closed
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
 from toriwork.storage.frames import Frame
 from toriwork.storage.head import Places, stamp
-from toriwork.storage.view import JournalView, View, payload_groups
+from toriwork.storage.view import JournalView, SegmentView, View, fitted, payload_groups
 from toriwork.topology import Diagram
 
 _GROUP_BYTES = 2**20  # one diagram costs a group of rows: 4 ms where the group was not decoded before
@@ -200,13 +200,20 @@ def _groups(view: View) -> Iterable[tuple[_Group, bytes]]:
     else:  # of another layout: it is read whole until the next publish
         for number, batch in enumerate(view.base_batches()):
             yield partial(_nth, view.base_batches, number), _key_bytes(batch)
-    for number, batch in enumerate(view.segment_batches()):
-        yield partial(_nth, view.segment_batches, number), _key_bytes(batch)
-    for journal in view.journals:
-        frames = {frame.number: frame for frame in journal.rows()}
-        for payloads in payload_groups(journal):
+    for source in view.pending():
+        if isinstance(source, SegmentView):
+            batches = partial(_fitted, source)
+            for number, batch in enumerate(batches()):
+                yield partial(_nth, batches, number), _key_bytes(batch)
+            continue
+        frames = {frame.number: frame for frame in source.rows()}
+        for payloads in payload_groups(source):
             keys = b"".join(row.key for payload in payloads for row in unpack(payload))
-            yield partial(_decoded, view, journal, [frames[payload.frame] for payload in payloads]), keys
+            yield partial(_decoded, view, source, [frames[payload.frame] for payload in payloads]), keys
+
+
+def _fitted(segment: SegmentView) -> Iterable[pa.RecordBatch]:
+    return fitted(segment.batches(), SCHEMA)
 
 
 def _decoded(view: View, journal: JournalView, frames: Sequence[Frame]) -> pa.RecordBatch:

@@ -34,7 +34,7 @@ from toriwork.cells.ideas import (
     told,
 )
 from toriwork.cells.protection import MAX_REFERENCE_BYTES
-from toriwork.storage import ArrowCodec, ParquetTable, Pass, Rows, TableSpec
+from toriwork.storage import ArrowCodec, Chosen, ParquetTable, Pass, Rows, TableSpec
 from toriwork.storage.head import Places, stamp
 
 HISTORY = 64  #: changes of an idea that stay when the file is published
@@ -69,25 +69,7 @@ class IdeaRetention:
         forgotten = {idea for _, idea in over[self.ended :]}
         stays = np.zeros(position, dtype=bool)
         stays[[at for (idea, _), found in newest.items() if idea not in forgotten for _, at, _ in found]] = True
-        return _Thinned(stays)
-
-
-class _Thinned:
-    """A choice that is known before the first row is asked about."""
-
-    def __init__(self, stays: NDArray[np.bool_]) -> None:
-        self._stays = stays
-        self._at = 0
-
-    def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The chosen rows of the next batch."""
-        chosen = self._stays[self._at : self._at + batch.num_rows]
-        self._at += batch.num_rows
-        return batch if chosen.all() else batch.filter(pa.array(chosen))
-
-    def note(self) -> str:
-        """Nothing: the choice is made anew from the rows."""
-        return ""
+        return Chosen(stays, "")  # the choice is made anew from the rows
 
 
 def _wants(idea: Idea, cloud: NDArray[np.float64]) -> bool:

@@ -1,23 +1,23 @@
-"""Writing and reading the store's Parquet files: page checksums always written, always verified.
+"""Reading the store's Parquet files: page checksums are always verified.
 
-``ParquetSink`` streams batches into row groups of at most 16 MB and seals the footer; ``ParquetSource`` reads one
-open file, never a path, so that a replaced base cannot mix two generations into one answer.
+``ParquetSource`` reads one open file, never a path, so that a replaced base cannot mix two generations into one answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import StoreError
-from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, Facts, damaged, read_footer, sealed_footer, unreadable
+from toriwork.storage import index, splice
+from toriwork.storage.footer import Extent, Facts, damaged, read_footer, unreadable
+from toriwork.storage.sink import Behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,152 +26,10 @@ if TYPE_CHECKING:
 
     from toriwork.storage.files import Handle
 
-ROW_GROUP_BYTES = 16 * 2**20
 #: below this size a file's data digest is checked when it is opened: page checksums do not cover page headers
 SMALL_FILE_BYTES = 2 * 2**20
 _CHUNK_BYTES = 4 * 2**20
 _ONE_THREAD_BYTES = 8 * 2**20  # smaller row groups are read by one thread
-_SAMPLE_VALUES = 8192
-_SPLIT_SHARE = 0.8  # byte-splitting pays when a sample of the values shrinks to less than this
-
-
-class _Tee:
-    """A file object for Arrow: passes bytes on to a handle and hashes them, or holds them back."""
-
-    closed = False
-
-    def __init__(self, handle: Handle, path: Path) -> None:
-        self._handle = handle
-        self._path = path
-        self._hash = blake2b(digest_size=32, person=b"toriwork.data")
-        self.held: list[bytes] | None = None  #: collects instead of writing while it is a list
-
-    def write(self, data: Any) -> int:
-        """Bytes taken: all of them, or an error."""
-        view = memoryview(data)
-        if self.held is not None:
-            self.held.append(bytes(view))
-        else:
-            self._hash.update(view)
-            self.put(view)
-        return len(view)
-
-    def put(self, data: Any) -> None:
-        """Write bytes that are not part of the digest."""
-        view = memoryview(data)
-        while view:
-            written = self._handle.write(view[:_CHUNK_BYTES])  # type: ignore[arg-type]  # any buffer will do
-            if written <= 0:
-                raise StoreError(f"{self._path}: the disk takes no more bytes")
-            view = view[written:]
-
-    def digest(self) -> str:
-        """Hex digest of what was written so far."""
-        return self._hash.hexdigest()
-
-    def flush(self) -> None:
-        """Do nothing: syncing is the owner's business."""
-
-    def close(self) -> None:
-        """Do nothing: the owner closes the handle."""
-
-
-class ParquetSink:
-    """A Parquet file being written; ``close`` completes it with a sealed footer."""
-
-    def __init__(
-        self,
-        handle: Handle,
-        path: Path,
-        schema: pa.Schema,
-        dictionary: Sequence[str] = (),
-        group_bytes: int | None = None,
-    ) -> None:
-        self._schema = schema
-        self._limit = ROW_GROUP_BYTES if group_bytes is None else group_bytes
-        self._dictionary = [name for name in dictionary if name in schema.names]
-        self._tee = _Tee(handle, path)
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_bytes = 0
-        self.n_rows = 0
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Take the rows of one batch; small batches are merged, large ones cut, into row groups (16 MB by default)."""
-        size = batch.nbytes
-        if size > self._limit and batch.num_rows > 1:
-            step = max(1, batch.num_rows * self._limit // (2 * size))
-            for start in range(0, batch.num_rows, step):
-                self.write(batch.slice(start, step))
-            return
-        if self._waiting and self._waiting_bytes + size > self._limit:
-            self._write_group()
-        self._waiting.append(batch)
-        self._waiting_bytes += size
-        self.n_rows += batch.num_rows
-
-    def close(self, facts: Facts) -> Facts:
-        """The facts as they stand in the completed file, which is not synced yet."""
-        self._write_group()
-        writer = self._open_writer(None)
-        facts = replace(facts, n_rows=self.n_rows, data_blake2b=self._tee.digest())
-        writer.add_key_value_metadata({KEY_FACTS.decode(): facts.to_json(), KEY_DIGEST.decode(): "0" * 64})
-        self._tee.held = []
-        writer.close()
-        footer, _ = sealed_footer(b"".join(self._tee.held))
-        self._tee.put(footer)
-        return facts
-
-    def _write_group(self) -> None:
-        table = pa.Table.from_batches(self._waiting, schema=self._schema)
-        self._waiting, self._waiting_bytes = [], 0
-        if table.num_rows:
-            self._open_writer(table).write_table(table, row_group_size=table.num_rows)
-            del table
-            pa.default_memory_pool().release_unused()  # else it keeps what was freed: 100 MB behind 15 MB in use
-
-    def _open_writer(self, sample: pa.Table | None) -> pq.ParquetWriter:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                pa.PythonFile(self._tee, mode="w"),
-                self._schema,
-                write_page_checksum=True,
-                use_dictionary=self._dictionary or False,
-                **_encodings(self._schema, sample),
-            )
-        return self._writer
-
-
-def _encodings(schema: pa.Schema, sample: pa.Table | None) -> dict[str, Any]:
-    """Compression per column: zstd for text and numbers; lists of float64 byte-split where a sample shrinks."""
-    compression: dict[str, str] = {}
-    split: list[str] = []
-    for field in schema:
-        if pa.types.is_list(field.type):
-            path = f"{field.name}.list.element"  # what the format calls it, whatever Arrow does
-            if pa.types.is_floating(field.type.value_type) and not _shrinks(sample, field.name):
-                compression[path] = "none"
-                continue
-            if pa.types.is_floating(field.type.value_type):
-                split.append(path)
-            compression[path] = "zstd"
-        else:
-            compression[field.name] = "zstd"
-    return {"compression": compression, "compression_level": None, "use_byte_stream_split": split or False}
-
-
-def _shrinks(sample: pa.Table | None, column: str) -> bool:
-    if sample is None:
-        return False
-    values = sample[column].chunk(0).flatten().slice(0, _SAMPLE_VALUES)
-    if not len(values):
-        return False
-    width = values.type.bit_width // 8
-    # from the buffer: Arrow's own conversion to NumPy imports pandas
-    raw = np.frombuffer(values.buffers()[1], np.uint8)[values.offset * width : (values.offset + len(values)) * width]
-    split = raw.reshape(len(values), width).T.tobytes()
-    packed = pa.Codec("zstd", 1).compress(split)
-    return bool(packed.size < _SPLIT_SHARE * len(split))
 
 
 class ParquetSource:
@@ -195,6 +53,69 @@ class ParquetSource:
     def n_rows(self) -> int:
         """Rows in the file."""
         return int(self.footer.metadata.num_rows)
+
+    def behind(self, extents: Sequence[Extent]) -> Behind:
+        """What a new file has in front of its own row groups when it keeps the first extents of this one."""
+        n_groups, n_rows, n_bytes = (sum(column) for column in list(zip(*extents, strict=True))[1:4] or [()] * 3)
+        kept = splice.kept_groups(self.footer.raw, n_groups, n_bytes, n_rows)
+        end = extents[-1].end if extents else 0
+        indexes = self.facts.indexes if self.facts is not None else ()
+        return Behind(kept, tuple(extents), tuple(found for found in indexes if found[0] < end))
+
+    def copy_to(self, target: Handle, n_bytes: int) -> None:
+        """Append the first bytes of this file to another one; the system copies them where it can."""
+        copied = 0
+        while copied < n_bytes:
+            taken = target.copy_from(self._handle, copied, n_bytes - copied)
+            if taken <= 0:
+                raise StoreError(f"{self.path}: expected {n_bytes} bytes to copy, got {copied}")
+            copied += taken
+
+    def rows_with(self, value: str) -> Iterator[Iterator[int]]:
+        """For each index the numbers of the rows that may have a value in the indexed column, the newest first.
+
+        Raises
+        ------
+        DamagedFile
+            An index fails its checksum.
+        """
+        facts = self.facts
+        key = index.hash_of(value)
+        for offset, first, n_rows in facts.indexes if facts is not None else ():
+            yield self._indexed(offset, first, n_rows, key)
+
+    def _indexed(self, offset: int, first: int, n_rows: int, key: int) -> Iterator[int]:
+        try:
+            for row in index.find(self._handle, offset, n_rows, key):
+                yield first + row
+        except index.BadIndex as error:
+            raise damaged(self.path, str(error)) from error
+
+    @property
+    def n_indexed(self) -> int:
+        """How many rows, from the first on, an index holds."""
+        indexes = self.facts.indexes if self.facts is not None else ()
+        return indexes[-1][1] + indexes[-1][2] if indexes else 0
+
+    def times(self, row_id: str) -> tuple[int, int]:
+        """First and last time in the row ids, by the statistics of the row groups; zeros where there are none."""
+        metadata = self.footer.metadata
+        names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+        if row_id not in names or not metadata.num_rows:
+            return 0, 0
+        at = names.index(row_id)
+        found = [metadata.row_group(number).column(at).statistics for number in range(metadata.num_row_groups)]
+        if any(one is None or not one.has_min_max for one in found):
+            return 0, 0
+        try:
+            return int(min(one.min for one in found)[:16], 16), int(max(one.max for one in found)[:16], 16)
+        except ValueError:  # row ids of another kind
+            return 0, 0
+
+    def group_starts(self) -> list[int]:
+        """The number of the first row of each row group, and behind them the number of all rows."""
+        metadata = self.footer.metadata
+        return [0, *accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))]
 
     def fragment(self) -> pads.ParquetFileFragment:
         """The file as a fragment of a dataset, page checksums verified on every read."""
@@ -252,15 +173,17 @@ class ParquetSource:
             raise unreadable(self.path, error) from error
 
     def check_data_digest(self) -> None:
-        """Compare everything before the footer with the digest that was recorded; DamagedFile on a difference."""
-        facts = self.footer.facts
-        if facts is None:
-            return
-        digest = blake2b(digest_size=32, person=b"toriwork.data")
-        for offset in range(0, self.footer.data_bytes, _CHUNK_BYTES):
-            digest.update(self._handle.read_at(offset, min(_CHUNK_BYTES, self.footer.data_bytes - offset)))
-        if digest.hexdigest() != facts.data_blake2b:
-            raise damaged(self.path, "its data fails its checksum")
+        """Compare everything before the footer with the digests that were recorded; DamagedFile on a difference."""
+        start = 0
+        for extent in self.footer.extents():
+            digest = blake2b(digest_size=32, person=b"toriwork.data")
+            for offset in range(start, extent.end, _CHUNK_BYTES):
+                digest.update(self._handle.read_at(offset, min(_CHUNK_BYTES, extent.end - offset)))
+            if digest.hexdigest() != extent.digest:
+                raise damaged(self.path, f"its data fails its checksum between bytes {start} and {extent.end}")
+            start = extent.end
+        if start != self.footer.data_bytes and self.facts is not None:
+            raise damaged(self.path, f"expected {start} bytes before the footer, got {self.footer.data_bytes}")
 
     def close(self) -> None:
         """Close the file."""

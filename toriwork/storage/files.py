@@ -16,7 +16,7 @@ import sys
 import time
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from toriwork.errors import LockUnavailable
 
@@ -36,6 +36,10 @@ NETWORK_FILE_SYSTEMS = frozenset(
     "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.gcsfuse fuse.rclone".split()
 )
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
+#: what a kernel or file system says that cannot copy inside
+_NO_COPY = frozenset((errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM))
+_COPY_BYTES = 2**30
+_CHUNK_BYTES = 4 * 2**20
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
 
@@ -56,6 +60,7 @@ class Handle(Protocol):
     def write(self, data: bytes) -> int: ...
     def write_at(self, offset: int, data: bytes, more: bytes = b"") -> int: ...
     def read_at(self, offset: int, length: int) -> bytes: ...
+    def copy_from(self, source: Any, offset: int, length: int) -> int: ...
     def stat(self) -> FileStat: ...
     def sync(self) -> None: ...
     def try_lock(self) -> bool: ...
@@ -116,6 +121,19 @@ class OsHandle:
         while parts[-1] and (got := sum(map(len, parts))) < length:
             parts.append(os.pread(self._fd, length - got, offset + got))
         return b"".join(parts)
+
+    def copy_from(self, source: OsHandle, offset: int, length: int) -> int:
+        """Bytes of another file, from ``offset`` on, written behind those of the last call; at times fewer than asked.
+
+        The system copies them; a file system with reflinks shares them instead.
+        """
+        if hasattr(os, "copy_file_range"):
+            try:
+                return os.copy_file_range(source._fd, self._fd, min(length, _COPY_BYTES), offset)
+            except OSError as error:
+                if error.errno not in _NO_COPY:
+                    raise
+        return self.write(source.read_at(offset, min(length, _CHUNK_BYTES)))
 
     def stat(self) -> FileStat:
         """Identity, size, mode and group of the file behind the descriptor, whatever its name is by now."""

@@ -11,24 +11,35 @@ import json
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
-from toriwork.storage import frames
+from toriwork.storage import frames, splice
+from toriwork.storage.splice import MAGIC
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Handle
 
-MAGIC = b"PAR1"
 KEY_DIGEST = b"toriwork.footer_blake2b"
 KEY_FACTS = b"toriwork.store"
-_ZEROS = b"0" * 64
+NO_DIGEST = b"0" * 64
 _FIELD = KEY_DIGEST + b"\x18\x40"  # in Thrift's compact protocol: the key, then a text of 64 bytes
-_TAIL = 8  # footer length and magic
+_FORMAT = 2  #: of what is written here; 1 had one digest of all data
+TAIL = 8  # footer length and magic
 _FIRST_READ = 64 * 1024
+
+
+class Extent(NamedTuple):
+    """What one publish added to a file: some row groups, and the bytes that stand behind them."""
+
+    end: int  #: offset behind its last byte; it begins where the one before it ends
+    n_groups: int
+    n_rows: int
+    footer_bytes: int  #: that the descriptions of its groups take in the footer
+    digest: str  #: BLAKE2b-256 of its bytes, 64 hex digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +51,14 @@ class Facts:
     n_rows: int = 0
     absorbed: dict[str, int] = field(default_factory=dict)  #: journal id -> last frame that the base contains
     covers: dict[str, tuple[int, int]] = field(default_factory=dict)  #: of a segment: journal id -> first, last frame
-    data_blake2b: str = ""  #: of everything before the footer
+    created_ns: int = 0  #: of a segment: when the first of its journals was begun, nanoseconds since 1970
+    data_blake2b: str = ""  #: of everything before the footer, in a file of format 1
+    extents: tuple[Extent, ...] = ()  #: all bytes before the footer; none in a file of format 1
+    indexes: tuple[tuple[int, int, int], ...] = ()  #: of the rows by a column: offset, first row, number of rows
+    newest_ns: int = 0  #: highest time in the row ids of a base, nanoseconds since 1970; 0 when it is not known
     note: str = ""  #: what the table's retention says about the rows of a base
-    min_reader: int = frames.MIN_READER
-    min_writer: int = frames.MIN_WRITER
+    min_reader: int = _FORMAT
+    min_writer: int = _FORMAT
 
     def to_json(self) -> str:
         """Compact JSON text with sorted keys."""
@@ -54,6 +69,8 @@ class Facts:
         """The facts in a footer's text; names that a newer version added are passed over."""
         raw: dict[str, Any] = json.loads(text)
         known = {name: raw[name] for name in cls.__slots__ if name in raw}
+        known["extents"] = tuple(Extent(*extent) for extent in known.get("extents", ()))
+        known["indexes"] = tuple((at, first, n_rows) for at, first, n_rows in known.get("indexes", ()))
         known["covers"] = {key: (first, last) for key, (first, last) in known.get("covers", {}).items()}
         return cls(**known)
 
@@ -66,6 +83,15 @@ class Footer:
     facts: Facts | None  #: None: not written by this store (a legacy registry, a foreign file)
     digest: str  #: hex; identifies this very file among all generations
     data_bytes: int  #: bytes before the footer
+    raw: bytes  #: its bytes, without length and magic
+
+    def extents(self) -> tuple[Extent, ...]:
+        """What the data consists of, in order; one extent in a file of format 1, none where the store wrote nothing."""
+        facts = self.facts
+        if facts is None or facts.extents or not facts.data_blake2b:
+            return facts.extents if facts is not None else ()
+        size = splice.bytes_of_groups(self.raw)
+        return (Extent(self.data_bytes, self.metadata.num_row_groups, facts.n_rows, size, facts.data_blake2b),)
 
 
 def read_footer(handle: Handle, path: Path) -> Footer:
@@ -80,14 +106,14 @@ def read_footer(handle: Handle, path: Path) -> Footer:
     """
     size = handle.stat().size
     tail = handle.read_at(max(0, size - _FIRST_READ), min(size, _FIRST_READ))
-    if len(tail) < _TAIL + len(MAGIC) or tail[-4:] != MAGIC:
+    if len(tail) < TAIL + len(MAGIC) or tail[-4:] != MAGIC:
         raise damaged(path, "it does not end like a Parquet file")
     length = int.from_bytes(tail[-8:-4], "little")
-    if length + _TAIL + len(MAGIC) > size:
+    if length + TAIL + len(MAGIC) > size:
         raise damaged(path, "its footer is longer than the file")
-    if length + _TAIL > len(tail):
-        tail = handle.read_at(size - _TAIL - length, _TAIL + length)
-    footer = tail[-_TAIL - length :]
+    if length + TAIL > len(tail):
+        tail = handle.read_at(size - TAIL - length, TAIL + length)
+    footer = tail[-TAIL - length :]
     digest = _check_digest(footer, path)
     try:
         # Arrow wants a whole file; it reads nothing but the end of it
@@ -95,13 +121,13 @@ def read_footer(handle: Handle, path: Path) -> Footer:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, f"its footer cannot be read: {error}") from error
     if digest is None:
-        return Footer(metadata, None, footer_digest(footer), size - _TAIL - length)
+        return Footer(metadata, None, footer_digest(footer), size - TAIL - length, footer[:-TAIL])
     facts = Facts.from_json(metadata.metadata[KEY_FACTS])
     if facts.min_reader > frames.FORMAT:
         raise VersionTooOld(f"{path}: needs toriwork format {facts.min_reader}, this one reads {frames.FORMAT}")
     if facts.n_rows != metadata.num_rows:
         raise damaged(path, f"it states {facts.n_rows} rows and holds {metadata.num_rows}")
-    return Footer(metadata, facts, digest, size - _TAIL - length)
+    return Footer(metadata, facts, digest, size - TAIL - length, footer[:-TAIL])
 
 
 def _check_digest(footer: bytes, path: Path) -> str | None:
@@ -111,8 +137,8 @@ def _check_digest(footer: bytes, path: Path) -> str | None:
         if any(name in footer for name in (KEY_DIGEST[:14], KEY_DIGEST[8:], KEY_FACTS)):
             raise damaged(path, "its footer is damaged")
         return None
-    stated = footer[at : at + len(_ZEROS)]
-    if footer_digest(footer[:at] + _ZEROS + footer[at + len(_ZEROS) :]).encode() != stated:
+    stated = footer[at : at + len(NO_DIGEST)]
+    if footer_digest(footer[:at] + NO_DIGEST + footer[at + len(NO_DIGEST) :]).encode() != stated:
         raise damaged(path, "its footer fails its checksum")
     return stated.decode()
 
@@ -120,16 +146,16 @@ def _check_digest(footer: bytes, path: Path) -> str | None:
 def _digest_at(footer: bytes) -> int | None:
     """Where the digest stands. The last place that looks like it: in front of it lie statistics of the user's texts."""
     at = footer.rfind(_FIELD)
-    return at + len(_FIELD) if 0 <= at <= len(footer) - len(_FIELD) - len(_ZEROS) else None
+    return at + len(_FIELD) if 0 <= at <= len(footer) - len(_FIELD) - len(NO_DIGEST) else None
 
 
 def sealed_footer(raw: bytes) -> tuple[bytes, str]:
     """A footer as Arrow wrote it, with the digest patched into its field; and the digest."""
     at = _digest_at(raw)
-    if at is None or raw[at : at + len(_ZEROS)] != _ZEROS:
+    if at is None or raw[at : at + len(NO_DIGEST)] != NO_DIGEST:
         raise DamagedFile("the footer to be sealed has no field for its digest")
     digest = footer_digest(raw)
-    return raw[:at] + digest.encode() + raw[at + len(_ZEROS) :], digest
+    return raw[:at] + digest.encode() + raw[at + len(NO_DIGEST) :], digest
 
 
 def footer_digest(footer: bytes) -> str:

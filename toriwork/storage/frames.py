@@ -17,7 +17,7 @@ JOURNAL_MAGIC = b"TORIJRN1"
 FRAME_MAGIC = b"TwF1"
 MIN_READER = 1  #: format version that a reader needs at least
 MIN_WRITER = 1  #: format version that whoever publishes or adopts needs at least
-FORMAT = 1  #: what this library reads and writes
+FORMAT = 2  #: what this library reads; journals are of format 1
 
 # magic, min_reader, min_writer, store id, journal id, created (ns since 1970), process id
 _FILE_HEADER = struct.Struct("<8sHH16s16sQI")

@@ -10,17 +10,17 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toriwork.errors import LockUnavailable, PublishError, StoreError, StoreMismatch, VersionTooOld
-from toriwork.storage import frames
-from toriwork.storage.columns import ParquetSink, ParquetSource
+from toriwork.storage import frames, splice
+from toriwork.storage.columns import ParquetSource
 from toriwork.storage.footer import Facts
 from toriwork.storage.frames import Kind
 from toriwork.storage.head import Head, write_head
 from toriwork.storage.journal import SUFFIX
+from toriwork.storage.sink import Behind, ParquetSink
 from toriwork.storage.view import JournalView, View, look, open_journal, open_rows
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from toriwork.storage.spec import TableSpec
 
 _SPARE_BYTES = 2**20
+MERGED_BYTES = 32 * 2**20  #: an extent that is larger is never written anew
+_SMALL_BYTES = 2**16  #: a publish of less costs as much
+WITH_REFLINKS = frozenset(("btrfs", "xfs", "bcachefs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,21 +218,12 @@ def settle(files: Files, places: Places, view: View) -> None:
 
 def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[Facts, int]:
     view = plan.view
-    expected = (view.base.stat.size if view.base else 0) + view.pending_bytes()
-    free = files.free_bytes(places.base.parent)
-    if free < expected + _SPARE_BYTES:
-        raise PublishError(
-            f"{places.base}: publishing needs about {expected + _SPARE_BYTES:,} bytes, the disk has {free:,} free; "
-            "rows stay safe in the journals"
-        )
+    _ask_for_room(files, places, view)
     temporary = places.temporary
     handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        sink = ParquetSink(handle, temporary, view.spec.schema, view.spec.dictionary, view.spec.group_bytes)
-        n_retired, note = _write_rows(plan, sink)
-        absorbed = plan.absorbed(files)
-        facts = sink.close(Facts(_store_id(view), generation=_generation(view) + 1, absorbed=absorbed, note=note))
+        facts, n_retired, n_written = _write_file(files, handle, temporary, plan)
         if view.base is not None:
             handle.set_owner(view.base.stat.mode, view.base.stat.group)
         handle.sync()
@@ -238,7 +232,7 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
         digest = ParquetSource(handle, temporary).footer.digest  # read back: never publish what cannot be read
         head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows)
         _exchange(files, places, view, head, lock, temporary)
-        return facts, handle.stat().size
+        return facts, n_written
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             files.unlink(temporary)
@@ -247,27 +241,84 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
         handle.close()
 
 
-def _write_rows(plan: Plan, sink: ParquetSink) -> tuple[int, str]:
-    """How many rows the table's retention left out, and its note; every other row is in the sink."""
-    retention, note, n_retired = plan.view.spec.retention, plan.view.note, 0
-    if retention is None:
-        for batch in _all_batches(plan):
-            sink.write(batch)
-        return 0, note
-    choice = retention.begin(lambda columns: _all_batches(plan, columns), note)
-    for batch in _all_batches(plan):
-        kept = choice.keep(batch)
+def _ask_for_room(files: Files, places: Places, view: View) -> None:
+    """Refuse before anything is written; where old bytes are shared, only new ones take room."""
+    shared = files.system_type(places.base.parent) in WITH_REFLINKS
+    expected = (view.base.stat.size if view.base and not shared else 0) + view.pending_bytes() + _SPARE_BYTES
+    free = files.free_bytes(places.base.parent)
+    if free < expected:
+        raise PublishError(
+            f"{places.base}: publishing needs about {expected:,} bytes, the disk has {free:,} free; "
+            "rows stay safe in the journals"
+        )
+
+
+def _write_file(files: Files, handle: Handle, temporary: Path, plan: Plan) -> tuple[Facts, int, int]:
+    """The facts of the next public file, how many rows the table's retention left out, and how many bytes were new.
+
+    Row groups that stay as they are are copied, their bytes and their descriptions; the others are written anew.
+    """
+    view = plan.view
+    spec, base, note = view.spec, view.base, view.note
+    choice = spec.retention.begin(lambda columns: _all_batches(plan, columns), note) if spec.retention else None
+    behind = kept_of(view)
+    if choice is not None and behind.end and not choice.passes(behind.kept.n_rows):
+        behind = Behind()
+    if base is not None and behind.end:
+        base.copy_to(handle, behind.end)
+    sink = ParquetSink(handle, temporary, spec.schema, spec.dictionary, spec.group_bytes, keys=spec.keys, behind=behind)
+    _index_kept(view, behind, sink)
+    n_retired = 0
+    for batch in _all_batches(plan, skip=behind.kept.n_rows):
+        kept = batch if choice is None else choice.keep(batch)
         n_retired += batch.num_rows - kept.num_rows
         sink.write(kept)
-    return n_retired, choice.note()
+    facts = Facts(
+        _store_id(view),
+        generation=_generation(view) + 1,
+        absorbed=plan.absorbed(files),
+        newest_ns=view.newest_ns(),
+        note=note if choice is None else choice.note(),
+    )
+    return sink.close(facts), n_retired, handle.stat().size - behind.end
 
 
-def _all_batches(plan: Plan, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def kept_of(view: View) -> Behind:
+    """What of the public file the next one copies: all but its last extents, as long as these are small.
+
+    An extent is written anew together with what follows it while it is less than twice as large: so small row groups
+    become large ones, and a row is written a number of times that grows with the logarithm of the size only.
+    """
+    base = view.base
+    if base is None or base.facts is None or not splice.same_schema(base.footer.raw, view.spec.schema):
+        return Behind()
+    extents = list(base.footer.extents())
+    gathered = max(view.pending_bytes(), _SMALL_BYTES)
+    while extents:
+        size = extents[-1].end - (extents[-2].end if len(extents) > 1 else 0)
+        if size > 2 * gathered or size > MERGED_BYTES:
+            break
+        gathered += size
+        extents.pop()
+    return base.behind(extents)
+
+
+def _index_kept(view: View, behind: Behind, sink: ParquetSink) -> None:
+    """Have the copied rows indexed that no index holds: a file of an earlier version has none."""
+    keys, missing = view.spec.keys, behind.kept.n_rows - behind.indexed
+    if keys is None or view.base is None:
+        return
+    for batch in view.base.batches(list(keys), skip=behind.indexed):
+        if missing <= 0:
+            return
+        sink.note_keys(batch.slice(0, missing))
+        missing -= batch.num_rows
+
+
+def _all_batches(plan: Plan, columns: Sequence[str] | None = None, *, skip: int = 0) -> Iterator[pa.RecordBatch]:
     view = plan.view
-    yield from view.base_batches(columns)
-    done = view.done
-    pending = (view.decoded(journal, done, plan.cuts[journal.id]) for journal in view.journals)
-    for batch in chain(view.segment_batches(), *pending):
+    yield from view.base_batches(columns, skip=skip)
+    for batch in view.pending_batches(plan.cuts):
         yield batch if columns is None else batch.select(columns)
 
 

@@ -24,6 +24,10 @@ Rows = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 class Pass(Protocol):
     """One publish, as a retention sees it: every row once, in the order of the file, then the note."""
 
+    def passes(self, n_rows: int) -> bool:
+        """Whether the first rows of the present public file stay as they are; then they are not handed to ``keep``."""
+        ...
+
     def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of a batch that go into the public file; the others are gone once it stands."""
         ...
@@ -80,16 +84,22 @@ class NewestPerKey:
         kept = sorted(place for found in newest.values() for place in found)
         stays = np.zeros(position, dtype=bool)
         stays[[at for _, at in kept[-self.max_rows if self.max_rows is not None else 0 :]]] = True
-        return _Chosen(stays, note)
+        return Chosen(stays, note)
 
 
-class _Chosen:
+class Chosen:
     """A choice that is known before the first row is asked about."""
 
     def __init__(self, stays: np.ndarray, note: str) -> None:
         self._stays = stays
         self._note = note
         self._at = 0
+
+    def passes(self, n_rows: int) -> bool:
+        """Whether all of the first rows are chosen."""
+        stay = bool(self._stays[:n_rows].all())
+        self._at = n_rows if stay else 0
+        return stay
 
     def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The chosen rows of the next batch."""

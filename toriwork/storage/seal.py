@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from toriwork.errors import LockUnavailable
 from toriwork.storage import arrays
-from toriwork.storage.columns import ParquetSink
 from toriwork.storage.footer import Facts
+from toriwork.storage.sink import ParquetSink
 from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, payload_groups
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def seal(
         for journal in journals:
             for batch in addressed_batches(spec, journal, done):
                 sink.write(batch)
-        sink.close(
-            Facts(store_id, covers={journal.id: (journal.after + 1, journal.last_frame) for journal in journals})
-        )
+        covers = {journal.id: (journal.after + 1, journal.last_frame) for journal in journals}
+        created_ns = min(journal.created_ns for journal in journals)
+        sink.close(Facts(store_id, covers=covers, created_ns=created_ns))
         handle.sync()
         files.replace(temporary, path)
         files.sync_folder(places.folder)

@@ -58,6 +58,12 @@ class TableSpec:
     group_bytes: int | None = None  #: of a row group; None: 16 MB. Small where rows are read singly
     #: how to publish by hand what a closed handle left; ``{path}`` stands for the public file
     by_hand: str = "open {path} again and call flush(publish=True)"
+    index: str | None = None  #: a text column whose values are looked up singly
+
+    @property
+    def keys(self) -> tuple[str, str] | None:
+        """The indexed column and the one that orders rows with equal values in it; None where nothing is indexed."""
+        return None if self.index is None else (self.index, self.row_id)
 
 
 class ArrowCodec:

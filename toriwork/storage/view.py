@@ -92,6 +92,7 @@ class SegmentView:
     path: Path
     source: ParquetSource
     absorbed: Mapping[str, int]
+    created_ns: int = 0  #: when the first of its journals was begun, nanoseconds since 1970
     elsewhere: frozenset[str] = frozenset()  #: journals whose rows in here are taken from another place
 
     @property
@@ -173,6 +174,17 @@ class View:
         in_journals = sum(journal.n_bytes for journal in self.journals)
         return in_journals + sum(segment.source.stat.size for segment in self.segments if not segment.spent)
 
+    def newest_ns(self) -> int:
+        """The highest time in the row ids of all rows, nanoseconds since 1970; 0 when there are none."""
+        row_id = self.spec.row_id
+        base = self.base
+        facts = base.facts if base is not None else None
+        stated = facts.newest_ns if facts is not None else 0
+        times = [stated or (base.times(row_id)[1] if base is not None else 0)]
+        times += [segment.source.times(row_id)[1] for segment in self.segments]
+        times += [frame.time_ns + frame.n_rows for journal in self.journals for frame in journal.wanted[-1:]]
+        return max(times)
+
     def n_rows(self) -> int:
         """All rows."""
         return (self.base.n_rows if self.base else 0) + self.pending_rows()
@@ -191,17 +203,25 @@ class View:
             for batch in fitted(self.base.batches(skip=skip), self.spec.schema):
                 yield batch if columns is None else batch.select(columns)
 
-    def pending_batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows that are not in the public file; values that are computed later may be null."""
-        yield from self.segment_batches()
-        done = self.done
-        for journal in self.journals:
-            yield from self.decoded(journal, done)
+    def pending(self) -> list[SegmentView | JournalView]:
+        """Segments and journals in the order in which their journals were begun.
 
-    def segment_batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows of the segments that are not in the public file."""
-        for segment in self.segments:
-            yield from fitted(segment.batches(), self.spec.schema)
+        A writer's journals follow each other in it, whatever they are called and whether they are sealed.
+        """
+        sources: list[SegmentView | JournalView] = [*self.segments, *self.journals]
+        return sorted(sources, key=lambda source: (source.created_ns, source.path.name))
+
+    def pending_batches(self, cuts: Mapping[str, int] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows that are not in the public file; values that are computed later may be null.
+
+        With ``cuts`` (journal id -> last frame) only the frames of each journal up to there.
+        """
+        done = self.done
+        for source in self.pending():
+            if isinstance(source, SegmentView):
+                yield from fitted(source.batches(), self.spec.schema)
+            else:
+                yield from self.decoded(source, done, None if cuts is None else cuts[source.id])
 
     def decoded(
         self, journal: JournalView, done: Mapping[Address, bytes], upto: int | None = None
@@ -377,4 +397,5 @@ def _open_segment(files: Files, path: Path, store_id: str, view: View, opened: E
         )
     # a seal that was cut short by an error may have been done twice
     taken = {journal for segment in view.segments for journal in segment.covers}
-    return SegmentView(path, source, view.absorbed, frozenset(taken & set(source.facts.covers)))
+    created_ns = source.facts.created_ns or source.times(view.spec.row_id)[0]
+    return SegmentView(path, source, view.absorbed, created_ns, frozenset(taken & set(source.facts.covers)))

@@ -162,6 +162,7 @@ def token_spec(retention: LogRetention) -> TableSpec:
         time="timestamp",
         dictionary=("type", "source", "writer"),
         retention=retention,
+        index="token_id",
         group_bytes=_GROUP_BYTES,
     )
 

@@ -161,6 +161,10 @@ class LogRetention:
         before = Note.from_json(note)
         too_many = max(0, before.n_rows - before.n_retired - self.keep_rows)
         oldest_us = None if self.keep_days is None else self.now_us() - int(self.keep_days * _DAY_US)
+        if oldest_us is not None and not too_many:
+            first = next(iter(rows(["timestamp"])), None)
+            if first is not None and first.num_rows and (first["timestamp"][0].value or 0) >= oldest_us:
+                oldest_us = None  # rows go from the front on, none behind the first that stays
         return _LogPass(before, too_many, oldest_us)
 
 
@@ -177,6 +181,10 @@ class _LogPass:
         self._standing = Standing(before.noted)
         self._newest = before.last.number if before.last is not None else 0
         self._fold = Fold(before.last.head if before.last is not None else NO_HEAD)
+
+    def passes(self, n_rows: int) -> bool:
+        """Whether nothing goes; the rows of a file that was accepted without its note are all looked at."""
+        return not self._too_many and self._oldest_us is None and self._before.last is not None
 
     def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of a batch that stay; new ones with the number of their generation."""
