@@ -53,6 +53,9 @@ class StoreError(ToriworkError, OSError):
 
     kind = "store"
 
+    #: ids of rows that may have been recorded although the call failed; (): nothing of it was
+    row_ids: tuple[str, ...] = ()
+
     # OSError.__str__ would render (errno, text) pairs; the root's rendering is what we want
     __str__ = ToriworkError.__str__
 
@@ -76,13 +79,17 @@ class VersionTooOld(StoreError):
 
 
 class DurabilityError(StoreError):
-    """The disk refused to make rows durable; the handle takes no more rows, those at risk are in ``rows``."""
+    """The disk refused to make rows durable; the handle takes no more rows, those at risk are in ``rows``.
+
+    They may have been recorded all the same: ``row_ids`` has their ids, by which a retry tells.
+    """
 
     kind = "durability"
 
-    def __init__(self, message: str, rows: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, message: str, rows: tuple[bytes, ...] = (), row_ids: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.rows = rows
+        self.row_ids = row_ids
 
 
 class PublishError(StoreError):

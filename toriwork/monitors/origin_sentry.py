@@ -96,7 +96,8 @@ class OriginSentry(ObservingMonitor):
         BadInput
             Eigenvalues or Betti numbers are not usable; nothing was recorded.
         StoreError
-            The registry refused: nothing was recorded. The token log refused: the spectrum was.
+            The registry refused: nothing was recorded, unless the error has ``row_ids``. The token log refused: the
+            spectrum was.
         """
         return self.classify_with_token(eigenvalues, betti_numbers)[0]
 

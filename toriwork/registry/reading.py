@@ -121,7 +121,7 @@ def _place(after: str, view: View, table: ParquetTable) -> int:
         )
     if after != _cursor(view, int(parts[0])):
         raise BadInput(
-            f"after: the rows of {table.path} in front of row {int(parts[0]):,} are others than the cursor has followed "
+            f"after: the rows of {table.path} in front of row {int(parts[0]):,} are others than the cursor followed "
             f"(restored from a backup, or another file was accepted with repair=True): {again}"
         )
     return int(parts[0])

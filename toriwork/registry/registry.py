@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toriwork.checks import shown
-from toriwork.errors import BadInput
-from toriwork.registry import shared
+from toriwork.errors import BadInput, StoreError
+from toriwork.registry import reading, shared
 from toriwork.registry.codec import SPEC
 from toriwork.registry.completion import BettiQueue, Budget, complete_dead
 from toriwork.registry.reader import RegistryReader
@@ -108,6 +110,7 @@ class TorusRegistry(RegistryReader):
         metadata: Mapping[str, Any] | None = None,
         *,
         allow_nonfinite: bool = False,
+        retry: Sequence[str] = (),
     ) -> str:
         """The content id of a cloud, which is recorded and survives the death of the process.
 
@@ -124,6 +127,9 @@ class TorusRegistry(RegistryReader):
             Anything that has a JSON form.
         allow_nonfinite : bool
             Store NaN and infinite vertices instead of refusing them.
+        retry : sequence of str
+            ``row_ids`` of the error that the last try of this call raised: if those rows are there, they are published
+            and nothing is recorded twice. After a ``DurabilityError`` with a new handle, the old one closed.
 
         Returns
         -------
@@ -136,7 +142,8 @@ class TorusRegistry(RegistryReader):
         BadInput
             Vertices, Betti numbers, band or metadata are not usable; nothing was recorded.
         Closed, ReadOnly, StoreError, DurabilityError
-            Nothing was recorded; everything before stays.
+            Nothing was recorded, unless ``row_ids`` of the error names rows: those may have been, see ``retry``.
+            Everything before stays.
         """
         shape = pack_shape(
             vertices,
@@ -147,6 +154,8 @@ class TorusRegistry(RegistryReader):
             allow_nonfinite=allow_nonfinite,
             compute=self._compute,
         )
+        if retry and self._recorded_before(retry):
+            return shape.shape_id
         if shape.is_open:
             self._queue.put(self._table.append(shape.row, 1, Kind.OPEN))
         else:
@@ -161,6 +170,7 @@ class TorusRegistry(RegistryReader):
         metadata: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
         *,
         allow_nonfinite: bool = False,
+        retry: Sequence[str] = (),
     ) -> list[str]:
         """The content ids of many clouds, recorded at once: all of them or, after an error or a crash, none.
 
@@ -198,12 +208,30 @@ class TorusRegistry(RegistryReader):
             ids.append(shape.shape_id)
             parts += shape.parts
             is_open = is_open or shape.is_open
-        if not ids:
-            return []
+        if not ids or (retry and self._recorded_before(retry)):
+            return ids
         place = self._table.append(b"".join(parts), n_clouds, Kind.OPEN if is_open else Kind.ROWS)
         if is_open:
             self._queue.put(place, n_clouds)
         return ids
+
+    def _recorded_before(self, row_ids: Sequence[str]) -> bool:
+        """Whether rows of an earlier try are there. They are public then: a sync of their journal has failed."""
+        if isinstance(row_ids, str) or any(type(name) is not str or len(name) != 32 for name in row_ids):
+            raise BadInput(f"retry: expected row_ids of an error, got {row_ids!r}")
+        if not len(reading.scan(self._table, ["row_id"], pc.field("row_id").isin(list(row_ids))).read_all()):
+            return False
+        self.flush(publish=True)
+        with self._table.view() as view:
+            values = pa.array(list(row_ids))
+            if any(pc.is_in(batch["row_id"], value_set=values).true_count for batch in view.base_batches(["row_id"])):
+                return True
+        error = StoreError(
+            f"{self.path}: the rows of the earlier try are there, but could not be published; close the handle that "
+            "recorded them, then try again"
+        )
+        error.row_ids = tuple(row_ids)
+        raise error
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every row recorded before survives a power cut and has its Betti numbers.

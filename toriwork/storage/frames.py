@@ -129,6 +129,23 @@ def pack_target(address: Address) -> bytes:
     return _TARGET.pack(bytes.fromhex(address.journal), address.frame, address.position)
 
 
+def row_ids(journal_id: str, time_ns: int, n_rows: int) -> tuple[str, ...]:
+    """The ids of the rows of one frame: the time of each, and half of the journal's id."""
+    return tuple(f"{time_ns + k:016x}{journal_id[:16]}" for k in range(n_rows))
+
+
+def row_ids_in(data: bytes, journal_id: str) -> tuple[str, ...]:
+    """The ids of the rows in a piece of a journal that begins with its header or with a frame."""
+    start = FILE_HEADER_BYTES if data.startswith(JOURNAL_MAGIC) else 0
+    if len(data) < start + FRAME_HEADER_BYTES:
+        return ()
+    first = _WHOLE_HEADER.unpack_from(data, start)[2]
+    found = scan(data, journal_id, start=start, first=first).frames
+    return tuple(
+        name for f in found if f.kind in (Kind.ROWS, Kind.OPEN) for name in row_ids(journal_id, f.time_ns, f.n_rows)
+    )
+
+
 def unpack_target(payload: bytes) -> tuple[Address, bytes]:
     """The address at the start of a DONE or ATTEMPT payload, and the bytes behind it."""
     journal, frame, position = _TARGET.unpack_from(payload)

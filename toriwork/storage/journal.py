@@ -85,6 +85,8 @@ class JournalWriter:
         ------
         StoreError
             The disk took only a part of the frame; the row does not exist.
+        OSError
+            The write failed; :meth:`holds` says whether the frame may be there all the same.
         """
         self.usable = False
         number = self.next_number
@@ -108,6 +110,14 @@ class JournalWriter:
         self.size = end = start + size
         self.usable = end < self._limit
         return number
+
+    def holds(self, payload: bytes, n_rows: int, kind: int, time_ns: int) -> bool:
+        """Whether a frame whose write failed may be in the file: all of it can be read, or nothing can."""
+        frame = pack_header(self._key, self.next_number, self.synced, time_ns, n_rows, kind, payload) + payload
+        try:
+            return self.handle.read_at(self.size, len(frame)) == frame
+        except OSError:
+            return True
 
     def _fill(self, start: int) -> None:
         """Zeros from ``start`` on. Where the disk has no room for them, frames are written without them."""

@@ -169,7 +169,8 @@ class ParquetTable:
         Raises
         ------
         Closed, ReadOnly, StoreError, DurabilityError
-            The rows do not exist; everything recorded before stays.
+            The rows do not exist, unless ``row_ids`` of the error names them: then they may. What was recorded before
+            stays.
         """
         writer = self._writer
         if writer is None:
@@ -223,7 +224,7 @@ class ParquetTable:
         Raises
         ------
         DurabilityError
-            The disk refused; ``rows`` of the error holds what is at risk.
+            The disk refused; ``rows`` of the error holds what is at risk, which may survive all the same.
         PublishError
             Only with ``publish=True``: the public file could not be replaced. Rows stay safe in the journals.
         """

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import BadInput, Closed, DurabilityError, StoreError
-from toriwork.storage.frames import MAX_PAYLOAD, Kind
+from toriwork.storage.frames import MAX_PAYLOAD, Kind, row_ids, row_ids_in
 from toriwork.storage.journal import JournalWriter
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ class Writer:
         Raises
         ------
         StoreError
-            The disk took no or only a part of the frame: the rows do not exist, everything before stays.
+            The disk took no or only a part of the frame: the rows do not exist, everything before stays. Where
+            ``row_ids`` of the error is not empty, the rows may be there: the write or the sync failed behind them.
         DurabilityError
-            An earlier sync failed for good: the handle takes no more rows.
+            A sync failed for good: the handle takes no more rows. ``row_ids`` likewise.
         """
         length = len(payload)
         if length > MAX_PAYLOAD:
@@ -89,7 +90,7 @@ class Writer:
             self.after_fork()
         with self._mutex:
             if self._refusal is not None:
-                raise self._refusal
+                raise self._refused()
             try:
                 journal = self._current
                 if journal is None or not journal.usable:
@@ -99,15 +100,23 @@ class Writer:
                     now = self._last_ns + 1
                 self._last_ns = now + n_rows
                 self.dirty = True
-                number = journal.append(payload, n_rows, kind, now)
+                try:
+                    number = journal.append(payload, n_rows, kind, now)
+                except OSError as error:
+                    if not journal.holds(payload, n_rows, kind, now):
+                        raise
+                    raise self._in_doubt(error, journal.id, now, n_rows) from error
             except OSError as error:
                 raise self._not_recorded(error) from error
             size = journal.size
             self._kept += length
-        if self._power:
-            self._sync_upto(journal, size)
-        elif self._kept > KEPT_BYTES:  # the cap holds even where nobody ever flushes
-            self.sync()
+        try:
+            if self._power:
+                self._sync_upto(journal, size)
+            elif self._kept > KEPT_BYTES:  # the cap holds even where nobody ever flushes
+                self.sync()
+        except OSError as error:
+            raise self._in_doubt(error, journal.id, now, n_rows) from error
         # what Appended(...) does, at half the cost: every row comes through here
         return _new(Appended, (journal.id, number, size - length, length, now))
 
@@ -115,6 +124,23 @@ class Writer:
         if isinstance(error, StoreError):
             return error
         return StoreError(f"{self._folder}: the row was not recorded: {error}; everything recorded before stays")
+
+    def _in_doubt(self, error: OSError, journal: str, time_ns: int, n_rows: int) -> StoreError:
+        """The error for rows that may be there and may go."""
+        text = f"{error}; the rows of this call may have been recorded, their ids are in .row_ids of this error"
+        ids = row_ids(journal, time_ns, n_rows)
+        if isinstance(error, DurabilityError):
+            return DurabilityError(text, error.rows, ids)
+        found = StoreError(f"{self._folder}: {text}")
+        found.row_ids = ids
+        return found
+
+    def _refused(self) -> StoreError:
+        """Why nothing more is taken; of this very call nothing was recorded."""
+        assert self._refusal is not None
+        if isinstance(self._refusal, DurabilityError):
+            return DurabilityError(f"nothing of this call was recorded: {self._refusal}", self._refusal.rows)
+        return self._refusal
 
     def _open_next(self) -> JournalWriter:
         """A new current journal. The one before it stays with the closed ones, unless it never held a frame."""
@@ -250,8 +276,10 @@ class Writer:
             rows = tuple(piece for j in self._journals() for piece in j.kept)
             self._refusal = DurabilityError(
                 f"{journal.path}: the disk failed to make rows durable ({error}) and refused a new copy ({again}). "
-                f"This handle takes no more rows; {sum(map(len, rows)):,} bytes of them are in .rows of this error",
+                f"This handle takes no more rows; {sum(map(len, rows)):,} bytes of them are in .rows of this error. "
+                "They may have been recorded: open again to see",
                 rows,
+                tuple(name for j in self._journals() for name in row_ids_in(b"".join(j.kept), j.id)),
             )
             raise self._refusal from again
         _LOG.warning("%s: a sync failed (%s); its rows were written to a new file", journal.path, error)

@@ -121,7 +121,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         BadInput
             Something in it cannot be represented; the message names its key. Nothing was emitted.
         StoreError
-            The log refused; nothing was emitted.
+            The log refused; nothing was emitted, unless ``row_ids`` of the error names its row: then it may have been.
         """
         identity = identify(measurement)
         body, digest, _, given_time = identity
