@@ -104,6 +104,18 @@ class LockUnavailable(StoreError):
     kind = "lock"
 
 
+class NotPermitted(StoreError, PermissionError):
+    """The operating system does not let this user read or write a file of the store; nothing was changed."""
+
+    kind = "permission"
+
+
+class OddFile(StoreError):
+    """A name of the store stands for something that is no regular file: a FIFO, a folder, a device, a link."""
+
+    kind = "odd_file"
+
+
 class ReadOnly(StoreError):
     """The handle was opened with ``read_only=True``."""
 

@@ -23,6 +23,8 @@ TREE = {
     "DurabilityError": ("durability", "StoreError", OSError),
     "PublishError": ("publish", "StoreError", OSError),
     "LockUnavailable": ("lock", "StoreError", OSError),
+    "NotPermitted": ("permission", "StoreError", PermissionError),
+    "OddFile": ("odd_file", "StoreError", OSError),
     "ReadOnly": ("read_only", "StoreError", OSError),
     "MigrationError": ("migration", "ToriworkError", RuntimeError),
     "SourceInUse": ("in_use", "MigrationError", RuntimeError),

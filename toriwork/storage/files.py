@@ -8,17 +8,21 @@ cache), Windows (replace with bounded retries, no directory fsync, ``msvcrt`` lo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import re
+import stat
 import sys
 import time
 import weakref
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from toriwork.errors import LockUnavailable
+from toriwork.storage.access import CAREFUL, Access, access_of, give, odd, open_regular, refusal, tighten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +45,7 @@ _NO_COPY = frozenset((errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.ENOTSUP, er
 _COPY_BYTES = 2**30
 _CHUNK_BYTES = 4 * 2**20
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
+_LOCK_FILE_TRIES = 100
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
 
 
@@ -180,16 +185,28 @@ class OsHandle:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def set_owner(self, mode: int, group: int) -> None:
-        """Give the file permission bits and a group; a group that we may not set is left as it is."""
-        if sys.platform == "win32":  # pragma: no cover
-            return
-        os.fchmod(self._fd, mode)
-        if os.fstat(self._fd).st_gid != group:
-            try:
-                os.fchown(self._fd, -1, group)
-            except PermissionError:
-                # the owner is no member of that group: the mode was kept, the group cannot be
-                os.fchmod(self._fd, mode)
+        """Give the file permission bits and a group; a group that we may not set gets no more than everybody."""
+        give(self._fd, Access(mode, os.fstat(self._fd).st_uid, group), mode)
+
+    def give(self, access: Access, mode: int) -> None:
+        """Give the file group, owner (as far as we may) and permission bits."""
+        give(self._fd, access, mode)
+
+    def access(self) -> Access:
+        """Mode, owner and group as they are."""
+        found = os.fstat(self._fd)
+        return Access(found.st_mode & 0o777, found.st_uid, found.st_gid)
+
+    def tighten_lock(self) -> None:
+        """Close a lock file of ours, as earlier versions made it, to those who may only read."""
+        now = self.access()
+        if now.mode != now.mode & now.lock_mode:
+            with contextlib.suppress(OSError):  # somebody else's
+                os.fchmod(self._fd, now.mode & now.lock_mode)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
 
     def arrow(self) -> pa.NativeFile:
         """A reader for Arrow over this very file, also after its name was replaced or removed."""
@@ -226,49 +243,149 @@ if hasattr(os, "register_at_fork"):
 
 
 class OsFiles:
-    """The operating system's disk."""
+    """The operating system's disk.
+
+    Parameters
+    ----------
+    public
+        The public file of a table: what is made takes its mode, group and (as root) owner. Where there is none, the
+        umask decides.
+    """
+
+    _public: Path | None = None  # a simulated disk may bring a constructor of its own
+
+    def __init__(self, public: Path | None = None) -> None:
+        self._public = public
 
     def open(self, path: Path) -> OsHandle:
-        """A handle for reading the file that has this name now."""
-        return OsHandle(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)))
+        """A handle for reading the regular file that has this name now; a link is not followed."""
+        return OsHandle(open_regular(path, os.O_RDONLY))
 
     def create(self, path: Path, *, exclusive: bool = True) -> OsHandle:
-        """A handle for writing a new file (``exclusive``) or a file that may be there already."""
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        return OsHandle(os.open(path, flags | (os.O_EXCL if exclusive else 0), 0o666))
+        """A handle for writing a new file, locked (``exclusive``); or for a lock file that may be there already."""
+        return self._create_new(path) if exclusive else self._open_lock(path)
+
+    def _create_new(self, path: Path) -> OsHandle:
+        like = access_of(self._public)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
+            handle = OsHandle(os.open(path, flags, 0o666 if like is None else 0o600))
+        except OSError as error:
+            raise refusal(error, path) from error
+        try:
+            handle.try_lock()  # before others may open it: who can open a file can keep it locked
+            if like is not None:
+                handle.give(like, like.mode)
+        except BaseException:
+            handle.close()
+            self.unlink(path)
+            raise
+        return handle
+
+    def _open_lock(self, path: Path) -> OsHandle:
+        # never O_CREAT on a file that is there: in a sticky folder Linux refuses that even to root
+        for _ in range(_LOCK_FILE_TRIES):
+            try:
+                handle = OsHandle(open_regular(path, os.O_RDWR))
+                handle.tighten_lock()
+                return handle
+            except FileNotFoundError:
+                pass
+            try:
+                # readers get no bit from the beginning; writers get the one for reading below
+                handle = OsHandle(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL, 0o622))
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise refusal(error, path) from error
+            like = access_of(self._public) or handle.access()
+            handle.give(like, like.lock_mode)
+            return handle
+        raise LockUnavailable(f"{path}: somebody makes and removes this file again and again; try again")
 
     def stat(self, path: Path) -> FileStat | None:
-        """What the name stands for now, or None when nothing has that name."""
+        """What the name stands for now, or None when nothing has that name.
+
+        Raises
+        ------
+        OddFile
+            It is no regular file.
+        """
         try:
-            return _file_stat(os.stat(path))
+            found = os.lstat(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise refusal(error, path) from error
+        if not stat.S_ISREG(found.st_mode):
+            raise odd(path, found.st_mode)
+        return _file_stat(found)
 
     def names(self, folder: Path) -> list[str]:
         """The names in a folder, sorted; empty when there is no such folder."""
         try:
+            self._check_folder(folder)
             return sorted(os.listdir(folder))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise refusal(error, folder) from error
 
     def make_folder(self, folder: Path) -> list[Path]:
-        """Create a folder with its parents; the parents that got a new entry, which must be synced."""
-        missing = [folder]
-        while not missing[-1].parent.exists():
-            missing.append(missing[-1].parent)
-        if folder.is_dir():
-            return []
-        os.makedirs(folder, exist_ok=True)
+        """Create a folder with its parents; the parents that got a new entry, which must be synced.
+
+        Folders above the public file are the user's alone; one beside it is as open as that file. A folder that was
+        there keeps its mode, but gives nobody more than the public file does.
+        """
+        missing: list[Path] = []
+        while not os.path.lexists(missing[-1].parent if missing else folder):
+            missing.append(missing[-1].parent if missing else folder)
+        try:
+            for path in reversed(missing):
+                self._make_one(path)
+            self._check_folder(folder)
+        except OSError as error:
+            raise refusal(error, folder) from error
+        like = access_of(self._public)
+        if like is not None and not self._is_above(folder):
+            tighten(folder, like)
         return [path.parent for path in reversed(missing)]
 
+    def _make_one(self, folder: Path) -> None:
+        like = None if self._is_above(folder) else access_of(self._public)
+        try:
+            folder.mkdir(0o700 if self._is_above(folder) or like is not None else 0o777)
+        except FileExistsError:
+            return
+        if like is not None and sys.platform != "win32":
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | CAREFUL)
+            try:
+                give(descriptor, like, like.folder_mode)
+            finally:
+                os.close(descriptor)
+
+    def _is_above(self, folder: Path) -> bool:
+        return self._public is not None and folder in self._public.parents
+
+    def _check_folder(self, folder: Path) -> None:
+        """OddFile for a private folder that is none; a link to one counts as none."""
+        if not self._is_above(folder) and not stat.S_ISDIR(mode := os.lstat(folder).st_mode):
+            raise odd(folder, mode, "a folder")
+
     def link(self, source: Path, target: Path) -> None:
-        """Give a file a second name; where there are no hard links, a copy."""
+        """Give a file a second name; where there are no hard links, or we may not make this one, a copy."""
         try:
             os.link(source, target)
-        except (NotImplementedError, PermissionError):  # pragma: no cover - file systems without hard links
-            import shutil
+        except (NotImplementedError, PermissionError):
+            self._copy(source, target)
 
-            shutil.copy2(source, target)
+    def _copy(self, source: Path, target: Path) -> None:
+        import shutil
+
+        with closing(self.create(target)) as copy, os.fdopen(open_regular(source, os.O_RDONLY), "rb") as original:
+            with os.fdopen(os.dup(copy.fileno()), "wb") as file:
+                shutil.copyfileobj(original, file)
+            copy.sync()
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename over whatever has the target's name; on Windows tried again while a reader has it open."""
@@ -276,20 +393,26 @@ class OsFiles:
             try:
                 os.replace(source, target)
                 return
-            except PermissionError:
-                if sys.platform != "win32" or attempt == _REPLACE_TRIES - 1:
-                    raise
+            except OSError as error:
+                if sys.platform != "win32" or attempt == _REPLACE_TRIES - 1 or not isinstance(error, PermissionError):
+                    raise refusal(error, target) from error
                 time.sleep(0.001 * 2**attempt)  # pragma: no cover
 
     def unlink(self, path: Path) -> None:
         """Remove a name; one that is gone already is fine."""
-        Path(path).unlink(missing_ok=True)
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise refusal(error, path) from error
 
     def sync_folder(self, folder: Path) -> None:
         """Return when the entries of a folder have reached the disk (Windows has no such call)."""
         if sys.platform == "win32":  # pragma: no cover
             return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise refusal(error, folder) from error
         try:
             os.fsync(descriptor)
         finally:

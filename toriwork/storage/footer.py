@@ -30,6 +30,7 @@ _FIELD = KEY_DIGEST + b"\x18\x40"  # in Thrift's compact protocol: the key, then
 _FORMAT = 2  #: of what is written here; 1 had one digest of all data
 TAIL = 8  # footer length and magic
 _FIRST_READ = 64 * 1024
+_MAX_BYTES = 64 * 2**20  # of a footer; a thousand row groups need two
 
 
 class Extent(NamedTuple):
@@ -111,6 +112,8 @@ def read_footer(handle: Handle, path: Path) -> Footer:
     length = int.from_bytes(tail[-8:-4], "little")
     if length + TAIL + len(MAGIC) > size:
         raise damaged(path, "its footer is longer than the file")
+    if length > _MAX_BYTES:
+        raise damaged(path, f"its footer states {length:,} bytes, at most {_MAX_BYTES:,} are read")
     if length + TAIL > len(tail):
         tail = handle.read_at(size - TAIL - length, TAIL + length)
     footer = tail[-TAIL - length :]

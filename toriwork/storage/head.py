@@ -11,12 +11,12 @@ import json
 import os
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from toriwork.errors import DamagedFile, StoreError, StoreMismatch
+from toriwork.errors import BadInput, DamagedFile, StoreError, StoreMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
 
 
+SUFFIX = ".parquet"  #: of a public file
 TEMPORARY_SUFFIX = ".tmp"
 _TICK_NS = 20_000_000  # a file system's times are those of the kernel's tick, 10 ms at most
+_MAX_BYTES = 16 * 2**20  #: of HEAD: the names of some hundred thousand journals
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,31 @@ class Places:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Places:
-        """The names that belong to a public file; a symbolic link is resolved first, so that it stays one."""
-        return cls(Path(os.path.realpath(path)))
+        """The names that belong to a public file; a symbolic link is resolved first, so that it stays one.
+
+        Raises
+        ------
+        BadInput
+            The path has a NUL, or ends in ``.d`` as private folders do.
+        """
+        if "\0" in os.fspath(path):
+            raise BadInput(f"expected the path of a file, got {os.fspath(path)!r} with a NUL in it")
+        found = cls(Path(os.path.realpath(path)))
+        if found.folder == found.base:
+            raise BadInput(f"{found.base}: expected a name that ends in {SUFFIX}, got one of a private folder")
+        return found
+
+    def refuse_new(self) -> None:
+        """BadInput where a new store here would share its folder with others.
+
+        ``x``, ``x.pq`` and ``x.parqueti`` would all have ``x.d``, which belongs to ``x.parquet``. Earlier versions
+        allowed such names; what they made is still opened.
+        """
+        if self.base.suffix != SUFFIX:
+            raise BadInput(
+                f"{self.base}: expected a name that ends in {SUFFIX}, got {self.base.name!r}, which would share "
+                f"{self.folder.name} with {self.base.with_suffix(SUFFIX).name}"
+            )
 
     @property
     def folder(self) -> Path:
@@ -86,6 +111,7 @@ class Head:
     #: journal id -> last frame that a file of other software is known to hold, which cannot say so itself
     held: dict[str, int] = field(default_factory=dict)
     accepted: int = 0  #: generation at which ``repair=True`` last took another public file than the right one; 0: never
+    name: str = field(default="", compare=False)  #: of the public file; "": an earlier version wrote this
 
     def to_bytes(self) -> bytes:
         """One line of JSON with a checksum behind it."""
@@ -130,9 +156,29 @@ def read_head(files: Files, places: Places) -> Head | None:
         return None
     handle = files.open(places.head)
     try:
-        return Head.from_bytes(handle.read_at(0, handle.stat().size), places.head)
+        size = handle.stat().size
+        if size > _MAX_BYTES:
+            raise DamagedFile(
+                f"{places.head}: damaged: expected at most {_MAX_BYTES:,} bytes, got {size:,}. Nothing was changed. "
+                "Restore it, or open with repair=True, which sets it aside and writes this record anew"
+            )
+        head = Head.from_bytes(handle.read_at(0, size), places.head)
     finally:
         handle.close()
+    if head.name not in ("", places.base.name):
+        _refuse_shared(files, places, head)
+    return head
+
+
+def _refuse_shared(files: Files, places: Places, head: Head) -> None:
+    """StoreMismatch where the folder is that of another file; a store whose file was renamed with it goes on."""
+    name = Path(head.name).name
+    other = places.base.parent / name
+    if name not in ("", "..", places.base.name) and files.stat(other) is not None:
+        raise StoreMismatch(
+            f"{places.base}: expected a folder of its own, got {places.folder}, which belongs to {other}. Nothing was "
+            "changed. Give this file another name, or read it from another folder"
+        )
 
 
 def write_head(files: Files, places: Places, head: Head) -> None:
@@ -141,7 +187,7 @@ def write_head(files: Files, places: Places, head: Head) -> None:
     handle: Handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        content = head.to_bytes()
+        content = replace(head, name=places.base.name).to_bytes()
         if handle.write(content) != len(content):
             raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
         handle.sync()

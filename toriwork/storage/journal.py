@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,10 @@ ROLL_BYTES = 8 * 2**20
 _TEMPORARY = ".journal.new"
 _AHEAD_BYTES = 2**19
 _A_FRAME = frames.FRAME_HEADER_BYTES
+#: of the longest journal: a last frame that begins below ROLL_BYTES, zeros ahead, sync marks behind it
+MAX_BYTES = ROLL_BYTES + frames.MAX_PAYLOAD + 8 * _AHEAD_BYTES
+_SMALL_BYTES = 2 * ROLL_BYTES  #: read at once
+_CHUNK_BYTES = 2**20
 _JOINED_BYTES = 4096  #: a larger payload is never copied: it may be that of a batch
 
 
@@ -196,33 +201,43 @@ def journal_id(name: str) -> str | None:
     return stem if name.endswith(SUFFIX) and len(stem) == 32 and set(stem) <= set("0123456789abcdef") else None
 
 
-def read_journal(handle: Handle, path: Path, store_id: str) -> JournalBytes:
+def read_journal(handle: Handle, path: Path, store_id: str, *, salvage: bool = False) -> JournalBytes:
     """A journal's bytes and what they hold. A header that is not whole is a bad place like any other: torn, or damage
     when a frame behind it says that it had been synced.
 
     Its owner may write at this moment, and a long read is no snapshot: it may pass over a frame and find the next one,
     which says that the first is on the disk. So a bad place counts as damage when it is bad twice.
 
+    With ``salvage`` a file that is longer than any journal counts as damaged behind its good frames.
+
     Raises
     ------
     DamagedFile
-        The journal was renamed or belongs to another store.
+        The journal was renamed, belongs to another store, or is longer than any journal.
     VersionTooOld
         Written by a newer toriwork that this one may not read.
     """
-    found = _read_once(handle, path, store_id)
+    found = _read_once(handle, path, store_id, salvage=salvage)
     while found.scan.damaged:
-        again = _read_once(handle, path, store_id)
+        again = _read_once(handle, path, store_id, salvage=salvage)
         if again.scan.damaged and again.scan.good_bytes == found.scan.good_bytes:
             return again
         found = again
     return found
 
 
-def _read_once(handle: Handle, path: Path, store_id: str) -> JournalBytes:
-    data = handle.read_at(0, handle.stat().size)
+def _read_once(handle: Handle, path: Path, store_id: str, *, salvage: bool) -> JournalBytes:
+    size = handle.stat().size
     name = journal_id(path.name) or ""
-    header = frames.unpack_file_header(data)
+    header = frames.unpack_file_header(handle.read_at(0, frames.FILE_HEADER_BYTES))
+    if size > MAX_BYTES and not (salvage and header is not None):
+        raise DamagedFile(
+            f"{path}: damaged: expected at most {MAX_BYTES:,} bytes, got {size:,}. Nothing was changed. Cut it to its "
+            "length, or open with repair=True, which keeps its good frames and sets the file aside in quarantine/"
+        )
+    if header is None and size > _SMALL_BYTES and not _has_frames(handle, name, size):
+        return JournalBytes(b"", frames.Scan((), 0, size, 0, damaged=False), None)
+    data = _read(handle, size)
     if header is None:
         return JournalBytes(data, frames.scan(data, name, start=0), None)
     if header.journal_id != name or header.store_id != store_id:
@@ -233,4 +248,38 @@ def _read_once(handle: Handle, path: Path, store_id: str) -> JournalBytes:
         )
     if header.min_reader > frames.FORMAT:
         raise VersionTooOld(f"{path}: needs toriwork format {header.min_reader}, this one reads {frames.FORMAT}")
-    return JournalBytes(data, frames.scan(data, name), header)
+    found = frames.scan(data, name)
+    if size > MAX_BYTES:
+        found = replace(found, total_bytes=size, damaged=True)
+    return JournalBytes(data, found, header)
+
+
+def _read(handle: Handle, size: int) -> bytes:
+    """The bytes of a journal up to the longest that one can be; long runs of zeros at the end are left out.
+
+    They are nobody's bytes, and in a sparse file they cost its maker nothing.
+    """
+    if size <= _SMALL_BYTES:
+        return handle.read_at(0, size)
+    parts: list[bytes] = []
+    zeros = 0
+    for offset in range(0, min(size, MAX_BYTES), _CHUNK_BYTES):
+        chunk = handle.read_at(offset, min(_CHUNK_BYTES, size - offset))
+        if chunk.count(0) == len(chunk):
+            zeros += len(chunk)
+            continue
+        parts += (bytes(zeros), chunk)
+        zeros = 0
+    return b"".join(parts)
+
+
+def _has_frames(handle: Handle, name: str, size: int) -> bool:
+    """Whether anything in a file looks like a frame of a journal; a few MB of it in memory at a time."""
+    needle = frames.FRAME_MAGIC + bytes.fromhex(name)
+    end = b""
+    for offset in range(0, size, _CHUNK_BYTES):
+        chunk = end + handle.read_at(offset, _CHUNK_BYTES)
+        if needle in chunk:
+            return True
+        end = chunk[-len(needle) :]
+    return False

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toriwork.errors import LockUnavailable, PublishError, StoreError, StoreMismatch, VersionTooOld
+from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreError, StoreMismatch, VersionTooOld
 from toriwork.storage import frames, splice
+from toriwork.storage.access import lock_holders
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.footer import Facts
 from toriwork.storage.frames import Kind
@@ -34,6 +35,7 @@ _SPARE_BYTES = 2**20
 MERGED_BYTES = 32 * 2**20  #: an extent that is larger is never written anew
 _SMALL_BYTES = 2**16  #: a publish of less costs as much
 WITH_REFLINKS = frozenset(("btrfs", "xfs", "bcachefs"))
+_REMOVED_SECONDS = 1.0  # how long a lock file that somebody keeps removing is made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[L
         handle = files.create(places.lock, exclusive=False)
         try:
             lock = Lock(places.lock, handle, files)
+            patience = 0.0
             if handle.try_lock():
                 try:
                     if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
@@ -77,12 +80,19 @@ def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[L
                         return
                 finally:
                     handle.unlock()
-            elif time.monotonic() >= until:
+                patience = _REMOVED_SECONDS
+            if time.monotonic() >= until + patience:
                 yield None
                 return
         finally:
             handle.close()
         time.sleep(0.005)
+
+
+def lock_holder(files: Files, places: Places) -> str:
+    """Which process holds the store's lock, as words for a message; "" where nobody can tell."""
+    found = files.stat(places.lock)
+    return lock_holders(found.identity) if found is not None else ""
 
 
 def refuse_network(files: Files, places: Places) -> None:
@@ -201,7 +211,7 @@ def publish(files: Files, places: Places, spec: TableSpec, lock: Lock, own: froz
             done = _clean_up(files, places, plan)
             return Published(facts.generation, facts.n_rows, plan.n_new, written, *done)
     except OSError as error:
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError) and not isinstance(error, NotPermitted):
             raise
         raise PublishError(f"{places.base}: {error}; rows stay safe in the journals") from error
 

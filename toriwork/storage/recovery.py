@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.errors import DamagedFile, StoreMismatch
+from toriwork.errors import DamagedFile, NotPermitted, OddFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
@@ -119,18 +119,19 @@ def remove_stale(files: Files, places: Places) -> None:
     inside = [places.folder / name for name in files.names(places.folder) if name.endswith(_TEMPORARY_ENDINGS)]
     beside = [places.base.with_name(name) for name in files.names(places.base.parent) if places.is_temporary(name)]
     for path in inside + beside:
-        if _is_abandoned(files, path):
-            files.unlink(path)
+        with contextlib.suppress(NotPermitted):  # somebody else's: they are in nobody's way
+            if _is_abandoned(files, path):
+                files.unlink(path)
 
 
 def _is_abandoned(files: Files, path: Path) -> bool:
-    found = files.stat(path)
-    if found is None or time.time() - found.modified < _STALE_SECONDS:
-        return False
     try:
+        found = files.stat(path)
+        if found is None or time.time() - found.modified < _STALE_SECONDS:
+            return False
         with _opened(files, path) as handle:
             return handle.try_lock()  # its maker keeps it locked until it has its final name
-    except FileNotFoundError:
+    except (FileNotFoundError, OddFile):  # what is no file was not made by us
         return False
 
 
@@ -247,7 +248,7 @@ def _repair_journal(
         if not handle.try_lock():
             return  # its owner is alive: opening will refuse it, if it is damaged, until that process has ended
         try:
-            data, scan, _ = read_journal(handle, path, store_id)
+            data, scan, _ = read_journal(handle, path, store_id, salvage=True)
         except DamagedFile as error:
             _set_aside(files, places, path, error, report)
             return

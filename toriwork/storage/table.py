@@ -23,7 +23,7 @@ from toriwork.storage.frames import Address, Kind, pack_target
 from toriwork.storage.head import Places, read_head
 from toriwork.storage.pace import oldest_pending, seconds_since
 from toriwork.storage.policy import Choice, PublishPolicy
-from toriwork.storage.publish import publish, refuse_network, settle, store_lock
+from toriwork.storage.publish import lock_holder, publish, refuse_network, settle, store_lock
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.spec import TableSpec
 from toriwork.storage.upkeep import Upkeep
@@ -78,8 +78,8 @@ class ParquetTable:
     ) -> None:
         self._options = {"durability": durability, "read_only": read_only, "prepare": prepare, "policy": policy}
         self.spec = spec
-        self.files: Files = OsFiles() if files is None else files
         self._places = Places.of(path)
+        self.files: Files = OsFiles(self._places.base) if files is None else files
         self._upkeep = Upkeep(self.files, self._places, spec, policy or PublishPolicy(), _prepared(self, prepare))
         self._pace = self._upkeep.pace
         self._closed = False
@@ -123,6 +123,8 @@ class ParquetTable:
     def _open(self, mend: bool, durability: str) -> None:
         files, places = self.files, self._places
         refuse_network(files, places)
+        if files.stat(places.head) is None:
+            places.refuse_new()
         made = files.make_folder(places.folder)
         new = mend or read_head(files, places) is None
         # a first opening that was cut short may have left new folders that only the disk's cache knows of
@@ -135,7 +137,8 @@ class ParquetTable:
                 break
         with store_lock(files, places, wait=_LOCK_WAIT if new else 0.0) as lock:
             if lock is None and new:
-                raise LockUnavailable(f"{places.lock}: held by somebody else for {_LOCK_WAIT:.0f} s; try again")
+                who = f"somebody else{lock_holder(files, places)}"
+                raise LockUnavailable(f"{places.lock}: held by {who} for {_LOCK_WAIT:.0f} s; try again")
             if lock is not None:
                 if mend:
                     self.recovery_report = repair(files, places, self.spec)

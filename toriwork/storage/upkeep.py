@@ -18,7 +18,7 @@ from toriwork.errors import PublishError, ToriworkError
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pace import Pace
 from toriwork.storage.policy import PublishPolicy
-from toriwork.storage.publish import Published, publish, store_lock
+from toriwork.storage.publish import Published, lock_holder, publish, store_lock
 from toriwork.storage.seal import seal
 from toriwork.storage.view import View, look, open_journal, open_rows
 
@@ -144,9 +144,8 @@ class Upkeep:
             with store_lock(self._files, self._places, wait=wait) as lock:
                 if lock is None:
                     if wait:
-                        raise PublishError(
-                            f"{self._places.base}: somebody else held the lock for {wait:.0f} s; try again"
-                        )
+                        who = f"somebody else{lock_holder(self._files, self._places)}"
+                        raise PublishError(f"{self._places.base}: {who} held the lock for {wait:.0f} s; try again")
                     return None
                 begun = self.pace.begin()
                 with self._sealing:  # a segment that is being made is finished first
