@@ -190,20 +190,20 @@ def test_many_journals_of_dead_writers_are_published_by_the_next_flush() -> None
 @pytest.mark.parametrize("field", ["MIN_WRITER", "MIN_READER"])
 def test_a_journal_of_a_newer_version_is_not_adopted(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = MemDisk()
-    monkeypatch.setattr(frames, field, 2)
+    monkeypatch.setattr(frames, field, frames.FORMAT + 1)
     writer = opened(files=disk.files(), policy=BY_HAND) if field == "MIN_WRITER" else None
     if writer is None:
         monkeypatch.undo()
         writer = opened(files=disk.files())
-        monkeypatch.setattr(frames, field, 2)
+        monkeypatch.setattr(frames, field, frames.FORMAT + 1)
     add(writer, "a1")
     disk.kill_processes()
     monkeypatch.undo()
     if field == "MIN_READER":
-        with pytest.raises(VersionTooOld, match="needs toriwork format 2"):
+        with pytest.raises(VersionTooOld, match=f"needs toriwork format {frames.FORMAT + 1}"):
             opened(files=disk.files())
         return
     table = opened(files=disk.files())
     assert names_of(table) == ["a1"]
-    with pytest.raises(VersionTooOld, match="may only be published by toriwork format 2"):
+    with pytest.raises(VersionTooOld, match=f"published by toriwork format {frames.FORMAT + 1}"):
         table.flush(publish=True)
