@@ -1,28 +1,31 @@
 """Betti numbers that come later: ``record_shape`` returns at once, threads fill in what its row lacks.
 
 The queue holds addresses, not arrays: a cloud is read back from the journal when its turn comes. What a crash leaves
-undone is found again by whoever publishes next (:func:`complete_dead`).
+undone is found again by whoever publishes next (:mod:`toriwork.registry.adoption`).
 """
 
 from __future__ import annotations
 
 import concurrent.futures.process
 import concurrent.futures.thread  # noqa: F401 - engines that are first imported at exit may no longer register these
+import contextlib
+import itertools
 import json
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
 
-from toriwork.errors import ToriworkError
+from toriwork.registry.loading import load_once
 from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, unpack_rows
 from toriwork.storage import ParquetTable, Payload
-from toriwork.storage.frames import Address, Kind
-from toriwork.storage.view import JournalView, View
+from toriwork.storage.frames import Address
+from toriwork.storage.view import View, open_rows
 from toriwork.storage.writer import Appended
 from toriwork.topology import estimate_betti, work_estimate
 
@@ -30,8 +33,9 @@ _LOG = logging.getLogger("toriwork.registry")
 _QUEUE_LIMIT = 20_000  # addresses; what does not fit is found again in the journals
 _GROUP = 16
 _IDLE_SECONDS = 5.0
+_LOOK_SECONDS = 0.5  # whoever waits for numbers looks so often whether the handle was closed meanwhile
 _REMEMBERED = 2048
-_MAX_ATTEMPTS = 2
+_FINISHED = 4096
 
 
 class Budget(NamedTuple):
@@ -50,8 +54,9 @@ def compute_values(row: PackedRow, budget: Budget) -> bytes:
         reason = {"reason": "too_large", "n_points": n_points, "predicted_seconds": round(cost.seconds, 1)}
         return pack_values((), TOO_LARGE, json.dumps(reason))
     try:
+        load_once(lambda: estimate_betti(np.zeros((3, 2)), max_dimension=1))
         estimate = estimate_betti(vertices, max_dimension=1)
-    except (ToriworkError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+    except Exception as error:
         if not threading.main_thread().is_alive():
             raise  # the interpreter is going down: that says nothing about the cloud, which stays open
         # whatever an engine says, the row and the rows behind it must not wait for ever
@@ -60,23 +65,55 @@ def compute_values(row: PackedRow, budget: Budget) -> bytes:
     return pack_values(estimate.numbers, UNDECIDED if undecided else COMPUTED, estimate.to_json())
 
 
+class Doubt:
+    """Why rows of a handle may lack numbers without waiting for them. Each one is another: they compare by identity."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class _Piece(NamedTuple):
+    """Some rows of one frame that wait for their numbers."""
+
+    ticket: int  #: rises in the order of waiting; that of what was found again is below all others
+    place: Appended
+    positions: Sequence[int]
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return self.place.journal, self.place.frame, self.positions[0] // _GROUP
+
+
 class BettiQueue:
-    """Threads that complete the rows of one handle."""
+    """Threads that complete the rows of one handle.
+
+    No lock is held while a row is put in or waited for: a signal handler or the stop button may come at any point.
+    Where a row may have missed the queue, or its numbers the journal, there is a ``doubt``, and :meth:`settle` looks.
+    """
 
     def __init__(self, table: ParquetTable, budget: Budget, threads: int = 2) -> None:
         self._table = table
         self._budget = budget
-        self._n_threads = threads
+        self._wanted_threads = threads
         self._reset()
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: deque[tuple[Appended, int, int]] = deque()
-        self._in_hand = 0
-        self._overflow = False
-        self._threads: list[threading.Thread] = []
+        self._n_threads = self._wanted_threads
+        self._stopped = False
+        self._tickets = itertools.count()
+        self._waiting: deque[_Piece] = deque()
+        self._hands: dict[object, _Piece | None] = {}  #: what is worked on; None: somebody is about to take a piece
+        self._finished: deque[tuple[str, int, int]] = deque(maxlen=_FINISHED)  #: keys of the last pieces
+        self._bell: SimpleQueue[None] = SimpleQueue()  #: for the threads
+        self._joiners: dict[object, SimpleQueue[None]] = {}
+        self._overflow: object | None = None  #: set anew each time that a row did not fit
+        self._threads: set[threading.Thread] = set()
+        self._starting = threading.RLock()  #: held by whoever starts threads; a signal handler may come in between
+        self._cache = threading.Lock()
         self._known: OrderedDict[bytes, bytes] = OrderedDict()
         self._last: tuple[Appended, list[PackedRow]] | None = None
+        self._used = False
+        self.doubt: Doubt | None = None
 
     def after_fork(self) -> None:
         """In a child: the parent's rows are the parent's business."""
@@ -84,88 +121,176 @@ class BettiQueue:
 
     def put(self, place: Appended, n_rows: int = 1) -> None:
         """Have the open rows of a frame completed."""
-        with self._changed:
-            if len(self._waiting) >= _QUEUE_LIMIT:
-                self._overflow = True
-                return
+        self._used = True
+        if len(self._waiting) >= _QUEUE_LIMIT:
+            self._overflow = object()
+        else:
             for start in range(0, n_rows, _GROUP):
-                self._waiting.append((place, start, min(start + _GROUP, n_rows)))
-            self._start_threads()
-            self._changed.notify()
+                self._waiting.append(_Piece(next(self._tickets), place, range(start, min(start + _GROUP, n_rows))))
+        self._call_threads()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Whether nothing is left to do, after waiting for it."""
+    def interrupted(self) -> None:
+        """Take note that a row may be in the journal and not in here: an exception came in between."""
+        self._used, self.doubt = True, Doubt("a call was interrupted while it recorded")
+
+    def requeue(self, view: View) -> int:
+        """How many rows of this handle a view shows without numbers that did not wait here; they do now."""
+        # in the order in which pieces move on; what was finished since the view is no news
+        here = {piece.key for piece in (*self._waiting.copy(), *self._hands.copy().values()) if piece is not None}
+        here.update(self._finished.copy())
+        pieces = [piece for piece in self._lacking(view) if piece.key not in here]
+        room = max(0, _QUEUE_LIMIT - len(self._waiting))
+        if len(pieces) > room:
+            self._overflow = object()
+        self._waiting.extendleft(reversed(pieces[:room]))  # in front: whoever waits for later rows waits for these too
+        if pieces:
+            self._call_threads()
+        return sum(len(piece.positions) for piece in pieces[:room])
+
+    def _lacking(self, view: View) -> Iterator[_Piece]:
+        """The rows of this handle that a view shows without numbers."""
+        own, done = self._table.own_frames(), view.done
+        for journal in [journal for journal in view.journals if journal.id in own]:
+            lacking = open_rows(view.spec, journal, done)
+            for frame in [frame for frame in journal.rows() if frame.number in lacking]:
+                place = Appended(journal.id, frame.number, frame.offset, frame.length, frame.time_ns)
+                positions = [address.position for address in lacking[frame.number]]
+                for _, group in itertools.groupby(positions, lambda position: position // _GROUP):
+                    yield _Piece(-1, place, list(group))
+
+    def settle(self, *, search: bool = False) -> str:
+        """Wait until every row recorded before has its numbers: "", or why some of them could not be stored.
+
+        With ``search`` the journals are looked through in any case, not only when there is a doubt.
+        """
+        if self.doubt is not None or (search and self._used):
+            self._find()
+        self.join()
+        return "" if self.doubt is None else self.doubt.why
+
+    def join(self, timeout: float | None = None, *, here: bool = False) -> bool:
+        """Whether nothing put in before is left to do, after waiting for it; with ``here`` this thread does its part.
+
+        It does so too where no thread can be started.
+        """
         until = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while self._waiting or self._in_hand or self._overflow:
-                left = 0.5 if until is None else until - time.monotonic()
-                if left <= 0 or self._table.closed:
+        before, bell, me = next(self._tickets), SimpleQueue[None](), object()
+        self._joiners[me] = bell
+        try:
+            while self._busy(before):
+                left = _LOOK_SECONDS if until is None else until - time.monotonic()
+                if left <= 0 or self._stopped or self._table.closed:
                     return False
-                self._start_threads()
-                self._changed.wait(min(left, 0.5))
+                self._call_threads()
+                if (here or not self._threads) and self._work_once():
+                    continue
+                with contextlib.suppress(Empty):
+                    bell.get(timeout=min(left, _LOOK_SECONDS))
+        finally:
+            self._joiners.pop(me, None)
         return True
 
-    def finish_here(self, patience: float) -> None:
-        """Complete what is left in the calling thread, for at most ``patience`` seconds, then wait for the others.
+    def finish_here(self, patience: float) -> str:
+        """As :meth:`settle`, in the calling thread too, for at most about ``patience`` seconds.
 
         For an interpreter that ends: it may start no more threads.
         """
-        until = time.monotonic() + patience
         self._n_threads = 0
-        while time.monotonic() < until:
-            with self._changed:
-                if self._overflow and not self._waiting:
-                    self._refill()
-                if not self._waiting:
-                    break
-                self._in_hand += 1
-                piece = self._waiting.popleft()
-            self._do(piece)
-        self.join(max(0.0, until - time.monotonic()))
+        if self.doubt is not None:
+            self._find()
+        if not self.join(patience, here=True):
+            return f"{patience:.0f} seconds were not enough"
+        return "" if self.doubt is None else self.doubt.why
 
-    def _start_threads(self) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        while len(self._threads) < self._n_threads:
-            thread = threading.Thread(target=self._work, name="toriwork-betti", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    def stop(self) -> None:
+        """Have the threads end: at once where they wait, else behind the row that they compute."""
+        self._stopped = True
+        for _ in range(len(self._threads) + self._wanted_threads):
+            self._bell.put(None)
 
-    def _take(self) -> tuple[Appended, int, int] | None:
-        """The next piece of work, or None after a while without any."""
-        with self._changed:
-            until = time.monotonic() + _IDLE_SECONDS
-            while not self._waiting:
-                if self._overflow and not self._in_hand:
-                    self._refill()
-                    continue
-                left = until - time.monotonic()
-                if left <= 0 or self._table.closed:
-                    self._threads.remove(threading.current_thread())
-                    self._last = None
-                    return None
-                self._changed.wait(left)
-            self._in_hand += 1
-            return self._waiting.popleft()
+    def _busy(self, before: int) -> bool:
+        """Whether a piece with a lower ticket waits or is worked on. The order matters: hands are looked at last."""
+        if self._overflow is not None:
+            return True
+        try:
+            if self._waiting[0].ticket < before:
+                return True
+        except IndexError:
+            pass
+        return any(piece is None or piece.ticket < before for piece in self._hands.copy().values())
+
+    def _call_threads(self) -> None:
+        if self._bell.empty():  # one is enough: whoever hears it rings on while more waits
+            self._bell.put(None)
+        if len(self._threads) >= self._n_threads or self._stopped:
+            return
+        with self._starting:
+            self._threads = {thread for thread in self._threads if thread.is_alive()}
+            while len(self._threads) < self._n_threads:
+                thread = threading.Thread(target=self._work, name="toriwork-betti", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # out of threads, or the interpreter is ending: see join
+                    _LOG.debug("no thread for Betti numbers: %s", error)
+                    return
+                self._threads.add(thread)
 
     def _work(self) -> None:
-        while (piece := self._take()) is not None:
-            self._do(piece)
+        me = threading.current_thread()
+        while not self._stopped and not self._table.closed:
+            if self._work_once():
+                continue
+            try:
+                self._bell.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                self._last = None
+                self._threads.discard(me)
+                if not self._waiting and self._overflow is None:  # asked behind it: put() looks the other way round
+                    return
+                self._threads.add(me)
+        self._threads.discard(me)
 
-    def _do(self, piece: tuple[Appended, int, int]) -> None:
+    def _work_once(self) -> bool:
+        """Whether there was a piece of work; it is done."""
+        hand = object()
+        self._hands[hand] = None  # first: whoever finds nothing waiting finds this
         try:
-            self._complete(*piece)
-        except (ToriworkError, OSError, RuntimeError) as error:
-            # the handle was closed or its disk failed: whoever publishes these rows computes what they lack
-            _LOG.warning("Betti numbers of %s were not stored: %s", piece[0].journal[:8], error)
+            try:
+                piece = self._waiting.popleft()
+            except IndexError:
+                return self._refill()
+            self._hands[hand] = piece
+            if self._waiting and self._bell.empty():
+                self._bell.put(None)
+            self._do(piece)
+            return True
         finally:
-            with self._changed:
-                self._in_hand -= 1
-                self._changed.notify_all()
+            self._hands.pop(hand, None)
+            for bell in list(self._joiners.values()):
+                bell.put(None)
 
-    def _complete(self, place: Appended, start: int, stop: int) -> None:
-        for position, row in list(enumerate(self._rows(place)))[start:stop]:
-            if row.open:
-                self._table.complete(Address(place.journal, place.frame, position), self._values(row))
+    def _do(self, piece: _Piece) -> None:
+        try:
+            self._complete(piece)
+        except BaseException as error:
+            # the handle was closed, its disk is full or failed: the next flush or publish finds these rows again
+            self._failed(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _failed(self, error: BaseException) -> None:
+        with self._cache:
+            known, self.doubt = self.doubt, Doubt(str(error) or type(error).__name__)
+        if known is None and not self._stopped and isinstance(error, Exception):  # once, not for each row
+            _LOG.warning("%s: Betti numbers are still missing, the rows are safe: %s", self._table.path, error)
+
+    def _complete(self, piece: _Piece) -> None:
+        rows = self._rows(piece.place)
+        for position in piece.positions:
+            if position < len(rows) and rows[position].open:
+                address = Address(piece.place.journal, piece.place.frame, position)
+                self._table.complete(address, self._values(rows[position]))
+        self._finished.append(piece.key)
 
     def _rows(self, place: Appended) -> list[PackedRow]:
         """The rows of a frame; the last frame is remembered, since a large batch is worked on in many pieces."""
@@ -180,29 +305,38 @@ class BettiQueue:
         return rows
 
     def _values(self, row: PackedRow) -> bytes:
-        with self._changed:
+        with self._cache:
             known = self._known.get(row.digest)
         if known is None:
             known = compute_values(row, self._budget)
-            with self._changed:
+            with self._cache:
                 self._known[row.digest] = known
                 if len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
         return known
 
-    def _refill(self) -> None:
-        """Find again what did not fit into the queue. The caller holds the condition."""
-        self._overflow = False
-        with self._table.view() as view:
-            for journal in view.journals:
-                lacking = view.open_addresses(journal)
-                for frame in journal.rows():
-                    if frame.number in lacking and len(self._waiting) < _QUEUE_LIMIT:
-                        place = Appended(journal.id, frame.number, frame.offset, frame.length, frame.time_ns)
-                        if self._table.read_payload(place) is not None:  # ours, not another writer's
-                            self._waiting.append((place, 0, frame.n_rows))
-                    elif frame.number in lacking:
-                        self._overflow = True
+    def _refill(self) -> bool:
+        """Whether something that did not fit into the queue was found again."""
+        overflow = self._overflow
+        if overflow is None:
+            return False
+        found = self._find()
+        if self._overflow is overflow:
+            self._overflow = None
+        return found > 0
+
+    def _find(self) -> int:
+        """How many rows of this handle lacked numbers and did not wait here."""
+        doubt = self.doubt
+        try:
+            with self._table.view() as view:
+                found = self.requeue(view)
+        except Exception as error:  # noqa: BLE001 - the store's own calls say what is wrong with it
+            self._failed(error)
+            return 0
+        if self.doubt is doubt:  # what was found meanwhile is looked for again
+            self.doubt = None
+        return found
 
 
 def _rows_in(data: memoryview) -> Iterator[PackedRow]:
@@ -213,33 +347,3 @@ def _rows_in(data: memoryview) -> Iterator[PackedRow]:
         row = unpack_rows(Payload("", 0, 0, 1, rest))[0]
         at += row.size
         yield row
-
-
-def complete_dead(table: ParquetTable, view: View, budget: Budget) -> None:
-    """Compute what the rows of dead writers lack. Called before a publish, without the store's lock.
-
-    A cloud can kill an engine and with it the process, so a durable note is made before each; after two tries the row
-    is published without numbers, with status ``failed``.
-    """
-    for journal in view.journals:
-        lacking = [address for group in view.open_addresses(journal).values() for address in group]
-        if not lacking or not journal.handle.try_lock():
-            continue  # nothing to do, or its owner is alive and does it
-        tries = {a: sum(other.attempts.get(a, 0) for other in view.journals) for a in lacking}
-        fresh = [address for address in lacking if not tries[address]]
-        for start in range(0, len(fresh), _GROUP):
-            _complete_group(table, journal, fresh[start : start + _GROUP], budget)
-        for address in lacking:
-            if 0 < tries[address] < _MAX_ATTEMPTS:  # one of its group killed a process: now each alone
-                _complete_group(table, journal, [address], budget)
-            elif tries[address] >= _MAX_ATTEMPTS:
-                reason = {"reason": "failed", "error": f"{tries[address]} processes died while computing it"}
-                table.complete(address, pack_values((), FAILED, json.dumps(reason)))
-
-
-def _complete_group(table: ParquetTable, journal: JournalView, group: list[Address], budget: Budget) -> None:
-    wanted = {frame.number: frame for frame in journal.scan.frames if frame.kind == Kind.OPEN}
-    table.attempt(group)
-    for address in group:
-        row = unpack_rows(journal.payload(wanted[address.frame]))[address.position]
-        table.complete(address, compute_values(row, budget))

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.checks import shown
-from toriwork.errors import BadInput, StoreError
+from toriwork.errors import BadInput, PublishError, StoreError
 from toriwork.registry import reading, shared
+from toriwork.registry.adoption import Preparation
 from toriwork.registry.codec import SPEC
-from toriwork.registry.completion import BettiQueue, Budget, complete_dead
+from toriwork.registry.completion import BettiQueue, Budget
 from toriwork.registry.reader import RegistryReader
 from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
 from toriwork.state import registry_path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     pass
 
 _LOG = logging.getLogger("toriwork.registry")
+_ROUNDS = 5  # of publishing again what a first publish could not take
 
 
 class TorusRegistry(RegistryReader):
@@ -81,16 +83,17 @@ class TorusRegistry(RegistryReader):
         self._keep = keep_vertices
         self._compute = compute_betti
         self._budget = budget or Budget()
-        cost = self._budget  # not self: the table must not keep the registry alive
+        preparation = Preparation(self._budget)
         self._table = ParquetTable(
             registry_path() if path is None else path,
             SPEC,
             durability=durability,
             read_only=read_only,
             repair=repair,
-            prepare=lambda table, view: complete_dead(table, view, cost),
+            prepare=preparation,
         )
         self._queue = BettiQueue(self._table, self._budget, betti_threads)
+        preparation.serve(self._queue)
         shared.OPEN.add(self)
         n_rows = self._table.recovery_report.n_rows
         _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, self.path)
@@ -157,7 +160,7 @@ class TorusRegistry(RegistryReader):
         if retry and self._recorded_before(retry):
             return shape.shape_id
         if shape.is_open:
-            self._queue.put(self._table.append(shape.row, 1, Kind.OPEN))
+            self._append_open(shape.row, 1)
         else:
             self._table.append(shape.row)
         return shape.shape_id
@@ -210,9 +213,10 @@ class TorusRegistry(RegistryReader):
             is_open = is_open or shape.is_open
         if not ids or (retry and self._recorded_before(retry)):
             return ids
-        place = self._table.append(b"".join(parts), n_clouds, Kind.OPEN if is_open else Kind.ROWS)
         if is_open:
-            self._queue.put(place, n_clouds)
+            self._append_open(b"".join(parts), n_clouds)
+        else:
+            self._table.append(b"".join(parts), n_clouds)
         return ids
 
     def _recorded_before(self, row_ids: Sequence[str]) -> bool:
@@ -233,28 +237,63 @@ class TorusRegistry(RegistryReader):
         error.row_ids = tuple(row_ids)
         raise error
 
+    def _append_open(self, rows: bytes, n_rows: int) -> None:
+        try:
+            self._queue.put(self._table.append(rows, n_rows, Kind.OPEN), n_rows)
+        except BaseException:
+            self._queue.interrupted()
+            raise
+
     def flush(self, publish: bool | None = None) -> None:
-        """Return when every row recorded before survives a power cut and has its Betti numbers.
+        """Return when every row that this handle recorded before survives a power cut and has its Betti numbers.
+
+        Numbers that cannot be stored, because the disk is full, are not waited for: the rows are safe, a warning says
+        so once, and the next flush or publish tries again.
 
         Parameters
         ----------
         publish : bool, optional
-            True: the public file holds them all when this returns. False: it is left as it is. Not given: a small
-            registry is published, a large one in the background, within fifteen minutes.
+            True: the public file holds them all when this returns, and all rows of writers that have ended. Rows of
+            other live handles are there up to the first one of each handle that still waits for its numbers. False:
+            it is left as it is. Not given: a small registry is published, a large one in the background, within
+            fifteen minutes.
 
         Raises
         ------
         DurabilityError
             The disk refused; ``rows`` of the error holds what is at risk.
         PublishError
-            Only with ``publish=True``.
+            Only with ``publish=True``: the public file could not be replaced, or rows that this handle recorded are
+            still not in it, with the reason. They stay safe in the journals.
         """
+        recorded = self._table.own_frames() if publish else {}
         self._table.sync()
-        self._queue.join()
+        self._queue.settle()
         self._table.flush(publish)
+        if publish:
+            self._publish_rest(recorded)
+
+    def _publish_rest(self, recorded: Mapping[str, int]) -> None:
+        """See that the frames of some own journals are in the public file; publish again where they are not."""
+        for _ in range(_ROUNDS):
+            if not self._table.unpublished(recorded):
+                return
+            self._queue.settle(search=True)
+            self._table.flush(publish=True)
+        n_left = self._table.unpublished(recorded)
+        if n_left:
+            why = self._queue.settle() or "rows in front of them still lack Betti numbers"
+            raise PublishError(
+                f"{self.path}: {n_left} rows that this handle recorded are not in the public file after {_ROUNDS + 1} "
+                f"tries: {why}; they stay safe in the journals. Remove the cause and call flush(publish=True) again"
+            )
 
     def close(self) -> None:
-        """Flush and give up the files; more calls do nothing."""
+        """Flush and give up the files; more calls do nothing.
+
+        It waits for Betti numbers. Where some cannot be stored, a warning says so: the rows are safe, and whoever
+        publishes next computes what they lack.
+        """
         self.finish(None)
 
     def finish(self, patience: float | None) -> None:
@@ -267,17 +306,27 @@ class TorusRegistry(RegistryReader):
         try:
             if not self._options["read_only"]:
                 self._table.sync()
-                if patience is None:
-                    self._queue.join()
-                else:
-                    self._queue.finish_here(patience)
+                self._finish_numbers(patience)
         finally:
             shared.OPEN.discard(self)
+            self._queue.stop()
             self._table.close()
+
+    def _finish_numbers(self, patience: float | None) -> None:
+        if patience is None:
+            why = self._queue.settle(search=True)
+        else:
+            why = self._queue.finish_here(patience)
+        if why:
+            _LOG.warning(
+                "%s: closed while rows lack Betti numbers (%s); they are safe, whoever publishes next computes them",
+                self.path,
+                why,
+            )
 
     def _wait_for_numbers(self) -> None:
         if not self._options["read_only"]:
-            self._queue.join()
+            self._queue.settle()
 
     def after_fork(self) -> None:
         """In a child: leave the parent's open rows to the parent."""

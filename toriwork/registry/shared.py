@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toriwork.errors import ToriworkError
 from toriwork.state import registry_path
+from toriwork.storage import lifetime  # noqa: F401 - first: what is registered last runs first at exit
 
 if TYPE_CHECKING:
     from toriwork.registry.registry import TorusRegistry

@@ -15,7 +15,7 @@ from toriwork.errors import LockUnavailable
 from toriwork.storage import arrays
 from toriwork.storage.footer import Facts
 from toriwork.storage.sink import ParquetSink
-from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, payload_groups
+from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, View, payload_groups
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -61,6 +61,19 @@ def seal(
     finally:
         handle.close()
     return path
+
+
+def is_needed(journal: JournalView, view: View) -> bool:
+    """Whether a journal says something of rows that are in another journal only: what completes them, or that somebody
+    tried to. Nobody reads a journal any more that a segment holds, so until those rows have a segment or are public it
+    stays a journal.
+    """
+    after = {other.id: other.after for other in view.journals if other.id != journal.id}
+    return any(
+        address.frame > after[address.journal]
+        for address in (*journal.done, *journal.attempts)
+        if address.journal in after
+    )
 
 
 def segment_schema(spec: TableSpec) -> pa.Schema:

@@ -11,7 +11,7 @@ import logging
 import os
 import shlex
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -200,6 +200,18 @@ class ParquetTable:
     def read_payload(self, place: Appended) -> bytes | None:
         """The payload of a frame that this handle appended, or None when its journal was given up."""
         return self._writer.read(place) if self._writer is not None else None
+
+    def own_frames(self) -> dict[str, int]:
+        """Journal id -> number of the last frame, of what this handle appended and what has no segment yet."""
+        writer = self._writer
+        return {} if writer is None else writer.last_frames()
+
+    def unpublished(self, upto: Mapping[str, int]) -> int:
+        """How many rows of some journals, up to a frame of each, are not in the public file."""
+        with self.view() as view:
+            in_journals = sum(f.n_rows for j in view.journals if j.id in upto for f in j.rows(upto[j.id]))
+            segments = [s for s in view.segments if not s.spent and not upto.keys().isdisjoint(s.covers)]
+            return in_journals + sum(segment.count() for segment in segments)
 
     def _refuse(self) -> Any:
         if self._closed:

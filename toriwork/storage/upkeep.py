@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pace import Pace
 from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.publish import Published, lock_holder, publish, store_lock
-from toriwork.storage.seal import seal
+from toriwork.storage.seal import is_needed, seal
 from toriwork.storage.view import View, look, open_journal, open_rows
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("toriwork.storage")
 _SEAL_BYTES = 4 * 2**20
+_SEAL_REST = 9.0  # times as long as a round of sealing took that left journals waiting
 
 
 class Upkeep:
@@ -57,6 +59,7 @@ class Upkeep:
         self._sealing = threading.Lock()  #: taken behind the other one
         self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
         self._publisher: threading.Thread | None = None
+        self._next_seal = 0.0  #: monotonic seconds
         self.pace.forget()
 
     def join(self) -> None:
@@ -74,7 +77,10 @@ class Upkeep:
         return writer.dirty or self.pace.pending_bytes > 0
 
     def _seal_closed(self, writer: Writer) -> None:
-        """Turn full journals into segments as far as their rows are complete."""
+        """Turn full journals into segments as far as their rows are complete, oldest first."""
+        if time.monotonic() < self._next_seal:
+            return
+        begun, waits = time.monotonic(), False
         for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
             with self._sealing:
                 # what a publish has begun to absorb must get no segment behind its back
@@ -82,25 +88,32 @@ class Upkeep:
                     continue
                 if self._seal_one(journal.path, writer.store_id):
                     writer.release({journal.id})
+                else:
+                    waits = True
+        # to find out that a journal must wait, all are read: not each second, where there are many
+        self._next_seal = time.monotonic() + _SEAL_REST * (time.monotonic() - begun) if waits else 0.0
 
     def _seal_one(self, path: Path, store_id: str) -> bool:
-        """Whether a closed journal has become a segment; one with open rows or a torn end has not."""
+        """Whether a closed journal has become a segment.
+
+        One with open rows or a torn end has not, nor one that completes rows of a journal that still waits itself.
+        """
         handle = self._files.open(path)
         try:
             found = open_journal(handle, path, store_id, 0)
-            done = self._completions() if any(f.kind == Kind.OPEN for f in found.scan.frames) else {}
-            if found.scan.torn or open_rows(self._spec, found, done):
+            if found.scan.torn:
                 return False
+            done: dict[Address, bytes] = {}
+            if found.done or found.attempts or any(f.kind == Kind.OPEN for f in found.scan.frames):
+                view = look(self._files, self._places, self._spec)
+                with view.opened:
+                    done = view.done
+                    if open_rows(self._spec, found, done) or is_needed(found, view):
+                        return False
             seal(self._files, self._places, self._spec, store_id, [found], done)
             return True
         finally:
             handle.close()
-
-    def _completions(self) -> dict[Address, bytes]:
-        """What was completed later, in any journal."""
-        view = look(self._files, self._places, self._spec)
-        with view.opened:
-            return view.done
 
     def _publish_aside(self, writer: Writer) -> None:
         """Publish here when that is quick, else in a thread of its own, so that syncing and sealing go on meanwhile."""

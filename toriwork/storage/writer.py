@@ -155,6 +155,10 @@ class Writer:
         self._current = JournalWriter(self._files, self._folder, self.store_id, fill_ahead=self._power)
         return self._current
 
+    def last_frames(self) -> dict[str, int]:
+        """Journal id -> number of the last frame, of the journals of this handle; a look without a lock."""
+        return {journal.id: journal.next_number - 1 for journal in list(self._journals())}
+
     def freeze(self) -> frozenset[str]:
         """Ids of the journals of this handle that get no more rows, the current one now among them."""
         with self._mutex:

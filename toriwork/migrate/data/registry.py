@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 
 from toriwork.errors import MigrationError, NotFound, NotProven
 from toriwork.migrate.data.history import Spectrum
+from toriwork.registry.adoption import Preparation
 from toriwork.registry.codec import SPEC
-from toriwork.registry.completion import Budget, complete_dead
+from toriwork.registry.completion import Budget
 from toriwork.registry.registry import TorusRegistry
 from toriwork.registry.rows import pack_shape
 from toriwork.registry.spectral import STREAM_KEY
@@ -179,11 +180,11 @@ def retract(path: Path, migration: str) -> int:
         The public file could not be replaced.
     """
     n_rows = n_left = len(rows_of(path, migration))
-    spec, budget = replace(SPEC, retention=_Without(migration)), Budget()
+    spec = replace(SPEC, retention=_Without(migration))
     for _ in range(_TRIES):
         if not n_left:
             return n_rows
-        with ParquetTable(path, spec, prepare=lambda table, view: complete_dead(table, view, budget)) as table:
+        with ParquetTable(path, spec, prepare=Preparation(Budget())) as table:
             note = {"retracts": migration, "rows": n_rows}
             table.append(pack_shape(np.empty(0), None, "local", note).row)
             table.flush(publish=True)
