@@ -9,14 +9,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from toriwork.errors import DamagedFile, StoreError
+from toriwork.storage.access import open_regular
+from toriwork.storage.files import OsFiles
 from toriwork.synthesis.retention import Note
 
 SUFFIX = ".checkpoints"
 _MANY_BYTES = 2**20
+_MOST_BYTES = 8 * _MANY_BYTES
 
 
 class Checkpoint(NamedTuple):
@@ -39,30 +45,59 @@ def checkpoint_of(note: Note) -> Checkpoint | None:
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
-    """The checkpoints in a file, none when there is no file; a line that was cut short counts for nothing."""
+    """The checkpoints in a file, none when there is no file; a line that was cut short counts for nothing.
+
+    Raises
+    ------
+    OddFile, DamagedFile, NotPermitted
+        It is no regular file, far longer than one ever gets, or may not be read.
+    """
     found = []
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                raw = json.loads(line)
-                found.append(Checkpoint(int(raw["generation"]), int(raw["rows"]), str(raw["head"])))
+    for line in _content(path).decode("utf-8", "replace").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            raw = json.loads(line)
+            found.append(Checkpoint(int(raw["generation"]), int(raw["rows"]), str(raw["head"])))
     return tuple(found)
 
 
+def _content(path: Path) -> bytes:
+    try:
+        handle = OsFiles().open(Path(os.path.realpath(path)))
+    except FileNotFoundError:
+        return b""
+    with closing(handle):
+        size = handle.stat().size
+        if size > _MOST_BYTES:
+            raise DamagedFile(f"{path}: expected at most {_MOST_BYTES:,} bytes of checkpoints, got {size:,}")
+        return handle.read_at(0, size)
+
+
 def add_checkpoint(path: Path, new: Checkpoint) -> None:
-    """Append a line when it is not there yet; a large file is halved, its newest lines stay."""
+    """Append a line when it is not there yet; a large file is halved, its newest lines stay.
+
+    The file takes mode, group and owner of the log's public file; a link is not followed.
+    """
     there = read_checkpoints(path)
     if new in there[-2:]:
         return
-    with path.open("a+b") as file:
+    files = OsFiles(path.with_suffix(".parquet"))
+    if files.stat(path) is None:
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            files.create(path).close()
+    with os.fdopen(open_regular(path, os.O_RDWR | os.O_APPEND), "ab+") as file:
         torn = _is_torn(file)
         # buffered: one write() of a whole line, so that two writers never mix theirs
         file.write(b"\n" * torn + new.line().encode() + b"\n")
-    if path.stat().st_size > _MANY_BYTES:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text("".join(lines[len(lines) // 2 :]), encoding="utf-8")
-        temporary.replace(path)
+    content = _content(path)
+    if len(content) > _MANY_BYTES:
+        lines = content.splitlines(keepends=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        with closing(files.create(temporary)) as handle:
+            kept = b"".join(lines[len(lines) // 2 :])
+            if handle.write(kept) != len(kept):
+                files.unlink(temporary)
+                raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
+        files.replace(temporary, path)
 
 
 def _is_torn(file: BinaryIO) -> bool:

@@ -39,7 +39,8 @@ def keep(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     done = read_record(note)
     if done is not None:
         return done
-    places, files = Places.of(path), OsFiles()
+    places = Places.of(path)
+    files = OsFiles(places.base)
     n_rows, digest = registry.others(path, migration)  # first: what comes after counts as appended
     content: dict[str, Any] = {"rows": n_rows, "digest": digest, "lock": places.lock.exists(), "files": {}}
     content["folder"] = places.folder.exists()
@@ -77,7 +78,8 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     content = read_record(note)
     if content is None:
         return {"registry": "untouched"}
-    places, files = Places.of(path), OsFiles()
+    places = Places.of(path)
+    files = OsFiles(places.base)
     if not places.folder.exists() and not places.base.exists() and not content["files"]:
         facts: dict[str, Any] = {"registry": "removed"}
     elif (why := _put_back(files, places, content, note, migration)) is None:
