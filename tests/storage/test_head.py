@@ -26,9 +26,18 @@ BASE = Path("/state/table.parquet")
 PLACES = Places(BASE)
 STORE, OTHER = "ab" * 16, "cd" * 16
 SCHEMA = pa.schema([("a", pa.int64())])
-IDS = st.text("0123456789abcdef", max_size=64)
+NAMES = st.text("0123456789abcdef", min_size=32, max_size=32)
+DIGESTS = st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64)
+COUNTS = st.integers(0, 2**63 - 1)
 HEADS = st.builds(
-    Head, IDS, st.integers(0, 2**62), IDS, IDS, st.booleans(), st.integers(0), st.dictionaries(IDS, st.integers(0))
+    Head,
+    NAMES,
+    COUNTS,
+    DIGESTS,
+    DIGESTS,
+    st.booleans(),
+    COUNTS,
+    st.dictionaries(NAMES, COUNTS),
 )
 
 

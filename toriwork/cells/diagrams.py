@@ -214,6 +214,8 @@ def unpack(payload: Payload) -> list[PackedRow]:
         n_flags = n_pairs if flagged else 0
         flags, at = data[at : at + n_flags], at + n_flags
         found.append(PackedRow(key, digest, tuple(floats), text, pairs, flags))
+    if at != len(data):
+        raise ValueError(f"expected {payload.n_rows} diagrams in {at} bytes, got {len(data)} bytes")
     return found
 
 
@@ -233,6 +235,8 @@ class DiagramCodec:
         numbers: dict[bytes, int] = {}
         which = np.array([numbers.setdefault(row.text, len(numbers)) for row in rows], dtype=np.int32)
         facts = list(zip(*map(json.loads, numbers), strict=True))
+        if facts and len(facts) != len(_TEXTS) + len(_INTEGERS):
+            raise ValueError(f"expected {len(_TEXTS) + len(_INTEGERS)} facts of a diagram, got {len(facts)}")
         columns = {
             "key": arrays.texts([row.key.hex() for row in rows]),
             "cloud_hash": arrays.texts([row.digest.hex() for row in rows]),

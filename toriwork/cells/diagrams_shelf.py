@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
 from toriwork.errors import Closed
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
+from toriwork.storage.decoding import decode
 from toriwork.storage.frames import Frame
 from toriwork.storage.head import Places, stamp
 from toriwork.storage.view import JournalView, SegmentView, View, fitted, payload_groups
@@ -217,7 +218,7 @@ def _fitted(segment: SegmentView) -> Iterable[pa.RecordBatch]:
 
 
 def _decoded(view: View, journal: JournalView, frames: Sequence[Frame]) -> pa.RecordBatch:
-    return view.spec.codec.decode(journal.payloads(frames), {})
+    return decode(view.spec, journal.path, journal.payloads(frames), {})
 
 
 def _nth(batches: Callable[[], Iterable[pa.RecordBatch]], number: int) -> pa.RecordBatch:

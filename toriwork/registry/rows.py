@@ -278,7 +278,7 @@ class PackedRow(NamedTuple):
 
 def unpack_rows(payload: Payload) -> list[PackedRow]:
     """The rows of one frame."""
-    found = []
+    found: list[PackedRow] = []
     data, at = payload.data, 0
     for _ in range(payload.n_rows):
         start = at
@@ -295,7 +295,14 @@ def unpack_rows(payload: Payload) -> list[PackedRow]:
         kept = not axes & _NOT_KEPT
         values = data[at : at + n_data]
         at += n_data
-        found.append(PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept, at - start))
+        row = PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept, at - start)
+        if band >= len(BANDS) or status >= len(STATUSES) or n_axes not in (1, 2):
+            raise ValueError(f"row {len(found)}: got band {band}, status {status} and {n_axes} axes")
+        if (kept or n_data) and n_data != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"row {len(found)}: expected vertices of {dtype} and shape {shape}, got {n_data} bytes")
+        found.append(row)
+    if at != len(data):
+        raise ValueError(f"expected {payload.n_rows} rows in {at} bytes, got {len(data)} bytes")
     return found
 
 

@@ -109,7 +109,7 @@ class ParquetSource:
             return 0, 0
         try:
             return int(min(one.min for one in found)[:16], 16), int(max(one.max for one in found)[:16], 16)
-        except ValueError:  # row ids of another kind
+        except (ValueError, TypeError):  # row ids of another kind
             return 0, 0
 
     def group_starts(self) -> list[int]:

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,18 @@ import pyarrow.parquet as pq
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames, splice
 from toriwork.storage.splice import MAGIC
+from toriwork.storage.stated import (
+    are_extents,
+    are_frames,
+    are_indexes,
+    are_spans,
+    is_count,
+    is_digest,
+    is_id,
+    is_text,
+    is_version,
+    read_stated,
+)
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Handle
@@ -41,6 +53,21 @@ class Extent(NamedTuple):
     n_rows: int
     footer_bytes: int  #: that the descriptions of its groups take in the footer
     digest: str  #: BLAKE2b-256 of its bytes, 64 hex digits
+
+
+_STATED = {
+    "store_id": is_id,
+    "generation": is_count,
+    "n_rows": is_count,
+    "absorbed": are_frames,
+    "covers": are_spans,
+    "data_blake2b": is_digest,
+    "note": is_text,
+    "extents": are_extents,
+    "indexes": are_indexes,
+    "min_reader": is_version,
+    "min_writer": is_version,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +94,14 @@ class Facts:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
-        """The facts in a footer's text; names that a newer version added are passed over."""
-        raw: dict[str, Any] = json.loads(text)
+        """The facts in a footer's text; names that a newer version added are passed over.
+
+        Raises
+        ------
+        ValueError
+            They are not usable; the message says which.
+        """
+        raw = read_stated(text, _STATED, frozenset({"store_id"}))
         known = {name: raw[name] for name in cls.__slots__ if name in raw}
         known["extents"] = tuple(Extent(*extent) for extent in known.get("extents", ()))
         known["indexes"] = tuple((at, first, n_rows) for at, first, n_rows in known.get("indexes", ()))
@@ -125,12 +158,29 @@ def read_footer(handle: Handle, path: Path) -> Footer:
         raise damaged(path, f"its footer cannot be read: {error}") from error
     if digest is None:
         return Footer(metadata, None, footer_digest(footer), size - TAIL - length, footer[:-TAIL])
-    facts = Facts.from_json(metadata.metadata[KEY_FACTS])
+    try:
+        facts = Facts.from_json(metadata.metadata[KEY_FACTS])
+        _check_places(facts, size - TAIL - length)
+        metadata.schema.to_arrow_schema()
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        raise damaged(path, f"its footer passes its checksum and is not usable: {error}") from error
     if facts.min_reader > frames.FORMAT:
         raise VersionTooOld(f"{path}: needs toriwork format {facts.min_reader}, this one reads {frames.FORMAT}")
     if facts.n_rows != metadata.num_rows:
         raise damaged(path, f"it states {facts.n_rows} rows and holds {metadata.num_rows}")
     return Footer(metadata, facts, digest, size - TAIL - length, footer[:-TAIL])
+
+
+def _check_places(facts: Facts, data_bytes: int) -> None:
+    """ValueError where extents or indexes lie outside of the data, or are not in order."""
+    ends = [extent.end for extent in facts.extents]
+    if ends and (ends != sorted(ends) or ends[-1] != data_bytes):
+        raise ValueError(f"extents: expected ends that rise to {data_bytes}, got {ends[-1]}")
+    for offset, first, n_rows in facts.indexes:
+        if offset > data_bytes or first + n_rows > facts.n_rows:
+            raise ValueError(
+                f"indexes: expected places in {data_bytes} bytes and {facts.n_rows} rows, got {offset}, {first}"
+            )
 
 
 def _check_digest(footer: bytes, path: Path) -> str | None:

@@ -29,6 +29,7 @@ _TARGET = struct.Struct("<16sQI")
 _pack_frame, _pack_crc = _FRAME_HEADER.pack, _CRC.pack
 
 FILE_HEADER_BYTES = _FILE_HEADER.size + _CRC.size
+TARGET_BYTES = _TARGET.size  #: of an address in front of what completes it
 FRAME_HEADER_BYTES = _FRAME_HEADER.size + _CRC.size
 #: one write() takes less than 2 GiB, and a batch of one-byte numbers of this size still fits Arrow's 32-bit offsets
 MAX_PAYLOAD = 2**30

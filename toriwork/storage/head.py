@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from toriwork.errors import BadInput, DamagedFile, StoreError, StoreMismatch
+from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_text, read_stated
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -98,6 +99,20 @@ class Places:
         return name.startswith(f".{self.base.stem}.") and name.endswith(TEMPORARY_SUFFIX)
 
 
+_STATED = {
+    "store_id": is_id,
+    "generation": is_count,
+    "digest": is_digest,
+    "previous": is_digest,
+    "committed": is_flag,
+    "n_rows": is_count,
+    "held": are_frames,
+    "accepted": is_count,
+    "name": is_text,
+}
+_REQUIRED = frozenset(_STATED) - {"held", "accepted", "name"}  # which earlier versions did not write
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """Which public file is the right one."""
@@ -127,7 +142,13 @@ class Head:
                 f"{path}: damaged. Nothing was changed. If {path.parent.with_suffix('.parquet')} is the newest public "
                 "file, open with repair=True, which takes it as it is and writes this record anew"
             )
-        raw = json.loads(text)
+        try:
+            raw = read_stated(text, _STATED, _REQUIRED)
+        except ValueError as error:
+            raise DamagedFile(
+                f"{path}: passes its checksum and is not usable: {error}. Nothing was changed. Restore it from a "
+                "backup, or open with repair=True, which sets it aside and writes this record anew from the public file"
+            ) from error
         return cls(**{name: raw[name] for name in cls.__slots__ if name in raw})
 
 

@@ -17,6 +17,7 @@ from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreEr
 from toriwork.storage import frames, splice
 from toriwork.storage.access import lock_holders
 from toriwork.storage.columns import ParquetSource
+from toriwork.storage.decoding import target_of
 from toriwork.storage.footer import Facts
 from toriwork.storage.frames import Kind
 from toriwork.storage.head import Head, write_head
@@ -182,7 +183,7 @@ def _cuts(view: View) -> dict[str, int]:
                     break
                 if frame.kind not in (Kind.DONE, Kind.ATTEMPT):
                     continue
-                target, _ = frames.unpack_target(bytes(journal.payload(frame).data))
+                target, _ = target_of(journal.path, frame.number, bytes(journal.payload(frame).data))
                 if target.journal in cuts and target.frame > cuts[target.journal]:
                     cuts[journal.id] = frame.number - 1
                     changed = True

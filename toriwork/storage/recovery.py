@@ -21,13 +21,14 @@ import pyarrow.compute as pc
 from toriwork.errors import DamagedFile, NotPermitted, OddFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
+from toriwork.storage.decoding import decode, is_sound
 from toriwork.storage.head import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
 from toriwork.storage.head import Head, check_base, read_head, write_head
 from toriwork.storage.journal import journal_id, read_journal
 from toriwork.storage.pace import oldest_pending
 from toriwork.storage.publish import quarantine
 from toriwork.storage.seal import TEMPORARY_SUFFIX, seal
-from toriwork.storage.view import JournalView, View, is_segment, look, note_completions, payload_groups
+from toriwork.storage.view import JournalView, View, is_segment, is_segment_of, look, note_completions, payload_groups
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from toriwork.storage.spec import TableSpec
 
 _LOG = logging.getLogger("toriwork.storage")
+_NO_NUMBER = 2**63  # of a frame: a column of addresses holds no more
 _STALE_SECONDS = 60.0
 _TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, REPLACEMENT_SUFFIX, ".journal.new")
 
@@ -206,8 +208,15 @@ def _repair_base(files: Files, places: Places, report: RecoveryReport) -> None:
     try:
         with _source(files, places.base) as source:
             source.check_data_digest()
+            _read_all(source)
     except DamagedFile as error:
         _set_aside(files, places, places.base, error, report)
+
+
+def _read_all(source: ParquetSource) -> None:
+    """Return when every row could be read: checksums may be right around what no reader can decode."""
+    for _ in source.batches():
+        pass
 
 
 def _accept_base(files: Files, places: Places, spec: TableSpec, report: RecoveryReport) -> None:
@@ -234,8 +243,9 @@ def _repair_segment(files: Files, places: Places, store_id: str, path: Path, rep
     try:
         with _source(files, path) as source:
             source.check_data_digest()
-            if source.facts is None or not source.facts.covers or source.facts.store_id != store_id:
+            if not is_segment_of(source, store_id):
                 raise DamagedFile(f"{path}: is no segment of this store")
+            _read_all(source)
     except DamagedFile as error:
         # the journals it was made of are still there unless the public file holds their rows
         _set_aside(files, places, path, error, report)
@@ -252,17 +262,44 @@ def _repair_journal(
         except DamagedFile as error:
             _set_aside(files, places, path, error, report)
             return
-        if not scan.damaged:
+        good = _sound_frames(spec, path, handle, (*scan.frames, *scan.salvaged))
+        n_strange = len(scan.frames) + len(scan.salvaged) - len(good)
+        if not scan.damaged and not n_strange:
             return
-        good = (*scan.frames, *scan.salvaged)
         name = journal_id(path.name) or ""
         saved = frames.Scan(good, scan.total_bytes, scan.total_bytes, 0, damaged=False)
         view = JournalView(name, path, handle, saved, _absorbed(files, places, store_id).get(name, 0))
         note_completions(view, data)
         why = f"{len(good)} good frames, {len(scan.salvaged)} of them behind the damage"
+        if n_strange:
+            why = f"{len(good)} good frames, and {n_strange} that hold no rows of this table"
         if view.rows():
             why += f", are in {seal(files, places, spec, store_id, [view], view.done).name}"
         _set_aside(files, places, path, why, report)
+
+
+def _sound_frames(
+    spec: TableSpec, path: Path, handle: Handle, found: tuple[frames.Frame, ...]
+) -> tuple[frames.Frame, ...]:
+    """The frames that hold what they say, whatever their checksums say."""
+    whole = frames.Scan(found, 0, 0, 0, damaged=False)
+    view = JournalView(journal_id(path.name) or "", path, handle, whole, 0)
+    rows = {frame.number for frame in view.wanted}
+    sound: list[frames.Frame] = []
+    for frame in found:
+        # numbers only rise: one that does not is an address that other rows have, or none that a column holds
+        rises = (sound[-1].number if sound else 0) < frame.number < _NO_NUMBER
+        if rises and _is_sound(spec, view, frame, rows):
+            sound.append(frame)
+    return tuple(sound)
+
+
+def _is_sound(spec: TableSpec, view: JournalView, frame: frames.Frame, rows: set[int]) -> bool:
+    if frame.number in rows:
+        return is_sound(spec, view.payload(frame), {})
+    if frame.kind in (frames.Kind.DONE, frames.Kind.ATTEMPT):
+        return frame.length >= frames.TARGET_BYTES
+    return True
 
 
 def _absorbed(files: Files, places: Places, store_id: str) -> dict[str, int]:
@@ -294,7 +331,7 @@ def _frames_held(view: View, ids: pa.ChunkedArray) -> dict[str, int]:
         everything = replace(journal, after=0)
         for payloads in payload_groups(everything):
             for payload in payloads:
-                row_ids = view.spec.codec.decode([payload], {})[view.spec.row_id]
+                row_ids = decode(view.spec, journal.path, [payload], {})[view.spec.row_id]
                 if pc.any(pc.is_in(row_ids, value_set=ids)).as_py():
                     held[journal.id] = payload.frame
     return held

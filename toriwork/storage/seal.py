@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from toriwork.errors import LockUnavailable
 from toriwork.storage import arrays
+from toriwork.storage.decoding import decode
 from toriwork.storage.footer import Facts
 from toriwork.storage.sink import ParquetSink
 from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, View, payload_groups
@@ -84,7 +85,7 @@ def segment_schema(spec: TableSpec) -> pa.Schema:
 def addressed_batches(spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]) -> Iterator[pa.RecordBatch]:
     """The rows of a journal with their addresses."""
     for payloads in payload_groups(journal):
-        batch = spec.codec.decode(payloads, done)
+        batch = decode(spec, journal.path, payloads, done)
         yield pa.RecordBatch.from_arrays([*batch.columns, *_addresses(payloads)], schema=segment_schema(spec))
 
 

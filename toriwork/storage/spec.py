@@ -84,6 +84,8 @@ class ArrowCodec:
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The rows of some frames, in order."""
         batches = [batch for payload in payloads for batch in pa.ipc.open_stream(pa.py_buffer(payload.data))]
+        for batch in batches:
+            batch.validate(full=True)  # Arrow trusts lengths and offsets, and reads beyond its buffers otherwise
         tables = [unify(pa.Table.from_batches([batch]), self._schema) for batch in batches]
         table = pa.concat_tables(tables).combine_chunks() if tables else self._schema.empty_table()
         return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=self._schema)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toriwork.errors import PublishError, ToriworkError
+from toriwork.errors import BadInput, PublishError, ToriworkError
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pace import Pace
 from toriwork.storage.policy import PublishPolicy
@@ -163,7 +163,10 @@ class Upkeep:
                 begun = self.pace.begin()
                 with self._sealing:  # a segment that is being made is finished first
                     own = self._absorbing = writer.freeze()
-                done = publish(self._files, self._places, self._spec, lock, own)
+                try:
+                    done = publish(self._files, self._places, self._spec, lock, own)
+                except BadInput as error:  # of a retention that cannot use what its own kind noted
+                    raise PublishError(f"{self._places.base}: {error}") from error
             removed = own & set(done.removed)
             writer.release(removed)
             self.pace.published(begun, done.bytes_written, left=removed != own)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toriwork.errors import DamagedFile, StoreError
+from toriwork.errors import BadInput, DamagedFile, StoreError
 from toriwork.storage.columns import ParquetSource
-from toriwork.storage.frames import Address, Frame, Kind, Scan, unpack_target
+from toriwork.storage.decoding import decode, misfit, open_positions, target_of
+from toriwork.storage.footer import damaged
+from toriwork.storage.frames import Address, Frame, Kind, Scan
 from toriwork.storage.head import Head, Places, check_base, read_head
 from toriwork.storage.journal import journal_id, read_journal
 from toriwork.storage.spec import Payload, unify
@@ -133,6 +135,8 @@ class SegmentView:
     def _fresh(self, batch: pa.RecordBatch) -> pa.BooleanArray:
         limits = {**self.absorbed, **dict.fromkeys(self.elsewhere, sys.maxsize)}
         names, numbers = batch["_journal"].to_pylist(), batch["_frame"].to_pylist()
+        if None in numbers:
+            raise damaged(self.path, "a row has no address")
         return pa.array([n > limits.get(j, 0) for j, n in zip(names, numbers, strict=True)], pa.bool_())
 
 
@@ -200,8 +204,11 @@ class View:
         elif schema.equals(self.spec.schema):
             yield from self.base.batches(columns, skip=skip)
         else:
-            for batch in fitted(self.base.batches(skip=skip), self.spec.schema):
-                yield batch if columns is None else batch.select(columns)
+            try:
+                for batch in fitted(self.base.batches(skip=skip), self.spec.schema):
+                    yield batch if columns is None else batch.select(columns)
+            except BadInput as error:
+                raise misfit(self.base.path, error) from error
 
     def pending(self) -> list[SegmentView | JournalView]:
         """Segments and journals in the order in which their journals were begun.
@@ -219,7 +226,10 @@ class View:
         done = self.done
         for source in self.pending():
             if isinstance(source, SegmentView):
-                yield from fitted(source.batches(), self.spec.schema)
+                try:
+                    yield from fitted(source.batches(), self.spec.schema)
+                except BadInput as error:
+                    raise misfit(source.path, error) from error
             else:
                 yield from self.decoded(source, done, None if cuts is None else cuts[source.id])
 
@@ -228,7 +238,7 @@ class View:
     ) -> Iterator[pa.RecordBatch]:
         """The rows of one journal up to a frame, a few MB at a time."""
         for payloads in payload_groups(journal, upto):
-            yield self.spec.codec.decode(payloads, done)
+            yield decode(self.spec, journal.path, payloads, done)
 
     def close(self) -> None:
         """Close every file."""
@@ -249,7 +259,7 @@ def open_rows(spec: TableSpec, journal: JournalView, done: Mapping[Address, byte
     found: dict[int, list[Address]] = {}
     for frame in journal.rows():
         if frame.kind == Kind.OPEN:
-            positions = spec.codec.open_positions(journal.payload(frame))
+            positions = open_positions(spec, journal.path, journal.payload(frame))
             lacking = [a for p in positions if (a := Address(journal.id, frame.number, p)) not in done]
             if lacking:
                 found[frame.number] = lacking
@@ -366,7 +376,7 @@ def note_completions(view: JournalView, data: bytes) -> None:
     kinds = {int(Kind.DONE), int(Kind.ATTEMPT)}
     for frame in view.scan.frames:
         if frame.kind in kinds:
-            address, values = unpack_target(data[frame.offset : frame.offset + frame.length])
+            address, values = target_of(view.path, frame.number, data[frame.offset : frame.offset + frame.length])
             if frame.kind == Kind.DONE:
                 view.done[address] = values
             else:
@@ -386,15 +396,24 @@ def is_segment(name: str) -> bool:
     return name.endswith(SEGMENT_SUFFIX) and not name.startswith(".") and len(name) == 32 + len(SEGMENT_SUFFIX)
 
 
+def is_segment_of(source: ParquetSource, store_id: str) -> bool:
+    """Whether a file is a segment of a store: it says so, and its rows have addresses."""
+    schema = source.footer.metadata.schema.to_arrow_schema()
+    addressed = all(schema.get_field_index(field.name) >= 0 for field in ADDRESS_FIELDS)
+    facts = source.facts
+    return addressed and facts is not None and bool(facts.covers) and facts.store_id == store_id
+
+
 def _open_segment(files: Files, path: Path, store_id: str, view: View, opened: ExitStack) -> SegmentView:
     handle = files.open(path)
     opened.callback(handle.close)
     source = ParquetSource(handle, path)
-    if source.facts is None or not source.facts.covers or source.facts.store_id != store_id:
+    if not is_segment_of(source, store_id):
         raise DamagedFile(
             f"{path}: is no segment of this store. Nothing was changed. Move it away, or open with repair=True, which "
             "sets it aside in quarantine/"
         )
+    assert source.facts is not None  # is_segment_of looked
     # a seal that was cut short by an error may have been done twice
     taken = {journal for segment in view.segments for journal in segment.covers}
     created_ns = source.facts.created_ns or source.times(view.spec.row_id)[0]

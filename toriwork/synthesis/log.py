@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.errors import DamagedFile, ToriworkError
+from toriwork.errors import ToriworkError
 from toriwork.storage import ParquetTable, Payload, TableSpec, arrays, unify
 from toriwork.synthesis.canonical import read
 from toriwork.synthesis.chain import HEAD, LAYOUT, LINK_BYTES, Chain, Emission
@@ -79,10 +79,7 @@ def unpack(payload: Payload) -> list[TokenRow]:
     for _ in range(payload.n_rows):
         layout, digest, writer, sequence, time_us, n_time, n_body = HEAD.unpack_from(payload.data, at)
         if layout != LAYOUT:
-            raise DamagedFile(
-                f"journal {payload.journal}, frame {payload.frame}: token layout {layout} is not known; "
-                "a newer version may have written it"
-            )
+            raise ValueError(f"token layout {layout} is not known")
         link_at = at + HEAD.size
         time_at = link_at + LINK_BYTES
         body_at = time_at + max(0, n_time)
@@ -90,6 +87,8 @@ def unpack(payload: Payload) -> list[TokenRow]:
         time = None if n_time < 0 else bytes(payload.data[time_at:body_at])
         emission = Emission(digest, writer, sequence, time_us, time, n_body)
         rows.append(TokenRow(emission, bytes(payload.data[link_at:time_at]), bytes(payload.data[body_at:at])))
+    if at != len(payload.data):
+        raise ValueError(f"expected {payload.n_rows} emissions in {at} bytes, got {len(payload.data)} bytes")
     return rows
 
 
