@@ -104,33 +104,34 @@ class Writer:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, old: bool | None = None, max_steps: int = 14) -> Log:
-    """A log after some steps; ``old``: who noted what retired (None: both by turns)."""
-    log, writers, clock, names = Log(), [Writer(1)], 10**15, itertools.count(1)
-    journal = {0: next(names)}
-    keep_rows = draw(st.sampled_from([1, 5, 17, 10**6]))
-    counter = itertools.count()
-    for _ in range(draw(st.integers(2, max_steps))):
-        step = draw(st.sampled_from(["emit", "emit", "emit", "roll", "publish", "jump", "fork"]))
-        at = draw(st.integers(0, len(writers) - 1))
-        if step == "emit":
-            for _ in range(draw(st.integers(1, 7))):
-                writers[at].emit(next(counter), clock, journal[at])
-                clock += 1000
-        elif step == "roll":
-            journal[at] = next(names)
-            writers[at].journals.append([])
-        elif step == "jump":
-            clock += draw(st.integers(-(10**10), 10**10))
-        elif step == "fork" and len(writers) < 6:
-            journal[len(writers)] = next(names)
+def histories(draw: st.DrawFn, *, old: bool | None = None) -> Log:
+    """A log after some generations; ``old``: who noted what retired (None: both by turns).
+
+    In each generation some handles (a fork is one more) fill a few journals each, while the clock jumps.
+    """
+    log, writers, clock = Log(), [Writer(1)], 10**15
+    names, numbers = itertools.count(1), itertools.count()
+    keep_rows = draw(st.sampled_from([1, 5, 9, 17, 10**6]))
+    n_generations = draw(st.integers(1, 4))
+    for generation in range(n_generations + 1):
+        if len(writers) < 4 and draw(st.booleans()):
             writers.append(Writer(len(writers) + 1))
-        elif step == "publish":
-            collect(log, writers)
-            order = draw(st.permutations(range(len(log.journals))))
+        for _ in range(draw(st.integers(1, 5))):
+            writer = draw(st.sampled_from(writers))
+            clock += draw(st.sampled_from([0, 0, -3600 * 10**6, 3600 * 10**6]))
+            journal = next(names)
+            for _ in range(draw(st.integers(1, 6))):
+                writer.emit(next(numbers), clock, journal)
+                clock += 1000
+            writer.journals.append([])
+        collect(log, writers)
+        order = draw(st.permutations(range(len(log.journals))))
+        if generation < n_generations:
             log.publish(order, keep_rows, old=draw(st.booleans()) if old is None else old)
-    collect(log, writers)
-    log.journals = list(draw(st.permutations(log.journals)))
+        elif draw(st.booleans()):
+            log.journals = [log.journals[at] for at in order]
+        else:
+            log.journals = []
     return log
 
 

@@ -6,14 +6,13 @@ import datetime as dt
 import itertools
 import json
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.synthesis import forging
-from tests.synthesis.histories import Log, histories, table
+from tests.synthesis.histories import Log, Writer, histories, table
 from toriwork.synthesis import ObserverSynthesis, retention
 from toriwork.synthesis.chains import Chains
 from toriwork.synthesis.identity import identify
@@ -329,6 +328,15 @@ def test_retired_runs_are_exactly_what_retired(generations):
         assert {n for run in runs for n in range(run.first, run.after)} == gone
 
 
+def test_rows_that_never_reached_the_disk_are_forgotten_with_their_generation():
+    standing = Standing(Noted({}, {}, frozenset()))
+    standing.retire(("w", n, "ab") for n in (0, 1, 4, 5))
+    assert standing.noted(9, 9)[0].apart == {"w": ((4, 6, "ab"),)}
+    standing.end_generation()
+    noted, _ = standing.noted(9, 9)
+    assert (noted.writers, noted.apart, noted.doubtful) == ({"w": (6, "ab")}, {}, frozenset())
+
+
 # ---- bounds, and the real log ------------------------------------------------------------------------------------
 
 
@@ -366,24 +374,15 @@ def test_memory_grows_with_the_gaps_and_not_with_the_rows():
     assert len(runs) == 1
 
 
-def test_an_old_note_that_was_in_order_still_tells_a_gap_of_pending_rows():
-    """How many rows retired is known: where that many are accounted for, no gap is explained by them."""
-    log = _one_writer_old(10)
-    assert log.verify().ok
-    del log.journals[0][1]
-    (finding,) = log.verify().findings
-    assert finding.kind == "missing"
-    assert "emission 0 to" not in finding.text
-
-
-def _one_writer_old(n_rows: int) -> Log:
-    from tests.synthesis.histories import Writer
-
-    log, writer = Log(), Writer(1)
-    for part in range(3):
-        for n in range(n_rows):
-            writer.emit(part * n_rows + n, 10**15 + n, part)
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_note_of_version_0_1_explains_no_more_gaps_than_rows_retired(gone):
+    log, one, two = Log(), Writer(1), Writer(2)
+    for writer in (one, two, one):
+        for n in range(10):
+            writer.emit(n, 10**15 + n, writer.chain.sequence // 10)
         log.journals, writer.journals = [writer.journals[-1]], [[]]
-        if part < 2:
-            log.publish([0], 1, old=True)
-    return replace(log)
+        if len(log.checkpoints) < 2:
+            log.publish([0], 5, old=True)  # five rows of the first writer retire
+    assert log.verify().ok
+    del log.journals[0][gone]
+    assert {finding.kind for finding in log.verify().findings} == {"missing"}
