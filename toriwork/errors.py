@@ -116,6 +116,12 @@ class OddFile(StoreError):
     kind = "odd_file"
 
 
+class Busy(StoreError):
+    """The calling thread is inside the same object already: a signal handler, a ``__del__``, a logging handler."""
+
+    kind = "busy"
+
+
 class ReadOnly(StoreError):
     """The handle was opened with ``read_only=True``."""
 

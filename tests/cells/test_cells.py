@@ -375,7 +375,7 @@ def test_the_shared_cells_follow_the_state_root(tmp_path, monkeypatch):
 def test_a_child_finds_its_shared_cells_although_a_thread_of_the_parent_was_looking(state_root):
     from toriwork.cells import shared
 
-    with shared._lock:
+    with shared._lock.alone():
         child = os.fork()
         if child == 0:
             get_torus_cells().betti_update("child", circle(), "global")
@@ -441,7 +441,7 @@ def test_memory_of_answers_is_bounded(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_goes_on_although_a_thread_of_the_parent_held_the_lock(cells):
-    with cells._protector.lock:
+    with cells._protector.lock.alone():
         child = os.fork()
         if child == 0:
             cells.betti_update("child", circle(), "global")

@@ -25,6 +25,7 @@ TREE = {
     "LockUnavailable": ("lock", "StoreError", OSError),
     "NotPermitted": ("permission", "StoreError", PermissionError),
     "OddFile": ("odd_file", "StoreError", OSError),
+    "Busy": ("busy", "StoreError", OSError),
     "ReadOnly": ("read_only", "StoreError", OSError),
     "MigrationError": ("migration", "ToriworkError", RuntimeError),
     "SourceInUse": ("in_use", "MigrationError", RuntimeError),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -206,7 +207,9 @@ def test_closing_waits_for_somebody_who_publishes_and_says_what_it_could_not_pub
     add(table, "a1")
     with store_lock(table.files, Places.of(path)) as lock:
         assert lock is not None
-        table.close()
+        closing = threading.Thread(target=table.close)  # another thread than the one that publishes
+        closing.start()
+        closing.join()
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 2
     assert "was not published" in texts[0]

@@ -93,6 +93,7 @@ def test_a_child_that_goes_through_the_interpreters_end_closes_only_what_is_its_
 def test_a_child_keeps_no_lock_of_a_publish_that_its_parent_was_at(base: Path) -> None:
     run(
         """
+        from toriwork import locks
         from toriwork.storage.files import OsFiles
         from toriwork.storage.head import Places
         from toriwork.storage.publish import store_lock
@@ -105,8 +106,8 @@ def test_a_child_keeps_no_lock_of_a_publish_that_its_parent_was_at(base: Path) -
                 os.close(theirs)
                 os.read(ours, 1)
                 os._exit(0)
-            lock.handle._fd, kept = -1, lock.handle._fd  # as after kill -9: closed without unlocking
-            os.close(kept)
+            lock.handle.close()  # as after kill -9: without unlocking
+            locks.let_go(places.lock)
             with store_lock(OsFiles(), places, wait=20) as second:
                 assert second is not None
             os.write(theirs, b"x")

@@ -6,7 +6,6 @@ What is kept in memory is where each key is, 12 bytes a row, and a few decoded g
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
 from toriwork.errors import Closed
+from toriwork.locks import Mutex
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
 from toriwork.storage.decoding import decode
 from toriwork.storage.frames import Frame
@@ -46,14 +46,16 @@ class Shelf:
         self._durability = durability
         self._table: ParquetTable | None = None
         self._catalogue: _Catalogue | None = None
-        self._opening = threading.Lock()
+        self._opening = Mutex("_opening")
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds; the table looks after itself."""
-        self._opening = threading.Lock()
+        self._opening = Mutex("_opening")
 
     def _open(self, *, create: bool) -> ParquetTable | None:
-        with self._opening:
+        with self._opening.alone():
+            if self._table is not None and self._table.closed:
+                self._give_up()  # an interrupt came while it was being closed
             if self._table is None and (create or os.path.lexists(self.path) or self._folder.is_dir()):
                 self._table = ParquetTable(self.path, self._spec, durability=self._durability)
             return self._table
@@ -70,7 +72,7 @@ class Shelf:
             try:
                 table.append(b"".join(rows), len(rows))
             except Closed:  # by another thread, since we looked: ``close`` means that the next call opens it again
-                if self._table is table:
+                if self._table is table and not table.closed:
                     raise
             else:
                 return
@@ -114,9 +116,9 @@ class Shelf:
         return True
 
     def _drop(self) -> None:
-        if self._catalogue is not None:
-            self._catalogue.close()
-            self._catalogue = None
+        catalogue, self._catalogue = self._catalogue, None
+        if catalogue is not None:
+            catalogue.close()
 
     def flush(self, publish: bool | None) -> None:
         """Return when every diagram before survives a power cut."""
@@ -126,9 +128,16 @@ class Shelf:
     def close(self) -> None:
         """Give up the files; the next call opens them again."""
         self._drop()
-        table, self._table = self._table, None
+        self._give_up()
+
+    def _give_up(self) -> None:
+        table = self._table
         if table is not None:
-            table.close()
+            try:
+                table.close()
+            finally:
+                if table.closed and self._table is table:  # an interrupt may have come before
+                    self._table = None
 
 
 class _Catalogue:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import os
 import secrets
-import threading
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ from toriwork.cells.ideas import (
     told,
 )
 from toriwork.cells.protection import MAX_REFERENCE_BYTES
+from toriwork.locks import Mutex
 from toriwork.storage import ArrowCodec, Chosen, ParquetTable, Pass, Rows, TableSpec
 from toriwork.storage.head import Places, stamp
 
@@ -99,11 +99,13 @@ class IdeaStore:
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds, and what the parent writes is somebody else's."""
-        self._lock = threading.RLock()
+        self._lock = Mutex("_lock")
         self._own, self._seen = set(), None
 
     def _open(self, *, create: bool) -> ParquetTable | None:
         folder = self.path.with_suffix(".d")
+        if self._table is not None and self._table.closed:
+            self._give_up()  # an interrupt came while it was being closed
         if self._table is None and (create or os.path.lexists(self.path) or folder.is_dir()):
             self._table = ParquetTable(self.path, SPEC)
         return self._table
@@ -120,7 +122,7 @@ class IdeaStore:
         cloud : (n_points, dim) float64, optional
             What the last one stands on from now on, when its reference says so: it gets the id of the cloud's row.
         """
-        with self._lock:
+        with self._lock.alone():
             table = self._open(create=True)
             assert table is not None  # it was just created
             *earlier, last = ideas
@@ -154,13 +156,13 @@ class IdeaStore:
 
     def protected(self) -> dict[str, Idea]:
         """The ideas whose newest change says protected, in the order in which they became what they are."""
-        with self._lock:
+        with self._lock.alone():
             self._refresh()
             return {name: idea for name, (_, idea) in sorted(self._newest.items(), key=lambda item: item[1][0])}
 
     def get(self, idea_id: str) -> Idea | None:
         """One protected idea, or None when it is not protected; what other processes changed is seen."""
-        with self._lock:
+        with self._lock.alone():
             self._refresh()
             found = self._newest.get(idea_id)
             return None if found is None else found[1]
@@ -202,7 +204,7 @@ class IdeaStore:
 
     def history(self, idea_id: str) -> list[dict[str, Any]]:
         """The changes of one idea, oldest first."""
-        with self._lock:
+        with self._lock.alone():
             rows = sorted((row for row in self._changes() if row["idea_id"] == idea_id), key=lambda row: row["row_id"])
         return [told(row) for row in rows]
 
@@ -213,7 +215,7 @@ class IdeaStore:
         row_id = idea.reference.row_id if idea.reference is not None else None
         if row_id is None:
             return None
-        with self._lock:
+        with self._lock.alone():
             if row_id not in self._clouds:
                 self._load(row_id)
             found = self._clouds.get(row_id)
@@ -249,13 +251,19 @@ class IdeaStore:
 
     def flush(self) -> None:
         """Return when every change before survives a power cut."""
-        with self._lock:  # until the end: nobody is to close the file meanwhile
+        with self._lock.alone():  # until the end: nobody is to close the file meanwhile
             if self._table is not None:
                 self._table.flush()
 
     def close(self) -> None:
         """Give up the file; the next call opens it again."""
-        with self._lock:
-            table, self._table = self._table, None
-            if table is not None:
-                table.close()
+        with self._lock.alone():
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._table is not None:
+            try:
+                self._table.close()
+            finally:
+                if self._table.closed:  # an interrupt may have come before
+                    self._table = None

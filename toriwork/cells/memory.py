@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from toriwork.cells.diagrams import cloud_digest, pack, question, question_of
 from toriwork.cells.diagrams_shelf import Shelf
 from toriwork.checks import as_array, check_count
 from toriwork.errors import BadInput, ToriworkError
+from toriwork.locks import Mutex
 from toriwork.state import state_root
 from toriwork.topology import Diagram, persistence
 
@@ -82,7 +82,7 @@ class DiagramMemory:
         self._n_bytes = 0
         self._counts = {"in_memory": 0, "on_disk": 0, "missed": 0}
         self._questions: dict[tuple[Any, ...], Any] = {}
-        self._lock = threading.RLock()
+        self._lock = Mutex("_lock")
         _ALL.add(self)
 
     @property
@@ -143,7 +143,7 @@ class DiagramMemory:
 
     def __len__(self) -> int:
         """How many answers are on disk; those in memory are among them."""
-        with self._lock:
+        with self._lock.alone():
             return self._shelf.count()
 
     def _key(self, given: str, array: NDArray[Any] | None, options: dict[str, Any]) -> bytes | None:
@@ -170,7 +170,7 @@ class DiagramMemory:
 
     def _look(self, keys: Sequence[bytes | None]) -> list[Diagram | None]:
         """The answers in memory and on disk; those from the disk are in memory from now on."""
-        with self._lock:
+        with self._lock.alone():
             found: list[Diagram | None] = []
             absent: list[bytes] = []
             for key in keys:
@@ -240,7 +240,7 @@ class DiagramMemory:
                 new[key] = diagram
         if rows:
             self._shelf.append(rows)
-        with self._lock:
+        with self._lock.alone():
             for key, diagram in new.items():
                 self._remember(key, diagram)
         return keys
@@ -259,22 +259,22 @@ class DiagramMemory:
         """Counts: answers ``in_memory`` and ``on_disk`` that were found, ``missed`` ones, ``n_diagrams`` and
         ``n_bytes`` that are in memory now.
         """
-        with self._lock:
+        with self._lock.alone():
             return {**self._counts, "n_diagrams": len(self._known), "n_bytes": self._n_bytes}
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every diagram before survives a power cut; ``publish=True``: when the public file has it."""
-        with self._lock:  # until the end: nobody is to close the file meanwhile
+        with self._lock.alone():  # until the end: nobody is to close the file meanwhile
             self._shelf.flush(publish)
 
     def close(self) -> None:
         """Flush and give up the file; what is in memory stays, and the next call that needs the file opens it."""
-        with self._lock:
+        with self._lock.alone():
             self._shelf.close()
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
-        self._lock = threading.RLock()
+        self._lock = Mutex("_lock")
         self._shelf.after_fork()
 
     def __enter__(self) -> DiagramMemory:

@@ -6,7 +6,6 @@ What an update means is decided in ``keeper.py``; here that is done, one change 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
 from toriwork.cells.keeper import LOCAL, Before, Found, settled
 from toriwork.cells.protection import certify
 from toriwork.cells.shape import UNKNOWN, ShapeMemory
+from toriwork.locks import Mutex
 
 _LOG = logging.getLogger("toriwork.cells")
 
@@ -47,14 +47,14 @@ class Protector:
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
-        self.lock = threading.RLock()
+        self.lock = Mutex("lock")
         self.ideas.after_fork()
 
     def accept(self, update: Update) -> Idea | None:
         """The idea after an update that needs no diagram, or None when one is needed."""
         if update.points is None or update.band == LOCAL:
             return None
-        with self.lock:
+        with self.lock.alone():
             known = self.ideas.get(update.idea_id)
             cloud = self._stands_on(known)
             if known is None or known.reference is None or cloud is None:
@@ -77,7 +77,7 @@ class Protector:
 
     def settle(self, now: Idea, found: Found, observer: Observer | None) -> None:
         """Protect an idea, end its protection, or leave things as they are."""
-        with self.lock:
+        with self.lock.alone():
             known = self.ideas.get(now.idea_id)
             changes = settled(known, now, found, self._before(known) if now.coherence_band != LOCAL else None)
             if not changes:
@@ -90,7 +90,7 @@ class Protector:
 
     def tunnel(self, idea_id: str, band: str) -> bool:
         """Whether a protected idea was moved to a band; False when it is not protected."""
-        with self.lock:
+        with self.lock.alone():
             known = self.ideas.get(idea_id)
             if known is None:
                 return False

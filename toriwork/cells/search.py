@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +10,7 @@ from toriwork.cells.memory import DiagramMemory
 from toriwork.cells.nearest import NearestIndex, stored_shapes
 from toriwork.cells.neighbours import Nearest
 from toriwork.errors import TooLarge
+from toriwork.locks import Mutex
 from toriwork.registry import TorusRegistry
 from toriwork.topology import Diagram
 
@@ -29,12 +28,12 @@ class ShapeSearch:
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds."""
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
 
     def nearest(self, query: Diagram, k: int, metric: str) -> Nearest:
         """The ``k`` nearest in the dimensions that the query and the cells both have."""
         top = min(query.max_dimension, self._measure.max_dimension)
-        with self._lock:
+        with self._lock.alone():
             index = self._indexes.setdefault(top, NearestIndex(dimensions=range(top + 1)))
             n_rows = len(self._registry)
             if self._n_rows.get(top) != n_rows:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -22,6 +21,7 @@ from toriwork.cells.memory import DiagramMemory
 from toriwork.cells.protection import Bar
 from toriwork.checks import as_array, check_points
 from toriwork.errors import BadInput, TooLarge
+from toriwork.locks import Mutex
 from toriwork.topology import Diagram, estimate_betti
 
 UNKNOWN = (float("nan"), float("nan"), float("nan"))
@@ -81,7 +81,7 @@ class ShapeMemory:
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds."""
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
 
     def __len__(self) -> int:
         return len(self._known)
@@ -96,13 +96,13 @@ class ShapeMemory:
         """
         points = check_points(vertices, name="vertices")
         key = _key(points)
-        with self._lock:
+        with self._lock.alone():
             known = self._known.get(key)
             if known is not None:
                 self._known.move_to_end(key)
                 return known
         found = self._find(points)
-        with self._lock:
+        with self._lock.alone():
             if key not in self._known:
                 self._known[key] = found
                 self.n_bytes += _size(found)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 from toriwork.cells.cells import TorusCells
 from toriwork.cells.shape import is_spectrum
+from toriwork.locks import Mutex
 from toriwork.registry import get_torus_registry
 from toriwork.topology import estimate_betti
 
-_lock = threading.Lock()
+_lock = Mutex("_lock")
 _shared: dict[str, TorusCells] = {}
 
 
@@ -19,7 +19,7 @@ def get_torus_cells() -> TorusCells:
     """The shared cells of the default registry, as the environment names it now."""
     registry = get_torus_registry()
     key = str(registry.path)
-    with _lock:
+    with _lock.alone():
         found = _shared.get(key)
         if found is None or found.registry is not registry:  # the registry was closed and opened again
             found = _shared[key] = TorusCells(registry)
@@ -49,7 +49,7 @@ def betti0_1(vertices: Any) -> tuple[float, float]:
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a thread of the parent may have held it
-    _lock = threading.Lock()
+    _lock = Mutex("_lock")
 
 
 if hasattr(os, "register_at_fork"):

@@ -302,7 +302,9 @@ class TorusRegistry(RegistryReader):
         What is left then is computed by whoever publishes next.
         """
         if self._table.closed:
+            self._table.close()  # again: what an interrupt left open
             return
+        self._table.ask()
         try:
             if not self._options["read_only"]:
                 self._table.sync()

@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import threading
 import time
 import weakref
 from collections import deque
@@ -28,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_band
 from toriwork.errors import BadInput
+from toriwork.locks import Mutex
 from toriwork.registry.registry import TorusRegistry
 from toriwork.registry.rows import restore_vertices
 from toriwork.registry.shared import get_torus_registry
@@ -188,7 +188,7 @@ class SpectralDB:
         self.stream = stream
         self.registry = get_torus_registry() if registry is None else registry
         self._max_bytes = max_size_mb * 2**20
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
         self._held: deque[NDArray[np.float64]] = deque()
         self._bytes = 0
         for spectrum in self._recorded():
@@ -222,7 +222,7 @@ class SpectralDB:
             },
         }
         spectrum = magnitudes(signature.eigenvalues)
-        with self._lock:  # held in the order of the rows
+        with self._lock.alone():  # held in the order of the rows
             shape_id = self.registry.record_shape(
                 signature.eigenvalues, signature.betti_numbers, signature.coherence_state, metadata
             )
@@ -252,7 +252,7 @@ class SpectralDB:
         """The magnitudes of the newest ``n`` spectra, newest first, each descending."""
         if n < 1:
             raise BadInput(f"top_k: a number >= 1 is wanted, given was {n}")
-        with self._lock:
+        with self._lock.alone():
             return list(islice(reversed(self._held), n))
 
     def notes(self, key: str, n: int) -> list[Any]:
@@ -267,7 +267,7 @@ class SpectralDB:
 
     def get_statistics(self) -> dict[str, Any]:
         """``entries`` and ``size_mb`` that are held, ``max_entries``, ``max_size_mb``, ``stream``."""
-        with self._lock:
+        with self._lock.alone():
             return {
                 "entries": len(self._held),
                 "size_mb": self._bytes / 2**20,
@@ -305,7 +305,7 @@ class SpectralDB:
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds."""
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
 
     def _oldest_within_bounds(self, sizes: pa.Table) -> str | None:
         """The row id from which on everything can be held; None when that is nothing."""

@@ -107,17 +107,21 @@ def open_regular(path: Path, flags: int) -> int:
         We may not open it.
     """
     try:
-        mode = os.lstat(path).st_mode  # first: opening a device may already do something
-        descriptor = os.open(path, flags | CAREFUL) if stat.S_ISREG(mode) else -1
+        require_regular(path, os.lstat(path).st_mode)  # first: opening a device may already do something
+        descriptor = os.open(path, flags | CAREFUL)
     except OSError as error:
         raise refusal(error, path) from error
-    if descriptor < 0:
-        raise odd(path, mode)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):  # exchanged between the two calls
         os.close(descriptor)
         raise odd(path, mode)
     return descriptor
+
+
+def require_regular(path: Path, mode: int) -> None:
+    """OddFile when a name stands for something else than a regular file: a FIFO, a folder, a link, a device."""
+    if not stat.S_ISREG(mode):
+        raise odd(path, mode)
 
 
 def odd(path: Path, mode: int, wanted: str = "a regular file") -> OddFile:

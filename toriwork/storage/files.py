@@ -21,8 +21,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from toriwork.errors import LockUnavailable
-from toriwork.storage.access import CAREFUL, Access, access_of, give, odd, open_regular, refusal, tighten
+from toriwork.errors import Closed, LockUnavailable
+from toriwork.storage.access import CAREFUL, Access, access_of, give, odd, refusal, require_regular, tighten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,8 @@ _CHUNK_BYTES = 4 * 2**20
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks
 _LOCK_FILE_TRIES = 100
 _REPLACE_TRIES = 10  # Windows: doubling waits from 1 ms, about one second in all
+#: of the process or the machine, not of the disk: nothing was lost, the same call may succeed a second later
+SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
 class FileStat(NamedTuple):
@@ -91,13 +93,27 @@ class Files(Protocol):
     def system_type(self, folder: Path) -> str: ...
 
 
+class _ClosedDescriptor:
+    """What stands for the descriptor of a handle that has none any more."""
+
+    def __get__(self, handle: object, kind: type) -> int:
+        raise Closed("this file was closed; open the table again")
+
+
 class OsHandle:
-    """A descriptor of the operating system; closed when it is collected."""
+    """A file of the operating system under a descriptor of its own; closed when it is collected.
 
-    _fd = -1  # an interrupt may come between the birth of the object and its first line
+    The number is kept twice: where the calls here find it, which is forgotten first, and in a list that a single step,
+    in C, fills with what ``open`` gave and empties into ``close``. So no interrupt makes anybody use a number that may
+    belong to another file by now, close it twice, or leave it open.
+    """
 
-    def __init__(self, descriptor: int) -> None:
-        self._fd = descriptor
+    _fd: int = _ClosedDescriptor()  # type: ignore[assignment]  # an attribute of the instance comes before this one
+
+    def __init__(self, path: Path, flags: int, mode: int = 0o666) -> None:
+        self._numbers: list[int] = []
+        self._numbers.extend(map(os.open, (path,), (flags,), (mode,)))
+        self._fd = self._numbers[0]
 
     def write(self, data: bytes) -> int:
         """Bytes written behind those of the last call; fewer than given at a full disk or limit."""
@@ -144,6 +160,10 @@ class OsHandle:
         """Identity, size, mode and group of the file behind the descriptor, whatever its name is by now."""
         return _file_stat(os.fstat(self._fd))
 
+    def require_regular(self, path: Path) -> None:
+        """OddFile when it is no regular file."""
+        require_regular(path, os.fstat(self._fd).st_mode)
+
     def sync(self) -> None:
         """Return when data and size have reached the disk; an OSError means that they may be lost for good."""
         if sys.platform == "darwin":  # pragma: no cover
@@ -152,6 +172,10 @@ class OsHandle:
             os.fdatasync(self._fd)
         else:  # pragma: no cover
             os.fsync(self._fd)
+
+    def sync_entries(self) -> None:
+        """The same for a folder."""
+        os.fsync(self._fd)
 
     def try_lock(self) -> bool:
         """Whether the exclusive lock of this file is ours now; never waits.
@@ -221,12 +245,13 @@ class OsHandle:
 
     def close(self) -> None:
         """Close the descriptor; a lock goes with the last copy of it."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        vars(self).pop("_fd", None)
+        with contextlib.suppress(IndexError):  # closed already
+            any(map(os.close, map(self._numbers.pop, (0,))))
 
     def __del__(self) -> None:
-        self.close()
+        if "_numbers" in vars(self):  # an interrupt may come between the birth of the object and its first line
+            self.close()
 
 
 #: descriptors with a lock: a forked child closes its copies, or the locks would outlive the parent
@@ -240,6 +265,21 @@ def _close_inherited() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_inherited)
+
+
+def _regular(path: Path, flags: int) -> OsHandle:
+    """A handle on the regular file that has this name; OddFile or NotPermitted where there is none for us."""
+    try:
+        require_regular(path, os.lstat(path).st_mode)  # first: opening a device may already do something
+        handle = OsHandle(path, flags | CAREFUL)
+    except OSError as error:
+        raise refusal(error, path) from error
+    try:
+        handle.require_regular(path)  # it may have been exchanged between the two calls
+    except BaseException:
+        handle.close()
+        raise
+    return handle
 
 
 class OsFiles:
@@ -259,7 +299,7 @@ class OsFiles:
 
     def open(self, path: Path) -> OsHandle:
         """A handle for reading the regular file that has this name now; a link is not followed."""
-        return OsHandle(open_regular(path, os.O_RDONLY))
+        return _regular(path, os.O_RDONLY)
 
     def create(self, path: Path, *, exclusive: bool = True) -> OsHandle:
         """A handle for writing a new file, locked (``exclusive``); or for a lock file that may be there already."""
@@ -269,7 +309,7 @@ class OsFiles:
         like = access_of(self._public)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
-            handle = OsHandle(os.open(path, flags, 0o666 if like is None else 0o600))
+            handle = OsHandle(path, flags, 0o666 if like is None else 0o600)
         except OSError as error:
             raise refusal(error, path) from error
         try:
@@ -286,14 +326,14 @@ class OsFiles:
         # never O_CREAT on a file that is there: in a sticky folder Linux refuses that even to root
         for _ in range(_LOCK_FILE_TRIES):
             try:
-                handle = OsHandle(open_regular(path, os.O_RDWR))
+                handle = _regular(path, os.O_RDWR)
                 handle.tighten_lock()
                 return handle
             except FileNotFoundError:
                 pass
             try:
                 # readers get no bit from the beginning; writers get the one for reading below
-                handle = OsHandle(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL, 0o622))
+                handle = OsHandle(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL, 0o622)
             except FileExistsError:
                 continue
             except OSError as error:
@@ -382,9 +422,9 @@ class OsFiles:
     def _copy(self, source: Path, target: Path) -> None:
         import shutil
 
-        with closing(self.create(target)) as copy, os.fdopen(open_regular(source, os.O_RDONLY), "rb") as original:
-            with os.fdopen(os.dup(copy.fileno()), "wb") as file:
-                shutil.copyfileobj(original, file)
+        with closing(self.create(target)) as copy, closing(_regular(source, os.O_RDONLY)) as original:
+            with os.fdopen(os.dup(copy.fileno()), "wb") as file, os.fdopen(os.dup(original.fileno()), "rb") as given:
+                shutil.copyfileobj(given, file)
             copy.sync()
 
     def replace(self, source: Path, target: Path) -> None:
@@ -410,13 +450,13 @@ class OsFiles:
         if sys.platform == "win32":  # pragma: no cover
             return
         try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            handle = OsHandle(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise refusal(error, folder) from error
         try:
-            os.fsync(descriptor)
+            handle.sync_entries()
         finally:
-            os.close(descriptor)
+            handle.close()
 
     def free_bytes(self, folder: Path) -> int:
         """Bytes that an ordinary user may still write in the folder's file system."""

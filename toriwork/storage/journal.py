@@ -8,7 +8,6 @@ fsync Failures?", USENIX ATC, sect. 3). The caller holds the mutex of its handle
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import time
@@ -19,8 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
 from toriwork.storage.frames import Kind, pack_header
-
-_LOG = logging.getLogger("toriwork.storage")
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
@@ -60,6 +57,7 @@ class JournalWriter:
         self.named = False  #: whether the folder's entry is known to be on the disk
         self.marked = self.size  #: size behind the last sync mark
         self.kept: list[bytes] = [self._header]  #: what no sync has covered, in order
+        self.failure: OSError | None = None  #: of the last sync, after which only a new file holds these rows for sure
         self._limit = ROLL_BYTES
         #: False while a frame is being written and for ever once that was interrupted or the journal is full: what
         #: reached the file is unknown then, and a frame number must never be used twice
@@ -128,8 +126,7 @@ class JournalWriter:
         """Zeros from ``start`` on. Where the disk has no room for them, frames are written without them."""
         try:
             self._filled = start + self.handle.write_at(start, bytes(self._ahead))
-        except OSError as error:  # the frame itself may still fit; if not, its own write says so
-            _LOG.debug("%s: no room ahead: %s", self.path, error)
+        except OSError:  # the frame itself may still fit; if not, its own write says so
             self._ahead = 0
 
     def retire(self) -> None:
@@ -171,6 +168,7 @@ class JournalWriter:
         self._files.sync_folder(self.path.parent)
         self.size = self._filled = len(content)
         self.mark_synced(len(content), len(self.kept))
+        self.failure = None
         self._limit, self.usable = limit, usable
 
     def is_named(self) -> bool:

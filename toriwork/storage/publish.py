@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreError, StoreMismatch, VersionTooOld
+from toriwork import locks
+from toriwork.errors import (
+    Busy,
+    LockUnavailable,
+    NotPermitted,
+    PublishError,
+    StoreError,
+    StoreMismatch,
+    VersionTooOld,
+)
 from toriwork.storage import frames, splice
 from toriwork.storage.access import lock_holders
 from toriwork.storage.columns import ParquetSource
@@ -67,7 +76,13 @@ class Lock:
 
 @contextlib.contextmanager
 def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[Lock | None]:
-    """The store's lock, or None when somebody else held it for all of ``wait`` seconds."""
+    """The store's lock, or None when somebody else held it for all of ``wait`` seconds.
+
+    Raises
+    ------
+    Busy
+        The calling thread holds it itself, in a call that this one interrupted: it would wait for itself.
+    """
     until = time.monotonic() + wait
     while True:
         handle = files.create(places.lock, exclusive=False)
@@ -75,13 +90,17 @@ def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[L
             lock = Lock(places.lock, handle, files)
             patience = 0.0
             if handle.try_lock():
+                locks.hold(places.lock, handle.close)
                 try:
                     if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
                         yield lock
                         return
                 finally:
+                    locks.let_go(places.lock)
                     handle.unlock()
                 patience = _REMOVED_SECONDS
+            elif locks.holds(places.lock) and wait:
+                raise Busy(locks.BUSY)
             if time.monotonic() >= until + patience:
                 yield None
                 return

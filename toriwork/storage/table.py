@@ -101,8 +101,8 @@ class ParquetTable:
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` was called."""
-        return self._closed
+        """Whether it takes no more calls: ``close`` was called, and got so far if it was interrupted."""
+        return self._closed or (self._writer is not None and self._writer.over)
 
     @property
     def pending_age(self) -> float | None:
@@ -214,13 +214,26 @@ class ParquetTable:
             return in_journals + sum(segment.count() for segment in segments)
 
     def _refuse(self) -> Any:
-        if self._closed:
+        if self.closed:
             raise Closed(f"{self.path}: this handle was closed; open the table again")
         raise ReadOnly(f"{self.path}: this handle was opened with read_only=True")
 
     def _require_writer(self) -> Writer:
         writer: Writer = self._writer if self._writer is not None else self._refuse()
         return writer
+
+    def ask(self) -> None:
+        """Return when the calling thread is not in the middle of anything here: then it may wait for other threads.
+
+        Raises
+        ------
+        Busy
+            It is: a signal handler, a ``__del__`` or the like called in the middle of another call.
+        """
+        if self._writer is not None:
+            self._writer.ask()
+        self._upkeep.ask()
+        self._worker.ask()
 
     # ---- flushing, sealing, publishing ---------------------------------------------------------------------------
 
@@ -265,7 +278,7 @@ class ParquetTable:
     @contextmanager
     def view(self) -> Iterator[View]:
         """One consistent state of the table: every row whose append returned before, in any process."""
-        if self._closed:
+        if self.closed:
             self._refuse()
         found = look(self.files, self._places, self.spec)
         with found.opened:
@@ -280,22 +293,31 @@ class ParquetTable:
     def close(self) -> None:
         """Flush, publish if that is quick or a row has waited long, give up the journals; more calls do nothing.
 
-        Rows that are left unpublished are said at WARNING, with their number and how to publish them.
+        Rows that are left unpublished are said at WARNING, with their number and how to publish them. After an
+        interrupt the handle works on or is closed; another call finishes what is left.
+
+        Raises
+        ------
+        Busy
+            The calling thread is in the middle of another call: nothing was closed.
         """
         if self._closed:
             return
+        self.ask()
+        writer = self._writer
         self._worker.stop()
         self._upkeep.join()
-        writer = self._writer
-        try:
-            if writer is not None:
-                writer.sync(mark=True)
-                self._close_publish(writer)
-        finally:
-            self._closed, self._writer = True, None
-            if writer is not None:
+        if writer is None:
+            self._closed = True
+        else:
+            try:
+                if not writer.over:  # else that was done before an interrupt
+                    writer.sync(mark=True)
+                    self._close_publish(writer)
+            finally:
                 writer.close()
-            lifetime.closed(self)
+                self._closed, self._writer = True, None
+        lifetime.closed(self)
 
     def _close_publish(self, writer: Writer) -> None:
         pace = self._upkeep.pace

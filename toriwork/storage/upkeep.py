@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toriwork.errors import BadInput, PublishError, ToriworkError
+from toriwork.errors import BadInput, Busy, Closed, PublishError, ToriworkError
+from toriwork.locks import Mutex
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pace import Pace
 from toriwork.storage.policy import PublishPolicy
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from toriwork.storage.writer import Writer
 
 _LOG = logging.getLogger("toriwork.storage")
+_TIDY_SECONDS = 1.0  # for a thread whose publish is over to be gone
 _SEAL_BYTES = 4 * 2**20
 _SEAL_REST = 9.0  # times as long as a round of sealing took that left journals waiting
 
@@ -55,17 +57,26 @@ class Upkeep:
 
     def reset(self) -> None:
         """Forget what was under way: in a child of a fork it is the parent's business."""
-        self._publishing = threading.Lock()
-        self._sealing = threading.Lock()  #: taken behind the other one
+        self._publishing = Mutex("_publishing")
+        self._sealing = Mutex("_sealing")  #: taken behind the other one
         self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
         self._publisher: threading.Thread | None = None
         self._next_seal = 0.0  #: monotonic seconds
         self.pace.forget()
 
+    def ask(self) -> None:
+        """Return when the calling thread is not in the middle of anything here; Busy when it is."""
+        self._publishing.alone()
+        self._sealing.alone()
+
     def join(self) -> None:
         """Return when a publish in a thread of its own has ended."""
-        if self._publisher is not None and self._publisher is not threading.current_thread():
-            self._publisher.join()
+        thread = self._publisher
+        if thread is not None and thread is not threading.current_thread():
+            with self._publishing.alone():
+                self._publisher = None
+            if thread.is_alive():  # not for ever: it may be logging, where we are waited for
+                thread.join(_TIDY_SECONDS)
 
     def tend(self, writer: Writer) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
@@ -82,7 +93,7 @@ class Upkeep:
             return
         begun, waits = time.monotonic(), False
         for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
-            with self._sealing:
+            with self._sealing.alone():
                 # what a publish has begun to absorb must get no segment behind its back
                 if journal.id in self._absorbing or journal not in writer.closed:
                     continue
@@ -124,17 +135,18 @@ class Upkeep:
             thread = threading.Thread(
                 target=self.try_publish, args=(writer,), kwargs=options, name="toriwork-publish", daemon=True
             )
+            self._publisher = thread
             try:
                 thread.start()
             except RuntimeError:  # an interpreter that ends starts no more threads
                 self.try_publish(writer, blocking=False)
-            else:
-                self._publisher = thread
 
     def try_publish(self, writer: Writer, *, wait: float = 0.0, blocking: bool = True) -> None:
         """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
         try:
             self.publish(writer, wait=wait, blocking=blocking)
+        except (Busy, Closed):  # in a handler, in the middle of a publish; or the handle was closed meanwhile
+            return
         except (ToriworkError, OSError, pa.ArrowException) as error:
             self.pace.failed()
             _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._places.base, error)
@@ -146,9 +158,21 @@ class Upkeep:
         ------
         PublishError
             With ``wait``: the lock was not to be had in so many seconds. Or the public file could not be replaced.
+        Busy
+            The calling thread is publishing already: a signal handler, say, asks for it.
         """
-        if not self._publishing.acquire(blocking):  # this handle's own thread is at it
-            return None
+        lock = self._publishing.alone()
+        try:  # from here on: an interrupt between the two would leave it taken
+            if not lock.acquire(blocking):  # this handle's own thread is at it
+                return None
+            return self._publish(writer, wait)
+        finally:
+            self._publishing.release()
+
+    def _publish(self, writer: Writer, wait: float) -> Published | None:
+        """The same; the caller holds the mutex."""
+        if writer.over:
+            raise Closed(f"{self._places.base}: this handle was closed; open the table again")
         try:
             if self._prepare is not None:
                 view = look(self._files, self._places, self._spec)
@@ -161,7 +185,7 @@ class Upkeep:
                         raise PublishError(f"{self._places.base}: {who} held the lock for {wait:.0f} s; try again")
                     return None
                 begun = self.pace.begin()
-                with self._sealing:  # a segment that is being made is finished first
+                with self._sealing.alone():  # a segment that is being made is finished first
                     own = self._absorbing = writer.freeze()
                 try:
                     done = publish(self._files, self._places, self._spec, lock, own)
@@ -174,4 +198,3 @@ class Upkeep:
             return done
         finally:
             self._absorbing = frozenset()
-            self._publishing.release()

@@ -1,7 +1,10 @@
 """One handle's way of appending: its mutex, its journals, and what happens when the disk says no.
 
 One mutex covers numbering, write and bookkeeping. A frame that was begun and not finished, by an error or by a
-KeyboardInterrupt at any point, leaves its journal unusable: the next append opens another.
+KeyboardInterrupt at any point, leaves its journal unusable: the next append opens another. A journal leaves the lists
+here before it is closed, so that none which was closed is ever written to or synced.
+
+Nothing is logged while a mutex is held: a logging handler may wait for somebody who waits for the mutex.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import BadInput, Closed, DurabilityError, StoreError
+from toriwork.locks import Mutex
+from toriwork.storage.files import SHORTAGES
 from toriwork.storage.frames import MAX_PAYLOAD, Kind, row_ids, row_ids_in
 from toriwork.storage.journal import JournalWriter
 
@@ -57,8 +61,11 @@ class Writer:
         self._reset()
 
     def _reset(self) -> None:
-        self._mutex = threading.Lock()
-        self._sync_mutex = threading.Lock()  #: taken before the other one; whoever holds it may use closed journals
+        self._mutex = Mutex("_mutex")
+        self._appending, self._inside = self._mutex.lock, self._mutex.owned
+        self._sync_mutex = Mutex("_sync_mutex")  #: taken before the other one; whoever holds it may use closed journals
+        self._syncing = False  #: about: whether somebody holds that one
+        self._news: deque[str] = deque()  #: warnings to be logged when no mutex is held
         self._pid = os.getpid()
         self._current: JournalWriter | None = None
         self.closed: list[JournalWriter] = []  #: no longer appended to, still locked: not sealed or absorbed yet
@@ -68,9 +75,26 @@ class Writer:
 
     def after_fork(self) -> None:
         """Forget the parent's journals in a child: closed without unlocking, which would drop the parent's lock."""
-        for journal in self._journals():
-            journal.close()
+        journals = self._journals()
         self._reset()
+        for journal in journals:
+            journal.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was closed, or is being closed: it takes no more rows."""
+        return isinstance(self._refusal, Closed)
+
+    def ask(self) -> None:
+        """Return when the calling thread is not in the middle of anything here.
+
+        Raises
+        ------
+        Busy
+            It is: whoever waits for another thread now might wait for ever.
+        """
+        self._mutex.alone()
+        self._sync_mutex.alone()
 
     def append(self, payload: bytes, n_rows: int = 1, kind: int = Kind.ROWS) -> Appended:
         """Where the frame is; when this returns, the rows survive the death of the process.
@@ -82,13 +106,15 @@ class Writer:
             ``row_ids`` of the error is not empty, the rows may be there: the write or the sync failed behind them.
         DurabilityError
             A sync failed for good: the handle takes no more rows. ``row_ids`` likewise.
+        Busy
+            The calling thread is in the middle of another call.
         """
         length = len(payload)
         if length > MAX_PAYLOAD:
             raise BadInput(f"one call may record {MAX_PAYLOAD:,} bytes, given were {length:,}; use batches")
-        if self._pid != os.getpid():  # a fork that did not run the hooks
-            self.after_fork()
-        with self._mutex:
+        if self._inside() or self._kept > KEPT_BYTES or self._pid != os.getpid():
+            self._before_append()
+        with self._appending:
             if self._refusal is not None:
                 raise self._refused()
             try:
@@ -113,12 +139,20 @@ class Writer:
         try:
             if self._power:
                 self._sync_upto(journal, size)
-            elif self._kept > KEPT_BYTES:  # the cap holds even where nobody ever flushes
-                self.sync()
+            elif self._kept > KEPT_BYTES:
+                self._sync_soon()
         except OSError as error:
             raise self._in_doubt(error, journal.id, now, n_rows) from error
         # what Appended(...) does, at half the cost: every row comes through here
         return _new(Appended, (journal.id, number, size - length, length, now))
+
+    def _before_append(self) -> None:
+        """What is seldom due: nothing of the row is written yet, so that it may fail."""
+        if self._pid != os.getpid():  # a fork that did not run the hooks
+            self.after_fork()
+        self._mutex.alone()
+        if self._kept > KEPT_BYTES:  # the sync behind the last append failed
+            self.sync()
 
     def _not_recorded(self, error: OSError) -> StoreError:
         if isinstance(error, StoreError):
@@ -142,16 +176,24 @@ class Writer:
             return DurabilityError(f"nothing of this call was recorded: {self._refusal}", self._refusal.rows)
         return self._refusal
 
+    def _sync_soon(self) -> None:
+        """Sync; when that is not possible just now, leave it to the next append, whose row is not written yet."""
+        try:
+            self.sync()
+        except DurabilityError:
+            raise
+        except StoreError as error:
+            _LOG.warning("%s", error)
+
     def _open_next(self) -> JournalWriter:
         """A new current journal. The one before it stays with the closed ones, unless it never held a frame."""
         before = self._current
-        if before is not None:
-            if before.next_number == 1:  # else a full disk would get a file for each try
-                self._files.unlink(before.path)
-                before.close()
-            elif before not in self.closed:  # an interrupt may have come right here, the last time
-                self.closed.append(before)
+        if before is not None and before.next_number > 1 and before not in self.closed:
+            self.closed.append(before)  # an interrupt may have come right behind it, the last time
         self._current = None
+        if before is not None and before.next_number == 1:  # else a full disk would get a file for each try
+            self._files.unlink(before.path)
+            before.close()
         self._current = JournalWriter(self._files, self._folder, self.store_id, fill_ahead=self._power)
         return self._current
 
@@ -161,7 +203,7 @@ class Writer:
 
     def freeze(self) -> frozenset[str]:
         """Ids of the journals of this handle that get no more rows, the current one now among them."""
-        with self._mutex:
+        with self._mutex.alone():
             current = self._current
             if current is not None and current.next_number > 1:
                 current.retire()  # first: an interrupt behind it must not leave a closed journal in use
@@ -172,23 +214,32 @@ class Writer:
 
     def release(self, journals: AbstractSet[str]) -> None:
         """Give up closed journals that were absorbed or sealed; waits for a sync that is under way."""
-        with self._sync_mutex, self._mutex:
-            for journal in [j for j in self.closed if j.id in journals]:
+        with self._sync_mutex.alone(), self._mutex.alone():
+            given_up = [j for j in self.closed if j.id in journals]
+            self.closed = [j for j in self.closed if j.id not in journals]
+            for journal in given_up:
                 journal.close()
-                self.closed.remove(journal)
 
     def close(self) -> None:
-        """Give up every journal; what is in them stays and is adopted by whoever publishes next."""
-        with self._sync_mutex:
-            if self.dirty and self._refusal is None:  # rows of a thread that did not see it coming
-                self._sync_all()
-        with self._sync_mutex, self._mutex:
-            self._refusal = Closed(f"{self._folder}: this handle was closed; open the table again")
-            for journal in self._journals():
-                if journal.usable and journal.next_number == 1:
-                    self._files.unlink(journal.path)
-                journal.close()
-            self.closed, self._current = [], None
+        """Give up every journal; what is in them stays and is adopted by whoever publishes next.
+
+        A call that was interrupted can be made again.
+        """
+        self._mutex.alone()
+        try:
+            with self._sync_mutex.alone():
+                if self.dirty and self._refusal is None:  # rows of a thread that did not see it coming
+                    self._sync_all()
+        finally:
+            self._behind_sync()
+            with self._sync_mutex.alone(), self._mutex.alone():
+                self._refusal = Closed(f"{self._folder}: this handle was closed; open the table again")
+                journals = self._journals()
+                self.closed, self._current = [], None
+                for journal in journals:
+                    if journal.usable and journal.next_number == 1:
+                        self._files.unlink(journal.path)
+                    journal.close()
 
     def sync(self, *, mark: bool = False) -> None:
         """Return when every row appended before the call has reached the disk.
@@ -197,40 +248,56 @@ class Writer:
         ------
         DurabilityError
             Neither the journal nor a rewritten copy of it could be synced; ``rows`` holds the frames at risk.
+        StoreError
+            It could not be tried, for want of descriptors or memory: nothing is lost, the next call tries again.
         """
+        self._mutex.alone()
         try:
-            with self._sync_mutex:
-                with self._mutex:
+            with self._sync_mutex.alone():
+                self._syncing = True
+                with self._mutex.alone():
                     self._keep_name()
                 self._sync_all()
                 if mark:
                     self._mark()
         finally:
-            self._ring()
+            self._behind_sync()
 
     def _sync_upto(self, journal: JournalWriter, size: int) -> None:
         """Group commit: one thread syncs for all whose rows are there by then; the others wait for its bell.
 
         Not for its lock: of those who wait for a lock only one finds out at a time, and the quickest come first again.
         """
+        patient = True
         while journal.synced < size or not journal.named:
-            if not self._sync_mutex.locked():  # nearly always so with one thread: no bell is needed
+            if not (self._syncing and patient):  # nearly always so with one thread: no bell is needed
                 self._sync_for(journal, size)
                 return
             bell: SimpleQueue[None] = SimpleQueue()
             self._waiting.append(bell)
-            if self._sync_mutex.locked():  # asked again: who had it may have rung before the bell was there
-                with contextlib.suppress(Empty):  # an interrupted thread may not have rung
+            if self._syncing:  # asked again: who had it may have rung before the bell was there
+                try:
                     bell.get(timeout=_BELL_SECONDS)
+                except Empty:  # an interrupted thread may not have rung
+                    patient = False
 
     def _sync_for(self, journal: JournalWriter, size: int) -> None:
         try:
-            with self._sync_mutex:
+            with self._sync_mutex.alone():
+                self._syncing = True
                 if journal.synced < size or not journal.named:
                     self._sync_all()
         finally:
-            if self._waiting:
-                self._ring()
+            self._behind_sync()
+
+    def _behind_sync(self) -> None:
+        """Wake who waits, and log what happened; no mutex is held."""
+        self._syncing = False
+        if self._waiting:
+            self._ring()
+        with contextlib.suppress(IndexError):  # empty; another thread may tell at the same moment
+            while self._news:
+                _LOG.warning("%s", self._news.popleft())
 
     def _ring(self) -> None:
         with contextlib.suppress(IndexError):  # empty; another thread may ring at the same moment
@@ -244,27 +311,42 @@ class Writer:
     def _sync_all(self) -> None:
         if isinstance(self._refusal, DurabilityError):
             raise self._refusal
-        with self._mutex:
-            todo = [(j, j.size, len(j.kept)) for j in self._journals() if j.kept or not j.named]
-            self._kept, self.dirty = 0, False
+        kept = 0
         try:
+            with self._mutex.alone():
+                todo = [(j, j.size, len(j.kept)) for j in self._journals() if j.kept or not j.named]
+                kept, self._kept, self.dirty = self._kept, 0, False
             for journal, size, n_kept in todo:
                 self._sync_one(journal, size, n_kept)
         except BaseException:
             self.dirty = True
+            self._kept += kept
             raise
 
     def _sync_one(self, journal: JournalWriter, size: int, n_kept: int) -> None:
         try:
-            journal.handle.sync()
-            if not journal.named:
-                self._files.sync_folder(self._folder)
+            if journal.failure is None:
+                journal.handle.sync()
         except OSError as error:
-            with self._mutex:
-                self._rescue(journal, error)
-            return
-        with self._mutex:
-            journal.mark_synced(size, n_kept)
+            journal.failure = error
+        if journal.failure is None and not journal.named:
+            try:
+                self._files.sync_folder(self._folder)
+            except OSError as error:
+                if error.errno in SHORTAGES:  # the folder was not opened: no sync of it has failed
+                    raise self._not_now(journal, error) from error
+                journal.failure = error
+        with self._mutex.alone():
+            if journal.failure is None:
+                journal.mark_synced(size, n_kept)
+            else:
+                self._rescue(journal, journal.failure)
+
+    def _not_now(self, journal: JournalWriter, error: OSError) -> StoreError:
+        return StoreError(
+            f"{journal.path}: the rows could not be made safe from a power cut now: {error}. Nothing is lost: they are "
+            "in the journal, and in memory until the next try"
+        )
 
     def _keep_name(self) -> None:
         """Write the current journal anew when somebody removed it: its rows would be gone with this process."""
@@ -277,6 +359,8 @@ class Writer:
         try:
             journal.rewrite()
         except OSError as again:
+            if again.errno in SHORTAGES:
+                raise self._not_now(journal, again) from again
             rows = tuple(piece for j in self._journals() for piece in j.kept)
             self._refusal = DurabilityError(
                 f"{journal.path}: the disk failed to make rows durable ({error}) and refused a new copy ({again}). "
@@ -286,21 +370,19 @@ class Writer:
                 tuple(name for j in self._journals() for name in row_ids_in(b"".join(j.kept), j.id)),
             )
             raise self._refusal from again
-        _LOG.warning("%s: a sync failed (%s); its rows were written to a new file", journal.path, error)
+        self._news.append(f"{journal.path}: a sync failed ({error}); its rows were written to a new file")
 
     def _mark(self) -> None:
-        with self._mutex:
+        with self._mutex.alone():
             for journal in self._journals():
                 self._last_ns = max(time.time_ns(), self._last_ns + 1)
-                try:
+                # the rows are on the disk; a note that says so and finds no room is written by the next flush
+                with contextlib.suppress(OSError):
                     journal.append_sync_mark(self._last_ns)
-                except OSError as error:
-                    # the rows are on the disk; only the note that says so found no room, and the next flush writes it
-                    _LOG.debug("%s: no sync mark: %s", journal.path, error)
 
     def read(self, place: Appended) -> bytes | None:
         """The payload of a frame of this handle, or None when its journal was given up."""
-        with self._mutex:
+        with self._mutex.alone():
             for journal in self._journals():
                 if journal.id == place.journal:
                     return journal.read(place.offset, place.length)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import NotFound
+from toriwork.locks import Mutex
 from toriwork.synthesis import occurrences, prompt
 from toriwork.synthesis.budget import Budget
 from toriwork.synthesis.context import Entry, Members, entry
@@ -29,7 +29,7 @@ _SHOWN = slice(len(PREFIX), len(PREFIX) + 8)
 class ContextKeeper:
     """What an ObserverSynthesis does with its context; it brings lock, memory and clock."""
 
-    _lock: threading.Lock
+    _lock: Mutex
     _memory: TokenMemory
     _context: Members
     _now: Callable[[], float]
@@ -58,7 +58,7 @@ class ContextKeeper:
         BadInput
             The importance is not between 0 and 1.
         """
-        with self._lock:
+        with self._lock.alone():
             old = self._context.get(token)
             if old is not None and importance is None and pinned <= old.pinned:
                 return True
@@ -74,18 +74,18 @@ class ContextKeeper:
 
     def remove_from_context(self, token: str) -> bool:
         """Whether the token was in the context; it is not any more."""
-        with self._lock:
+        with self._lock.alone():
             return self._context.remove(token)
 
     def clear_context(self) -> None:
         """Leave the context empty; the tokens stay remembered."""
-        with self._lock:
+        with self._lock.alone():
             self._context.clear()
 
     @property
     def context_tokens(self) -> tuple[str, ...]:
         """The tokens of the context in the order in which they were added."""
-        with self._lock:
+        with self._lock.alone():
             return tuple(found.token for found in self._context)
 
     def get_context_measurements(self) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ class ContextKeeper:
         ``current_tokens`` (how many no newer token of their observer supersedes) and ``displaced_tokens`` (how many
         had to leave because the context was full).
         """
-        with self._lock:
+        with self._lock.alone():
             displaced = self._context.displaced
         return {**prompt.summarise(self._snapshot()), "displaced_tokens": displaced}
 
@@ -125,7 +125,7 @@ class ContextKeeper:
         return self.select_context(budget, rules).text
 
     def _snapshot(self) -> list[Entry]:
-        with self._lock:
+        with self._lock.alone():
             return [found.at(self._memory.seen(found.token)) for found in self._context]
 
     # ---- what was, and when --------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class ContextKeeper:
         log = self.log
         if log is not None:
             return occurrences.logged(log, newest)
-        with self._lock:
+        with self._lock.alone():
             return occurrences.remembered(self._memory, newest)
 
     def as_of(self, time: dt.datetime | float, budget: Budget | None = None, rules: Rules | None = None) -> Selection:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from toriwork.errors import ToriworkError
+from toriwork.locks import Mutex
 from toriwork.synthesis.rate import RateLimit, RateLimiter, Summary
 
 _LOG = logging.getLogger("toriwork.synthesis")
@@ -20,7 +20,7 @@ _WATCHED: weakref.WeakSet[Limited] = weakref.WeakSet()
 class Limited:
     """The part of an ObserverSynthesis that may hold emissions back; off unless a limit is set."""
 
-    _lock: threading.Lock
+    _lock: Mutex
     _limiter: RateLimiter | None
     _clock: Callable[[], float]
     _times: deque[float]
@@ -53,7 +53,7 @@ class Limited:
         """Whether an emission may go on; the id of a measurement is known to exist by now."""
         admitted, summaries = limiter.take(measurement, token)
         if not admitted:
-            with self._lock:
+            with self._lock.alone():
                 self._times.append(self._clock())  # it was measured, and counts for the rate
             _tell_at_exit(self)
         self._tell(limiter, summaries)

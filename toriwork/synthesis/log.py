@@ -301,10 +301,10 @@ class TokenLog:
 
     def close(self) -> None:
         """Flush and give up the files; more calls do nothing."""
-        if not self._table.closed:
-            self._table.close()
-            if not self._read_only:
-                self._anchor_last()
+        closed = self._table.closed
+        self._table.close()  # again: what an interrupt left open
+        if not closed and not self._read_only:
+            self._anchor_last()
 
     def _anchor_last(self) -> None:
         """Write the checkpoint of the newest generation."""

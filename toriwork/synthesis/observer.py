@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from toriwork.errors import BadInput, NotFound
+from toriwork.errors import BadInput, Closed, NotFound
+from toriwork.locks import Mutex
 from toriwork.synthesis.context import Members
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
 from toriwork.synthesis.keeper import ContextKeeper
@@ -86,7 +86,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         self._path = path
         self._keep = keep_rows, keep_days
         self._clock = clock
-        self._lock = threading.Lock()
+        self._new_lock()
         self._log: TokenLog | None = None
         self._now = now
         self._memory = TokenMemory(max_tokens)
@@ -128,11 +128,16 @@ class ObserverSynthesis(ContextKeeper, Limited):
         token = PREFIX + digest.hex()
         if self._limiter is not None and not self._admitted(self._limiter, measurement, token):
             return token
-        with self._lock:
+        if self._inside():
+            self._lock.alone()
+        with self._emitting:
             now = self._now()
             if self._path is not None:
                 log = self._log or self._open_log()
-                log.append(digest, now, given_time, body)
+                try:
+                    log.append(digest, now, given_time, body)
+                except Closed:  # an interrupt came while it was being closed
+                    self._open_log().append(digest, now, given_time, body)
             self._emitted += 1
             self._times.append(self._clock())
             if self._memory.put(token, identity, now):
@@ -145,6 +150,9 @@ class ObserverSynthesis(ContextKeeper, Limited):
         from toriwork.synthesis.log import TokenLog  # loads pyarrow: only who logs pays for it
 
         assert self._path is not None  # its callers looked
+        if self._log is not None:
+            self._log.close()  # it is, but perhaps not all the way
+            self._log = None
         keep_rows, keep_days = self._keep
         self._log = TokenLog(self._path, keep_rows=keep_rows, keep_days=keep_days, now=self._now)
         return self._log
@@ -152,8 +160,10 @@ class ObserverSynthesis(ContextKeeper, Limited):
     @property
     def log(self) -> TokenLog | None:
         """The token log, opened when it is not yet, or None when there is none."""
-        with self._lock:
-            return None if self._path is None else self._log or self._open_log()
+        with self._lock.alone():
+            if self._path is None:
+                return None
+            return self._open_log() if self._log is None or self._log.closed else self._log
 
     def verify(self, token: str) -> bool:
         """Whether what is held under a token still hashes to it; the log is asked where memory has forgotten it.
@@ -163,7 +173,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         NotFound
             Nothing is held under that token.
         """
-        with self._lock:
+        with self._lock.alone():
             found = self._context.get(token)
             held = found.held if found is not None else self._memory.get(token)
         body = held.identity.body if held is not None else None
@@ -189,7 +199,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
 
     def unresolved(self, token: str) -> tuple[str, ...]:
         """The references of a token that lead to nothing in memory; NotFound when the token itself is forgotten."""
-        with self._lock:
+        with self._lock.alone():
             return self._memory.unresolved(self._held(token).identity.refs)
 
     def loop_order(self, token: str) -> int:
@@ -202,7 +212,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         NotFound
             The token is forgotten.
         """
-        with self._lock:
+        with self._lock.alone():
             return self._held(token).lineage.order
 
     def _held(self, token: str) -> Held:
@@ -219,7 +229,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         """``tokens_generated`` (emissions), ``tokens_in_context``, ``reflexive_loops`` (emissions that close one),
         ``references_cut`` (references, observers and steps over a bound, see :mod:`toriwork.synthesis.references`).
         """
-        with self._lock:
+        with self._lock.alone():
             return {
                 "tokens_generated": self._emitted,
                 "tokens_in_context": len(self._context),
@@ -229,7 +239,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
 
     def get_measurement_rate(self) -> float:
         """Emissions per second over the last ten seconds."""
-        with self._lock:
+        with self._lock.alone():
             now = self._clock()
             recent = [moment for moment in self._times if moment > now - _RATE_SECONDS]
         if len(recent) == _RATE_EMISSIONS and now > recent[0]:  # more than are remembered: over the time they span
@@ -261,7 +271,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
     def flush(self) -> None:
         """Return when every emission before survives a power cut; what the rate limit held back is told first."""
         self.tell_suppressed()
-        with self._lock:
+        with self._lock.alone():
             log = self._log
         if log is not None:
             log.flush()
@@ -272,16 +282,24 @@ class ObserverSynthesis(ContextKeeper, Limited):
         What the rate limit held back is told first.
         """
         self.tell_suppressed()
-        with self._lock:
-            log, self._log = self._log, None
+        with self._lock.alone():
+            log = self._log
         if log is not None:
-            log.close()
+            try:
+                log.close()
+            finally:
+                if log.closed and self._log is log:  # an interrupt may have come before
+                    self._log = None
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds; the log takes a journal of its own."""
-        self._lock = threading.Lock()
+        self._new_lock()
         if self._limiter is not None:
             self._limiter.after_fork()
+
+    def _new_lock(self) -> None:
+        self._lock = Mutex("_lock")
+        self._emitting, self._inside = self._lock.lock, self._lock.owned
 
     def __repr__(self) -> str:
         where = "" if self._path is None else f", path={str(self._path)!r}"

@@ -6,13 +6,13 @@ Nothing waits here and no thread runs: buckets refill by arithmetic when somebod
 from __future__ import annotations
 
 import math
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from toriwork.errors import BadInput
+from toriwork.locks import Mutex
 from toriwork.synthesis.canonical import canonical
 
 SUPPRESSED = "suppressed"  #: the type of a summary
@@ -97,7 +97,7 @@ class RateLimiter:
         self.suppressed = 0  #: how many emissions were held back so far
         self._clock = clock
         self._ended = False
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
         self._buckets: OrderedDict[_Key, _Bucket] = OrderedDict()  # the least recently used first
         self._due: OrderedDict[_Key, float] = OrderedDict()  # untold buckets, when each has an emission left again
 
@@ -107,7 +107,7 @@ class RateLimiter:
             return True, []
         source, kind = measurement.get("source"), measurement.get("type")
         key = _text(source), _text(kind)
-        with self._lock:
+        with self._lock.alone():
             if self._ended:
                 return True, []
             now = self._clock()
@@ -131,19 +131,19 @@ class RateLimiter:
 
     def end(self) -> list[Summary]:
         """The last summaries; nothing is held back any more."""
-        with self._lock:
+        with self._lock.alone():
             self._ended = True
         return self.drain()
 
     def drain(self) -> list[Summary]:
         """Summaries of everything that was not told yet."""
-        with self._lock:
+        with self._lock.alone():
             self._due.clear()
             return [bucket.told() for bucket in self._buckets.values() if bucket.n]
 
     def put_back(self, summaries: list[Summary]) -> None:
         """Take summaries that could not be emitted into the next ones."""
-        with self._lock:
+        with self._lock.alone():
             now = self._clock()
             for summary in summaries:
                 source, kind = summary["source"], summary["suppressed_type"]
@@ -157,7 +157,7 @@ class RateLimiter:
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds; what the parent held back is the parent's to tell."""
-        self._lock = threading.Lock()
+        self._lock = Mutex("_lock")
         self._due.clear()
         for bucket in self._buckets.values():
             bucket.n = 0

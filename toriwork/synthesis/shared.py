@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -19,7 +18,6 @@ _SLASH: Any = "/" if isinstance(_SETTING, str) else b"/"
 
 _M = TypeVar("_M", bound=Monitor)
 
-_lock = threading.Lock()
 _by_path: dict[str, ObserverSynthesis] = {}
 _by_setting: dict[tuple[Any, str], ObserverSynthesis] = {}  # finding the state root costs more than a token
 
@@ -34,13 +32,11 @@ def get_observer_synthesis() -> ObserverSynthesis:
 
 def _find(key: tuple[Any, str]) -> ObserverSynthesis:
     path = os.path.realpath(state_root() / LOG_FILE)
-    with _lock:
-        found = _by_path.get(path)
-        if found is None:
-            found = _by_path[path] = ObserverSynthesis(path=path)
-        if len(_by_setting) >= _MANY_SETTINGS:
-            _by_setting.clear()
-        _by_setting[key] = found
+    # each line is one step; a lock might be held by the very thread that a signal handler runs in
+    found = _by_path.get(path) or _by_path.setdefault(path, ObserverSynthesis(path=path))
+    if len(_by_setting) >= _MANY_SETTINGS:
+        _by_setting.clear()
+    _by_setting[key] = found
     return found
 
 
@@ -57,12 +53,3 @@ def integrate_with_eigensentry(guard: _M) -> _M:
 def integrate_with_origin_sentry(sentry: _M) -> _M:
     """The sentry, bound to the shared synthesis."""
     return get_observer_synthesis().integrate_with_origin_sentry(sentry)
-
-
-def _after_fork() -> None:
-    global _lock  # noqa: PLW0603 - a thread of the parent may have held it
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
