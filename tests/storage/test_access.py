@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -311,21 +313,41 @@ class TestReadersWithLocks:
         assert sorted(published_names(base)) == ["a1", "a2", "a3"]
 
 
+@contextlib.contextmanager
+def held_by_another_thread(base: Path) -> Iterator[None]:
+    """The store's lock, held by somebody for whom this thread can wait."""
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store_lock(OsFiles(), Places.of(base)) as lock:
+            assert lock is not None
+            taken.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert taken.wait(60)
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 class TestTheLockHeldByAWriter:
     def test_is_told_with_the_process_that_holds_it(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(table, "_LOCK_WAIT", 0.05)
         with opened(base) as found:
             add(found, "a1")
-            with store_lock(OsFiles(), Places.of(base)) as lock:
-                assert lock is not None
-                with pytest.raises(PublishError, match=rf"somebody else \(process {os.getpid()}\) held the lock"):
-                    found.flush(publish=True)
+            told = rf"somebody else \(process {os.getpid()}\) held the lock"
+            with held_by_another_thread(base), pytest.raises(PublishError, match=told):
+                found.flush(publish=True)
             found.flush(publish=True)
 
     def test_is_told_when_a_store_cannot_be_made(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(table, "_LOCK_WAIT", 0.05)
         with (
-            store_lock(OsFiles(), Places.of(base)),
+            held_by_another_thread(base),
             pytest.raises(LockUnavailable, match=rf"process {os.getpid()}\) for"),
         ):
             opened(base)

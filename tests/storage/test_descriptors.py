@@ -1,0 +1,166 @@
+"""Out of descriptors or memory for a while, many handles under a usual limit: nothing is lost, nobody is shut out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.storage.memdisk import MemDisk, MemFiles
+from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from toriwork.errors import Closed, DurabilityError, StoreError
+from toriwork.storage import ParquetTable
+from toriwork.storage.files import OsFiles
+
+BASE = Path("/state/table.parquet")
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+
+
+class Shortage:
+    """Some operations fail in the folder of a table, each with its own error, until it is over."""
+
+    def __init__(self, **fails: int) -> None:
+        self.fails = fails
+
+    def __call__(self, what: str, path: Path) -> None:
+        if what in self.fails and "state/table.d" in str(path):
+            code = self.fails[what]
+            raise OSError(code, os.strerror(code), str(path))
+
+
+def opened(files: MemFiles) -> ParquetTable:
+    return still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND))
+
+
+@pytest.mark.parametrize("code", SHORT)
+@pytest.mark.parametrize(
+    "fails",
+    [("sync_folder",), ("create",), ("sync_folder", "create"), ("sync", "create")],
+    ids=" and ".join,
+)
+def test_a_shortage_kills_no_handle_and_loses_no_row(code: int, fails: tuple[str, ...]) -> None:
+    disk = MemDisk()
+    files = disk.files()
+    table = opened(files)
+    add(table, "a1")
+    # a sync that fails is one of the disk's: then only a new file is safe, for which there is no descriptor now
+    files.hook = Shortage(**{name: errno.EIO if name == "sync" else code for name in fails})
+    for _ in range(3):
+        if fails == ("create",):
+            table.sync()
+        else:
+            with pytest.raises(StoreError, match="Nothing is lost") as caught:
+                table.sync()
+            assert not isinstance(caught.value, DurabilityError)
+    files.hook = None
+    add(table, "a2")
+    table.sync()
+    disk.cut_power()
+    assert sorted(names_of(opened(disk.files()))) == ["a1", "a2"]
+
+
+def test_a_failed_sync_and_a_failed_copy_still_end_the_handle() -> None:
+    files = MemDisk().files()
+    table = opened(files)
+    add(table, "a1")
+    files.hook = Shortage(sync=errno.EIO)
+    with pytest.raises(DurabilityError):
+        table.sync()
+    with pytest.raises(DurabilityError):
+        add(table, "a2")
+
+
+@pytest.mark.parametrize("call", ["write", "write_at", "read_at", "stat", "sync", "try_lock", "unlock", "arrow"])
+def test_a_closed_file_says_so(call: str, tmp_path: Path) -> None:
+    handle = OsFiles().create(tmp_path / "file")
+    handle.close()
+    handle.close()
+    with pytest.raises(Closed):
+        getattr(handle, call)(*{"write": (b"a",), "write_at": (0, b"a"), "read_at": (0, 1)}.get(call, ()))
+
+
+def test_a_number_that_was_closed_is_never_written_to(tmp_path: Path) -> None:
+    handle = OsFiles().create(tmp_path / "ours")
+    number = handle.fileno()
+    handle.close()
+    theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    assert theirs == number
+    with pytest.raises(Closed):
+        handle.write_at(0, b"a frame")
+    handle.close()
+    assert os.pread(theirs, 9, 0) == b""
+    os.close(theirs)
+
+
+def test_a_handle_that_does_nothing_has_no_thread(tmp_path: Path) -> None:
+    table = ParquetTable(tmp_path / "x.parquet", SPEC)
+    assert table._worker._thread is None
+    add(table, "a1")
+    thread = table._worker._thread
+    assert isinstance(thread, threading.Thread)
+    table.flush(publish=True)
+    thread.join(60)
+    assert not thread.is_alive()
+    add(table, "a2")
+    assert table._worker._thread is not thread
+    table.close()
+
+
+HANDLES = """
+import os, resource, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.storage.kinds import Diagrams, Ideas, Plain, Registry, Tokens
+kind = {{k.__name__: k for k in (Diagrams, Ideas, Plain, Registry, Tokens)}}[sys.argv[1]]
+n, limit, same = map(int, sys.argv[2:5])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+folders = [Path(sys.argv[5]) / ("same" if same else str(i)) for i in range(n)]
+kinds, handles = [], []
+for folder in folders:
+    folder.mkdir(exist_ok=True)
+    kinds.append(kind(folder))
+    handles.append(kinds[-1].open())
+for i, (k, h) in enumerate(zip(kinds, handles)):
+    k.add(h, f"r{{i % 12}}" if not same else "r1")
+    k.flush(h)
+print(len(os.listdir("/proc/self/fd")))
+for k, h in zip(kinds, handles):
+    k.close(h)
+"""
+
+
+def many(kind: str, n: int, limit: int, folder: Path) -> int:
+    """How many descriptors so many handles on as many tables have, under a limit."""
+    script = HANDLES.format(root=str(ROOT))
+    command = [sys.executable, "-c", script, kind, str(n), str(limit), "0", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+@pytest.mark.parametrize("kind", ["Plain", "Registry", "Tokens", "Diagrams", "Ideas"])
+def test_many_handles_need_few_descriptors_each(kind: str, tmp_path: Path) -> None:
+    assert many(kind, 20, 256, tmp_path) < 20 * 3 + 40
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+@pytest.mark.parametrize(
+    ("kind", "n", "limit"),
+    [
+        ("Registry", 100, 1024),
+        ("Tokens", 100, 1024),
+        ("Diagrams", 100, 1024),
+        ("Ideas", 100, 1024),
+        ("Registry", 1000, 4096),
+    ],
+)
+def test_a_hundred_handles_work_under_the_usual_limit(kind: str, n: int, limit: int, tmp_path: Path) -> None:
+    many(kind, n, limit, tmp_path)
