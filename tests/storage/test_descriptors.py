@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
-from toriwork.errors import Closed, DurabilityError, StoreError
+from toriwork.errors import Busy, Closed, DurabilityError, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.files import OsFiles
 
@@ -74,6 +75,41 @@ def test_a_failed_sync_and_a_failed_copy_still_end_the_handle() -> None:
         table.sync()
     with pytest.raises(DurabilityError):
         add(table, "a2")
+
+
+class Handler:
+    """A signal handler that runs in the n-th call of the disk and meets a table that is busy."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.raised = at, False
+
+    def __call__(self, what: str, path: Path) -> None:
+        if what == "sync":  # an error there is one of the disk, which forgets pages
+            return
+        self.at -= 1
+        if self.at == 0:
+            self.raised = True
+            raise Busy("busy in this thread")
+
+
+@pytest.mark.parametrize("at", range(1, 12))
+def test_what_a_handler_raises_is_seen_and_is_no_failure_of_the_disk(at: int) -> None:
+    disk = MemDisk()
+    files = disk.files()
+    table = opened(files)
+    files.hook = hook = Handler(at)
+    names = []
+    with pytest.raises(Busy) if at <= 9 else contextlib.nullcontext():
+        add(table, "a1")
+        names.append("a1")
+        table.sync()
+    assert hook.raised == (at <= 9)
+    files.hook = None
+    add(table, "a2")
+    table.sync()
+    disk.cut_power()
+    found = names_of(opened(disk.files()))
+    assert [name for name in [*names, "a2"] if found.count(name) != 1] == []
 
 
 @pytest.mark.parametrize("call", ["write", "write_at", "read_at", "stat", "sync", "try_lock", "unlock", "arrow"])

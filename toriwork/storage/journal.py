@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from toriwork.errors import DamagedFile, StoreError, VersionTooOld
+from toriwork.errors import Busy, DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames
 from toriwork.storage.frames import Kind, pack_header
 
@@ -126,6 +126,8 @@ class JournalWriter:
         """Zeros from ``start`` on. Where the disk has no room for them, frames are written without them."""
         try:
             self._filled = start + self.handle.write_at(start, bytes(self._ahead))
+        except Busy:  # of a handler that ran meanwhile
+            raise
         except OSError:  # the frame itself may still fit; if not, its own write says so
             self._ahead = 0
 

@@ -143,9 +143,13 @@ class Upkeep:
 
     def try_publish(self, writer: Writer, *, wait: float = 0.0, blocking: bool = True) -> None:
         """Publish if the lock is free; a failure is a warning and makes the next try wait longer."""
+        if not self._publishing.is_free():  # in a handler, in the middle of a publish
+            return
         try:
             self.publish(writer, wait=wait, blocking=blocking)
-        except (Busy, Closed):  # in a handler, in the middle of a publish; or the handle was closed meanwhile
+        except Busy:  # of a handler that ran meanwhile: whoever called is to see it
+            raise
+        except Closed:  # meanwhile
             return
         except (ToriworkError, OSError, pa.ArrowException) as error:
             self.pace.failed()

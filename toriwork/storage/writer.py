@@ -17,7 +17,7 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
-from toriwork.errors import BadInput, Closed, DurabilityError, StoreError
+from toriwork.errors import BadInput, Busy, Closed, DurabilityError, StoreError
 from toriwork.locks import Mutex
 from toriwork.storage.files import SHORTAGES
 from toriwork.storage.frames import MAX_PAYLOAD, Kind, row_ids, row_ids_in
@@ -161,6 +161,8 @@ class Writer:
 
     def _in_doubt(self, error: OSError, journal: str, time_ns: int, n_rows: int) -> StoreError:
         """The error for rows that may be there and may go."""
+        if isinstance(error, Busy):  # of a handler that ran meanwhile
+            return error
         text = f"{error}; the rows of this call may have been recorded, their ids are in .row_ids of this error"
         ids = row_ids(journal, time_ns, n_rows)
         if isinstance(error, DurabilityError):
@@ -180,7 +182,7 @@ class Writer:
         """Sync; when that is not possible just now, leave it to the next append, whose row is not written yet."""
         try:
             self.sync()
-        except DurabilityError:
+        except (Busy, DurabilityError):
             raise
         except StoreError as error:
             _LOG.warning("%s", error)
@@ -327,11 +329,15 @@ class Writer:
         try:
             if journal.failure is None:
                 journal.handle.sync()
+        except Busy:  # of a handler that ran meanwhile: it is not the disk's, and whoever called is to see it
+            raise
         except OSError as error:
             journal.failure = error
         if journal.failure is None and not journal.named:
             try:
                 self._files.sync_folder(self._folder)
+            except Busy:
+                raise
             except OSError as error:
                 if error.errno in SHORTAGES:  # the folder was not opened: no sync of it has failed
                     raise self._not_now(journal, error) from error
@@ -358,6 +364,8 @@ class Writer:
         """After a failed sync: the same rows into a new file, once; if that fails too, the handle is finished."""
         try:
             journal.rewrite()
+        except Busy:
+            raise
         except OSError as again:
             if again.errno in SHORTAGES:
                 raise self._not_now(journal, again) from again
@@ -377,8 +385,12 @@ class Writer:
             for journal in self._journals():
                 self._last_ns = max(time.time_ns(), self._last_ns + 1)
                 # the rows are on the disk; a note that says so and finds no room is written by the next flush
-                with contextlib.suppress(OSError):
+                try:
                     journal.append_sync_mark(self._last_ns)
+                except Busy:
+                    raise
+                except OSError:
+                    continue
 
     def read(self, place: Appended) -> bytes | None:
         """The payload of a frame of this handle, or None when its journal was given up."""
