@@ -178,8 +178,8 @@ def test_memory_for_unsynced_rows_is_bounded(disk: MemDisk, monkeypatch: pytest.
 
 def test_row_times_never_go_back_whatever_the_clock_does(disk: MemDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     table = opened(disk.files())
-    clock = iter([10**18, 10**18, 5, 10**18 + 1, 10**18 + 2, 4, 3, 2, 1, 10**18 + 9] * 3)
-    monkeypatch.setattr("toriwork.storage.writer.time.time_ns", lambda: next(clock))
+    clock = itertools.cycle([10**18, 10**18, 5, 10**18 + 1, 10**18 + 2, 4, 3, 2, 1, 10**18 + 9])
+    monkeypatch.setattr("toriwork.storage.clock.time.time_ns", lambda: next(clock))
     times = [table.append(payload("a", "b"), 2).time_ns for _ in range(8)]
     assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(times))
 

@@ -41,12 +41,15 @@ class JournalWriter:
     system no change of the file's length, which took a third of the time of a sync.
     """
 
-    def __init__(self, files: Files, folder: Path, store_id: str, *, fill_ahead: bool = False) -> None:
+    def __init__(
+        self, files: Files, folder: Path, store_id: str, *, fill_ahead: bool = False, created_ns: int | None = None
+    ) -> None:
         self.id = secrets.token_hex(16)
         self.path = folder / (self.id + SUFFIX)
         self._files = files
         self._key = bytes.fromhex(self.id)
-        self._header = frames.pack_file_header(store_id, self.id, time.time_ns(), os.getpid())
+        created_ns = time.time_ns() if created_ns is None else created_ns
+        self._header = frames.pack_file_header(store_id, self.id, created_ns, os.getpid())
         # locked before it has its name: whoever sees the name and can lock it knows that the owner is dead
         self.handle = self._create(folder / (self.id + _TEMPORARY), self._header, sync=False)
         self.size = len(self._header)  #: bytes, all of them good; zeros may follow

@@ -47,6 +47,7 @@ class RecoveryReport:
 
     n_rows: int = 0  #: all rows, published or not, when the table was opened
     pending_bytes: int = 0  #: of rows that are not in the public file, about
+    newest_ns: int = 0  #: highest time in the row ids, nanoseconds since 1970
     adopted_rows: int = 0  #: rows of dead writers that are not in the public file yet; they are kept
     torn: dict[str, int] = field(default_factory=dict)  #: journal file -> bytes behind its last good frame
     quarantined: list[Path] = field(default_factory=list)
@@ -146,7 +147,7 @@ def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
         The store must not be used as it is; the message has the remedy.
     """
     view = look(files, places, spec)
-    report = RecoveryReport(view.n_rows(), view.pending_bytes())
+    report = RecoveryReport(view.n_rows(), view.pending_bytes(), newest_ns=view.newest_ns())
     dead = []
     try:
         for journal in view.journals:

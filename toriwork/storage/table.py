@@ -155,7 +155,7 @@ class ParquetTable:
         self.recovery_report = found
         if found.oldest_ns is not None:
             self._upkeep.pace.found(found.pending_bytes, found.oldest_ns)
-        self._writer = Writer(files, places, head.store_id, durability)
+        self._writer = Writer(files, places, head.store_id, durability, found.newest_ns)
 
     def _settle(self) -> None:
         head = read_head(self.files, self._places)

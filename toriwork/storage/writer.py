@@ -12,13 +12,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import BadInput, Busy, Closed, DurabilityError, StoreError
 from toriwork.locks import Mutex
+from toriwork.storage.clock import Clock
 from toriwork.storage.files import SHORTAGES
 from toriwork.storage.frames import MAX_PAYLOAD, Kind, row_ids, row_ids_in
 from toriwork.storage.journal import JournalWriter
@@ -49,7 +49,9 @@ class Appended(NamedTuple):
 class Writer:
     """Appends frames for one handle; safe from any number of threads, and across a fork."""
 
-    def __init__(self, files: Files, places: Places, store_id: str, durability: str = "process") -> None:
+    def __init__(
+        self, files: Files, places: Places, store_id: str, durability: str = "process", known_ns: int = 0
+    ) -> None:
         if durability not in DURABILITIES:
             raise BadInput(f"durability: one of {', '.join(DURABILITIES)} is wanted, given was {durability!r}")
         self._files = files
@@ -57,7 +59,7 @@ class Writer:
         self.store_id = store_id
         self._power = durability == "power"
         self._refusal: StoreError | None = None  #: why no more rows are taken
-        self._last_ns = 0
+        self._clock = Clock(files, places.folder, known_ns)
         self._reset()
 
     def _reset(self) -> None:
@@ -121,10 +123,7 @@ class Writer:
                 journal = self._current
                 if journal is None or not journal.usable:
                     journal = self._open_next()
-                now = time.time_ns()
-                if now <= self._last_ns:  # clocks jump; row ids never do
-                    now = self._last_ns + 1
-                self._last_ns = now + n_rows
+                now = self._clock.next(n_rows)
                 self.dirty = True
                 try:
                     number = journal.append(payload, n_rows, kind, now)
@@ -196,7 +195,10 @@ class Writer:
         if before is not None and before.next_number == 1:  # else a full disk would get a file for each try
             self._files.unlink(before.path)
             before.close()
-        self._current = JournalWriter(self._files, self._folder, self.store_id, fill_ahead=self._power)
+        created_ns = self._clock.next()  # journals are published in this order
+        self._current = JournalWriter(
+            self._files, self._folder, self.store_id, fill_ahead=self._power, created_ns=created_ns
+        )
         return self._current
 
     def last_frames(self) -> dict[str, int]:
@@ -383,10 +385,10 @@ class Writer:
     def _mark(self) -> None:
         with self._mutex.alone():
             for journal in self._journals():
-                self._last_ns = max(time.time_ns(), self._last_ns + 1)
+                now = self._clock.next()
                 # the rows are on the disk; a note that says so and finds no room is written by the next flush
                 try:
-                    journal.append_sync_mark(self._last_ns)
+                    journal.append_sync_mark(now)
                 except Busy:
                     raise
                 except OSError:
