@@ -48,6 +48,14 @@ class ShapeCodec:
                 completed.append(done.get(address) if row.status == PENDING else None)
         return _batch(rows, ids, times, completed)
 
+    def needle(self, value: str) -> bytes | None:
+        """The digest that a shape id is made of; an id of another form is in no journal."""
+        try:
+            digest = bytes.fromhex(value.removeprefix("shape_"))
+        except ValueError:
+            return None
+        return digest if len(digest) == 16 else None
+
     def upgrade(self, table: pa.Table) -> pa.Table:
         """A registry that the legacy code wrote, in ``SCHEMA``."""
         return upgrade(table)

@@ -108,7 +108,7 @@ class RegistryReader(ABC):
         return self.to_pandas(filter=pc.field("coherence_band") == check_band(band))
 
     def query_recent(self, n: int = 100) -> pd.DataFrame:
-        """The ``n`` newest rows in the order of recording."""
+        """The ``n`` newest rows in the order of recording; BadInput for a negative number."""
         self._settle(V1_COLUMNS, None)
         return _frame(reading.newest(self._table, n, V1_COLUMNS))
 
@@ -128,10 +128,10 @@ class RegistryReader(ABC):
         return restore_vertices(values, row["vertices_dtype"].as_py(), row["vertices_shape"].as_py())
 
     def _newest_of(self, shape_id: str, columns: Sequence[str]) -> dict[str, Any]:
-        found = reading.newest(self._table, 1, columns, pc.field("shape_id") == shape_id)
-        if found.num_rows == 0:
+        found = reading.newest_of(self._table, str(shape_id), columns)
+        if found is None:
             raise NotFound(f"{shape_id!r}: no such shape among the rows of {self.path}")
-        return {name: found[name][0] for name in columns}
+        return found
 
     def compute_betti_delta(self, id1: str, id2: str) -> dict[str, float]:
         """``delta_b0``, ``delta_b1``, ``delta_b2``: the second shape's Betti numbers less the first's, NaN if unknown.

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from toriwork.errors import BadInput, StoreError
 from toriwork.registry.rows import SCHEMA
-from toriwork.storage import ParquetTable
+from toriwork.storage import ParquetTable, lookup
 from toriwork.storage.columns import parquet_format
 from toriwork.storage.footer import unreadable
 from toriwork.storage.view import View
@@ -198,15 +198,13 @@ def as_dataset(table: ParquetTable) -> pads.Dataset:
     return parts[0] if len(parts) == 1 else pads.dataset(parts)
 
 
-def newest(table: ParquetTable, n: int, columns: Sequence[str], where: pads.Expression | None = None) -> pa.Table:
+def newest(table: ParquetTable, n: int, columns: Sequence[str]) -> pa.Table:
     """The ``n`` newest rows in the order in which they were recorded."""
-    ids = scan(table, ["row_id"], where).read_all()["row_id"]
-    if n <= 0 or len(ids) == 0:
-        return pa.table([[]] * len(columns), schema=pa.schema([SCHEMA.field(c) for c in columns]))
-    if n < len(ids):
-        order = pc.select_k_unstable(ids, k=n, sort_keys=[("row_id", "descending")])
-        oldest = ids[order[n - 1].as_py()]
-        newer = pc.field("row_id") >= oldest
-        where = newer if where is None else where & newer
-    wanted = list(columns) if "row_id" in columns else [*columns, "row_id"]
-    return scan(table, wanted, where).read_all().sort_by("row_id").select(list(columns))
+    with table.view() as view, damage_named(table):
+        return lookup.newest(view, n, columns)
+
+
+def newest_of(table: ParquetTable, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
+    """Some columns of the newest row of an id, None when it has none."""
+    with table.view() as view, damage_named(table):
+        return lookup.newest_match(view, shape_id, columns)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 #: below this size a file's data digest is checked when it is opened: page checksums do not cover page headers
 SMALL_FILE_BYTES = 2 * 2**20
+_HIGHEST = "\U0010ffff" * 8  #: above every row id
 _CHUNK_BYTES = 4 * 2**20
 _ONE_THREAD_BYTES = 8 * 2**20  # smaller row groups are read by one thread
 
@@ -112,7 +115,36 @@ class ParquetSource:
         except (ValueError, TypeError):  # row ids of another kind
             return 0, 0
 
-    def group_starts(self) -> list[int]:
+    def has(self, columns: Sequence[str]) -> bool:
+        """Whether the file has all of some columns."""
+        return set(columns) <= set(self.footer.metadata.schema.to_arrow_schema().names)
+
+    def groups_by(self, column: str) -> list[tuple[int, str]]:
+        """Row groups with the highest value of a text column, by the statistics, the highest first.
+
+        A group without statistics comes first, with a value that nothing exceeds.
+        """
+        metadata = self.footer.metadata
+        names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+        at = names.index(column)
+        found = []
+        for number in range(metadata.num_row_groups):
+            statistics = metadata.row_group(number).column(at).statistics
+            known = statistics is not None and statistics.has_min_max and isinstance(statistics.max, str)
+            found.append((number, statistics.max if known else _HIGHEST))
+        return sorted(found, key=lambda pair: pair[1], reverse=True)
+
+    def groups_of(self, rows: Iterable[int]) -> set[int]:
+        """The row groups in which some rows stand."""
+        return {bisect_right(self._starts, row) - 1 for row in rows}
+
+    def row(self, number: int, columns: Sequence[str]) -> pa.RecordBatch:
+        """One row; its row group is read, of the named columns only."""
+        group = bisect_right(self._starts, number) - 1
+        return self.group(group, columns).slice(number - self._starts[group], 1)
+
+    @cached_property
+    def _starts(self) -> list[int]:
         """The number of the first row of each row group, and behind them the number of all rows."""
         metadata = self.footer.metadata
         return [0, *accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))]
@@ -141,7 +173,7 @@ class ParquetSource:
                 if passed < batch.num_rows:
                     yield batch.slice(passed)
 
-    def group(self, number: int) -> pa.RecordBatch:
+    def group(self, number: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
         """The rows of one row group; the reader stays open for the next one.
 
         Raises
@@ -151,7 +183,7 @@ class ParquetSource:
         """
         if self._reader is None:
             self._reader = self._open_reader()
-        return pa.Table.from_batches(self._read(self._reader, number, None)).combine_chunks().to_batches()[0]
+        return pa.Table.from_batches(self._read(self._reader, number, columns)).combine_chunks().to_batches()[0]
 
     def _open_reader(self) -> pq.ParquetFile:
         try:

@@ -44,7 +44,7 @@ def seal(
         if not handle.try_lock():  # locked: so that nobody takes it for the remains of a dead process
             raise LockUnavailable(f"{temporary}: could not be locked")
         dictionary = (*spec.dictionary, ADDRESS_FIELDS[0].name)
-        sink = ParquetSink(handle, temporary, segment_schema(spec), dictionary, spec.group_bytes)
+        sink = ParquetSink(handle, temporary, segment_schema(spec), dictionary, spec.group_bytes, keys=spec.keys)
         for journal in journals:
             for batch in addressed_batches(spec, journal, done):
                 sink.write(batch)

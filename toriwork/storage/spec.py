@@ -40,6 +40,10 @@ class Codec(Protocol):
         """Which rows of an OPEN frame wait for values that are computed later."""
         ...
 
+    def needle(self, value: str) -> bytes | None:
+        """Bytes that a payload holds when a row of it has this value in the indexed column; None: no such bytes."""
+        ...
+
     def upgrade(self, table: pa.Table) -> pa.Table:
         """A table of an older layout (written by legacy code) in the schema of the spec; BadInput when it is none."""
         ...
@@ -93,6 +97,10 @@ class ArrowCodec:
     def open_positions(self, payload: Payload) -> Sequence[int]:
         """No row waits for anything."""
         return ()
+
+    def needle(self, value: str) -> bytes | None:
+        """The text itself, which Arrow stores as it is."""
+        return value.encode()
 
     def upgrade(self, table: pa.Table) -> pa.Table:
         """The table in this schema, columns that it lacks as nulls."""

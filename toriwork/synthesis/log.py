@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from toriwork.errors import ToriworkError
 from toriwork.storage import ParquetTable, Payload, TableSpec, arrays, unify
+from toriwork.storage.lookup import matches
 from toriwork.synthesis.canonical import read
 from toriwork.synthesis.chain import HEAD, LAYOUT, LINK_BYTES, Chain, Emission
 from toriwork.synthesis.checkpoints import SUFFIX, add_checkpoint, checkpoint_of, read_checkpoints
@@ -147,6 +147,13 @@ class TokenCodec:
         """No row waits for anything."""
         return ()
 
+    def needle(self, value: str) -> bytes | None:
+        """The digest that a token is made of."""
+        try:
+            return bytes.fromhex(value.removeprefix(PREFIX)) or None
+        except ValueError:
+            return None
+
     def upgrade(self, table: pa.Table) -> pa.Table:
         """A log of an older version, columns that it lacks as nulls."""
         return unify(table, SCHEMA)
@@ -246,11 +253,12 @@ class TokenLog:
     def body_of(self, token: str) -> bytes | None:
         """The body that stands in the log under a token, or None; one that does not hash to it is preferred."""
         found: bytes | None = None
-        for batch in self.batches(["token_id", "body"]):
-            for text in set(batch.filter(pc.equal(batch["token_id"], token))["body"].to_pylist()):
-                found = bytes(text, "utf-8")
-                if PREFIX + digest_of(found).hex() != token:
-                    return found
+        with self._table.view() as view:
+            for batch in matches(view, token, ["body"]):
+                for text in set(batch["body"].to_pylist()):
+                    found = bytes(text, "utf-8")
+                    if PREFIX + digest_of(found).hex() != token:
+                        return found
         return found
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
