@@ -62,7 +62,8 @@ def left_by_a_dead_writer(disk: MemDisk, *names: str) -> Path:
 
 def test_a_store_in_good_order_gives_a_clean_report(disk: MemDisk) -> None:
     report = opened(disk).recovery_report
-    assert report == RecoveryReport(n_rows=1)
+    assert report == RecoveryReport(n_rows=1, newest_ns=report.newest_ns)
+    assert report.newest_ns > 10**18
     assert report.clean
 
 

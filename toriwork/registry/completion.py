@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from toriwork.registry.loading import load_once
-from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, unpack_rows
-from toriwork.storage import ParquetTable, Payload
+from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, rows_in
+from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Address
 from toriwork.storage.view import View, open_rows
 from toriwork.storage.writer import Appended
@@ -300,7 +300,7 @@ class BettiQueue:
         data = self._table.read_payload(place)
         if data is None:
             return []
-        rows = list(_rows_in(memoryview(data)))
+        rows = rows_in(memoryview(data))
         self._last = (place, rows)
         return rows
 
@@ -337,13 +337,3 @@ class BettiQueue:
         if self.doubt is doubt:  # what was found meanwhile is looked for again
             self.doubt = None
         return found
-
-
-def _rows_in(data: memoryview) -> Iterator[PackedRow]:
-    """The rows of a payload whose number of rows is not at hand: it is used up when they are."""
-    at = 0
-    while at < len(data):
-        rest = data[at:]
-        row = unpack_rows(Payload("", 0, 0, 1, rest))[0]
-        at += row.size
-        yield row

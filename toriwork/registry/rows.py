@@ -277,10 +277,24 @@ class PackedRow(NamedTuple):
 
 
 def unpack_rows(payload: Payload) -> list[PackedRow]:
-    """The rows of one frame."""
+    """The rows of one frame.
+
+    Raises
+    ------
+    ValueError, struct.error
+        The bytes are not those of so many rows.
+    """
+    found = rows_in(payload.data)
+    if len(found) != payload.n_rows:
+        raise ValueError(f"expected {payload.n_rows} rows in {len(payload.data)} bytes, got {len(found)}")
+    return found
+
+
+def rows_in(data: memoryview) -> list[PackedRow]:
+    """All rows of a payload; see :func:`unpack_rows`."""
     found: list[PackedRow] = []
-    data, at = payload.data, 0
-    for _ in range(payload.n_rows):
+    at, end = 0, len(data)
+    while at < end:
         start = at
         band, status, code, axes, n_text, n_data, b0, b1, b2, digest = _ROW.unpack_from(data, at)
         at += _ROW.size
@@ -296,13 +310,11 @@ def unpack_rows(payload: Payload) -> list[PackedRow]:
         values = data[at : at + n_data]
         at += n_data
         row = PackedRow(band, status, dtype, shape, (b0, b1, b2), digest, text, values, kept, at - start)
-        if band >= len(BANDS) or status >= len(STATUSES) or n_axes not in (1, 2):
-            raise ValueError(f"row {len(found)}: got band {band}, status {status} and {n_axes} axes")
+        if band >= len(BANDS) or status >= len(STATUSES) or n_axes not in (1, 2) or at > end:
+            raise ValueError(f"row {len(found)}: got band {band}, status {status}, {n_axes} axes, end {at} of {end}")
         if (kept or n_data) and n_data != math.prod(shape) * dtype.itemsize:
             raise ValueError(f"row {len(found)}: expected vertices of {dtype} and shape {shape}, got {n_data} bytes")
         found.append(row)
-    if at != len(data):
-        raise ValueError(f"expected {payload.n_rows} rows in {at} bytes, got {len(data)} bytes")
     return found
 
 

@@ -26,6 +26,7 @@ _STEP_NS = 1_000_000  #: a rise of less is that of two readings one after the ot
 _IDLE_NS = 500_000_000  #: who appends more often sees a step of the wall clock for himself
 _RECORD = struct.Struct("<qI")  # the offset in nanoseconds, its CRC
 _NONE = -(2**63)
+_FAR_NS = 2**62  #: the year 2116; what lies behind it is no time
 _TRIES = 50  #: milliseconds that an append waits at most for others to write 12 bytes
 
 
@@ -43,6 +44,7 @@ class Clock:
     def __init__(self, files: Files, folder: Path, known_ns: int = 0) -> None:
         self._files = files
         self._path = folder / NAME
+        known_ns = known_ns if known_ns < _FAR_NS else 0
         self.last = known_ns
         now = time.monotonic_ns()
         self._offset = _NONE  # a reading of the wall clock counts from the first row on
