@@ -40,7 +40,7 @@ class Clock:
         self.ahead = 0.0
         fake = SimpleNamespace(**{name: getattr(time, name) for name in dir(time)})
         fake.time_ns = lambda: int(time.time_ns() + self.ahead * 1e9)
-        for module in ("writer", "journal"):
+        for module in ("clock", "journal"):
             monkeypatch.setattr(f"toriwork.storage.{module}.time", fake)
 
 

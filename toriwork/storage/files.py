@@ -39,6 +39,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gpfs beegfs glusterfs ocfs2 gfs2 orangefs panfs vboxsf prl_fs "
     "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.gcsfuse fuse.rclone".split()
 )
+#: file systems that share the bytes of a copy instead of writing them again
+WITH_REFLINKS = frozenset(("btrfs", "xfs", "bcachefs"))
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
 #: what a kernel or file system says that cannot copy inside
 _NO_COPY = frozenset((errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM))

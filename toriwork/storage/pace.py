@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from toriwork.storage.files import WITH_REFLINKS
 from toriwork.storage.frames import FILE_HEADER_BYTES, scan, unpack_file_header
 from toriwork.storage.journal import SUFFIX
 from toriwork.storage.policy import Choice, Load, PublishPolicy
@@ -27,6 +28,7 @@ class Begun(NamedTuple):
     at: float
     pending_bytes: int
     oldest: float | None
+    estimate: float  #: seconds that it was to take
 
 
 class Pace:
@@ -37,7 +39,8 @@ class Pace:
         self._places = places
         self._policy = policy
         self._last_end, self._last_seconds, self._failures = -1e9, 0.0, 0
-        self._speed = 0.0
+        self._slowness = 1.0
+        self._shares = files.system_type(places.base.parent) in WITH_REFLINKS
         self.pending_bytes = 0  #: of rows that this handle appended or found, about
         self.oldest: float | None = None  #: monotonic seconds of the first of them
         self.asked = False  #: whether a flush left publishing to the background thread
@@ -54,7 +57,7 @@ class Pace:
         """
         ahead = oldest_ns - time.time_ns() > _SKEW_NS
         self.pending_bytes += max(1, n_bytes)
-        self.oldest = time.monotonic() - (self._policy.max_age if ahead else seconds_since(oldest_ns))
+        self.oldest = time.monotonic() - (self._policy.longest_age if ahead else seconds_since(oldest_ns))
 
     @property
     def age(self) -> float | None:
@@ -73,7 +76,8 @@ class Pace:
             since_last=time.monotonic() - self._last_end,
             last_seconds=self._last_seconds,
             failures=self._failures,
-            speed=self._speed,
+            slowness=self._slowness,
+            shares=self._shares,
         )
 
     def decide(self, *, flushing: bool) -> Choice:
@@ -94,7 +98,7 @@ class Pace:
     def due_at_close(self) -> bool:
         """Whether closing publishes: in the time that somebody who closes waits, or as a row has waited too long."""
         load, policy = self.load(), self._policy
-        return policy.estimate(load) <= policy.close_seconds or load.pending_age >= policy.max_age
+        return policy.estimate(load) <= policy.close_seconds or load.pending_age >= policy.patience(load)
 
     @property
     def close_wait(self) -> float:
@@ -108,14 +112,16 @@ class Pace:
     def begin(self) -> Begun:
         """Remember how things stand, before a publish."""
         self.asked = False
-        return Begun(time.monotonic(), self.pending_bytes, self.oldest)
+        return Begun(time.monotonic(), self.pending_bytes, self.oldest, self._policy.estimate(self.load()))
 
-    def published(self, begun: Begun, bytes_written: int, *, left: bool) -> None:
+    def published(self, begun: Begun, *, left: bool) -> None:
         """Take note of a publish; ``left``: rows of this handle could not be taken yet."""
         self._last_end = time.monotonic()
         self._last_seconds, self._failures = self._last_end - begun.at, 0
-        if bytes_written > 2**20:  # smaller ones measure the overhead
-            self._speed = bytes_written / self._last_seconds
+        beside = self._policy.overhead_seconds
+        if begun.estimate > 2 * beside:  # a shorter one measures the overhead
+            self._slowness *= min(8.0, max(0.125, (self._last_seconds - beside) / (begun.estimate - beside)))
+            self._slowness = min(64.0, max(1 / 64, self._slowness))
         self.pending_bytes = max(int(left), self.pending_bytes - begun.pending_bytes)
         if self.oldest == begun.oldest:
             self.oldest = begun.at if self.pending_bytes else None

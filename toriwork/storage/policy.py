@@ -27,28 +27,45 @@ class Load:
     since_last: float  #: since the last publish of this handle ended; inf before the first
     last_seconds: float  #: how long it took
     failures: int  #: publishes that failed in a row
-    speed: float = 0.0  #: bytes a second that the last large publish wrote; 0 before the first
+    slowness: float = 1.0  #: how many times as long as estimated the last publish took
+    shares: bool = False  #: whether the file system shares the bytes of a copy
 
 
 @dataclass(frozen=True, slots=True)
 class PublishPolicy:
-    """Limits of publishing. The defaults keep it under a tenth of the time and the writing under 4 x of the rows."""
+    """Limits of publishing. The defaults keep it under a tenth of the time and the writing under 4 x of the rows.
+
+    A publish copies the public file and writes what is new, so what it costs is mostly a copy.
+    """
 
     inline_seconds: float = 0.1
-    close_seconds: float = 1.0
+    close_seconds: float = 2.0
     small_base: int = 8 * MIB  #: below this a flush publishes whenever the pace allows
-    growth: float = 1.5  #: a larger base is rewritten when pending rows have this share of it
-    max_age: float = 800.0  #: seconds that a row may wait (the contract says 900)
+    growth: float = 2.5  #: a larger base is copied when pending rows have this share of it
+    max_age: float = 50.0  #: seconds that a row may wait, so that it is public within a minute
+    copied_bytes: int = 256 * MIB  #: a base that is larger is copied less often, where copies take room on the disk
+    longest_age: float = 800.0  #: but at the latest after so many seconds (the contract says 900)
     max_files: int = 64
     min_interval: float = 1.0
     max_share: float = 0.1  #: of wall time
     max_backoff: float = 600.0
-    bytes_per_second: float = 40 * MIB  #: a first guess; what a publish took takes its place
+    written_per_second: float = 40 * MIB  #: new rows, decoded and written
+    copied_per_second: float = 300 * MIB  #: bytes that stay, with fsync
     overhead_seconds: float = 0.02
 
     def estimate(self, load: Load) -> float:
         """Seconds that a publish would take."""
-        return self.overhead_seconds + (load.base_bytes + load.pending_bytes) / (load.speed or self.bytes_per_second)
+        copying = 0.0 if load.shares else load.base_bytes / self.copied_per_second
+        return self.overhead_seconds + load.slowness * (copying + load.pending_bytes / self.written_per_second)
+
+    def patience(self, load: Load) -> float:
+        """Seconds that a row may wait here."""
+        if load.base_bytes <= self.small_base:  # fresh within seconds
+            return min(self.max_age, max(2.0, 100 * self.estimate(load)))
+        if load.shares or load.base_bytes <= self.copied_bytes:
+            return self.max_age
+        # a copy of gigabytes every minute would write more in a day than a disk is made for
+        return max(self.max_age, min(self.longest_age, self.max_age * load.base_bytes / self.copied_bytes))
 
     def allowed(self, load: Load) -> bool:
         """Whether the pace (and the back-off after failures) admits a publish now."""
@@ -61,13 +78,10 @@ class PublishPolicy:
         """Whether enough has gathered, or has waited long enough, to be worth it."""
         if not load.pending_bytes:
             return False
-        # a small base is fresh within seconds; rewriting a large one as often would write every byte many times
-        small = load.base_bytes <= self.small_base
-        patience = min(self.max_age, max(2.0, 100 * self.estimate(load))) if small else self.max_age
         return (
             (flushing and load.base_bytes <= self.small_base)
             or load.pending_bytes >= self.growth * max(load.base_bytes, self.small_base)
-            or load.pending_age >= patience
+            or load.pending_age >= self.patience(load)
             or load.pending_files > self.max_files
         )
 

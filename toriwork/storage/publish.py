@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toriwork import locks
 from toriwork.errors import (
     Busy,
     LockUnavailable,
@@ -23,10 +22,12 @@ from toriwork.errors import (
     StoreMismatch,
     VersionTooOld,
 )
+from toriwork.locks import BUSY, hold, holds, let_go
 from toriwork.storage import frames, splice
 from toriwork.storage.access import lock_holders
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.decoding import target_of
+from toriwork.storage.files import WITH_REFLINKS
 from toriwork.storage.footer import Facts
 from toriwork.storage.frames import Kind
 from toriwork.storage.head import Head, write_head
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 _SPARE_BYTES = 2**20
 MERGED_BYTES = 32 * 2**20  #: an extent that is larger is never written anew
 _SMALL_BYTES = 2**16  #: a publish of less costs as much
-WITH_REFLINKS = frozenset(("btrfs", "xfs", "bcachefs"))
 _REMOVED_SECONDS = 1.0  # how long a lock file that somebody keeps removing is made anew
 
 
@@ -90,17 +90,17 @@ def store_lock(files: Files, places: Places, *, wait: float = 0.0) -> Iterator[L
             lock = Lock(places.lock, handle, files)
             patience = 0.0
             if handle.try_lock():
-                locks.hold(places.lock, handle.close)
+                hold(places.lock, handle.close)
                 try:
                     if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
                         yield lock
                         return
                 finally:
-                    locks.let_go(places.lock)
+                    let_go(places.lock)
                     handle.unlock()
                 patience = _REMOVED_SECONDS
-            elif locks.holds(places.lock) and wait:
-                raise Busy(locks.BUSY)
+            elif holds(places.lock) and wait:
+                raise Busy(BUSY)
             if time.monotonic() >= until + patience:
                 yield None
                 return

@@ -197,7 +197,7 @@ class Upkeep:
                     raise PublishError(f"{self._places.base}: {error}") from error
             removed = own & set(done.removed)
             writer.release(removed)
-            self.pace.published(begun, done.bytes_written, left=removed != own)
+            self.pace.published(begun, left=removed != own)
             self.set_aside.extend(done.torn)
             return done
         finally:
