@@ -15,7 +15,7 @@ import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles, MemHandle, content
 from tests.storage.rows import BY_HAND, SCHEMA, SPEC, add, batch, still
-from toriwork.errors import BadInput, DamagedFile, StoreError
+from toriwork.errors import BadInput, DamagedFile, StoreError, StoreMismatch
 from toriwork.storage import ArrowCodec, ParquetTable, TableSpec, columns, sink, unify
 from toriwork.storage.columns import ParquetSource, parquet_format
 from toriwork.storage.files import OsFiles
@@ -301,7 +301,7 @@ def test_a_public_file_with_columns_of_a_newer_release_is_not_cut_down() -> None
     before = dict(content(disk))[str(BASE)]
     table = still(ParquetTable(BASE, SPEC, files=disk.files(), policy=BY_HAND))
     add(table, "b1")
-    with pytest.raises(BadInput, match=r"columns \['weight', 'tags'\] are not known here"):
+    with pytest.raises(StoreMismatch, match=r"columns \['weight', 'tags'\] are not known here"):
         table.flush(publish=True)
     assert dict(content(disk))[str(BASE)] == before
 

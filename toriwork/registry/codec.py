@@ -124,5 +124,5 @@ SPEC = TableSpec(
     dictionary=DICTIONARY,
     by_hand="toriwork registry publish --path {path}",
     index="shape_id",
-    group_bytes=8 * 2**20,  # one cloud costs a row group: a few milliseconds
+    group_bytes=4 * 2**20,  # one cloud costs a row group: a few milliseconds
 )

@@ -15,7 +15,7 @@ from toriwork.errors import NotFound
 from toriwork.registry import reading
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
-from toriwork.storage import ParquetTable, VerifyReport
+from toriwork.storage import ParquetTable, VerifyReport, arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ class RegistryReader(ABC):
         row = self._newest_of(shape_id, columns)
         if not row["vertices"].is_valid:
             raise NotFound(f"{shape_id}: its vertices were not kept")
-        values = row["vertices"].values.to_numpy()
+        values = arrays.float64_of(row["vertices"].values)
         return restore_vertices(values, row["vertices_dtype"].as_py(), row["vertices_shape"].as_py())
 
     def _newest_of(self, shape_id: str, columns: Sequence[str]) -> dict[str, Any]:

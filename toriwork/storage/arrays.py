@@ -47,6 +47,13 @@ def numbers(values: NDArray[np.float64]) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(flat), [_validity(~np.isnan(flat)), pa.py_buffer(flat)])
 
 
+def float64_of(values: pa.Array) -> NDArray[np.float64]:
+    """The numbers of an array of float64 without nulls; they stay where they are, read-only."""
+    data = values.buffers()[1]
+    flat = np.frombuffer(b"" if data is None else data, np.float64)
+    return flat[values.offset : values.offset + len(values)]
+
+
 def times(micros: Sequence[int]) -> pa.Array:
     """An array of UTC times, given in microseconds since 1970."""
     flat = np.array(micros, dtype=np.int64)

@@ -187,8 +187,9 @@ class ParquetSource:
 
     def _open_reader(self) -> pq.ParquetFile:
         try:
-            # no metadata= here: Arrow mixes up the file size of a handed-in footer with that of the stub it came from
-            return pq.ParquetFile(self._handle.arrow(), page_checksum_verification=True, pre_buffer=False)
+            return pq.ParquetFile(
+                self._handle.arrow(), metadata=self.footer.metadata, page_checksum_verification=True, pre_buffer=False
+            )
         except StoreError:
             raise
         except (OSError, ValueError, pa.ArrowException) as error:

@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from toriwork.storage import arrays
+
 if TYPE_CHECKING:
     from toriwork.storage.files import Handle
 
@@ -48,7 +50,7 @@ def hashes(values: pa.Array) -> Hashes:
 
 def hash_of(value: str) -> int:
     """The hash of one value."""
-    return int(hashes(pa.array([value], pa.string()))[0])
+    return int(hashes(arrays.texts([value]))[0])  # pa.array would import pandas
 
 
 def times_of(row_ids: pa.Array) -> NDArray[np.uint64]:
