@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from toriwork.errors import Busy
 from toriwork.registry import Budget, TorusRegistry, completion
+from toriwork.registry.completion import BettiQueue
 from toriwork.registry.rows import pack_shape
 from toriwork.storage.frames import Kind
+from toriwork.storage.journal import JournalWriter
 from toriwork.topology import estimate_betti
 
 RNG = np.random.default_rng(7)
@@ -185,3 +190,111 @@ def test_a_child_records_beside_its_parent(tmp_path: Path) -> None:
     assert len(rows) == 11
     assert rows.row_id.is_unique
     assert rows.betti0.notna().all()
+
+
+def betti_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "toriwork-betti"]
+
+
+@pytest.mark.parametrize("wait_first", [True, False])
+def test_the_threads_end_when_the_handle_is_closed(
+    wait_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "_IDLE_SECONDS", 3600.0)  # not because they had nothing to do
+    before = set(betti_threads())
+    registry = TorusRegistry(tmp_path / "r.parquet", betti_threads=3)
+    for k in range(5):
+        registry.record_shape(np.full((4, 2), float(k)))
+    if wait_first:
+        registry.flush()
+    own = set(betti_threads()) - before
+    assert len(own) == 3
+    registry.close()
+    for thread in own:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def middle_of_an_append(registry: TorusRegistry, call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record a row, a call being made as by a signal handler while its frame is written."""
+    writing = JournalWriter.append
+
+    def append(journal: JournalWriter, *arguments: Any) -> int:
+        if threading.current_thread() is threading.main_thread():
+            call()
+        return writing(journal, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalWriter, "append", append)
+        registry.record_shape(RNG.normal(size=(5, 2)))
+
+
+@pytest.mark.parametrize("call", ["df", "flush", "publish", "close", "settle"])
+def test_waiting_for_numbers_in_the_middle_of_an_append_is_busy_at_once(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: dict[str, Callable[[TorusRegistry], object]] = {
+        "df": lambda registry: registry.df,
+        "flush": TorusRegistry.flush,
+        "publish": lambda registry: registry.flush(publish=True),
+        "close": TorusRegistry.close,
+        "settle": lambda registry: registry._wait_for_numbers(),
+    }
+    monkeypatch.setattr(BettiQueue, "join", lambda *_, **__: pytest.fail("would wait for threads that wait for us"))
+    registry = TorusRegistry(tmp_path / "r.parquet")
+    said: list[str] = []
+
+    def handler() -> None:
+        with pytest.raises(Busy) as caught:
+            calls[call](registry)
+        said.append(caught.value.kind)
+
+    middle_of_an_append(registry, handler, monkeypatch)
+    assert said == ["busy"]
+    monkeypatch.undo()
+    registry.flush(publish=True)
+    assert len(registry) == 1
+    registry.close()
+
+
+def test_a_handler_may_record_while_threads_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starting = threading.Thread.start
+    registry = TorusRegistry(tmp_path / "r.parquet", betti_threads=2)
+    ran: list[int] = []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "toriwork-betti" and not ran:  # a handler comes, records and waits; so does another thread
+            ran.append(1)
+            registry.record_shape(RNG.normal(size=(5, 2)))
+            registry.flush(publish=True)
+            other = threading.Thread(target=registry.record_shape, args=(RNG.normal(size=(5, 2)),))
+            starting(other)
+            other.join(60)
+            assert not other.is_alive()
+        starting(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    registry.record_shape(RNG.normal(size=(5, 2)))
+    registry.flush(publish=True)
+    assert ran == [1]
+    assert pd.read_parquet(registry.path).betti0.notna().tolist() == [True] * 3
+    registry.close()
+
+
+def test_loading_the_engines_in_the_middle_of_loading_them_is_busy() -> None:
+    done = run(
+        """
+        from toriwork.errors import Busy
+        from toriwork.registry.loading import load_once
+
+        def handler():
+            try:
+                load_once(lambda: None)
+            except Busy:
+                print("busy")
+
+        load_once(handler)
+        load_once(lambda: print("twice"))
+        """
+    )
+    assert (done.stdout, done.stderr) == ("busy\n", "")

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.storage.memdisk import MemDisk
+from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from toriwork.errors import Busy
+from toriwork.storage import ParquetTable
+
 HERE = Path(__file__).parent
+BASE = Path("/state/table.parquet")
 HOW = ("signal", "del", "weakref", "logging")
 
 
@@ -22,6 +30,90 @@ def run(folder: Path, how: str, runs: int, seed: int) -> dict[str, dict[str, int
     assert "Traceback" not in done.stderr, done.stderr
     said: dict[str, dict[str, int]] = json.loads(done.stdout or "{}")
     return said
+
+
+class Handler:
+    """A signal handler that runs in the n-th call of the disk, calls a table that is busy, and lets the error out."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.raised = at, False
+
+    def __call__(self, what: str, path: Path) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.at -= 1
+        if self.at == 0 and not self.raised:
+            self.raised = True
+            raise Busy("busy in this thread")
+
+
+CALLS: dict[str, Callable[[ParquetTable], object]] = {
+    "view": names_of,
+    "verify": ParquetTable.verify,
+    "sync": ParquetTable.sync,
+    "publish": lambda table: table.flush(publish=True),
+    "flush": ParquetTable.flush,
+    "pending_age": lambda table: table.pending_age,
+    "open": lambda table: ParquetTable(table.path, SPEC, files=table.files, policy=BY_HAND),
+    "repair": lambda table: ParquetTable(table.path, SPEC, files=table.files, policy=BY_HAND, repair=True),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_a_handler_raises_is_never_called_damage_nor_swallowed(call: str) -> None:
+    at, raised = 0, True
+    while raised:
+        at += 1
+        disk = MemDisk()
+        files = disk.files()
+        table = still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND))
+        add(table, "a1")
+        table.flush(publish=True)
+        add(table, "a2")
+        files.hook = hook = Handler(at)
+        try:
+            CALLS[call](table)
+        except Busy:
+            assert hook.raised
+        else:
+            assert not hook.raised, f"call {at} of the disk"
+        raised, files.hook = hook.raised, None
+        assert names_of(table) == ["a1", "a2"]
+    assert at > 3
+
+
+INSIDE: dict[str, Callable[[ParquetTable], object]] = {
+    "append": lambda table: add(table, "b1"),
+    "sync": ParquetTable.sync,
+    "flush": lambda table: table.flush(publish=False),
+    "publish": lambda table: table.flush(publish=True),
+    "close": ParquetTable.close,
+}
+
+
+@pytest.mark.parametrize("call", INSIDE)
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_a_call_while_a_frame_is_written_is_busy_and_takes_no_frame_number(call: str, durability: str) -> None:
+    files = MemDisk().files()
+    table = still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND, durability=durability))
+    add(table, "a1")
+    said: list[str] = []
+
+    def handler(what: str, path: Path) -> None:
+        if what == "write" and not said:
+            said.append("")
+            try:
+                INSIDE[call](table)
+            except Busy:
+                said.append("busy")
+
+    files.hook = handler
+    add(table, "a2")
+    files.hook = None
+    assert said == ["", "busy"]
+    add(table, "a3")
+    assert names_of(table) == ["a1", "a2", "a3"]
+    table.flush(publish=True)
+    assert table.verify().ok
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -9,7 +9,7 @@ import logging
 import weakref
 from collections.abc import Callable
 
-from toriwork.errors import Closed, DurabilityError, StoreError
+from toriwork.errors import Busy, Closed, DurabilityError, StoreError
 from toriwork.registry import completion
 from toriwork.registry.completion import BettiQueue, Budget
 from toriwork.registry.rows import FAILED, pack_values, unpack_rows
@@ -38,7 +38,7 @@ class Preparation:
         """Complete what the view shows open, as far as its owner is this handle or dead."""
         try:
             complete_dead(table, view, self._budget)
-        except (Closed, DurabilityError):
+        except (Busy, Closed, DurabilityError):
             raise
         except StoreError as error:  # a disk that is full now: no reason to hold back what is complete
             _LOG.warning("%s: rows of dead writers wait for the next publish: %s", table.path, error)

@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toriwork.errors import Busy
+from toriwork.locks import Mutex
 from toriwork.registry.loading import load_once
 from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, rows_in
 from toriwork.storage import ParquetTable
@@ -46,7 +48,7 @@ class Budget(NamedTuple):
 
 
 def compute_values(row: PackedRow, budget: Budget) -> bytes:
-    """The completion of one row: b0 and b1 by one engine call, the rule and its evidence; never an exception."""
+    """The completion of one row: b0 and b1 by one engine call, the rule and its evidence; no exception but Busy."""
     vertices = row.vertices()
     n_points, dim = vertices.shape
     cost = work_estimate(n_points, dim, 1)
@@ -56,6 +58,8 @@ def compute_values(row: PackedRow, budget: Budget) -> bytes:
     try:
         load_once(lambda: estimate_betti(np.zeros((3, 2)), max_dimension=1))
         estimate = estimate_betti(vertices, max_dimension=1)
+    except Busy:  # of a handler, or in one: that says nothing about the cloud, which stays open
+        raise
     except Exception as error:
         if not threading.main_thread().is_alive():
             raise  # the interpreter is going down: that says nothing about the cloud, which stays open
@@ -108,8 +112,7 @@ class BettiQueue:
         self._joiners: dict[object, SimpleQueue[None]] = {}
         self._overflow: object | None = None  #: set anew each time that a row did not fit
         self._threads: set[threading.Thread] = set()
-        self._starting = threading.RLock()  #: held by whoever starts threads; a signal handler may come in between
-        self._cache = threading.Lock()
+        self._starting = Mutex("_starting")  #: of whoever starts threads; nobody waits for it
         self._known: OrderedDict[bytes, bytes] = OrderedDict()
         self._last: tuple[Appended, list[PackedRow]] | None = None
         self._used = False
@@ -162,7 +165,13 @@ class BettiQueue:
         """Wait until every row recorded before has its numbers: "", or why some of them could not be stored.
 
         With ``search`` the journals are looked through in any case, not only when there is a doubt.
+
+        Raises
+        ------
+        Busy
+            The calling thread is in the middle of another call, for which the threads may have to wait.
         """
+        self._table.ask()
         if self.doubt is not None or (search and self._used):
             self._find()
         self.join()
@@ -224,16 +233,24 @@ class BettiQueue:
             self._bell.put(None)
         if len(self._threads) >= self._n_threads or self._stopped:
             return
-        with self._starting:
-            self._threads = {thread for thread in self._threads if thread.is_alive()}
-            while len(self._threads) < self._n_threads:
-                thread = threading.Thread(target=self._work, name="toriwork-betti", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:  # out of threads, or the interpreter is ending: see join
-                    _LOG.debug("no thread for Betti numbers: %s", error)
-                    return
-                self._threads.add(thread)
+        if not self._starting.is_free():  # in a handler, in the middle of this
+            return
+        try:  # from here on: an interrupt between the two would leave it taken
+            if self._starting.lock.acquire(blocking=False):
+                self._start_threads()
+        finally:
+            self._starting.release()
+
+    def _start_threads(self) -> None:
+        self._threads = {thread for thread in self._threads if thread.is_alive()}
+        while len(self._threads) < self._n_threads:
+            thread = threading.Thread(target=self._work, name="toriwork-betti", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # out of threads, or the interpreter is ending: see join
+                _LOG.debug("no thread for Betti numbers: %s", error)
+                return
+            self._threads.add(thread)
 
     def _work(self) -> None:
         me = threading.current_thread()
@@ -279,8 +296,7 @@ class BettiQueue:
                 raise
 
     def _failed(self, error: BaseException) -> None:
-        with self._cache:
-            known, self.doubt = self.doubt, Doubt(str(error) or type(error).__name__)
+        known, self.doubt = self.doubt, Doubt(str(error) or type(error).__name__)
         if known is None and not self._stopped and isinstance(error, Exception):  # once, not for each row
             _LOG.warning("%s: Betti numbers are still missing, the rows are safe: %s", self._table.path, error)
 
@@ -305,13 +321,11 @@ class BettiQueue:
         return rows
 
     def _values(self, row: PackedRow) -> bytes:
-        with self._cache:
-            known = self._known.get(row.digest)
+        known = self._known.get(row.digest)
         if known is None:
-            known = compute_values(row, self._budget)
-            with self._cache:
-                self._known[row.digest] = known
-                if len(self._known) > _REMEMBERED:
+            known = self._known[row.digest] = compute_values(row, self._budget)
+            if len(self._known) > _REMEMBERED:
+                with contextlib.suppress(KeyError):  # several threads may find it too full
                     self._known.popitem(last=False)
         return known
 
@@ -331,6 +345,8 @@ class BettiQueue:
         try:
             with self._table.view() as view:
                 found = self.requeue(view)
+        except Busy:  # of a handler that ran meanwhile: whoever called is to see it
+            raise
         except Exception as error:  # noqa: BLE001 - the store's own calls say what is wrong with it
             self._failed(error)
             return 0

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Callable
 
+from toriwork.locks import Mutex
+
 _FORK_SECONDS = 60.0  # loading takes one, on a busy machine ten
-_LOADING = threading.Lock()  #: held while the engines are loaded, and while the process is forked before they are
+_LOADING = Mutex("_LOADING")  #: held while the engines are loaded, and while the process is forked before they are
 _state = {"loaded": False, "forking": False}
 
 
 def load_once(load: Callable[[], object]) -> None:
-    """Run what loads the engines, unless that was done; a fork waits for it."""
+    """Run what loads the engines, unless that was done; a fork waits for it.
+
+    Raises
+    ------
+    Busy
+        The calling thread is loading them already: a signal handler came in between.
+    """
     if _state["loaded"]:
         return
-    with _LOADING:
+    with _LOADING.alone():
         if not _state["loaded"]:
             with contextlib.suppress(Exception):  # the computation that follows meets it again and says so
                 load()
@@ -28,13 +35,13 @@ def load_once(load: Callable[[], object]) -> None:
 
 
 def _before_fork() -> None:
-    _state["forking"] = not _state["loaded"] and _LOADING.acquire(timeout=_FORK_SECONDS)
+    _state["forking"] = not _state["loaded"] and _LOADING.lock.acquire(timeout=_FORK_SECONDS)
 
 
 def _after_fork() -> None:
     if _state["forking"]:
         _state["forking"] = False
-        _LOADING.release()
+        _LOADING.lock.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from toriwork.errors import Busy
+
 if TYPE_CHECKING:
     from toriwork.storage.files import Files, Handle
 
@@ -90,6 +92,8 @@ class Clock:
                     handle.write_at(0, data + crc32(data).to_bytes(4, "little"))
             finally:
                 handle.close()
+        except Busy:  # of a handler that ran meanwhile: whoever called is to see it
+            raise
         except OSError as error:
             _LOG.debug("%s: not written: %s", self._path, error)
 
@@ -109,6 +113,8 @@ class Clock:
                 return _offset_in(handle.read_at(0, _RECORD.size))
             finally:
                 handle.close()
+        except Busy:
+            raise
         except OSError as error:
             _LOG.debug("%s: not read: %s", self._path, error)
             return _NONE

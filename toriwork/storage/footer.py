@@ -154,6 +154,8 @@ def read_footer(handle: Handle, path: Path) -> Footer:
     digest = _check_digest(footer, path)
     try:
         metadata = _parsed(footer, size)
+    except StoreError:  # of a handler that ran meanwhile
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, f"its footer cannot be read: {error}") from error
     if digest is None:
@@ -162,6 +164,8 @@ def read_footer(handle: Handle, path: Path) -> Footer:
         facts = Facts.from_json(metadata.metadata[KEY_FACTS])
         _check_places(facts, size - TAIL - length)
         metadata.schema.to_arrow_schema()
+    except StoreError:
+        raise
     except (ValueError, KeyError, OSError, pa.ArrowException) as error:
         raise damaged(path, f"its footer passes its checksum and is not usable: {error}") from error
     if facts.min_reader > frames.FORMAT:

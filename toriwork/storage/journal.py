@@ -122,6 +122,8 @@ class JournalWriter:
         frame = pack_header(self._key, self.next_number, self.synced, time_ns, n_rows, kind, payload) + payload
         try:
             return self.handle.read_at(self.size, len(frame)) == frame
+        except Busy:  # of a handler that ran meanwhile
+            raise
         except OSError:
             return True
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from toriwork.errors import StoreError
+from toriwork.errors import Busy, StoreError
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import check_base, read_head
 from toriwork.storage.journal import journal_id, read_journal
@@ -78,6 +78,8 @@ def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:
             if twice:
                 n_rows, n_published, twice = _checked_rows(files, places, spec)
             return VerifyReport(places.base, n_rows, n_published, n_files, tuple(twice), tuple(notes))
+    except Busy:  # of a handler that ran meanwhile: that is no damage
+        raise
     except (StoreError, OSError) as error:
         findings.append(str(error))
     return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
@@ -106,7 +108,7 @@ def _examined(files: Files, places: Places, path: Path, notes: list[str]) -> lis
             notes += _check_file(files, places, path)
         except _Replaced:
             said = None
-        except FileNotFoundError:
+        except (Busy, FileNotFoundError):
             raise
         except (StoreError, OSError) as error:
             again = (type(error), _identity(files, path), _identity(files, places.head))
@@ -227,6 +229,8 @@ def _count(files: Files, places: Places, spec: TableSpec) -> tuple[int, int]:
     """Rows in all and in the public file, as far as they can be counted in a damaged store."""
     try:
         view = look(files, places, spec, check=False)
+    except Busy:
+        raise
     except (StoreError, OSError):
         return 0, 0
     with view.opened:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from toriwork.errors import BadInput, DamagedFile, StoreError
+from toriwork.errors import BadInput, Busy, DamagedFile, StoreError
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.decoding import decode, misfit, open_positions, target_of
 from toriwork.storage.footer import damaged
@@ -300,6 +300,8 @@ def look(files: Files, places: Places, spec: TableSpec, *, check: bool = True) -
                 view = _look_once(files, places, spec, opened, check=check)
             except (_Vanished, FileNotFoundError):
                 said = None
+            except Busy:  # of a handler that ran meanwhile: whoever called is to see it
+                raise
             except StoreError as error:
                 # somebody may publish, seal or set files aside at this moment: two looks at the same files must agree
                 opened.close()

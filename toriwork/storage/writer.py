@@ -114,7 +114,9 @@ class Writer:
         length = len(payload)
         if length > MAX_PAYLOAD:
             raise BadInput(f"one call may record {MAX_PAYLOAD:,} bytes, given were {length:,}; use batches")
-        if self._inside() or self._kept > KEPT_BYTES or self._pid != os.getpid():
+        if self._inside():
+            self._mutex.alone()  # here, not in a call: it is by this name that a handler finds out who is inside
+        if self._kept > KEPT_BYTES or self._pid != os.getpid():
             self._before_append()
         with self._appending:
             if self._refusal is not None:
@@ -149,7 +151,6 @@ class Writer:
         """What is seldom due: nothing of the row is written yet, so that it may fail."""
         if self._pid != os.getpid():  # a fork that did not run the hooks
             self.after_fork()
-        self._mutex.alone()
         if self._kept > KEPT_BYTES:  # the sync behind the last append failed
             self.sync()
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from toriwork.errors import ToriworkError
+from toriwork.errors import Busy, ToriworkError
 from toriwork.storage import ParquetTable, Payload, TableSpec, arrays, unify
 from toriwork.storage.lookup import matches
 from toriwork.synthesis.canonical import read
@@ -320,6 +320,8 @@ class TokenLog:
             return
         try:
             _anchor(self._checkpoints, read_note(self.path))
+        except Busy:  # of a handler that ran meanwhile: whoever called is to see it
+            raise
         except (ToriworkError, OSError) as error:  # the next publish writes it
             _LOG.warning("%s: no checkpoint was written: %s", self._checkpoints, error)
 
@@ -330,6 +332,8 @@ def _anchor(checkpoints: Path, note: str) -> None:
         new = checkpoint_of(Note.from_json(note))
         if new is not None:
             add_checkpoint(checkpoints, new)
+    except Busy:
+        raise
     except OSError as error:
         _LOG.warning("%s: no checkpoint was written: %s", checkpoints, error)
 

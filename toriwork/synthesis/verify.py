@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toriwork.errors import DamagedFile, NotFound
+from toriwork.errors import DamagedFile, NotFound, StoreError
 from toriwork.synthesis.chains import Chains
 from toriwork.synthesis.checkpoints import SUFFIX, Checkpoint, read_checkpoints
 from toriwork.synthesis.merkle import Generation
@@ -79,6 +79,8 @@ def verify_file(path: str | os.PathLike[str], checkpoints: str | os.PathLike[str
         with pq.ParquetFile(found) as file:
             for batch in file.iter_batches():
                 check.published(batch)
+    except StoreError:  # of a handler that ran meanwhile
+        raise
     except (OSError, pa.ArrowException) as error:
         raise DamagedFile(f"{found}: cannot be read: {error}") from error
     return check.finish()
@@ -89,6 +91,8 @@ def read_note(path: Path) -> str:
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return str(json.loads(metadata.get(_STORE_FACTS, b"{}")).get("note", ""))
+    except StoreError:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DamagedFile(f"{path}: its footer cannot be read: {error}") from error
 
