@@ -45,7 +45,15 @@ def made_diagrams(draw: st.DrawFn) -> Diagram:
     cut = draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs)))
     censored = np.isinf(pairs[:, 2]) & np.array(cut, dtype=bool)
     return Diagram(
-        pairs, top, draw(WORDS), scale, field, draw(FLOATS), draw(st.just(0.0) | POSITIVE), censored, provenance
+        pairs,
+        top,
+        draw(WORDS),
+        scale,
+        field,
+        draw(FLOATS),
+        draw(st.just(0.0) | POSITIVE.filter(math.isfinite)),
+        censored,
+        provenance,
     )
 
 

@@ -1,4 +1,7 @@
-"""A process in which somebody presses stop all the time; ``python interrupted.py TABLE ACKS`` records 20,000 rows."""
+"""A process in which somebody presses stop all the time.
+
+``python interrupted.py TABLE ACKS N`` records until N interrupts have come, or 20,000 rows were recorded.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import os
 import random
 import signal
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -15,7 +17,7 @@ from tests.storage.rows import CODEC, SPEC, batch
 from toriwork.storage import ParquetTable, PublishPolicy
 
 
-def main(path: str, acks: str) -> None:
+def main(path: str, acks: str, wanted: str) -> None:
     """Record; each interrupt leaves the loop at any point, as the stop button of a notebook does."""
     rng = random.Random(1)
     table = ParquetTable(path, SPEC, policy=PublishPolicy(min_interval=0.05, max_share=0.9, inline_seconds=1.0))
@@ -25,8 +27,7 @@ def main(path: str, acks: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     told: list[str] = []
-    until = time.monotonic() + 2.5
-    while n < len(payloads) and time.monotonic() < until:
+    while n < len(payloads) and interrupts < int(wanted):
         try:
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 4e-4))
             while n < len(payloads):

@@ -18,7 +18,7 @@ import pytest
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
 from tests.users import ALICE, BOB, as_root, as_user, shared_folder
 from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreError
-from toriwork.storage import ParquetTable, access, table
+from toriwork.storage import ParquetTable, access, clock, table
 from toriwork.storage.access import Access, lock_holders, refusal
 from toriwork.storage.files import OsFiles
 from toriwork.storage.head import Places
@@ -45,7 +45,8 @@ def modes(base: Path) -> dict[str, int]:
     places = Places.of(base)
     inside = places.folder.iterdir()
     kinds = {base: "public", places.lock: "lock", places.folder: "folder", places.head: "HEAD"}
-    return {kinds.get(p, p.suffix): stat.S_IMODE(p.lstat().st_mode) for p in (*kinds, *inside)}
+    kinds[places.folder / clock.NAME] = "CLOCK"
+    return {kinds.get(p, p.suffix): stat.S_IMODE(p.lstat().st_mode) for p in {*kinds, *inside}}
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ class TestModes:
                 "folder": folder,
                 "lock": lock,
                 "HEAD": public,
+                "CLOCK": lock,  # whoever records opens and locks it, as the lock
                 ".journal": public,
             }
             found.flush(publish=True)
@@ -204,7 +206,8 @@ class TestOwners:
             assert [(p.stat().st_uid, p.stat().st_gid) for p in journals] == [(ALICE, LAB)]
             found.flush(publish=True)
             add(found, "root2")
-        for path in (base, *Places.of(base).folder.iterdir()):
+        made_once = {Places.of(base).folder / clock.NAME}  # by her, before the file was given to the group
+        for path in {base, *Places.of(base).folder.iterdir()} - made_once:
             assert (path.stat().st_uid, path.stat().st_gid) == (ALICE, LAB), path
         assert as_user(ALICE, lambda: written(base, "a2"), groups=(LAB,)) is None
         assert published_names(base) == ["a1", "root1", "root2", "a2"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import subprocess
@@ -92,18 +91,22 @@ class Handler:
             raise Busy("busy in this thread")
 
 
-@pytest.mark.parametrize("at", range(1, 12))
+@pytest.mark.parametrize("at", range(1, 15))
 def test_what_a_handler_raises_is_seen_and_is_no_failure_of_the_disk(at: int) -> None:
     disk = MemDisk()
     files = disk.files()
     table = opened(files)
     files.hook = hook = Handler(at)
     names = []
-    with pytest.raises(Busy) if at <= 9 else contextlib.nullcontext():
+    seen = False
+    try:
         add(table, "a1")
         names.append("a1")
         table.sync()
-    assert hook.raised == (at <= 9)
+    except Busy:
+        seen = True
+    assert seen == hook.raised
+    assert at > 3 or hook.raised
     files.hook = None
     add(table, "a2")
     table.sync()

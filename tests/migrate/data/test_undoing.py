@@ -43,6 +43,7 @@ WRITER = """
 import sys, numpy as np
 from toriwork.registry import TorusRegistry
 registry = TorusRegistry(sys.argv[1])
+registry._table._worker.wake = lambda **_: None  # else it publishes by itself, on a busy machine before we look
 registry.record_shape(np.ones((3, 3)), (1, 0, 0), metadata={"live": 0})
 print("ready", flush=True)
 sys.stdin.readline()
