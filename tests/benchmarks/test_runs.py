@@ -35,7 +35,7 @@ EXPECTED = {
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
     "lookup": ("one cloud of 400", {"SQLite, indexed", "DuckDB, indexed"}),
-    "publish": ("one row into", {"copy + fsync", "in the file"}),
+    "publish": ("one row into 1 MB", {"copy + fsync", "in the file"}),
     "alpha": ("alpha, H0 to H2, 200 points of a torus", {"bare gudhi"}),
     "large": ("H0 and H1, 250 points of a torus", {"bare gudhi"}),
     "memory": ("predicted bytes, H0 to H1, 200 points of a torus", {"measured", "the largest", "allowed"}),

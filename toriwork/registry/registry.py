@@ -256,7 +256,7 @@ class TorusRegistry(RegistryReader):
             True: the public file holds them all when this returns, and all rows of writers that have ended. Rows of
             other live handles are there up to the first one of each handle that still waits for its numbers. False:
             it is left as it is. Not given: a small registry is published, a large one in the background, within
-            fifteen minutes.
+            a minute; one of more than 256 MB within a minute for each 256 MB, where the disk shares no copied bytes.
 
         Raises
         ------
