@@ -180,14 +180,50 @@ def test_what_was_seen_once_has_to_stay_though_nobody_was_promised_it(folder: Pa
         file.unlink()
     (folder / REGISTRY).unlink()
     TorusRegistry(folder / REGISTRY).close()
-    (finding,) = inspected(ledger)
-    assert finding.startswith("lost: 3 rows")
+    lost, of_a_copy = inspected(ledger)
+    assert lost.startswith("lost: 3 rows")
+    assert of_a_copy == "lost: 4 rows of an earlier copy of the public file"
 
 
 def test_a_row_that_is_there_twice_is_found(folder: Path) -> None:
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, 1)
-    assert inspected(Ledger(folder, RUN)) == ("doubled: 1 row (number 1 of writer 7)",)
+    assert inspected(Ledger(folder, RUN)) == (
+        "doubled: 1 row (number 1 of writer 7)",
+        "disordered: the rows of writer 7 do not follow each other by row id",
+    )
+
+
+def test_a_folder_with_files_in_it_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "torus_registry.parquet").write_bytes(b"somebody's")
+    assert main(["soak", "--minutes", "0.1", "--path", str(tmp_path)]) == 2
+    assert "expected a folder that is new or empty" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["torus_registry.parquet"]
+
+
+def test_rows_whose_ids_go_back_are_found(folder: Path) -> None:
+    with TorusRegistry(folder / REGISTRY) as registry:
+        record(registry, 9)
+        record(registry, 8)
+    findings = inspected(Ledger(folder, RUN))
+    assert findings == ("disordered: the rows of writer 7 do not follow each other by row id",)
+
+
+def test_a_row_that_waits_too_long_is_late(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TorusRegistry(folder / REGISTRY) as registry:
+        record(registry, 3)
+        monkeypatch.setattr("toriwork.cli.soak_ledger._MOST_AGE", -1.0)
+        [late] = inspected(Ledger(folder, RUN))
+    assert late.startswith("late: a row is not public after")
+
+
+def test_a_row_of_a_signal_handler_is_promised_like_any_other(folder: Path) -> None:
+    with TorusRegistry(folder / REGISTRY) as registry:
+        record(registry, -1)
+    promises_file(folder, RUN, 7).write_bytes(b"rrrhh")
+    ledger = Ledger(folder, RUN)
+    ledger.read_promises(alive=())
+    assert inspected(ledger) == ("lost: 1 row (number -2 of writer 7)",)
 
 
 def test_points_that_are_not_those_recorded_are_found(folder: Path) -> None:

@@ -83,14 +83,16 @@ class Look:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """``--minutes`` and ``--path``."""
     parser.add_argument("--minutes", type=float, default=1.0, help="how long (default: 1; a day is 1440)")
-    parser.add_argument("--path", type=Path, help="the folder to work in (default: a temporary one)")
+    parser.add_argument("--path", type=Path, help="the folder to work in, new or empty (default: a temporary one)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """0; 1 when a row or token was lost, doubled or damaged, or a process failed. Ctrl-C ends it early."""
+    """0; 1 when a row or token was lost, doubled, late or damaged, or a process failed. Ctrl-C ends it early."""
     if not 0 < options.minutes < float("inf"):
         raise BadInput(f"--minutes: a number above 0 is wanted, given was {options.minutes}")
     given: Path | None = options.path
+    if given is not None and given.expanduser().exists() and any(given.expanduser().iterdir()):
+        raise BadInput(f"--path: expected a folder that is new or empty, got {given}, which has files in it")
     folder = Path(tempfile.mkdtemp(prefix="toriwork-soak-")) if given is None else given.expanduser().absolute()
     soak = Soak(folder, 60 * options.minutes)
     _show(options, soak.beginning)
@@ -147,6 +149,7 @@ class Soak:
             before = self._chance.uniform(0, round_seconds)
             time.sleep(before)
             self.crew.kill_one(self._chance)
+            self.crew.disturb(self._chance)
             time.sleep(round_seconds - before)
             yield self._look("round")
 

@@ -94,6 +94,21 @@ class Crew:
         self.n_killed += 1
         self.start(hand.role)
 
+    def disturb(self, chance: random.Random) -> None:
+        """Stop some processes for a while, let them record in a signal handler, put their clocks."""
+        alive = sorted(self.alive)
+        for number in chance.sample(alive, min(2, len(alive))):
+            hand = self._hands[number]
+            if hand.role != "writer" or not promises_file(self._folder, self._run, number).exists():
+                continue  # it does not listen yet
+            with contextlib.suppress(ProcessLookupError, AttributeError):
+                for _ in range(chance.randint(1, 20)):
+                    os.kill(hand.process.pid, chance.choice((signal.SIGUSR1, signal.SIGUSR1, signal.SIGUSR2)))
+                    time.sleep(chance.uniform(0, 0.02))
+                os.kill(hand.process.pid, signal.SIGSTOP)
+                time.sleep(chance.uniform(0, 0.5))
+                os.kill(hand.process.pid, signal.SIGCONT)
+
     def failures(self) -> list[str]:
         """What each process said last that ended by itself; it is told once."""
         told = []

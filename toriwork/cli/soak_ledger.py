@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -12,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from toriwork.cli.soak_worker import LOG, REGISTRY, ROW, ROWS_PER_TOKEN, TOKEN, cloud, desk
+from toriwork.cli.soak_worker import HANDLED, LOG, REGISTRY, ROW, ROWS_PER_TOKEN, TOKEN, cloud, desk
 from toriwork.errors import ToriworkError
 
 Key = tuple[int, int]  #: a writer and the number of its row
 _MOST_NAMED = 3
+_MOST_AGE = 120.0  #: seconds: a row is public within a minute, and a writer may be stopped or killed meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Ledger:
         self._run = run
         self._promised: dict[int, Counter[int]] = {}
         self._seen: dict[str, set[Key]] = {"row": set(), "token": set()}
+        self._in_copy: set[str] = set()
 
     def read_promises(self, alive: Collection[int]) -> None:
         """Take in what the writers were promised by now; files of those that are not alive are done with."""
@@ -62,12 +65,17 @@ class Ledger:
                 *self._compare("token", tokens, ROWS_PER_TOKEN, TOKEN),
             ]
             findings += self._verify()
+            findings += self._copied()
         except ToriworkError as error:
             return Inspection(findings=(f"damaged: {error}",))
         return Inspection(rows.total(), tokens.total(), tuple(findings))
 
     def _compare(self, noun: str, there: Counter[Key], step: int, sign: bytes) -> Iterator[str]:
         promised = {(number, n * step) for number, counts in self._promised.items() for n in range(counts[sign[0]])}
+        if noun == "row":
+            promised |= {
+                (number, -1 - n) for number, counts in self._promised.items() for n in range(counts[HANDLED[0]])
+            }
         lost = (promised | self._seen[noun]) - set(there)
         if lost:
             yield f"lost: {_named(noun, lost)}"
@@ -83,15 +91,26 @@ class Ledger:
         there: Counter[Key] = Counter()
         wrong: list[Key] = []
         with TorusRegistry(self._folder / REGISTRY, read_only=True) as registry:
-            for batch in registry.scan(["metadata", "vertices"]):
+            order: dict[int, list[tuple[str, int]]] = {}
+            for batch in registry.scan(["metadata", "vertices", "row_id"]):
                 for place, text in enumerate(batch["metadata"].to_pylist()):
                     key = self._mine(json.loads(text or "{}"), "soak", "writer")
                     if key is None:
                         continue
                     there[key] += 1
+                    if key[1] >= 0:
+                        order.setdefault(key[0], []).append((batch["row_id"][place].as_py(), key[1]))
                     if key not in self._seen["row"] and not _is_cloud(batch["vertices"][place], *key):
                         wrong.append(key)
-        return there, [f"damaged: {_named('row', wrong)} with other points than were recorded"] if wrong else []
+            age = registry.get_statistics()["pending_age_seconds"] or 0.0
+        told = [f"damaged: {_named('row', wrong)} with other points than were recorded"] if wrong else []
+        told += [
+            f"disordered: the rows of writer {number} do not follow each other by row id"
+            for number, rows in order.items()
+            if [n for _, n in sorted(rows)] != sorted(n for _, n in rows)
+        ]
+        told += [f"late: a row is not public after {age:.0f} s"] if age > _MOST_AGE else []
+        return there, told
 
     def _tokens(self) -> Iterator[Key]:
         from toriwork.synthesis.log import TokenLog
@@ -103,6 +122,20 @@ class Ledger:
                     key = self._mine({**core["m"], "writer": str(core["source"])[len("writer ") :]}, "run", "writer")
                     if key is not None:
                         yield key
+
+    def _copied(self) -> Iterator[str]:
+        """What is wrong with a copy of the public file, made at any moment as a backup makes it."""
+        import pyarrow.parquet as pq
+
+        copy = desk(self._folder, self._run) / "copy.parquet"
+        shutil.copyfile(self._folder / REGISTRY, copy)
+        rows = pq.ParquetFile(copy, page_checksum_verification=True).read(["row_id"])["row_id"].to_pylist()
+        copy.unlink()
+        if len(set(rows)) < len(rows):
+            yield f"doubled: {len(rows) - len(set(rows))} rows in a copy of the public file"
+        if self._in_copy - set(rows):
+            yield f"lost: {len(self._in_copy - set(rows))} rows of an earlier copy of the public file"
+        self._in_copy = set(rows)
 
     def _mine(self, facts: dict[str, Any], run: str, writer: str) -> Key | None:
         return (int(facts[writer]), int(facts["n"])) if facts.get(run) == self._run else None

@@ -6,6 +6,7 @@ has its byte has to be in the registry or the log from then on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toriwork.errors import DamagedFile
+from toriwork.errors import Busy, DamagedFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 REGISTRY = "torus_registry.parquet"
 LOG = "observer_tokens.parquet"
-ROW, TOKEN = b"r", b"t"  #: what the byte of a promise says
+ROW, TOKEN, HANDLED = b"r", b"t", b"h"  #: what the byte of a promise says; the last: recorded by a signal handler
+HOUR_NS = 3_600_000_000_000
 N_POINTS = 8
 ROWS_PER_TOKEN = 4
 FLUSHES, PUBLISHES = 0.03, 0.3  #: how often a row is followed by a flush, and a flush is a publish
@@ -45,7 +47,7 @@ def cloud(number: int, n: int) -> NDArray[np.float64]:
     """The cloud that a writer records as its n-th: (8, 2) float64, another one for each."""
     import numpy as np
 
-    return np.random.default_rng([number, n]).normal(size=(N_POINTS, 2))
+    return np.random.default_rng([number, abs(n), n < 0]).normal(size=(N_POINTS, 2))
 
 
 def main(arguments: list[str]) -> int:
@@ -74,11 +76,29 @@ def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> N
         closing(ObserverSynthesis(path=folder / LOG)) as observers,
     ):
         promises = os.open(promises_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        n_handled, handling = 0, False
+
+        def record(n: int, betti: tuple[float, float] | None) -> None:
+            registry.record_shape(cloud(number, n), betti, metadata={"soak": run, "writer": number, "n": n})
+
+        def handle(*_: Any) -> None:
+            """Record in a signal handler, which may have come in the middle of another call."""
+            nonlocal n_handled, handling
+            if handling:  # a handler may be interrupted by another one
+                return
+            handling = True
+            with contextlib.suppress(Busy):
+                record(-1 - n_handled, (1.0, 0.0))
+                n_handled += 1
+                os.write(promises, HANDLED)
+            handling = False
+
+        signal.signal(signal.SIGUSR1, handle)
+        signal.signal(signal.SIGUSR2, lambda *_: _jump(chance))
         for n in count():
             if not goes_on():
                 return
-            betti = None if n % 10 == 0 else (1.0, 0.0)  # some are left to the threads that compute them
-            registry.record_shape(cloud(number, n), betti, metadata={"soak": run, "writer": number, "n": n})
+            record(n, None if n % 10 == 0 else (1.0, 0.0))  # some are left to the threads that compute them
             os.write(promises, ROW)
             if n % ROWS_PER_TOKEN == 0:
                 observers.emit_token({"type": "soak", "source": f"writer {number}", "run": run, "n": n})
@@ -86,6 +106,15 @@ def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> N
             if chance.random() < FLUSHES:
                 store: Any = chance.choice((registry, observers.log))
                 store.flush(publish=chance.random() < PUBLISHES)
+
+
+_time_ns = time.time_ns
+
+
+def _jump(chance: random.Random) -> None:
+    """Put this process's clock up to an hour forward or back."""
+    ahead = chance.randint(-HOUR_NS, HOUR_NS)
+    time.time_ns = lambda: _time_ns() + ahead
 
 
 def read(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> None:
