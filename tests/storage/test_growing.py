@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +241,21 @@ def test_an_index_that_is_damaged_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     grown.files.disk.inode(grown.path).now[grown.facts().indexes[0][0] + 9] ^= 4  # type: ignore[union-attr]
     with grown.table.view() as view, pytest.raises(DamagedFile, match=r"x\.parquet: damaged: the index at byte"):
         list(next(view.base.rows_with("name 3")))  # type: ignore[union-attr]
+
+
+def test_a_publish_that_failed_half_way_leaves_no_writer_that_writes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    grown = Grown(folder=tmp_path)
+    grown.append(40, 500)
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with monkeypatch.context() as patch:
+        patch.setattr("toriwork.storage.sink.ParquetSink.close", lambda sink, facts: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            grown.table.flush(publish=True)
+    gc.collect()
+    assert unraisable == []
+    grown.table.flush(publish=True)
+    grown.check()
+    grown.table.close()

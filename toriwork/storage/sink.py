@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toriwork.errors import StoreError
+from toriwork.errors import Closed, StoreError
 from toriwork.storage import index, splice
 from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, NO_DIGEST, TAIL, Extent, Facts, sealed_footer
 from toriwork.storage.splice import MAGIC, Kept
@@ -70,7 +71,8 @@ class _Tee:
         skipped = min(self._skip, len(view))
         self._skip -= skipped
         self._hash.update(view[skipped:])
-        self.put(view[skipped:])
+        with contextlib.suppress(Closed):  # given up: Arrow's writer ends its file when it is collected
+            self.put(view[skipped:])
         return len(view)
 
     def put(self, data: Any) -> None:
