@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tests.storage.rows import SPEC, add, names_of
 from toriwork.cells.idea_store import IdeaStore
@@ -35,6 +37,9 @@ class Kind(ABC):
     def add(self, handle: Any, name: str) -> None: ...
     @abstractmethod
     def names(self, handle: Any) -> list[str]: ...
+    @abstractmethod
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        """The names of some rows, in order, as any reader of the public file finds them."""
 
     def table(self, handle: Any) -> ParquetTable:
         """The table behind a handle."""
@@ -71,6 +76,9 @@ class Plain(Kind):
     def names(self, handle: ParquetTable) -> list[str]:
         return names_of(handle)
 
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        return rows["row_id"].tolist()
+
 
 class Registry(Kind):
     def open(self) -> TorusRegistry:
@@ -80,7 +88,10 @@ class Registry(Kind):
         handle.record_shape(CLOUD, [1, 0], metadata={"name": name})
 
     def names(self, handle: TorusRegistry) -> list[str]:
-        return [json.loads(text)["name"] for text in handle.scan(["metadata"]).read_all()["metadata"].to_pylist()]
+        return self.named(handle.scan(["metadata"]).read_all().to_pandas())
+
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        return [json.loads(text)["name"] for text in rows["metadata"]]
 
 
 class Tokens(Kind):
@@ -100,7 +111,10 @@ class Tokens(Kind):
 
     def names(self, handle: ObserverSynthesis) -> list[str]:
         assert handle.log is not None
-        return [json.loads(text)["m"]["name"] for text in handle.log.rows()["body"].to_pylist()]
+        return self.named(handle.log.rows().to_pandas())
+
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        return [json.loads(text)["m"]["name"] for text in rows["body"]]
 
     def publish(self, handle: ObserverSynthesis) -> None:
         assert handle.log is not None
@@ -131,9 +145,16 @@ class Diagrams(Kind):
     def names(self, handle: DiagramMemory) -> list[str]:
         with self.table(handle).view() as view:
             batches = [*view.base_batches(["key"]), *(b.select(["key"]) for b in view.pending_batches())]
-        keys = [key for batch in batches for key in batch["key"].to_pylist()]
-        known = {handle.key(CLOUD + float(number), max_dimension=1): f"r{number}" for number in range(12)}
-        return [known[key] for key in keys]
+        return [self.known[key] for batch in batches for key in batch["key"].to_pylist()]
+
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        return [self.known[key] for key in rows["key"]]
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """Names by key."""
+        memory = DiagramMemory(None)
+        return {memory.key(CLOUD + float(number), max_dimension=1): f"r{number}" for number in range(12)}
 
 
 class Ideas(Kind):
@@ -152,6 +173,9 @@ class Ideas(Kind):
 
     def names(self, handle: IdeaStore) -> list[str]:
         return sorted(row["idea_id"] for row in handle._changes())
+
+    def named(self, rows: pd.DataFrame) -> list[str]:
+        return rows["idea_id"].tolist()
 
     def publish(self, handle: IdeaStore) -> None:
         self.table(handle).flush(publish=True)

@@ -13,7 +13,7 @@ from tests.storage.memdisk import MemDisk, MemFiles, content
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
 from toriwork.errors import StoreMismatch
 from toriwork.storage import ParquetTable
-from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_HEADER_BYTES
+from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_HEADER_BYTES, Address, Kind, pack_target
 from toriwork.storage.head import Head, Places, read_head, write_head
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale
 
@@ -320,3 +320,39 @@ def test_two_files_of_one_name_both_have_a_place_in_quarantine(disk: MemDisk) ->
         disk.kill_processes()
     kept = [data for name, data in content(disk) if "quarantine" in name]
     assert kept == [b"no segment 0", b"no segment 1"]
+
+
+@pytest.mark.parametrize("kind", [Kind.DONE, Kind.ATTEMPT])
+@pytest.mark.parametrize("left", [0, 30, FILE_HEADER_BYTES, FILE_HEADER_BYTES + 10, FILE_HEADER_BYTES + 70])
+def test_what_was_said_of_a_row_that_a_power_cut_took_holds_no_other_row_back(
+    disk: MemDisk, kind: Kind, left: int
+) -> None:
+    """The journal that completes rows of a dead writer was synced, that of the dead writer never was."""
+    writer = opened(disk)
+    place = add(writer, "lost")
+    disk.kill_processes()
+    adopter = opened(disk)
+    adopter.append(pack_target(Address(place.journal, place.frame, 0)) + b"numbers", 0, kind)
+    add(adopter, "b1")
+    adopter.flush(publish=False)
+    disk.kill_processes()
+    del bytes_of(disk, FOLDER / f"{place.journal}.journal")[left:]
+    with opened(disk) as table:
+        table.flush(publish=True)
+        assert names_of(table) == ["a1", "b1"]
+        with table.view() as view:
+            assert view.pending_rows() == 0
+    assert journals(disk) == []
+
+
+def test_what_completes_a_row_that_its_living_writer_may_still_show_stays_behind(disk: MemDisk) -> None:
+    writer = opened(disk)
+    place = add(writer, "b1")
+    adopter = opened(disk)
+    for frame in (place.frame, place.frame + 1):  # the second one is not in the file yet, or not read
+        adopter.append(pack_target(Address(place.journal, frame, 0)) + b"numbers", 0, Kind.DONE)
+    add(adopter, "c1")
+    adopter.flush(publish=True)
+    with adopter.view() as view:
+        assert len(view.done) == 1
+        assert view.pending_rows() == 1

@@ -12,9 +12,12 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.errors import NotPermitted, OddFile, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: no link is followed, nothing is waited for, nothing is handed to other programs
 CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -152,6 +155,28 @@ def refusal(error: OSError, path: Path) -> OSError:
         return error
     new.errno, new.filename = error.errno, str(path)
     return new
+
+
+@contextlib.contextmanager
+def typed(path: Path) -> Iterator[None]:
+    """What the operating system refuses in here, raised as an error of the store at ``path``.
+
+    Raises
+    ------
+    StoreError
+        With the number and the file of what the system said.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        new = StoreError(
+            f"{path}: expected an answer of the disk, got: {error}. What was recorded before stays. Remove the cause "
+            "(a full disk, too many open files, a failing disk) and try again"
+        )
+        new.errno, new.filename = error.errno, error.filename
+        raise new from error
 
 
 def _is_odd(path: Path, wanted: Path) -> bool:

@@ -37,6 +37,8 @@ from toriwork.storage.sink import Behind, ParquetSink
 from toriwork.storage.view import JournalView, View, look, open_journal, open_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     import pyarrow as pa
 
     from toriwork.storage.files import Files, Handle
@@ -174,7 +176,7 @@ def make_plan(files: Files, view: View, own: frozenset[str]) -> Plan:
         if handle.try_lock() and _has_name(files, path, handle):
             plan.sealed.append(path)
     _refuse_newer(view)
-    plan.cuts = _cuts(view)
+    plan.cuts = _cuts(view, {journal.id for journal in plan.removable})
     plan.removable = [j for j in plan.removable if plan.cuts[j.id] >= j.last_frame]
     return plan
 
@@ -185,12 +187,14 @@ def _has_name(files: Files, path: Path, handle: Handle) -> bool:
     return found is not None and found.identity == handle.stat().identity
 
 
-def _cuts(view: View) -> dict[str, int]:
+def _cuts(view: View, ended: AbstractSet[str]) -> dict[str, int]:
     """Last frame of each journal that may be absorbed: in front of the first row that lacks values.
 
-    What completes a row that stays behind stays as well, or the row would lose its values.
+    What completes a row that stays behind stays as well, or the row would lose its values. A row that a power cut took
+    from a journal that has ``ended``, and not what completes it, stays nowhere.
     """
     cuts = {}
+    last = {journal.id: journal.last_frame for journal in view.journals if journal.id in ended}
     done = view.done
     for journal in view.journals:
         lacking = open_rows(view.spec, journal, done)
@@ -205,7 +209,8 @@ def _cuts(view: View) -> dict[str, int]:
                 if frame.kind not in (Kind.DONE, Kind.ATTEMPT):
                     continue
                 target, _ = target_of(journal.path, frame.number, bytes(journal.payload(frame).data))
-                if target.journal in cuts and target.frame > cuts[target.journal]:
+                lost = target.frame > last.get(target.journal, target.frame)
+                if target.journal in cuts and target.frame > cuts[target.journal] and not lost:
                     cuts[journal.id] = frame.number - 1
                     changed = True
                     break

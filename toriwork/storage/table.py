@@ -18,6 +18,7 @@ from typing import Any
 
 from toriwork.errors import Closed, LockUnavailable, NotFound, ReadOnly, StoreError
 from toriwork.storage import lifetime
+from toriwork.storage.access import typed
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.frames import Address, Kind, pack_target
 from toriwork.storage.head import Places, read_head
@@ -85,10 +86,11 @@ class ParquetTable:
         self._closed = False
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
-        if read_only:
-            self._open_read_only()
-        else:
-            self._open(repair, durability)
+        with typed(self.path):
+            if read_only:
+                self._open_read_only()
+            else:
+                self._open(repair, durability)
         self._worker = Worker(self, self._writer)
         if self._pace.will_be_due():  # rows of writers that are gone: this handle may never append
             self._worker.wake(now=False)
@@ -239,7 +241,8 @@ class ParquetTable:
 
     def sync(self) -> None:
         """Return when every row appended before has reached the disk."""
-        self._require_writer().sync(mark=True)
+        with typed(self.path):
+            self._require_writer().sync(mark=True)
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every row appended before survives a power cut; publish when that is cheap.
@@ -260,9 +263,11 @@ class ParquetTable:
         if publish is False:
             return
         if publish:
-            self._upkeep.publish(self._require_writer(), wait=_LOCK_WAIT)
+            with typed(self.path):
+                self._upkeep.publish(self._require_writer(), wait=_LOCK_WAIT)
             return
-        choice = self._upkeep.pace.decide(flushing=True)
+        with typed(self.path):
+            choice = self._upkeep.pace.decide(flushing=True)
         if choice is Choice.INLINE:
             self._upkeep.try_publish(self._require_writer(), blocking=False)
         elif choice is Choice.BACKGROUND:
@@ -280,13 +285,15 @@ class ParquetTable:
         """One consistent state of the table: every row whose append returned before, in any process."""
         if self.closed:
             self._refuse()
-        found = look(self.files, self._places, self.spec)
-        with found.opened:
-            yield found
+        with typed(self.path):
+            found = look(self.files, self._places, self.spec)
+            with found.opened:
+                yield found
 
     def verify(self) -> VerifyReport:
         """What a check of every file found; damage is reported, not raised, and nothing is changed."""
-        return verify(self.files, self._places, self.spec)
+        with typed(self.path):
+            return verify(self.files, self._places, self.spec)
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
@@ -311,11 +318,13 @@ class ParquetTable:
             self._closed = True
         else:
             try:
-                if not writer.over:  # else that was done before an interrupt
-                    writer.sync(mark=True)
-                    self._close_publish(writer)
+                with typed(self.path):
+                    if not writer.over:  # else that was done before an interrupt
+                        writer.sync(mark=True)
+                        self._close_publish(writer)
             finally:
-                writer.close()
+                with typed(self.path):
+                    writer.close()
                 self._closed, self._writer = True, None
         lifetime.closed(self)
 

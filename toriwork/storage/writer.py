@@ -194,8 +194,10 @@ class Writer:
             self.closed.append(before)  # an interrupt may have come right behind it, the last time
         self._current = None
         if before is not None and before.next_number == 1:  # else a full disk would get a file for each try
-            self._files.unlink(before.path)
-            before.close()
+            try:
+                self._files.unlink(before.path)
+            finally:
+                before.close()  # else nobody takes it away as long as this process lives
         created_ns = self._clock.next()  # journals are published in this order
         self._current = JournalWriter(
             self._files, self._folder, self.store_id, fill_ahead=self._power, created_ns=created_ns
@@ -241,10 +243,12 @@ class Writer:
                 self._refusal = Closed(f"{self._folder}: this handle was closed; open the table again")
                 journals = self._journals()
                 self.closed, self._current = [], None
-                for journal in journals:
-                    if journal.usable and journal.next_number == 1:
-                        self._files.unlink(journal.path)
-                    journal.close()
+                with contextlib.ExitStack() as given_up:
+                    for journal in journals:
+                        given_up.callback(journal.close)
+                    for journal in journals:
+                        if journal.usable and journal.next_number == 1:
+                            self._files.unlink(journal.path)
 
     def sync(self, *, mark: bool = False) -> None:
         """Return when every row appended before the call has reached the disk.
