@@ -46,8 +46,8 @@ class Registry(kinds.Registry):
         handle.record_shape(kinds.CLOUD, given, metadata={"name": name})
 
     def named(self, rows: pd.DataFrame) -> list[str]:
-        if "b0" in rows:
-            assert rows["b0"].notna().all(), "a row is public without its numbers"
+        if "betti0" in rows:
+            assert rows["betti0"].notna().all(), "a row is public without its numbers"
         return super().named(rows)
 
 
