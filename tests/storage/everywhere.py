@@ -26,14 +26,17 @@ class Stop:
         Which one; 0 for none.
     opcodes
         Count byte codes instead of lines.
+    only
+        Count in this file alone.
     keep
         Keep the traceback and with it every frame and every local variable, as a notebook does.
     """
 
-    def __init__(self, at: int = 0, *, opcodes: bool = False, keep: bool = False) -> None:
+    def __init__(self, at: int = 0, *, opcodes: bool = False, keep: bool = False, only: str = "") -> None:
         self.at, self.n, self.where = at, 0, ""
         self.kept: KeyboardInterrupt | None = None
         self._keep = keep
+        self._only = only
         self._event = "opcode" if opcodes else "line"
         self._opcodes = opcodes
 
@@ -51,7 +54,7 @@ class Stop:
         return False
 
     def _calls(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(ROOMS):
+        if not frame.f_code.co_filename.startswith(ROOMS) or not frame.f_code.co_filename.endswith(self._only):
             return None
         if self._opcodes:
             frame.f_trace_opcodes = True

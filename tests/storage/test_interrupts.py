@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.storage.everywhere import Stop, count
-from tests.storage.kinds import KINDS, Kind
+from tests.storage.kinds import KINDS, Kind, Plain
 from toriwork.errors import Closed
 from toriwork.storage import journal, upkeep
 
@@ -141,6 +141,20 @@ def test_an_interrupt_leaves_a_handle_that_works_or_is_closed(kind: type[Kind], 
     rng = random.Random(f"{kind.__name__} {action}")
     for number, at in enumerate(sorted(rng.sample(range(1, n_lines + 1), min(n_lines, SAMPLES)))):
         interrupted(kind, action, at, tmp_path / str(number), opcodes=False, keep=rng.random() < 0.5)
+
+
+def test_an_interrupt_at_any_line_of_upkeep_leaves_the_lock_of_publishing_free(tmp_path: Path) -> None:
+    at, reached = 0, True
+    while reached:
+        at += 1
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        case = Case(Plain(folder), "publish")
+        stop = Stop(at, only="storage/upkeep.py")
+        reached = stop.run(case.act)
+        case.handle._upkeep.ask()  # Busy, were it still this thread's
+        case.check()
+    assert at > 20
 
 
 @pytest.mark.long
