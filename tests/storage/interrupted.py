@@ -1,6 +1,6 @@
 """A process in which somebody presses stop all the time.
 
-``python interrupted.py TABLE ACKS N`` records until N interrupts have come, or 20,000 rows were recorded.
+``python interrupted.py TABLE ACKS N`` records until N interrupts have come, or 8,000 rows were recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(path: str, acks: str, wanted: str) -> None:
     """Record; each interrupt leaves the loop at any point, as the stop button of a notebook does."""
     rng = random.Random(1)
     table = ParquetTable(path, SPEC, policy=PublishPolicy(min_interval=0.05, max_share=0.9, inline_seconds=1.0))
-    payloads = [CODEC.encode(batch(f"r{n}")) for n in range(20_000)]
+    payloads = [CODEC.encode(batch(f"r{n}")) for n in range(8_000)]
     out = Path(acks).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
     n, interrupts = 0, 0
     signal.signal(signal.SIGINT, signal.default_int_handler)

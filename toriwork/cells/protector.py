@@ -21,6 +21,7 @@ from toriwork.cells.keeper import LOCAL, Before, Found, settled
 from toriwork.cells.protection import certify
 from toriwork.cells.shape import UNKNOWN, ShapeMemory
 from toriwork.locks import Mutex
+from toriwork.printed import one_line
 
 _LOG = logging.getLogger("toriwork.cells")
 
@@ -118,16 +119,16 @@ class Protector:
 
 
 def _log(idea: Idea) -> None:
-    b0, b1, b2 = idea.betti
+    (b0, b1, b2), name = idea.betti, one_line(idea.idea_id)
     if idea.status != PROTECTED:
-        _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", idea.idea_id, b1, b2, idea.coherence_band)
+        _LOG.info("Idea %s is no longer protected: b1=%g b2=%g, band %s", name, b1, b2, idea.coherence_band)
         return
     by = ""
     if idea.certificate is not None:
         by = f", certified: moved {idea.certificate.displacement:.3g} of {idea.certificate.radius:.3g}"
     _LOG.info(
         "Idea %s is topologically protected (%s): b0=%g b1=%g b2=%g, band %s%s",
-        idea.idea_id,
+        name,
         idea.protection_level,
         b0,
         b1,

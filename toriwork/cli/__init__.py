@@ -15,7 +15,9 @@ from typing import Protocol
 
 import toriwork
 from toriwork.cli import demo, doctor, guard, migrate, mover, registry, soak, tokens
-from toriwork.errors import ToriworkError
+from toriwork.cli.words import say
+from toriwork.errors import MigrationError, StoreError, ToriworkError
+from toriwork.printed import one_line
 
 __all__ = ["COMMANDS", "main"]
 
@@ -64,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # the reader went away (`| head`): point stdout elsewhere, or the interpreter complains once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # no path of ours went through the store: a folder that may not be searched, a full disk
+        named = "" if error.filename is None else f"{error.filename}: "
+        _report_error(StoreError(f"{named}{error.strerror or error}"), as_json=options.json)
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,4 +88,4 @@ def _report_error(error: ToriworkError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": error.kind, "message": str(error)}))
     else:
-        print(f"toriwork: {error}", file=sys.stderr)
+        say(f"toriwork: {error if isinstance(error, MigrationError) else one_line(str(error))}", error=True)

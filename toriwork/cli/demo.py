@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toriwork.cli.words import say
+
 if TYPE_CHECKING:
     from toriwork.cli.first_look import Finding, FirstLook
 
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(to_json(look, report)))
     else:
-        print("\n".join(lines(look, report, temporary=temporary)))
+        say("\n".join(lines(look, report, temporary=temporary)))
     return 0 if look.readers_agree else 1
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 import toriwork
+from toriwork.cli.words import say
 from toriwork.errors import ToriworkError
+from toriwork.printed import one_line
 from toriwork.state import CAPSULE, ENV_NAME, REGISTRY_FILE, nearest_capsule, state_root
 
 NAME = "doctor"
@@ -53,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
-        print("\n".join(line(finding) for finding in findings))
+        say("\n".join(one_line(line(finding)) for finding in findings))
     return int(any(finding.level == "problem" for finding in findings))
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import toriwork
+from toriwork.cli.words import say
 from toriwork.errors import BadInput
 from toriwork.guard import Report, examine
 from toriwork.guard.baseline import Baseline, first_baseline, read_baseline, write_baseline
@@ -90,7 +91,7 @@ def _tell(report: Report, options: argparse.Namespace) -> int:
         print(json.dumps(sarif(report, toriwork.__version__)))
     else:
         for line in finding_lines(report):
-            print(line)
+            say(line)
         for line in note_lines(report):
-            print(line, file=sys.stderr)
+            say(line, error=True)
     return int(report.found)

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toriwork.cli.words import say
+from toriwork.printed import one_line
+
 if TYPE_CHECKING:
     from toriwork.migrate import ExportReport
 
@@ -57,7 +60,7 @@ class Import:
 
 def _tell(table: str, done: int, total: int) -> None:
     end = "\n" if done == total else ""
-    print(f"\r{table}: {done:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
+    print(f"\r{one_line(table)}: {done:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
 def _told(report: ExportReport, options: argparse.Namespace) -> int:
@@ -70,5 +73,5 @@ def _told(report: ExportReport, options: argparse.Namespace) -> int:
         told |= {"not_enforced": report.not_enforced(), "notes": report.notes}
         print(json.dumps(told | {"unreadable": report.database["unreadable"]}))
     else:
-        print(report)
+        say(report)
     return 0 if report.complete else EXIT_INCOMPLETE

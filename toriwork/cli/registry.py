@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toriwork.cli.words import say
 from toriwork.errors import NotFound
+from toriwork.printed import one_line
 from toriwork.state import registry_path
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def info(path: Path, options: argparse.Namespace) -> int:
         if options.json:
             _print_json({"path": str(path), **statistics})
         else:
-            print(registry)
+            say(registry)
     return 0
 
 
@@ -52,7 +54,7 @@ def verify(path: Path, options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"path": str(path), "clean": report.ok, "report": str(report)})
     else:
-        print(report)
+        say(report)
     return 0 if report.ok else 1
 
 
@@ -67,7 +69,7 @@ def publish(path: Path, options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"path": str(path), "published": pending, "n_rows": n_rows})
     else:
-        print(f"{pending} pending rows published; {path} holds {n_rows} rows.")
+        say(f"{pending} pending rows published; {one_line(str(path))} holds {n_rows} rows.")
     return 0
 
 
@@ -78,7 +80,7 @@ def head(path: Path, options: argparse.Namespace) -> int:
     if options.json:
         _print_json(json.loads(rows.to_json(orient="records", date_format="iso")))
     else:
-        print(rows.to_string(index=False) if len(rows) else "no rows")
+        say(rows.map(_cell).to_string(index=False) if len(rows) else "no rows")
     return 0
 
 
@@ -94,6 +96,10 @@ def _open(path: Path) -> TorusRegistry:
     from toriwork.registry import TorusRegistry
 
     return TorusRegistry(path, read_only=True)
+
+
+def _cell(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _print_json(value: Any) -> None:

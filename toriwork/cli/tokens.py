@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toriwork.cli.words import say
 from toriwork.errors import NotFound, StoreError
+from toriwork.printed import one_line
 from toriwork.state import state_root
 
 if TYPE_CHECKING:
@@ -63,9 +65,10 @@ def info(path: Path, options: argparse.Namespace) -> int:
         print(json.dumps(facts))
     else:
         kinds = ", ".join(f"{name} {count}" for name, count in facts["types"].items()) or "no emissions"
-        print(f"{path}: {facts['rows']} rows, {facts['unpublished']} of them unpublished; {facts['retired']} retired")
-        print(f"types: {kinds}")
-        print(f"generation {facts['generation']}, head {facts['head'] or '-'}")
+        counts = f"{facts['rows']} rows, {facts['unpublished']} of them unpublished; {facts['retired']} retired"
+        say(f"{one_line(str(path))}: {counts}")
+        say(one_line(f"types: {kinds}"))
+        say(f"generation {facts['generation']}, head {facts['head'] or '-'}")
     return 0
 
 
@@ -79,7 +82,7 @@ def tail(path: Path, options: argparse.Namespace) -> int:
         measured = json.loads(row["body"])["m"]
         who = "/".join(row[name] or "-" for name in ("source", "type", "subject"))
         time = row["timestamp"].isoformat(timespec="milliseconds")
-        print(f"{time} {row['token_id'][:15]} {who} {json.dumps(measured)[:120]}")
+        say(one_line(f"{time} {row['token_id'][:15]} {who} {json.dumps(measured)[:120]}"))
     return 0
 
 
@@ -91,7 +94,7 @@ def verify(path: Path, options: argparse.Namespace) -> int:
         report = verify_file(options.file, options.checkpoints)
     else:
         report = _verify_log(path)
-    print(json.dumps(report.as_dict()) if options.json else report)
+    say(json.dumps(report.as_dict()) if options.json else report)
     return 0 if report.ok else 1
 
 
@@ -106,7 +109,7 @@ def context(path: Path, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**observers.synthesize_context(), "prompt": observers.create_reasoning_prompt()}))
     else:
-        print(observers.create_reasoning_prompt())
+        say(observers.create_reasoning_prompt())
     return 0
 
 

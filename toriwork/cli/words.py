@@ -1,15 +1,23 @@
-"""Betti numbers and findings as a person says them."""
+"""What is printed: Betti numbers and findings as a person says them, and nothing that steers a terminal."""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from toriwork.printed import several_lines
 
 if TYPE_CHECKING:
     from toriwork.cli.first_look import Finding, FirstLook
 
 FEATURES = ("component", "loop", "void")
+
+
+def say(told: object, *, error: bool = False) -> None:
+    """Print something as text, signs that could steer a terminal written out; ``error``: to stderr."""
+    print(several_lines(str(told)), file=sys.stderr if error else sys.stdout)
 
 
 def betti_words(numbers: Sequence[float]) -> str:

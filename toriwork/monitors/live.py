@@ -17,6 +17,7 @@ from typing import Any
 
 from toriwork.errors import BadInput, ToriworkError
 from toriwork.monitors.origin_sentry import OriginSentry
+from toriwork.printed import one_line
 from toriwork.synthesis import get_observer_synthesis
 
 _LOG = logging.getLogger("toriwork.monitors.origin_sentry")
@@ -98,7 +99,7 @@ def _flush(sentry: OriginSentry) -> None:
     sentry.flush()
     get_observer_synthesis().flush()
     report = sentry.get_emergence_report()
-    _LOG.info("Flushed to %s: %s", sentry.spectral_db.registry.path, json.dumps(report["metrics"]))
+    _LOG.info("Flushed to %s: %s", one_line(str(sentry.spectral_db.registry.path)), json.dumps(report["metrics"]))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toriwork.printed import one_line
+
 LAST_COLUMNS = ("timestamp", "shape_id", "betti0", "betti1", "betti2", "coherence_band")
 _MOST_VALUES = 10
 _BAR = 24  # characters of the longest bar of the histogram in text
@@ -40,7 +42,7 @@ class RegistryFacts:
             ("bytes", f"{self.n_bytes:,}"),
             ("bands", ", ".join(f"{name} {count:,}" for name, count in self.bands.items()) or "none"),
             ("Betti numbers", ", ".join(f"{name} {count:,}" for name, count in self.statuses.items()) or "none"),
-            ("file", self.path),
+            ("file", one_line(self.path)),
         ]
 
     def text(self) -> str:
@@ -126,4 +128,4 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:g}"
-    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else str(value)
+    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else one_line(str(value))

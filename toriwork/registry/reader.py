@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -183,7 +184,7 @@ class RegistryReader(ABC):
         return f"TorusRegistry({str(self.path)!r}), closed" if self.closed else self.facts().text()
 
     def _repr_html_(self) -> str:
-        return f"<code>TorusRegistry({str(self.path)!r}), closed</code>" if self.closed else self.facts().html()
+        return f"<code>{html.escape(repr(self))}</code>" if self.closed else self.facts().html()
 
     def __len__(self) -> int:
         with self._table.view() as view:

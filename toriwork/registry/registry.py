@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from toriwork.checks import shown
 from toriwork.errors import BadInput, PublishError, StoreError
+from toriwork.printed import one_line
 from toriwork.registry import reading, shared
 from toriwork.registry.adoption import Preparation
 from toriwork.registry.codec import SPEC
@@ -96,7 +97,7 @@ class TorusRegistry(RegistryReader):
         preparation.serve(self._queue)
         shared.OPEN.add(self)
         n_rows = self._table.recovery_report.n_rows
-        _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, self.path)
+        _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, one_line(str(self.path)))
 
     @property
     def recovery_report(self) -> Any:

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from toriwork.checks import check_band
 from toriwork.errors import BadInput
 from toriwork.locks import Mutex
+from toriwork.printed import one_line
 from toriwork.registry.registry import TorusRegistry
 from toriwork.registry.rows import restore_vertices
 from toriwork.registry.shared import get_torus_registry
@@ -194,7 +195,8 @@ class SpectralDB:
         for spectrum in self._recorded():
             self._hold(spectrum)
         _ALL.add(self)
-        _LOG.info("SpectralDB loaded %d spectra of stream %s from %s", len(self._held), stream, self.registry.path)
+        said = (len(self._held), one_line(stream), one_line(str(self.registry.path)))
+        _LOG.info("SpectralDB loaded %d spectra of stream %s from %s", *said)
 
     def add(self, signature: SpectralSignature | ArrayLike, notes: Mapping[str, Any] | None = None) -> str:
         """The shape id of a spectrum, which is recorded in the registry and answered from as from now on.

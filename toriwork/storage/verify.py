@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from toriwork.errors import Busy, StoreError
+from toriwork.printed import one_line
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import check_base, read_head
 from toriwork.storage.journal import journal_id, read_journal
@@ -50,10 +51,9 @@ class VerifyReport:
     def __str__(self) -> str:
         """One line when all is well, else one more for each finding."""
         state = "sound" if self.ok else f"{len(self.findings)} findings"
-        head = (
-            f"{self.path}: {state}; {self.n_rows:,} rows, {self.n_published:,} of them published, {self.n_files} files"
-        )
-        return "\n".join([head, *(f"- {text}" for text in (*self.findings, *self.notes))])
+        counts = f"{self.n_rows:,} rows, {self.n_published:,} of them published, {self.n_files} files"
+        head = f"{one_line(str(self.path))}: {state}; {counts}"
+        return "\n".join([head, *(f"- {one_line(text)}" for text in (*self.findings, *self.notes))])
 
 
 def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:

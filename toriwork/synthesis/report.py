@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from toriwork.printed import one_line
+
 
 class Finding(NamedTuple):
     """One thing that is not as it was published."""
@@ -15,7 +17,7 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         where = "" if self.generation is None else f"generation {self.generation}: "
-        return f"{where}{self.kind}: {self.text}"
+        return f"{where}{self.kind}: {one_line(self.text)}"
 
 
 @dataclass(frozen=True, slots=True)
