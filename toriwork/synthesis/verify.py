@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, NotFound, StoreError
+from toriwork.storage.access import refusal, require_regular
 from toriwork.synthesis.chains import Chains
 from toriwork.synthesis.checkpoints import SUFFIX, Checkpoint, read_checkpoints
 from toriwork.synthesis.merkle import Generation
@@ -87,7 +88,17 @@ def verify_file(path: str | os.PathLike[str], checkpoints: str | os.PathLike[str
 
 
 def read_note(path: Path) -> str:
-    """The note in the footer of a public file; "" where there is none, as in a file that other software wrote."""
+    """The note in the footer of a public file; "" where there is none, as in a file that other software wrote.
+
+    Raises
+    ------
+    DamagedFile, OddFile, NotPermitted
+        It cannot be read, or is no regular file: a FIFO would be waited for.
+    """
+    try:
+        require_regular(path, Path(path).stat().st_mode)
+    except OSError as error:
+        raise refusal(error, path) from error
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return str(json.loads(metadata.get(_STORE_FACTS, b"{}")).get("note", ""))
