@@ -81,7 +81,7 @@ def check_rows(frame: pd.DataFrame, *, completed: bool) -> None:
             assert numbers == BY_HAND
         elif key == "late":
             later = computed(circle(30 + row["metadata"]["late"])) if completed else [None] * 3
-            assert numbers in (BY_HAND, later)
+            assert numbers == later  # version 0.1 sealed the journal that completes them: nobody reads it any more
         else:
             given = row["betti"] or []
             assert numbers == [*given, *[None] * (3 - len(given))]
