@@ -85,7 +85,7 @@ class Grown:
                 assert hits == [n for n, row in enumerate(self.rows) if index.hash_of(row["name"]) == same]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 120)), min_size=1, max_size=9), st.sampled_from([0, 2000]))
 def test_however_it_grows_the_file_holds_all_rows_in_order_and_an_index_over_them(
     publishes: list[tuple[int, int]], small: int
