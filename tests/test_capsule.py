@@ -34,9 +34,21 @@ def bomb(levels: int = 10) -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param(bomb() + "state_path: *a9\n", "state_path is a list", id="an alias for a thousand million words"),
-        pytest.param("state_path: &a [*a]\n", "state_path is a list", id="a list that holds itself"),
-        pytest.param("state_path: &a {b: *a}\n", "state_path is a dict", id="a mapping that holds itself"),
+        pytest.param(
+            bomb() + "state_path: *a9\n",
+            "state_path: expected the path of a folder, got a list",
+            id="an alias for a thousand million words",
+        ),
+        pytest.param(
+            "state_path: &a [*a]\n",
+            "state_path: expected the path of a folder, got a list",
+            id="a list that holds itself",
+        ),
+        pytest.param(
+            "state_path: &a {b: *a}\n",
+            "state_path: expected the path of a folder, got a dict",
+            id="a mapping that holds itself",
+        ),
         pytest.param("state_path: " + "[" * 20000 + "]" * 20000, "at most 32 lists", id="brackets, closed"),
         pytest.param("state_path: " + "[" * 60000, "at most 32 lists", id="brackets, open"),
         pytest.param("state_path: " + "{a: " * 9000, "at most 32 lists", id="braces"),
@@ -49,17 +61,23 @@ def bomb(levels: int = 10) -> str:
         pytest.param('state_path: "a\\x85"', r"no control characters, got U\+0085", id="a control of Latin-1"),
         pytest.param('state_path: "\\ud800"', r"no control characters, got U\+D800", id="half a character"),
         pytest.param("state_path: ~nosuchuser/x", "names a user that does not exist", id="a user that is none"),
-        pytest.param("<<: 5\nstate_path: x", "without the merge key", id="a merge of nothing"),
-        pytest.param("<<: {state_path: y}\nstate_path: x", "without the merge key", id="a merge"),
-        pytest.param("state_path: x\nstate_path: y", "is there 2 times", id="the key twice"),
-        pytest.param("state_path: !!python/object/apply:os.system ['true']", "state_path is a list", id="a call"),
-        pytest.param("state_path: !!binary aGk=", "state_path is aGk=", id="bytes"),
-        pytest.param("state_path: 2026-99-99", "2026-99-99, the path of a folder", id="a day that is none"),
-        pytest.param("state_path: " + "9" * 5000, "the path of a folder is wanted", id="five thousand digits"),
-        pytest.param("state_path: true", "state_path is true", id="a truth value"),
+        pytest.param("<<: 5\nstate_path: x", "without merge keys, got <<", id="a merge of nothing"),
+        pytest.param("<<: {state_path: y}\nstate_path: x", "without merge keys, got <<", id="a merge"),
+        pytest.param("state_path: x\nstate_path: y", "expected state_path once, got it 2 times", id="the key twice"),
+        pytest.param(
+            "state_path: !!python/object/apply:os.system ['true']",
+            "state_path: expected the path of a folder, got a list",
+            id="a call",
+        ),
+        pytest.param("state_path: !!binary aGk=", "got aGk=", id="bytes"),
+        pytest.param(
+            "state_path: 2026-99-99", "expected the path of a folder, got 2026-99-99", id="a day that is none"
+        ),
+        pytest.param("state_path: " + "9" * 5000, "expected the path of a folder", id="five thousand digits"),
+        pytest.param("state_path: true", "expected the path of a folder, got true", id="a truth value"),
         pytest.param("a: x\n--- \nstate_path: y", "not readable as YAML", id="two documents"),
         pytest.param("state_path: *nobody", "not readable as YAML", id="an alias for nothing"),
-        pytest.param("just text", "a mapping is wanted, given was a scalar", id="text alone"),
+        pytest.param("just text", "expected a mapping, got a scalar", id="text alone"),
     ],
 )
 def test_what_cannot_be_a_state_path_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:

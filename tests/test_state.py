@@ -74,10 +74,10 @@ class TestTheCapsule:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            pytest.param("[1, 2]", "a mapping is wanted, given was list", id="a list"),
-            pytest.param("state_path: 7", "state_path is 7", id="a number"),
+            pytest.param("[1, 2]", "expected a mapping, got a list", id="a list"),
+            pytest.param("state_path: 7", "expected the path of a folder, got 7", id="a number"),
             pytest.param(
-                "state_path: ''", "the path of a folder is wanted", id="an empty text is not the folder itself"
+                "state_path: ''", "expected the path of a folder", id="an empty text is not the folder itself"
             ),
             pytest.param("a: [", "not readable as YAML", id="broken YAML"),
             pytest.param("state_path: $NOWHERE_SET/x", "a variable that is not set", id="an unset variable"),

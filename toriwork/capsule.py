@@ -109,17 +109,17 @@ def top_text(capsule: Path, key: str) -> str | None:
     if root is None or root.tag == _NULL:
         return None
     if not isinstance(root, yaml.MappingNode):
-        raise BadInput(f"{capsule}: a mapping is wanted, given was {_kind(root)}")
+        raise BadInput(f"{capsule}: expected a mapping, got {_kind(root)}")
     if any(name.tag == _MERGE for name, _ in root.value):
-        raise BadInput(f"{capsule}: a mapping without the merge key << is wanted; write the keys out")
+        raise BadInput(f"{capsule}: expected a mapping without merge keys, got <<; write the keys out")
     found = [value for name, value in root.value if name.tag == _TEXT and name.value == key]
     if len(found) > 1:
-        raise BadInput(f"{capsule}: {key} is there {len(found)} times, once is wanted")
+        raise BadInput(f"{capsule}: expected {key} once, got it {len(found)} times")
     if not found or found[0].tag == _NULL:
         return None
     if not isinstance(found[0], yaml.ScalarNode) or found[0].tag != _TEXT:
-        given = found[0].value if isinstance(found[0], yaml.ScalarNode) else f"a {_kind(found[0])}"
-        raise BadInput(f"{capsule}: {key} is {given[:80]}, the path of a folder is wanted")
+        given = found[0].value if isinstance(found[0], yaml.ScalarNode) else _kind(found[0])
+        raise BadInput(f"{capsule}: {key}: expected the path of a folder, got {given[:80]}")
     return str(found[0].value)
 
 
@@ -133,7 +133,7 @@ def folder_named(named: str, origin: str | os.PathLike[str], what: str) -> Path:
     """
     shown = repr(named if len(named) <= 80 else named[:77] + "...")
     if not named.strip():
-        raise BadInput(f"{origin}: {what} is {shown}, the path of a folder is wanted")
+        raise BadInput(f"{origin}: {what}: expected the path of a folder, got {shown}")
     if len(named) > MAX_PATH:
         raise BadInput(f"{origin}: {what} is {shown}: expected at most {MAX_PATH} characters, got {len(named)}")
     if odd := next((c for c in named if unicodedata.category(c) in ("Cc", "Cs")), None):
@@ -151,7 +151,7 @@ def _kind(node: yaml.Node) -> str:
     import yaml
 
     if isinstance(node, yaml.CollectionNode):
-        return "list" if isinstance(node, yaml.SequenceNode) else "dict"
+        return "a list" if isinstance(node, yaml.SequenceNode) else "a dict"
     return "a scalar"
 
 

@@ -59,7 +59,6 @@ class Published:
     generation: int
     n_rows: int
     n_new: int
-    bytes_written: int
     removed: tuple[str, ...] = ()  #: ids of the journals that are gone
     torn: tuple[Path, ...] = ()  #: journals with a torn end, now in quarantine
 
@@ -233,10 +232,10 @@ def publish(files: Files, places: Places, spec: TableSpec, lock: Lock, own: froz
             base = view.base
             if base is not None and base.facts is not None and not plan.n_new:
                 settle(files, places, view)
-                return Published(base.facts.generation, base.n_rows, 0, 0, *_clean_up(files, places, plan))
-            facts, written = _write_next(files, places, plan, lock)
+                return Published(base.facts.generation, base.n_rows, 0, *_clean_up(files, places, plan))
+            facts = _write_next(files, places, plan, lock)
             done = _clean_up(files, places, plan)
-            return Published(facts.generation, facts.n_rows, plan.n_new, written, *done)
+            return Published(facts.generation, facts.n_rows, plan.n_new, *done)
     except OSError as error:
         if isinstance(error, StoreError) and not isinstance(error, NotPermitted):
             raise
@@ -270,14 +269,14 @@ def settle(files: Files, places: Places, view: View) -> None:
         write_head(files, places, replace(head, digest=digest, committed=True, n_rows=n_rows, held=held))
 
 
-def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[Facts, int]:
+def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> Facts:
     view = plan.view
     _ask_for_room(files, places, view)
     temporary = places.temporary
     handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        facts, n_retired, n_written = _write_file(files, handle, temporary, plan)
+        facts, n_retired = _write_file(files, handle, temporary, plan)
         if view.base is not None:
             handle.set_owner(view.base.stat.mode, view.base.stat.group)
         handle.sync()
@@ -286,7 +285,7 @@ def _write_next(files: Files, places: Places, plan: Plan, lock: Lock) -> tuple[F
         digest = ParquetSource(handle, temporary).footer.digest  # read back: never publish what cannot be read
         head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows)
         _exchange(files, places, view, head, lock, temporary)
-        return facts, n_written
+        return facts
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             files.unlink(temporary)
@@ -307,8 +306,8 @@ def _ask_for_room(files: Files, places: Places, view: View) -> None:
         )
 
 
-def _write_file(files: Files, handle: Handle, temporary: Path, plan: Plan) -> tuple[Facts, int, int]:
-    """The facts of the next public file, how many rows the table's retention left out, and how many bytes were new.
+def _write_file(files: Files, handle: Handle, temporary: Path, plan: Plan) -> tuple[Facts, int]:
+    """The facts of the next public file, and how many rows the table's retention left out.
 
     Row groups that stay as they are are copied, their bytes and their descriptions; the others are written anew.
     """
@@ -334,7 +333,7 @@ def _write_file(files: Files, handle: Handle, temporary: Path, plan: Plan) -> tu
         newest_ns=view.newest_ns(),
         note=note if choice is None else choice.note(),
     )
-    return sink.close(facts), n_retired, handle.stat().size - behind.end
+    return sink.close(facts), n_retired
 
 
 def kept_of(view: View) -> Behind:
