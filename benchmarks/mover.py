@@ -77,7 +77,7 @@ def _ours(database: Path, folder: Path, n_rows: int, *, proven: bool) -> float:
     """Rows a second: of the writing alone as the export measures it, or of the whole call."""
     from time import perf_counter
 
-    from toriwork.migrate import export_sqlite
+    from toriwork.sqlite import export_sqlite
 
     begun = perf_counter()
     report = export_sqlite(database, folder, progress=False)

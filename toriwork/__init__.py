@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.cells import betti0_1 as betti0_1
     from toriwork.cells import get_torus_cells as get_torus_cells
     from toriwork.errors import ToriworkError as ToriworkError
-    from toriwork.migrate import export_sqlite as export_sqlite
-    from toriwork.migrate import import_sqlite as import_sqlite
     from toriwork.monitors import BraidAggregator as BraidAggregator
     from toriwork.monitors import ChaosChannelController as ChaosChannelController
     from toriwork.monitors import CurvatureAwareGuard as CurvatureAwareGuard
@@ -37,6 +35,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.registry import SpectralDB as SpectralDB
     from toriwork.registry import TorusRegistry as TorusRegistry
     from toriwork.registry import get_torus_registry as get_torus_registry
+    from toriwork.sqlite import export_sqlite as export_sqlite
+    from toriwork.sqlite import import_sqlite as import_sqlite
     from toriwork.synthesis import ObserverSynthesis as ObserverSynthesis
     from toriwork.synthesis import emit_token as emit_token
     from toriwork.synthesis import get_observer_synthesis as get_observer_synthesis
@@ -89,8 +89,8 @@ _HOMES = {
     "RegistryBrowser": "toriwork.widgets",
     "TokenContextExplorer": "toriwork.widgets",
     "MonitorPanel": "toriwork.widgets",
-    "export_sqlite": "toriwork.migrate",
-    "import_sqlite": "toriwork.migrate",
+    "export_sqlite": "toriwork.sqlite",
+    "import_sqlite": "toriwork.sqlite",
     "ToriworkError": "toriwork.errors",
 }
 

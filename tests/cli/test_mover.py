@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrate.hostile import cells, make
+from tests.sqlite.hostile import cells, make
 from toriwork.cli import main
 
 

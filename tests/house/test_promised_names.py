@@ -38,6 +38,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...] | None]] = {
         "Diagram": None,
         "estimate_betti": ("points",),
     },
+    "toriwork.sqlite": {"export_sqlite": ("db", "to"), "import_sqlite": ("folder", "to")},
     "toriwork.migrate": {"export_sqlite": ("db", "to"), "import_sqlite": ("folder", "to")},
     "toriwork.plots": dict.fromkeys(
         "plot_cloud plot_diagram plot_barcode plot_betti_curves plot_landscape plot_image plot_vineyard "

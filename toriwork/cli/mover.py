@@ -12,7 +12,7 @@ from toriwork.cli.words import say
 from toriwork.printed import one_line
 
 if TYPE_CHECKING:
-    from toriwork.migrate import ExportReport
+    from toriwork.sqlite import ExportReport
 
 EXIT_INCOMPLETE = 6
 
@@ -32,7 +32,7 @@ class Export:
 
     def run(self, options: argparse.Namespace) -> int:
         """0; 6 when a table could not be read (a virtual table of a module that is not here)."""
-        from toriwork.migrate import export_sqlite
+        from toriwork.sqlite import export_sqlite
 
         show = not options.quiet and sys.stderr.isatty()
         return _told(
@@ -53,7 +53,7 @@ class Import:
 
     def run(self, options: argparse.Namespace) -> int:
         """0."""
-        from toriwork.migrate import import_sqlite
+        from toriwork.sqlite import import_sqlite
 
         return _told(import_sqlite(options.folder, options.to), options)
 

@@ -15,7 +15,7 @@ from toriwork.migrate.engine.front import (
     verify,
 )
 from toriwork.migrate.engine.plan import Plan
-from toriwork.migrate.mover import ExportReport, TableReport, export_sqlite, import_sqlite, verify_export
+from toriwork.sqlite import ExportReport, TableReport, export_sqlite, import_sqlite, verify_export
 
 __all__ = [
     "ExportReport",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from toriwork.errors import BadInput
 from toriwork.migrate.data.cells import few_numbers, likely_dtype, numbers
-from toriwork.migrate.mover.values import Text
+from toriwork.sqlite.values import Text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 usual = st.floats(1e-20, 1e20) | st.floats(-1e20, -1e-20) | st.just(0.0)

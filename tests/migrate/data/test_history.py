@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toriwork.migrate import export_sqlite
 from toriwork.migrate.data.history import Spectrum, Unread, history_tables, is_json_history, of_export, of_json
+from toriwork.sqlite import export_sqlite
 
 EIGEN = np.array([0.5, 0.25, 0.125])
 

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 
 from tests.migrate.data.backend import PLAN, Bench, World, make_database, tree
-from tests.migrate.mover.test_source import holder
+from tests.sqlite.test_source import holder
 from toriwork.errors import BadInput, Drift, NotProven, SourceInUse
 from toriwork.migrate.data import steps as steps_module
 from toriwork.migrate.data.steps import data_manual, data_steps, database_facts, retire_steps, step_from
-from toriwork.migrate.mover import import_sqlite
 from toriwork.registry import SpectralDB, TorusRegistry
+from toriwork.sqlite import import_sqlite
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.migrate.mover.values import Text
+from toriwork.sqlite.values import Text
 
 _MAX_UNPACKED = 2**28
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -35,7 +35,7 @@ def numbers(cell: Any, dtype: str = "", count: int | None = None) -> NDArray[Any
     Parameters
     ----------
     cell : bytes, str, list or number
-        Text of a database comes as :class:`~toriwork.migrate.mover.values.Text`.
+        Text of a database comes as :class:`~toriwork.sqlite.values.Text`.
     dtype : str
         What another column says about the type of the bytes, "" when none does.
     count : int, optional

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from toriwork.migrate.data.steps import export_name
-from toriwork.migrate.mover.export import file_stem
 from toriwork.migrate.recipes.detect import imported_modules, spectral_classes, storage_names
 from toriwork.migrate.recipes.notebook import Cells
 from toriwork.migrate.recipes.source import Manual, Unsure, parse, read
 from toriwork.migrate.recipes.world import World
+from toriwork.sqlite.export import file_stem
 
 _SQL = re.compile(r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER)\b", re.IGNORECASE)
 _TABLE = re.compile(

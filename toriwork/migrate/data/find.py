@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from toriwork.errors import StoreError
 from toriwork.migrate.data.history import is_json_history
-from toriwork.migrate.mover.schema import quoted, read_schema
-from toriwork.migrate.mover.source import MAGIC, SIDE_SUFFIXES, holders, identity_of, side_files, snapshot
+from toriwork.sqlite.schema import quoted, read_schema
+from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, holders, identity_of, side_files, snapshot
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from toriwork.checks import BANDS
 from toriwork.errors import BadInput
 from toriwork.migrate.data.cells import few_numbers, likely_dtype, numbers
-from toriwork.migrate.mover.manifest import ExportReport, TableReport, read_manifest
-from toriwork.migrate.mover.proof import decoder_of
-from toriwork.migrate.mover.values import Text
+from toriwork.sqlite.manifest import ExportReport, TableReport, read_manifest
+from toriwork.sqlite.proof import decoder_of
+from toriwork.sqlite.values import Text
 
 #: what an eigenvalue column is called; names that count or describe one are others
 _EIGEN = re.compile(r"eigen|spectr|^lambdas$|^evals$|^modes$|^eigs?$")

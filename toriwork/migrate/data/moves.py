@@ -15,10 +15,10 @@ from toriwork.errors import DamagedFile, Drift, NotFound, NotProven
 from toriwork.migrate.data import history, registry, undoing
 from toriwork.migrate.data.records import read_record, write_record
 from toriwork.migrate.engine.run import Run, SelfJudging
-from toriwork.migrate.mover.export import export_sqlite
-from toriwork.migrate.mover.manifest import MANIFEST, read_manifest
-from toriwork.migrate.mover.proof import verify_export
-from toriwork.migrate.mover.source import file_sha256, identity_of
+from toriwork.sqlite.export import export_sqlite
+from toriwork.sqlite.manifest import MANIFEST, read_manifest
+from toriwork.sqlite.proof import verify_export
+from toriwork.sqlite.source import file_sha256, identity_of
 from toriwork.state import REGISTRY_FILE
 from toriwork.storage.files import OsFiles
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.errors import DamagedFile
-from toriwork.migrate.mover.manifest import settle
+from toriwork.sqlite.manifest import settle
 
 
 def write_record(path: Path, content: dict[str, Any]) -> None:

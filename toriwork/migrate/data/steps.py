@@ -13,9 +13,9 @@ from toriwork.migrate.data.links import RetireLink
 from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState, Verify
 from toriwork.migrate.engine.retire import RetireFiles
 from toriwork.migrate.engine.run import Step
-from toriwork.migrate.mover.export import file_stem
-from toriwork.migrate.mover.source import file_sha256
 from toriwork.migrate.recipes.source import Manual
+from toriwork.sqlite.export import file_stem
+from toriwork.sqlite.source import file_sha256
 from toriwork.state import REGISTRY_FILE
 
 STREAM = "spectral_db"  #: of a history that no class of the code base opens; SpectralDB's own

@@ -14,8 +14,8 @@ from toriwork.migrate.data import registry
 from toriwork.migrate.data.records import read_record, write_record
 from toriwork.migrate.engine.blobs import Blobs
 from toriwork.migrate.engine.restore_script import put
-from toriwork.migrate.mover.source import file_sha256
 from toriwork.registry import shared
+from toriwork.sqlite.source import file_sha256
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.head import Places
 from toriwork.storage.journal import journal_id

@@ -16,7 +16,7 @@ from toriwork.migrate.engine.lock import locked
 from toriwork.migrate.engine.plan import PRIVATE, Plan, Revive
 from toriwork.migrate.engine.run import Guard, Run, Step, Tell, no_tell
 from toriwork.migrate.engine.trial import Verdict
-from toriwork.migrate.mover.source import refuse_holders
+from toriwork.sqlite.source import refuse_holders
 
 Trial = Callable[[Plan], Verdict]  #: NotProven when a plan's code is worse than what is there
 

@@ -9,7 +9,7 @@ from typing import Any
 from toriwork.errors import Drift, NotProven, SourceInUse
 from toriwork.migrate.engine.restore_script import ABSENT, state_of, sync_folder
 from toriwork.migrate.engine.run import Run
-from toriwork.migrate.mover.source import holders, refuse_holders
+from toriwork.sqlite.source import holders, refuse_holders
 
 _PARKED = ".toriwork-retiring"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.migrate.hostile import make
+from tests.sqlite.hostile import make
 from toriwork.errors import BadInput, DamagedFile, LockUnavailable, NotFound, SourceInUse
-from toriwork.migrate import export_sqlite, verify_export
-from toriwork.migrate.mover.source import identity_of
+from toriwork.sqlite import export_sqlite, verify_export
+from toriwork.sqlite.source import identity_of
 
 HOLD = """
 import sqlite3, sys
@@ -115,7 +115,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from toriwork.migrate import export_sqlite
+from toriwork.sqlite import export_sqlite
 steps = 0
 def stop(table, done, total):
     global steps

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toriwork.errors import BadInput
-from toriwork.migrate.mover.values import CLASSES
+from toriwork.sqlite.values import CLASSES
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _COLUMNS_AT_ONCE = 100  # SQLite takes 2,000 results a query

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, NotProven
-from toriwork.migrate.mover.encode import Encoder
-from toriwork.migrate.mover.export import blocks
-from toriwork.migrate.mover.manifest import ExportReport, TableReport, settle
-from toriwork.migrate.mover.proof import decoder_of, verify_export
-from toriwork.migrate.mover.schema import profile, quoted, read_schema
-from toriwork.migrate.mover.values import Text
+from toriwork.sqlite.encode import Encoder
+from toriwork.sqlite.export import blocks
+from toriwork.sqlite.manifest import ExportReport, TableReport, settle
+from toriwork.sqlite.proof import decoder_of, verify_export
+from toriwork.sqlite.schema import profile, quoted, read_schema
+from toriwork.sqlite.values import Text
 
 
 def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) -> ExportReport:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toriwork.migrate.mover.schema import Table
-from toriwork.migrate.mover.values import CLASSES, TAGS, ColumnDigest, Text, class_of, from_bytes, to_bytes
+from toriwork.sqlite.schema import Table
+from toriwork.sqlite.values import CLASSES, TAGS, ColumnDigest, Text, class_of, from_bytes, to_bytes
 
 ROWID = "__rowid__"
 TYPES = {"integer": pa.int64(), "real": pa.float64(), "text": pa.string(), "blob": pa.binary()}

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 
 from toriwork.errors import NotProven
-from toriwork.migrate import export_sqlite
-from toriwork.migrate.mover import encode, groups, proof
+from toriwork.sqlite import encode, export_sqlite, groups, proof
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from toriwork.errors import NotProven
-from toriwork.migrate.mover.encode import Decoder, class_of_type, misfits_in
-from toriwork.migrate.mover.manifest import ExportReport, TableReport, read_manifest
-from toriwork.migrate.mover.schema import Table, quoted
-from toriwork.migrate.mover.source import file_sha256
-from toriwork.migrate.mover.values import Text, class_of, to_bytes
+from toriwork.sqlite.encode import Decoder, class_of_type, misfits_in
+from toriwork.sqlite.manifest import ExportReport, TableReport, read_manifest
+from toriwork.sqlite.schema import Table, quoted
+from toriwork.sqlite.source import file_sha256
+from toriwork.sqlite.values import Text, class_of, to_bytes
 
 _SHOWN = 10
 

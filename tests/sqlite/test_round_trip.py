@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.migrate.hostile import cells, make
+from tests.sqlite.hostile import cells, make
 from toriwork.errors import BadInput, NotProven
-from toriwork.migrate import export_sqlite, import_sqlite, verify_export
-from toriwork.migrate.mover.values import ColumnDigest, Text
+from toriwork.sqlite import export_sqlite, import_sqlite, verify_export
+from toriwork.sqlite.values import ColumnDigest, Text
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, DamagedFile, LockUnavailable
-from toriwork.migrate.mover.encode import MISFITS, Encoder, misfits_batch
-from toriwork.migrate.mover.groups import GroupWriter
-from toriwork.migrate.mover.manifest import MANIFEST, ExportReport, TableReport, read_manifest, settle, write_manifest
-from toriwork.migrate.mover.proof import prove_table
-from toriwork.migrate.mover.schema import Database, Table, profile, read_schema
-from toriwork.migrate.mover.source import Identity, check_database, file_sha256, identity_of, snapshot
-from toriwork.migrate.mover.values import table_digest
+from toriwork.sqlite.encode import MISFITS, Encoder, misfits_batch
+from toriwork.sqlite.groups import GroupWriter
+from toriwork.sqlite.manifest import MANIFEST, ExportReport, TableReport, read_manifest, settle, write_manifest
+from toriwork.sqlite.proof import prove_table
+from toriwork.sqlite.schema import Database, Table, profile, read_schema
+from toriwork.sqlite.source import Identity, check_database, file_sha256, identity_of, snapshot
+from toriwork.sqlite.values import table_digest
 from toriwork.storage.files import OsFiles
 
 _LOG = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def export_sqlite(
     live : bool
         True: the database may be open elsewhere, and what is exported is a consistent moment of it.
     progress : bool or callable
-        True: a message per second to the log ``toriwork.migrate.mover.export`` at level INFO. A callable is handed
+        True: a message per second to the log ``toriwork.sqlite.export`` at level INFO. A callable is handed
         table, rows done, rows in all.
 
     Raises
