@@ -30,7 +30,8 @@ def main(path: str, acks: str, wanted: str) -> None:
     while n < len(payloads) and interrupts < int(wanted):
         try:
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 4e-4))
-            while n < len(payloads):
+            until = min(n + 100, len(payloads))  # an interrupt that Python drops rings no second time: set it anew
+            while n < until:
                 n += 1  # first: a row whose call was interrupted is not recorded again under the same name
                 place = table.append(payloads[n - 1])
                 told.append(f"r{n - 1} {place.journal} {place.frame}")
