@@ -1,4 +1,4 @@
-"""What a soak test has been promised, and whether all of it is there: nothing lost, nothing twice, nothing damaged."""
+"""The comparison of what the writers were promised with what is there: lost, doubled, disordered, late, damaged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from toriwork.cli.soak_worker import HANDLED, LOG, REGISTRY, ROW, ROWS_PER_TOKEN, TOKEN, cloud, desk
 from toriwork.errors import ToriworkError
+from toriwork.soak.worker import HANDLED, LOG, REGISTRY, ROW, ROWS_PER_TOKEN, TOKEN, cloud, run_folder
 
 Key = tuple[int, int]  #: a writer and the number of its row
 _MOST_NAMED = 3
@@ -23,7 +23,7 @@ _MOST_AGE = 120.0  #: seconds: a row is public within a minute, and a writer may
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What one look at a registry and a log found."""
+    """The counts and findings of one look at the registry and the log."""
 
     n_rows: int = 0  #: of this run
     n_tokens: int = 0
@@ -31,7 +31,7 @@ class Inspection:
 
 
 class Ledger:
-    """The promises of all writers of one run, dead ones included, and what was seen of them so far."""
+    """The promises to all writers of one run, dead ones included, and the rows and tokens seen so far."""
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder = folder
@@ -41,51 +41,47 @@ class Ledger:
         self._in_copy: set[str] = set()
 
     def read_promises(self, alive: Collection[int]) -> None:
-        """Take in what the writers were promised by now; files of those that are not alive are done with."""
-        for file in sorted(desk(self._folder, self._run).glob("*.promises")):
+        """Count what the writers were promised by now, and remove the files of those that are not ``alive``."""
+        for file in sorted(run_folder(self._folder, self._run).glob("*.promises")):
             number = int(file.stem)
-            ended = number not in alive  # asked before the file is read: nothing is added to it any more
             self._promised[number] = Counter(file.read_bytes())
-            if ended:
+            if number not in alive:
                 file.unlink()
 
     @property
     def n_promised(self) -> int:
-        """Rows and tokens that were promised."""
+        """The number of rows and tokens that were promised."""
         return sum(promised.total() for promised in self._promised.values())
 
     def inspect(self) -> Inspection:
-        """Compare what was promised and seen so far with what is there now, and check every file."""
+        """Compare the promises and what was seen before with what is there now, and verify both stores."""
         try:
             rows, wrong = self._rows()
             tokens = Counter(self._tokens())
-            findings = [
-                *self._compare("row", rows, 1, ROW),
-                *wrong,
-                *self._compare("token", tokens, ROWS_PER_TOKEN, TOKEN),
-            ]
-            findings += self._verify()
-            findings += self._copied()
+            findings = [*self._compare("row", rows), *wrong, *self._compare("token", tokens)]
+            findings += [*self._verify(), *self._copied()]
         except ToriworkError as error:
             return Inspection(findings=(f"damaged: {error}",))
         return Inspection(rows.total(), tokens.total(), tuple(findings))
 
-    def _compare(self, noun: str, there: Counter[Key], step: int, sign: bytes) -> Iterator[str]:
-        promised = {(number, n * step) for number, counts in self._promised.items() for n in range(counts[sign[0]])}
-        if noun == "row":
-            promised |= {
-                (number, -1 - n) for number, counts in self._promised.items() for n in range(counts[HANDLED[0]])
-            }
-        lost = (promised | self._seen[noun]) - set(there)
-        if lost:
+    def _compare(self, noun: str, there: Counter[Key]) -> Iterator[str]:
+        if lost := (self._promised_keys(noun) | self._seen[noun]) - set(there):
             yield f"lost: {_named(noun, lost)}"
-        doubled = [key for key, times in there.items() if times > 1]
-        if doubled:
+        if doubled := [key for key, times in there.items() if times > 1]:
             yield f"doubled: {_named(noun, doubled)}"
         self._seen[noun] |= set(there)
 
+    def _promised_keys(self, noun: str) -> set[Key]:
+        keys: set[Key] = set()
+        for number, counts in self._promised.items():
+            if noun == "token":
+                keys |= {(number, n * ROWS_PER_TOKEN) for n in range(counts[TOKEN[0]])}
+            else:
+                keys |= {(number, n) for n in range(-counts[HANDLED[0]], counts[ROW[0]])}
+        return keys
+
     def _rows(self) -> tuple[Counter[Key], list[str]]:
-        """The rows of this run, and which of those not seen before are not what was recorded."""
+        """Count the rows of this run and check their points, their order and their age."""
         from toriwork.registry import TorusRegistry
 
         there: Counter[Key] = Counter()
@@ -103,14 +99,14 @@ class Ledger:
                     if key not in self._seen["row"] and not _is_cloud(batch["vertices"][place], *key):
                         wrong.append(key)
             age = registry.get_statistics()["pending_age_seconds"] or 0.0
-        told = [f"damaged: {_named('row', wrong)} with other points than were recorded"] if wrong else []
-        told += [
+        findings = [f"damaged: {_named('row', wrong)} with other points than were recorded"] if wrong else []
+        findings += [
             f"disordered: the rows of writer {number} do not follow each other by row id"
             for number, rows in order.items()
             if [n for _, n in sorted(rows)] != sorted(n for _, n in rows)
         ]
-        told += [f"late: a row is not public after {age:.0f} s"] if age > _MOST_AGE else []
-        return there, told
+        findings += [f"late: a row is not public after {age:.0f} s"] if age > _MOST_AGE else []
+        return there, findings
 
     def _tokens(self) -> Iterator[Key]:
         from toriwork.synthesis.log import TokenLog
@@ -124,10 +120,10 @@ class Ledger:
                         yield key
 
     def _copied(self) -> Iterator[str]:
-        """What is wrong with a copy of the public file, made at any moment as a backup makes it."""
+        """Check a copy of the public file, made while others write, as a backup makes it."""
         import pyarrow.parquet as pq
 
-        copy = desk(self._folder, self._run) / "copy.parquet"
+        copy = run_folder(self._folder, self._run) / "copy.parquet"
         shutil.copyfile(self._folder / REGISTRY, copy)
         rows = pq.ParquetFile(copy, page_checksum_verification=True).read(["row_id"])["row_id"].to_pylist()
         copy.unlink()
@@ -155,7 +151,7 @@ def _is_cloud(found: Any, number: int, n: int) -> bool:
 
 
 def _named(noun: str, keys: Collection[Key]) -> str:
-    """How many there are, and the first of them."""
+    """The number of rows or tokens, and the first of them."""
     first = ", ".join(f"number {n} of writer {number}" for number, n in sorted(keys)[:_MOST_NAMED])
     more = " ..." if len(keys) > _MOST_NAMED else ""
     return f"{len(keys)} {noun}{'s' * (len(keys) != 1)} ({first}{more})"

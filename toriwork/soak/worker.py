@@ -1,7 +1,7 @@
-"""One process of ``toriwork soak``: a writer or a reader, made to be killed at any moment.
+"""One process of a run: a writer or a reader, made to be killed at any moment.
 
-A writer tells what it was promised by one byte in a file of its own, written after each call that returned: whatever
-has its byte has to be in the registry or the log from then on.
+A writer appends one byte to a file of its own after each call that returned: what has its byte has to be in the
+registry or the log from then on.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
 
 REGISTRY = "torus_registry.parquet"
 LOG = "observer_tokens.parquet"
-ROW, TOKEN, HANDLED = b"r", b"t", b"h"  #: what the byte of a promise says; the last: recorded by a signal handler
+ROW, TOKEN, HANDLED = b"r", b"t", b"h"  #: the byte of a promise; the last: a row of a signal handler
 HOUR_NS = 3_600_000_000_000
 N_POINTS = 8
 ROWS_PER_TOKEN = 4
 FLUSHES, PUBLISHES = 0.03, 0.3  #: how often a row is followed by a flush, and a flush is a publish
 
 
-def desk(folder: Path, run: str) -> Path:
+def run_folder(folder: Path, run: str) -> Path:
     """The directory of a run's promises; gone when the run is over."""
     return folder / f"soak-{run}"
 
 
 def promises_file(folder: Path, run: str, number: int) -> Path:
-    """What a process was promised; there once it is at work."""
-    return desk(folder, run) / f"{number}.promises"
+    """The file of what a process was promised; it exists once the process is at work."""
+    return run_folder(folder, run) / f"{number}.promises"
 
 
 def cloud(number: int, n: int) -> NDArray[np.float64]:
-    """The cloud that a writer records as its n-th: (8, 2) float64, another one for each."""
+    """The n-th cloud of a writer, (8, 2) float64; no two are equal."""
     import numpy as np
 
     return np.random.default_rng([number, abs(n), n < 0]).normal(size=(N_POINTS, 2))
 
 
 def main(arguments: list[str]) -> int:
-    """Work until SIGTERM, or until the process that started this one is gone."""
+    """Work until SIGTERM, or until the parent process is gone."""
     role, folder, number, pause, run = arguments
     parent, ended = os.getppid(), []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
 
-    def goes_on() -> bool:
+    def may_go_on() -> bool:
         time.sleep(float(pause))
         return not ended and os.getppid() == parent
 
     work = write if role == "writer" else read
-    work(Path(folder), int(number), run, goes_on)
+    work(Path(folder), int(number), run, may_go_on)
     return 0
 
 
-def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> None:
+def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> None:
     """Record rows and emit tokens, and flush or publish now and then."""
     from toriwork.registry import TorusRegistry
     from toriwork.synthesis import ObserverSynthesis
 
-    chance = random.Random(number)
+    rng = random.Random(number)
     with (
         TorusRegistry(folder / REGISTRY) as registry,
         closing(ObserverSynthesis(path=folder / LOG)) as observers,
@@ -82,9 +82,9 @@ def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> N
             registry.record_shape(cloud(number, n), betti, metadata={"soak": run, "writer": number, "n": n})
 
         def handle(*_: Any) -> None:
-            """Record in a signal handler, which may have come in the middle of another call."""
+            """Record a row, perhaps in the middle of another call."""
             nonlocal n_handled, handling
-            if handling:  # a handler may be interrupted by another one
+            if handling:  # interrupted by another signal
                 return
             handling = True
             with contextlib.suppress(Busy):
@@ -94,43 +94,37 @@ def write(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> N
             handling = False
 
         signal.signal(signal.SIGUSR1, handle)
-        signal.signal(signal.SIGUSR2, lambda *_: _jump(chance))
+        signal.signal(signal.SIGUSR2, lambda *_: _move_clock(rng))
         for n in count():
-            if not goes_on():
+            if not may_go_on():
                 return
             record(n, None if n % 10 == 0 else (1.0, 0.0))  # some are left to the threads that compute them
             os.write(promises, ROW)
             if n % ROWS_PER_TOKEN == 0:
                 observers.emit_token({"type": "soak", "source": f"writer {number}", "run": run, "n": n})
                 os.write(promises, TOKEN)
-            if chance.random() < FLUSHES:
-                store: Any = chance.choice((registry, observers.log))
-                store.flush(publish=chance.random() < PUBLISHES)
+            if rng.random() < FLUSHES:
+                store: Any = rng.choice((registry, observers.log))
+                store.flush(publish=rng.random() < PUBLISHES)
 
 
 _time_ns = time.time_ns
 
 
-def _jump(chance: random.Random) -> None:
-    """Put this process's clock up to an hour forward or back."""
-    ahead = chance.randint(-HOUR_NS, HOUR_NS)
+def _move_clock(rng: random.Random) -> None:
+    """Move the clock of this process by up to an hour."""
+    ahead = rng.randint(-HOUR_NS, HOUR_NS)
     time.time_ns = lambda: _time_ns() + ahead
 
 
-def read(folder: Path, number: int, run: str, goes_on: Callable[[], bool]) -> None:
-    """Read the registry and the log over and over.
-
-    Raises
-    ------
-    DamagedFile
-        A file cannot be read, or there are fewer rows than before.
-    """
+def read(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> None:
+    """Read the registry and the log again and again; DamagedFile when rows have gone."""
     from toriwork.registry import TorusRegistry
     from toriwork.synthesis.log import TokenLog
 
     n_before = 0
     promises_file(folder, run, number).touch()
-    while goes_on():
+    while may_go_on():
         with TorusRegistry(folder / REGISTRY, read_only=True) as registry:
             n_rows = len(registry)
             for shape_id in registry.query_recent(3)["shape_id"]:
