@@ -53,7 +53,7 @@ long: .venv/with-dev  ## the long forms of the tests (many minutes)
 
 clean:  ## removes what the targets wrote; the venv stays (rm -r .venv makes it anew)
 	rm -rf build dist out __pycache__ .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find toriwork tests tools benchmarks data_samples notebooks \
+	find toriwork tests tools benchmarks research data_samples notebooks \
 		\( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
 
 # a stamp per set of extras; a changed pyproject.toml makes it anew

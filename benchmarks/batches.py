@@ -11,9 +11,9 @@ from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
 
+from benchmarks.paired_rounds import BETTI, Cloud, make_clouds, seconds, take_turns
 from benchmarks.peers import Ours, Sqlite
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import BETTI, Cloud, make_clouds, seconds, take_turns
 from benchmarks.sizes import Size
 
 BY_HAND = "tobytes + BLAKE2b + CRC32 + write"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def call(function: str, **arguments: Any) -> dict[str, Any]:
-    """What ``module:function`` returned in a fresh process; the arguments and the answer have a JSON form."""
+    """Run ``module:function`` in a fresh process and return its answer; arguments and answer are JSON."""
     command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.child import ROOT
+from benchmarks.paired_rounds import Cloud, make_clouds, seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import Cloud, make_clouds, seconds, take_turns
 from benchmarks.sizes import Size
 
 BARE, RIPSER = "bare gudhi", "ripser.py"
@@ -94,7 +94,7 @@ def threads(folder: Path, clouds: Sequence[Cloud], size: Size) -> list[Line]:
 
 
 def remembering(folder: Path, clouds: Sequence[Cloud], size: Size) -> list[Line]:
-    """What a run costs whose clouds are all known, by another handle that reads the file, and one known answer."""
+    """The cost of a run whose clouds are all known to the file, read by another handle, and of one known answer."""
     from toriwork.cells.memory import DiagramMemory
 
     lines = []
@@ -120,7 +120,7 @@ def remembering(folder: Path, clouds: Sequence[Cloud], size: Size) -> list[Line]
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from benchmarks.rounds import make_clouds
+from benchmarks.paired_rounds import make_clouds
 from toriwork.cells.memory import DiagramMemory
 from toriwork.topology import persistence_many
 
@@ -133,7 +133,7 @@ for done, _ in enumerate(persistence_many(make_clouds(n_clouds), memory=memory, 
 
 
 def killed(folder: Path, clouds: Sequence[Cloud]) -> Line:
-    """What the rest of a run costs whose process was killed at 60 % of the clouds, against the whole run."""
+    """The cost of the rest of a run that was killed at 60 % of the clouds, against the whole run."""
     at = folder / "killed.parquet"
     whole, rest = [], []
     for number in range(_ROUNDS):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.paired_rounds import seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import seconds, take_turns
 from benchmarks.sizes import Size
 from benchmarks.topology import circle
 from toriwork.plots import plot_barcode, plot_betti_curves, plot_cloud, plot_diagram

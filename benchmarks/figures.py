@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import Cloud, Opener, seconds
+from benchmarks.paired_rounds import Cloud, Opener, seconds
 from toriwork.plots.style import INK, look
 from toriwork.plots.twin import Twin
 

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.child import ROOT
+from benchmarks.paired_rounds import take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import take_turns
 from benchmarks.sizes import Size
 
 RUFF = "ruff TID251, hardened"

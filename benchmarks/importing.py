@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.child import ROOT
+from benchmarks.paired_rounds import seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import seconds, take_turns
 from benchmarks.sizes import Size
 
 IMPORT_SECONDS = 0.2

@@ -1,4 +1,4 @@
-"""What the legacy registry did, in forty lines: one DataFrame in memory, the whole file written every 100 rows.
+"""The legacy registry in forty lines: one DataFrame in memory, the whole file written every 100 rows.
 
 It keeps no vertices, syncs nothing, and up to 99 rows die with the process.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.rounds import BETTI, Cloud
+from benchmarks.paired_rounds import BETTI, Cloud
 
 FLUSH_EVERY = 100
 

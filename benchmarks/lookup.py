@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import call, peak_bytes, restart_peak
+from benchmarks.paired_rounds import BETTI, make_clouds
 from benchmarks.report import Line, Target, progress
-from benchmarks.rounds import BETTI, make_clouds
 from benchmarks.sizes import Size
 
 SECONDS = 0.02

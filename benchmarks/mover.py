@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.child import call, peak_bytes
+from benchmarks.paired_rounds import take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import take_turns
 from benchmarks.sizes import Size
 
 PANDAS = "pandas.read_sql + to_parquet"

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.paired_rounds import Cloud
 from benchmarks.report import Line, Target, compare, progress
-from benchmarks.rounds import Cloud
 from benchmarks.sizes import Size
 from toriwork.cells.nearest import NearestIndex, shape_distance
 from toriwork.cells.neighbours import Nearest

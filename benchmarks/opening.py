@@ -50,7 +50,7 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
 
 def build_and_die(path: str, n_rows: int) -> None:
     """Publish nine tenths of the rows, record the rest, and end without closing."""
-    from benchmarks.rounds import BETTI, make_clouds
+    from benchmarks.paired_rounds import BETTI, make_clouds
     from toriwork.registry import TorusRegistry
 
     clouds = make_clouds(min(_BATCH, n_rows))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.legacy import LegacyRegistry
-from benchmarks.rounds import BETTI, DIM, N_POINTS, Cloud, Opener, make_clouds
+from benchmarks.paired_rounds import BETTI, DIM, N_POINTS, Cloud, Opener, make_clouds
 
 COLUMNS = (
     ("row_id", "INTEGER"),

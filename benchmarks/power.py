@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.paired_rounds import BETTI, Cloud, make_clouds, seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import BETTI, Cloud, make_clouds, seconds, take_turns
 from benchmarks.sizes import Size
 from toriwork.registry.codec import SPEC
 from toriwork.registry.rows import pack_shape

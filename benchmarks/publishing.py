@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import call
+from benchmarks.paired_rounds import BETTI, make_clouds, settle
 from benchmarks.report import Line, Target, compare, progress
-from benchmarks.rounds import BETTI, make_clouds, settle
 from benchmarks.sizes import Size
 
 RATIO = 1.5

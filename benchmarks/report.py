@@ -1,4 +1,4 @@
-"""What a benchmark finds, and the one place where it is printed.
+"""The lines that a benchmark finds, and the one place where they are printed.
 
 A line compares ours with a peer of the same run. Its target is a bound on the ratio where two machines should agree
 about it, and a bound on ours where a person waits.
@@ -28,7 +28,7 @@ class Target:
     stretch: float | None = None  #: a second, harder bound that nobody has to meet
 
     def holds(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
+        """True when a value keeps the bound."""
         return value >= self.value if self.bound == "at least" else value <= self.value
 
 
@@ -111,7 +111,7 @@ _SECONDS = ((1.0, "s", 1.0), (1e3, "ms", 1e-3), (1e6, "us", float("-inf")))
 
 
 def machine(folder: Path) -> dict[str, Any]:
-    """What the figures hang on, in general words: cores, memory, file system, Python, how busy it is."""
+    """The facts of the machine that figures depend on: cores, memory, file system, Python, load."""
     from toriwork.storage.files import OsFiles
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -22,7 +22,7 @@ class Size:
 
     @property
     def full(self) -> bool:
-        """Whether the large registry has the size that the targets speak of."""
+        """True when the large registry has the size that the targets speak of."""
         return self.base_rows >= 1_000_000
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.child import call, peak_bytes
+from benchmarks.paired_rounds import seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import seconds, take_turns
 from benchmarks.sizes import Size
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def small(n: int) -> Measurement:
 
 
 def spectral(n: int) -> Measurement:
-    """What OriginSentry would say of one spectrum."""
+    """A measurement as OriginSentry makes it of one spectrum."""
     more = {"novelty": 0.7, "gap_birth": True, "coherence": "critical", "step": n}
     return {**small(n), **more}
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import child
+from benchmarks.paired_rounds import Cloud, seconds, take_turns
 from benchmarks.report import Line, Target, compare, progress
-from benchmarks.rounds import Cloud, seconds, take_turns
 from benchmarks.sizes import Size
 
 ALPHA_POINTS = 10_000
@@ -165,7 +165,7 @@ def peak_of_rips(shape: str, n_points: int, top: int) -> dict[str, Any]:
 
 
 def refusal(n_points: int) -> dict[str, Any]:
-    """What a budget below the prediction answers, and how soon."""
+    """The answer to a budget below the prediction, and how soon it comes."""
     from toriwork.errors import TooLarge
     from toriwork.topology import persistence, work_estimate_of
 

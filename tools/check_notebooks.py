@@ -121,7 +121,7 @@ RULES: tuple[Callable[[Path, nbformat.NotebookNode], Complaints], ...] = (
 
 
 def complaints(path: Path) -> list[str]:
-    """What is wrong with one notebook file, in the order of the rules; empty when nothing is."""
+    """The broken rules of one notebook file, in the order of the rules."""
     notebook = nbformat.read(path, as_version=4)
     return [f"{path.name}: {text}" for rule in RULES for text in rule(path, notebook)]
 

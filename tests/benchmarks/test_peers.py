@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.child import ROOT
 from benchmarks.legacy import FLUSH_EVERY, LegacyRegistry
+from benchmarks.paired_rounds import make_clouds
 from benchmarks.peers import COLUMNS, OPENERS, fields
-from benchmarks.rounds import make_clouds
 from toriwork.registry.rows import SCHEMA
 
 LATER = "at 20,000 rows"
@@ -47,7 +47,8 @@ def test_sqlite_runs_in_the_mode_that_its_name_says(mode, tmp_path):
 @pytest.mark.parametrize("name", ["toriwork", "SQLite WAL/OFF", "SQLite WAL/NORMAL", "LMDB sync=False"])
 def test_what_is_compared_survives_the_death_of_its_process(name, tmp_path):
     code = (
-        "import os, pathlib, sys; from benchmarks.peers import OPENERS; from benchmarks.rounds import make_clouds\n"
+        "import os, pathlib, sys; from benchmarks.peers import OPENERS\n"
+        "from benchmarks.paired_rounds import make_clouds\n"
         "store = OPENERS[sys.argv[1]](pathlib.Path(sys.argv[2]))\n"
         "for cloud in make_clouds(3): store.record(cloud)\n"
         "os.kill(os.getpid(), 9)\n"

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.__main__ import NAMES, main
 from benchmarks.child import ROOT, call
+from benchmarks.paired_rounds import take_turns
 from benchmarks.report import HEADINGS
-from benchmarks.rounds import take_turns
 
 #: benchmark -> a name in its lines, and the peers that it must show
 EXPECTED = {
@@ -99,4 +99,4 @@ def test_turns_begin_with_another_contestant_each_round():
 
 
 def test_a_child_answers_with_what_its_function_returned(tmp_path):
-    assert call("benchmarks.flat:percentile", values=[3.0, 1.0, 2.0], share=0.5) == 2.0
+    assert call("benchmarks.growth:percentile", values=[3.0, 1.0, 2.0], share=0.5) == 2.0

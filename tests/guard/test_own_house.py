@@ -18,7 +18,17 @@ DAY = dt.date(2026, 11, 23)
 
 def test_no_database_is_used_without_a_reason(monkeypatch):
     monkeypatch.chdir(ROOT)
-    folders = ["toriwork", "benchmarks", "tools", "notebooks", "docs", "tests", "data_samples", "pyproject.toml"]
+    folders = [
+        "toriwork",
+        "benchmarks",
+        "research",
+        "tools",
+        "notebooks",
+        "docs",
+        "tests",
+        "data_samples",
+        "pyproject.toml",
+    ]
     report = examine([*folders, "environment.yml", "conftest.py"], settings=read_settings(ROOT), today=DAY)
     assert [str(finding) for finding in report.findings] == []
     assert [str(entry) for entry in report.idle] == []

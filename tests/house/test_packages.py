@@ -25,7 +25,7 @@ IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redz
 IMPORT_NAMES |= {"PIL": "matplotlib"}  # which needs and brings it
 IMPORT_NAMES |= {"opentelemetry": "opentelemetry-sdk", "google": "opentelemetry-proto"}  # which brings protobuf
 #: what stands in this checkout
-OWN = {"toriwork", "tests", "tools", "benchmarks", "conftest"}
+OWN = {"toriwork", "tests", "tools", "benchmarks", "research", "conftest"}
 OWN |= {"alan_backend", "python", "make_history", "migrate_to_nodb"}  # the backend to practise on imports itself
 #: needed by another requirement, which does not say so
 UNDECLARED_BY = {"scikit-learn": "gudhi.sklearn", "scipy": "gudhi.sklearn"}
@@ -96,9 +96,10 @@ def test_every_import_of_the_package_is_declared():
     assert missing == set()
 
 
-def test_every_import_of_the_benchmarks_is_declared():
+def test_every_import_of_benchmarks_and_research_is_declared():
     peers = declared("demo", "bench")
-    missing = {name for name in imported_by(ROOT / "benchmarks") if IMPORT_NAMES.get(name, name) not in peers}
+    names = imported_by(ROOT / "benchmarks") | imported_by(ROOT / "research")
+    missing = {name for name in names if IMPORT_NAMES.get(name, name) not in peers}
     assert missing == set()
 
 

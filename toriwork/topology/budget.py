@@ -24,7 +24,7 @@ class WorkEstimate(NamedTuple):
 
 
 #: H0+H1 from WORTH_CUTTING points on: bytes, bytes for each pair of points, and for each that is joined where the
-#: filtration is cut; the numbers that benchmarks/memory_law.py fits, with a little more for what no shape depends on
+#: filtration is cut; the numbers that research/memory_law.py fits, with a little more for what no shape depends on
 _FIXED, _PER_PAIR, _PER_JOINED = 1.9e6, 26.0, 92.0
 #: bytes per pair of points that distances and their copies take in any case
 _MATRIX = 16.0

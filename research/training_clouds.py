@@ -1,7 +1,7 @@
 """The simulated clouds to which the weights of the default rule were fitted, each with its true number of features.
 
 Every cloud comes from one seed.  The order of the random draws is part of the recipe: change it and the clouds change.
-No seed and no mixture here is used by benchmarks/betti_rules.py, which scores the rule.
+No seed and no mixture here is used by research/rules.py, which scores the rule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.betti_spaces import circle, circles, disc, ellipse, segments, sphere, theta
+from research.spaces import circle, circles, disc, ellipse, segments, sphere, theta
 
 Rng = np.random.Generator
 Cloud = np.ndarray[Any, Any]

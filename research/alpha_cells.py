@@ -1,7 +1,7 @@
 """How often TorusCells(filtration="alpha") finds the Betti numbers of known spaces, beside Rips on the same clouds.
 
-    python -m benchmarks.betti_alpha            40 clouds a space, two minutes on one core
-    python -m benchmarks.betti_alpha --clouds 5
+    python -m research.alpha_cells              40 clouds a space, two minutes on one core
+    python -m research.alpha_cells --clouds 5
 
 The default rule was fitted to Rips diagrams.  Spaces of more than three coordinates or 450 points are left out.
 """
@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from benchmarks.betti_spaces import SPACES, Space
+from research.spaces import SPACES, Space
 from toriwork.cells.measure import Measure
 from toriwork.topology import persistence
 

@@ -51,7 +51,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def take_turns(contestants: Mapping[str, Callable[[], Found]], n_rounds: int) -> dict[str, list[Found]]:
-    """What each contestant finds in each round; who begins moves on by one from round to round."""
+    """The answers of each contestant, round by round; in each round another one begins."""
     names = list(contestants)
     found: dict[str, list[Found]] = {name: [] for name in names}
     for number in range(n_rounds + 1):

@@ -27,13 +27,13 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
     """The lines of a registry that grows to ``size.base_rows``."""
     large = folder / "large"
     progress(f"flat: {size.base_rows:,} rows of 100 x 3 are recorded, {size.base_rows * 2400 / 1e9:.2g} GB")
-    filled = call("benchmarks.flat:record", path=str(large), n_rows=size.base_rows, publish=True)
+    filled = call("benchmarks.growth:record", path=str(large), n_rows=size.base_rows, publish=True)
     found: dict[str, list[dict[str, Any]]] = {"large": [], "empty": []}
     for number in range(max(1, min(size.rounds, 5))):
         empty = folder / f"empty-{number}"
         for name in ("large", "empty") if number % 2 else ("empty", "large"):
             path = large if name == "large" else empty
-            found[name].append(call("benchmarks.flat:record", path=str(path), n_rows=size.flat_rows))
+            found[name].append(call("benchmarks.growth:record", path=str(path), n_rows=size.flat_rows))
         shutil.rmtree(empty)
     bare = bare_sync_seconds(folder)
     shutil.rmtree(large)
@@ -80,7 +80,7 @@ def record(path: str, n_rows: int, publish: bool = False) -> dict[str, Any]:
 
     ``publish``: everything is published at the end, so that the bytes are those of all rows in their last place.
     """
-    from benchmarks.rounds import BETTI, make_clouds
+    from benchmarks.paired_rounds import BETTI, make_clouds
     from toriwork.registry import TorusRegistry
 
     clouds = make_clouds(min(_DISTINCT, n_rows))

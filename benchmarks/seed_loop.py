@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.paired_rounds import Cloud, make_clouds, seconds, take_turns
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import Cloud, make_clouds, seconds, take_turns
 from benchmarks.sizes import Size
 
 TARGET = Target("at least", 300.0, of="ours")

@@ -1,10 +1,10 @@
 """Hit and false-alarm rates of every rule of estimate_betti over clouds whose Betti numbers are known.
 
-    python -m benchmarks.betti_rules            200 clouds a space, a few minutes on one core
-    python -m benchmarks.betti_rules --costly   the rules that resample, on some of these clouds, more minutes
-    python -m benchmarks.betti_rules --new      spaces that the default rule was not fitted to
-    python -m benchmarks.betti_rules --unseen   54 more of them, chosen before other weights were tried
-    python -m benchmarks.betti_rules --quick    12 clouds a space, seconds; with --costly, --new or --unseen as well
+    python -m research.rules            200 clouds a space, a few minutes on one core
+    python -m research.rules --costly   the rules that resample, on some of these clouds, more minutes
+    python -m research.rules --new      spaces that the default rule was not fitted to
+    python -m research.rules --unseen   54 more of them, chosen before other weights were tried
+    python -m research.rules --quick    12 clouds a space, seconds; with --costly, --new or --unseen as well
 
 The seeds of this table were never used to fit or to choose a rule.  "Right" means the exact number; a number that
 the rule left open (NaN) is not right, and no false alarm either; it is counted in a column of its own.
@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.betti_spaces import NEW_SPACES, SPACES, Cloud, Space
-from benchmarks.betti_unseen import UNSEEN_SPACES
+from research.spaces import NEW_SPACES, SPACES, Cloud, Space
+from research.unseen_spaces import UNSEEN_SPACES
 from toriwork.topology import estimate_betti, judge
 
 RULES = ("calibrated", "guarded_gap", "late_death", "universal_null")

@@ -1,4 +1,4 @@
-"""Spaces of known homology, and ways to sample them: what betti_rules.py scores the rules on."""
+"""Spaces of known homology, and ways to sample them: what rules.py scores the rules on."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How the weights of the default rule of estimate_betti came about: 29,000 + 12,000 simulated clouds, two fits.
 
-    python -m benchmarks.betti_training                 all clouds, 2 to 3 minutes on one core (needs redzed-tda)
-    python -m benchmarks.betti_training --quick         one cloud in forty: the pipeline, not the weights
-    python -m benchmarks.betti_training --engine gudhi  the same with another engine
+    python -m research.training                 all clouds, 2 to 3 minutes on one core (needs redzed-tda)
+    python -m research.training --quick         one cloud in forty: the pipeline, not the weights
+    python -m research.training --engine gudhi  the same with another engine
 
 Prints each fitted weight beside the frozen one and exits with 1 when, in full form, one is further off than TOLERANCE.
 The cut for H2 (death/birth 1.36) was chosen by eye between the spheres and the filled bodies of a set like these.
@@ -21,9 +21,9 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks import betti_training_clouds as clouds
-from benchmarks.betti_spaces import circle, circles, segments, sphere
-from benchmarks.betti_training_clouds import LOOPS, NO_LOOP, THREE, Cloud, Labelled, Rng, embedded, noisy
+from research import training_clouds as clouds
+from research.spaces import circle, circles, segments, sphere
+from research.training_clouds import LOOPS, NO_LOOP, THREE, Cloud, Labelled, Rng, embedded, noisy
 from toriwork.topology import judge, persistence
 
 #: absolute, per weight; the weights were rounded to four digits

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.betti_spaces import (
+from research.spaces import (
     Cloud,
     Make,
     Space,

@@ -1,8 +1,8 @@
 """Predicted over measured memory of untruncated Rips diagrams, H0 and H1, and the fit of the law that predicts it.
 
-    python -m benchmarks.memory_law          spaces that the law was not fitted to; five minutes on one core
-    python -m benchmarks.memory_law --fit    measures the spaces of the fit and prints the numbers of the law; as long
-    python -m benchmarks.memory_law --quick  a few clouds of each
+    python -m research.memory_law          spaces that the law was not fitted to; five minutes on one core
+    python -m research.memory_law --fit    measures the spaces of the fit and prints the numbers of the law; as long
+    python -m research.memory_law --quick  a few clouds of each
 
 Every diagram has a process of its own, and what was there before it is taken off.  ``--keep FILE`` writes each
 measurement down as a line of JSON, and takes what is there for measured.
@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import child
-from benchmarks.betti_spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
-from benchmarks.betti_unseen import UNSEEN_SPACES
+from research.spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
+from research.unseen_spaces import UNSEEN_SPACES
 from toriwork.topology.budget import bytes_joined
 from toriwork.topology.clouds import distances_of_points
 from toriwork.topology.truncation import joined_at_the_cut
@@ -104,7 +104,7 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
         if (space, n_points) in known:
             continue
         print(f"{time.strftime('%H:%M:%S')} {n_points} points: {space}", file=sys.stderr)
-        found = child.call("benchmarks.memory_law:measure", space=space, n_points=n_points)
+        found = child.call("research.memory_law:measure", space=space, n_points=n_points)
         one = known[space, n_points] = Measured(space, n_points, **found)
         if kept:
             with kept.open("a", encoding="utf-8") as file:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from benchmarks.paired_rounds import make_clouds, record_each, take_turns
 from benchmarks.peers import OPENERS
 from benchmarks.report import Line, Target, compare
-from benchmarks.rounds import make_clouds, record_each, take_turns
 from benchmarks.sizes import Size
 
 UNIT = "rows/s"
