@@ -52,6 +52,19 @@ def test_what_has_no_eigenvalues_is_refused_by_name():
         as_signature({"id": 7})
 
 
+def test_an_empty_one_is_true_and_refuses_what_the_older_table_refused(tmp_path):
+    class Strict(AdoptedSpectralDB):
+        not_null = ("hash_id",)
+
+    with TorusRegistry(tmp_path / "registry.parquet") as registry:
+        db = Strict(registry=registry)
+        assert (db or None) is db
+        with pytest.raises(BadInput, match="expected a value for hash_id, got None"):
+            db.add(SpectralSignature(1.0, [0.5], None))
+        db.add(SpectralSignature(1.0, [0.5], "a"))
+        assert len(db) == 1
+
+
 def test_signatures_come_back_whole_after_a_restart(tmp_path):
     path = tmp_path / "registry.parquet"
     with TorusRegistry(path) as registry:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from toriwork.errors import BadInput
 from toriwork.monitors.legacy import as_signature, fields_of, plain, revived, said_beside
 from toriwork.monitors.observing import rounded
 from toriwork.registry.rows import restore_vertices
@@ -63,6 +64,7 @@ class AdoptedSpectralDB(SpectralDB):
     """
 
     signature_class: Callable[..., Any] = SpectralSignature
+    not_null: tuple[str, ...] = ()  #: fields of a signature that may not be None, as columns of the older table
     _adopted: deque[Any] | None = None  # once somebody asked: the signatures that are held, oldest first
 
     def add(self, signature: Any = None, notes: Mapping[str, Any] | None = None, **fields: Any) -> str:
@@ -71,9 +73,11 @@ class AdoptedSpectralDB(SpectralDB):
         Raises
         ------
         BadInput
-            See :func:`as_signature`; nothing was recorded.
+            See :func:`as_signature`; or a field of ``not_null`` is None. Nothing was recorded.
         """
         given = fields if signature is None else signature
+        if missing := [name for name in self.not_null if getattr(given, name, None) is None]:
+            raise BadInput(f"signature: expected a value for {missing[0]}, got None")
         beside = {} if isinstance(given, SpectralSignature) else said_beside(given)
         taken = as_signature(given)
         shape_id = super().add(taken, {**({_FIELDS: beside} if beside else {}), **(notes or {})})
@@ -133,6 +137,10 @@ class AdoptedSpectralDB(SpectralDB):
     def signatures(self) -> list[Any]:
         """All signatures that are held, oldest first."""
         return AdoptedSpectralDB.recent(self)[::-1]
+
+    def __bool__(self) -> bool:
+        """True, also when nothing is held: older code says ``given or SpectralDB()``."""
+        return True
 
     def __iter__(self) -> Iterator[Any]:
         return iter(AdoptedSpectralDB.recent(self)[::-1])
