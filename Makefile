@@ -32,8 +32,8 @@ demo: .venv/with-demo  ## real data -> cloud -> diagram -> row -> token -> figur
 test: lint  ## everything that CI runs: style, types, import contract, notebooks (two executors), tests
 	$(PY) -m pytest --nbval $(ARGS)
 
-check: lint  ## the fast part: style, types, import contract, tests without notebooks
-	$(PY) -m pytest -q tests $(ARGS)
+check: lint  ## the fast part: style, types, import contract, tests that start no process
+	$(PY) -m pytest -q tests -m "not process" $(ARGS)
 
 lint: .venv/with-dev  ## style, types, import contract, notebook rules
 	$(PY) -m ruff format --check

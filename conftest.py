@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import MODULES, TESTS, starts_processes
+
 #: variables that would lead a library out of the temporary home
 _LEADING_OUT = (
     "XDG_STATE_HOME",
@@ -34,12 +36,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the long forms of tests (minutes)")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    mark_processes(items)
     if not config.getoption("--long"):
         skip = pytest.mark.skip(reason="a long form; `make long` runs it")
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(skip)
+
+
+def mark_processes(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes; tests/processes.py says which."""
+    modules = {TESTS / name for name in MODULES}
+    for item in items:
+        if isinstance(item, pytest.Function):
+            named = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest tells nobody else which fixtures a test has
+            fixtures = [found[-1].func for found in named.values()]
+            if item.path in modules or starts_processes(item.function, *fixtures):
+                item.add_marker(pytest.mark.process)
 
 
 def pytest_configure(config: pytest.Config) -> None:
