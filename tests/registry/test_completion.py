@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toriwork.errors import Busy
+from toriwork.errors import Busy, Closed
+from toriwork.locks import BUSY
 from toriwork.registry import Budget, TorusRegistry, completion
 from toriwork.registry.completion import BettiQueue
 from toriwork.registry.rows import pack_shape
@@ -284,7 +285,7 @@ def test_a_handler_may_record_while_threads_are_started(tmp_path: Path, monkeypa
 def test_loading_the_engines_in_the_middle_of_loading_them_is_busy() -> None:
     done = run(
         """
-        from toriwork.errors import Busy
+        from toriwork.errors import Busy, Closed
         from toriwork.registry.loading import load_once
 
         def handler():
@@ -298,3 +299,65 @@ def test_loading_the_engines_in_the_middle_of_loading_them_is_busy() -> None:
         """
     )
     assert (done.stdout, done.stderr) == ("busy\n", "")
+
+
+GUESTS: dict[str, Callable[[TorusRegistry], Any]] = {
+    "flush": TorusRegistry.flush,
+    "publish": lambda registry: registry.flush(publish=True),
+    "query_recent": TorusRegistry.query_recent,
+    "scan": lambda registry: registry.scan(["betti0"]),
+    "close": TorusRegistry.close,
+}
+
+
+@pytest.mark.parametrize("call", GUESTS)
+def test_waiting_for_numbers_in_the_thread_that_computes_them_is_busy_at_once(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a ``__del__`` method does that is collected in the middle of a diagram."""
+    said: list[str] = []
+
+    def estimate_and_call(*args: Any, **options: Any) -> Any:
+        try:
+            GUESTS[call](registry)
+        except Busy as error:
+            said.append(str(error))
+        return estimate_betti(*args, **options)
+
+    with TorusRegistry(tmp_path / "x.parquet", betti_threads=1) as registry:
+        monkeypatch.setattr(completion, "estimate_betti", estimate_and_call)
+        registry.record_shape(RNG.normal(size=(5, 2)))
+        registry.flush(publish=True)
+        assert len(said) >= 1
+        assert set(said) == {BUSY}
+        assert not registry.closed
+        assert pd.read_parquet(registry.path).betti0.notna().tolist() == [True]
+
+
+@pytest.mark.parametrize("call", ["flush", "publish", "query_recent", "scan"])
+def test_a_call_in_the_middle_of_closing_says_so_and_closing_goes_on(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No number comes any more once the threads were stopped: to wait for it would end in a false PublishError."""
+    said: list[str] = []
+    registry = TorusRegistry(tmp_path / "x.parquet", betti_threads=1)
+    stop = BettiQueue.stop
+
+    def stop_and_call(queue: BettiQueue) -> None:
+        stop(queue)
+        if not said:
+            registry.record_shape(RNG.normal(size=(5, 2)))  # a handler that records; its row waits for its numbers
+            with pytest.raises(Closed, match="this handle is being closed; open the registry again"):
+                GUESTS[call](registry)
+            said.append(call)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(BettiQueue, "stop", stop_and_call)
+    with pytest.raises(KeyboardInterrupt):
+        registry.close()
+    assert said == [call]
+    registry.close()
+    assert registry.closed
+    with TorusRegistry(tmp_path / "x.parquet") as again:
+        again.flush(publish=True)
+        assert pd.read_parquet(again.path).betti0.notna().tolist() == [True]

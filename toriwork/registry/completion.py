@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from toriwork.errors import Busy
-from toriwork.locks import Mutex
+from toriwork.locks import BUSY, Mutex
 from toriwork.registry.loading import load_once
 from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, rows_in
 from toriwork.storage import ParquetTable
@@ -106,7 +106,8 @@ class BettiQueue:
         self._stopped = False
         self._tickets = itertools.count()
         self._waiting: deque[_Piece] = deque()
-        self._hands: dict[object, _Piece | None] = {}  #: what is worked on; None: somebody is about to take a piece
+        #: what is worked on, by thread and an object of its own; None: somebody is about to take a piece
+        self._hands: dict[tuple[int, object], _Piece | None] = {}
         self._finished: deque[tuple[str, int, int]] = deque(maxlen=_FINISHED)  #: keys of the last pieces
         self._bell: SimpleQueue[None] = SimpleQueue()  #: for the threads
         self._joiners: dict[object, SimpleQueue[None]] = {}
@@ -169,13 +170,26 @@ class BettiQueue:
         Raises
         ------
         Busy
-            The calling thread is in the middle of another call, for which the threads may have to wait.
+            The calling thread is in the middle of another call, for which the threads may have to wait, or of a row.
         """
-        self._table.ask()
+        self.ask()
         if self.doubt is not None or (search and self._used):
             self._find()
         self.join()
         return "" if self.doubt is None else self.doubt.why
+
+    def ask(self) -> None:
+        """Return when the calling thread may wait for numbers: it is in the middle of no call and of no row.
+
+        Raises
+        ------
+        Busy
+            It is: a ``__del__`` method or the like ran while the numbers of a row were computed, say.
+        """
+        self._table.ask()
+        me = threading.get_ident()
+        if any(thread == me for thread, _ in self._hands.copy()):
+            raise Busy(BUSY)
 
     def join(self, timeout: float | None = None, *, here: bool = False) -> bool:
         """Whether nothing put in before is left to do, after waiting for it; with ``here`` this thread does its part.
@@ -204,12 +218,18 @@ class BettiQueue:
 
         For an interpreter that ends: it may start no more threads.
         """
+        self.ask()
         self._n_threads = 0
         if self.doubt is not None:
             self._find()
         if not self.join(patience, here=True):
             return f"{patience:.0f} seconds were not enough"
         return "" if self.doubt is None else self.doubt.why
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the handle is being closed, or was when an interrupt came."""
+        return self._stopped
 
     def stop(self) -> None:
         """Have the threads end: at once where they wait, else behind the row that they compute."""
@@ -269,7 +289,7 @@ class BettiQueue:
 
     def _work_once(self) -> bool:
         """Whether there was a piece of work; it is done."""
-        hand = object()
+        hand = (threading.get_ident(), object())
         self._hands[hand] = None  # first: whoever finds nothing waiting finds this
         try:
             try:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.checks import shown
-from toriwork.errors import BadInput, PublishError, StoreError
+from toriwork.errors import BadInput, Closed, PublishError, StoreError
 from toriwork.printed import one_line
 from toriwork.registry import reading, shared
 from toriwork.registry.adoption import Preparation
@@ -267,9 +267,10 @@ class TorusRegistry(RegistryReader):
             Only with ``publish=True``: the public file could not be replaced, or rows that this handle recorded are
             still not in it, with the reason. They stay safe in the journals.
         """
+        self._queue.ask()
         recorded = self._table.own_frames() if publish else {}
         self._table.sync()
-        self._queue.settle()
+        self._settle_numbers()
         self._table.flush(publish)
         if publish:
             self._publish_rest(recorded)
@@ -279,11 +280,11 @@ class TorusRegistry(RegistryReader):
         for _ in range(_ROUNDS):
             if not self._table.unpublished(recorded):
                 return
-            self._queue.settle(search=True)
+            self._settle_numbers(search=True)
             self._table.flush(publish=True)
         n_left = self._table.unpublished(recorded)
         if n_left:
-            why = self._queue.settle() or "rows in front of them still lack Betti numbers"
+            why = self._settle_numbers() or "rows in front of them still lack Betti numbers"
             raise PublishError(
                 f"{self.path}: {n_left} rows that this handle recorded are not in the public file after {_ROUNDS + 1} "
                 f"tries: {why}; they stay safe in the journals. Remove the cause and call flush(publish=True) again"
@@ -305,9 +306,9 @@ class TorusRegistry(RegistryReader):
         if self._table.closed:
             self._table.close()  # again: what an interrupt left open
             return
-        self._table.ask()
+        self._queue.ask()
         try:
-            if not self._options["read_only"]:
+            if not self._options["read_only"] and not self._queue.stopped:
                 self._table.sync()
                 self._finish_numbers(patience)
         finally:
@@ -329,7 +330,14 @@ class TorusRegistry(RegistryReader):
 
     def _wait_for_numbers(self) -> None:
         if not self._options["read_only"]:
-            self._queue.settle()
+            self._settle_numbers()
+
+    def _settle_numbers(self, *, search: bool = False) -> str:
+        """Wait for this handle's Betti numbers; Closed when a ``close`` that is not over yet has stopped them."""
+        why = self._queue.settle(search=search)
+        if self._queue.stopped and not self._table.closed:
+            raise Closed(f"{self.path}: this handle is being closed; open the registry again")
+        return why
 
     def after_fork(self) -> None:
         """In a child: leave the parent's open rows to the parent."""
