@@ -140,6 +140,12 @@ class SourceInUse(MigrationError):
     kind = "in_use"
 
 
+class Unsure(MigrationError):
+    """A file cannot be read or rewritten without guessing; the message says why."""
+
+    kind = "unsure"
+
+
 class NotProven(MigrationError):
     """What arrived is not proven to be what was there; nothing was removed."""
 

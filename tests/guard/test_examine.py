@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -69,6 +68,11 @@ def test_deep_nesting_is_no_way_out(tmp_path):
     assert {finding.path[-4:] for finding in examine([str(tmp_path)]).findings} == {"x.py", "y.py"}
 
 
+def test_an_open_quote_and_many_backslashes_end(tmp_path):
+    (tmp_path / "x.py").write_text('import sqlite3\nx = """' + "\\d" * 5000 + "\n")
+    assert [finding.what for finding in examine([str(tmp_path)]).findings] == ["sqlite3"]
+
+
 def test_files_that_run_each_other_end(tmp_path):
     lay(tmp_path, a_ipy="%run b.ipy\n", b_ipy="%run a.ipy\n")
     assert not examine([str(tmp_path)]).found
@@ -113,16 +117,22 @@ def test_a_virtual_environment_is_left_out_and_a_folder_of_that_name_is_not(tmp_
     assert [omission.reason for omission in report.omitted] == ["a virtual environment"]
 
 
-def test_the_backup_of_a_migration_is_exempt_by_hash_and_not_by_name(tmp_path):
-    backup = tmp_path / "backup_pre_nodb"
-    backup.mkdir()
-    (backup / "old.py").write_text("import sqlite3\n")
-    (backup / "sneaked.py").write_text("import sqlite3  # later\n")
-    digest = hashlib.sha256((backup / "old.py").read_bytes()).hexdigest()
-    (backup / "MANIFEST.json").write_text(json.dumps({"entries": [{"path": "old.py", "sha256": digest}]}))
+def test_the_backup_of_a_migration_is_left_out_and_told(tmp_path):
+    (tmp_path / "backup_pre_nodb").mkdir()
+    (tmp_path / "backup_pre_nodb" / "old.py").write_text("import sqlite3\n")
     report = examine([str(tmp_path)])
-    assert [Path(finding.path).name for finding in report.findings] == ["sneaked.py"]
-    assert any("manifest" in omission.reason for omission in report.omitted)
+    assert report.findings == ()
+    assert [omission.reason for omission in report.omitted] == ["the backup of a migration"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_and_broken_links_are_told_and_no_findings(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("nowhere")
+    for paths in ([str(tmp_path)], [str(tmp_path / "pipe"), str(tmp_path / "link")]):
+        report = examine(paths)
+        assert report.findings == ()
+        assert {Path(omission.path).name for omission in report.omitted} == {"pipe", "link"}
 
 
 ALLOW = "guard:\n  allow:\n    - {path: 'x.py', what: sqlite3, reason: to be replaced, until: 2027-01-31}\n"

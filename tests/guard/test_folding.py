@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toriwork.guard.folding import MAX_SIZE, Folder
+from toriwork.codebase.constants import MAX_SIZE, ConstantEvaluator
 
 texts = st.text("aBc%{}3é", max_size=5).map(repr)
 
@@ -43,7 +43,7 @@ def test_a_folded_constant_is_what_python_makes_of_it(source):
         tree = ast.parse(source, mode="eval").body
     except SyntaxError:
         return
-    folded = Folder().values(tree)
+    folded = ConstantEvaluator().values(tree)
     try:
         meant = eval(source)
     except (TypeError, ValueError, LookupError, AttributeError):
@@ -68,7 +68,7 @@ def test_a_folded_constant_is_what_python_makes_of_it(source):
     ],
 )
 def test_these_ways_to_spell_it_are_folded(source):
-    assert Folder().values(ast.parse(source, mode="eval").body) == ("sqlite3",)
+    assert ConstantEvaluator().values(ast.parse(source, mode="eval").body) == ("sqlite3",)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_these_ways_to_spell_it_are_folded(source):
     ],
 )
 def test_nothing_large_is_made(source):
-    values = Folder().values(ast.parse(source, mode="eval").body)
+    values = ConstantEvaluator().values(ast.parse(source, mode="eval").body)
     assert all(len(value) <= MAX_SIZE for value in values)
 
 

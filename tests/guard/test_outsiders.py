@@ -14,8 +14,8 @@ import pytest
 
 from tests.guard.corpus_index import CORPUS
 from toriwork.guard import examine
+from toriwork.guard.parsed_module import Unit
 from toriwork.guard.settings import Settings
-from toriwork.guard.unit import Unit
 
 CASES = json.loads((Path(__file__).parent / "outsiders.json").read_text(encoding="utf-8"))
 NO_SETTINGS = Settings(Path("/no/such/project"))

@@ -29,6 +29,7 @@ TREE = {
     "ReadOnly": ("read_only", "StoreError", OSError),
     "MigrationError": ("migration", "ToriworkError", RuntimeError),
     "SourceInUse": ("in_use", "MigrationError", RuntimeError),
+    "Unsure": ("unsure", "MigrationError", RuntimeError),
     "NotProven": ("not_proven", "MigrationError", RuntimeError),
     "Drift": ("drift", "MigrationError", RuntimeError),
     "Closed": ("closed", "StoreError", ValueError),

@@ -16,8 +16,8 @@ from toriwork.cli.words import say
 from toriwork.errors import BadInput
 from toriwork.guard import Report, examine
 from toriwork.guard.baseline import Baseline, first_baseline, read_baseline, write_baseline
-from toriwork.guard.examine import judged
 from toriwork.guard.report import document, explanation, finding_lines, note_lines, sarif
+from toriwork.guard.scan import judged
 from toriwork.guard.settings import project_root, read_settings
 
 NAME = "guard"

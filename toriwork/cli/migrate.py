@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 NAME = "migrate"
 SUMMARY = "a code base off its database: plan, apply, status, verify, rollback, prune, explain"
 
-BACKUP = "backup_pre_nodb"
 _IN_CODE = "TWG1"  #: findings about code; files that are databases are the plan's own business
 PENDING, USAGE, CONFLICT, UNPROVEN, INCOMPLETE, BY_HAND, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 #: the first that fits; what is not here left the migration incomplete, and apply goes on
@@ -234,31 +233,18 @@ def _guard() -> Callable[[Path], Iterator[tuple[str, int, str]]] | None:
     """The guard as the migration asks it: what code still uses a database. None where this toriwork has no guard."""
     if find_spec("toriwork.guard") is None:
         return None
+    from toriwork.codebase import CodebaseIndex
     from toriwork.guard import examine
     from toriwork.guard.settings import read_settings
 
     def look(root: Path) -> Iterator[tuple[str, int, str]]:
         # files by name: of a folder the guard would look at what git has staged, which is the code as it was
-        for found in examine(_files(root), settings=read_settings(root)).findings:
+        files = [str(root / name) for name in CodebaseIndex.scan(root).files]
+        for found in examine(files, settings=read_settings(root)).findings:
             if found.code.startswith(_IN_CODE):
                 yield os.path.relpath(found.path, root), found.line, f"{found.message} ({found.code})"
 
     return look
-
-
-def _files(root: Path) -> list[str]:
-    """Every file of a code base, without what is no part of it."""
-    from toriwork.migrate.recipes.world import EXCLUDED
-
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [
-            name
-            for name in folders
-            if name not in EXCLUDED and not name.startswith(BACKUP) and not Path(folder, name, "pyvenv.cfg").exists()
-        ]
-        found += [str(Path(folder, name)) for name in names if not Path(folder, name).is_symlink()]
-    return sorted(found)
 
 
 def _status(root: Path, options: argparse.Namespace, talk: Talk) -> int:

@@ -6,7 +6,7 @@ library, and nothing here opens a database.
 
 from __future__ import annotations
 
-from toriwork.guard.examine import Report, examine
 from toriwork.guard.finding import CODES, Finding
+from toriwork.guard.scan import Report, examine
 
 __all__ = ["CODES", "Finding", "Report", "examine"]

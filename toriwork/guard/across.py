@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from toriwork.codebase.names import Names
 from toriwork.guard.calls import IMPORTERS
 from toriwork.guard.documents import Document
-from toriwork.guard.names import Names
-from toriwork.guard.passing import Tree, stem_of
-from toriwork.guard.unit import Hit
+from toriwork.guard.parsed_module import Hit
+from toriwork.guard.reexports import Tree, stem_of
 
 
 class Elsewhere:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from toriwork.guard.folding import MAX_VALUES
-from toriwork.guard.functions import as_text
+from toriwork.codebase.constants import MAX_VALUES
+from toriwork.codebase.operations import as_text
+from toriwork.codebase.syntax import last_name
+from toriwork.guard.parsed_module import Hit, Unit, library_in
 from toriwork.guard.policy import SQL_EXTENSIONS
 from toriwork.guard.shell import Started, started_by, started_by_line
-from toriwork.guard.syntax import last_name
-from toriwork.guard.unit import Hit, Unit, library_in
 
 #: functions that import what their first argument names; the value names that argument as a keyword
 IMPORTERS = {

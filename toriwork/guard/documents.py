@@ -6,21 +6,22 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from toriwork.codebase.notebooks import Cell, code_cells, kernel_of, text_cells, torn_cell
+from toriwork.codebase.source import decoded, nodes_of, parsed, salvaged, words_of
+from toriwork.codebase.walk import Omission, TreeFile
 from toriwork.guard import required, scripts
 from toriwork.guard.calls import magic_hits, started_hits
 from toriwork.guard.databases import HEAD, judged
 from toriwork.guard.finding import Finding
 from toriwork.guard.magics import Part, read_cell
-from toriwork.guard.notebooks import Cell, code_cells, kernel_of, text_cells, torn_cell
+from toriwork.guard.parsed_module import Hit, Unit, unit_of
 from toriwork.guard.policy import SQL_EXTENSIONS, Policy
-from toriwork.guard.python import code_hits, decoded, hits_in, is_suspect, nodes_of, parsed, salvaged, words_of
-from toriwork.guard.scope import Item, Omission
+from toriwork.guard.python import code_hits, hits_in, is_suspect
 from toriwork.guard.shell import started_by_line, started_by_script
 from toriwork.guard.texts import OWN_FILE, address_in
-from toriwork.guard.unit import Hit, Unit, unit_of
 
 PYTHON = frozenset({".py", ".pyw", ".pyi", ".pyx", ".wsgi", ".tac", ".pth"})
 INTERACTIVE = frozenset({".ipy"})
@@ -40,7 +41,7 @@ MAX_FOLLOWED = 3
 class Document:
     """A file that was looked at."""
 
-    item: Item
+    item: TreeFile
     policy: Policy
     is_local: Callable[[str], bool]
     findings: list[Finding] = field(default_factory=list)
@@ -236,11 +237,11 @@ class Document:
 
     def _followed(self, name: str) -> Iterator[Hit]:
         """What a file does that ``%run`` or ``%load`` names, under whatever suffix."""
-        folder = self.item.file.parent
+        folder = Path(self.item.path).parent
         for candidate in (name, f"{name}.py", f"{name}.ipynb", f"{name}.ipy"):
             file = folder / candidate
             if name and self.followed < MAX_FOLLOWED and file.is_file():
-                other = Document(Item(file.as_posix()), self.policy, self.is_local, followed=self.followed + 1)
+                other = Document(TreeFile(file.as_posix()), self.policy, self.is_local, followed=self.followed + 1)
                 for finding in other.look_as_code():
                     if finding.level == "error":
                         yield Hit(_NOWHERE, finding.code, f"%run {name}: {finding.message}", finding.what)
@@ -249,7 +250,7 @@ class Document:
     def look_as_code(self) -> list[Finding]:
         """The findings in a file that is run, whatever its suffix."""
         try:
-            if self.item.file.suffix == ".ipynb":
+            if self.item.path.endswith(".ipynb"):
                 self._look_at_notebook(self.item.content().decode("utf-8", "replace"))
             else:
                 self._look_at_cells([_as_cell(decoded(self.item.content()))])

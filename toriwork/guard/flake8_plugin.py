@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from toriwork.codebase.source import nodes_of
 from toriwork.guard.finding import CODES
+from toriwork.guard.parsed_module import unit_of
 from toriwork.guard.policy import Policy
-from toriwork.guard.python import hits_in, nodes_of
-from toriwork.guard.unit import unit_of
+from toriwork.guard.python import hits_in
 
 
 class Plugin:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from toriwork.guard.python import parsed
+from toriwork.codebase.source import parsed
 
 Kind = Literal["python", "shell", "file", "run", "load", "words", "sql"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from toriwork.errors import NotFound
-from toriwork.guard.examine import Report
 from toriwork.guard.finding import CODES, Finding
+from toriwork.guard.scan import Report
 
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 MAX_OMITTED = 20  #: lines about one reason

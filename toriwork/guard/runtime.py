@@ -18,9 +18,9 @@ from types import FrameType
 from typing import Any
 
 from toriwork.guard.databases import judged
+from toriwork.guard.parsed_module import library_in, unit_of
 from toriwork.guard.policy import Policy
 from toriwork.guard.shell import started_by, started_by_line
-from toriwork.guard.unit import library_in, unit_of
 
 _INTERNAL = (__file__, "<frozen ", "<string>")
 _SITE = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.capsule import check_shape, read_text
+from toriwork.codebase.walk import work_tree
 from toriwork.errors import BadInput, MissingExtra
 from toriwork.guard.finding import Finding
 from toriwork.guard.policy import Policy
-from toriwork.guard.scope import work_tree
 from toriwork.state import CAPSULE
 
 PROJECT = "pyproject.toml"

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from toriwork.guard.functions import as_text
-from toriwork.guard.unit import Hit, Unit
+from toriwork.codebase.operations import as_text
+from toriwork.guard.parsed_module import Hit, Unit
 
 #: what a call of this name is given is read by people, compared, or cut off
 _TELLING = frozenset(
@@ -29,7 +29,6 @@ OWN_FILE = re.compile(r"duckdb:///[\w./~%-]+\Z")
 _ELSEWHERE = ("http", "https", "file", "ftp")
 _WORTHWHILE = ("jdbc:", "duckdb", "attach", "sqlite", "postgres", "mysql", "django", "dogpile", "cache.")
 _KINDS = (ast.Expr, ast.Compare, ast.Raise, ast.Assert, ast.MatchValue, ast.Call)
-COMPOUND = frozenset({ast.JoinedStr, ast.BinOp})  #: texts that hold others
 
 
 def has_address(text: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toriwork.codebase import CodebaseIndex
 from toriwork.migrate.data.steps import data_steps, retire_steps, step_from
 from toriwork.migrate.engine.backup import BACKUP, Entry
 from toriwork.migrate.engine.restore_script import ABSENT, state_of
@@ -55,6 +56,10 @@ class World:
     """A code base of which nothing is known but where it lies."""
 
     root: Path
+
+    @property
+    def index(self) -> CodebaseIndex:
+        return CodebaseIndex.scan(self.root)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.migrate.engine.small import revive, tree
+from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial
 from toriwork.migrate.engine.apply import apply_steps, history_of
@@ -115,5 +116,5 @@ def test_large_data_is_not_copied_and_code_always_is(tmp_path, monkeypatch):
     plan = planned(tmp_path, {"a.txt": "123", "b.txt": "12345", "c.py": text}, {"c.py": text + "X = 1\n"})
     assert trial._look(plan.root, ["c.py"], ("import",)).raised["c.py"]  # both are there
     copy = tmp_path / "copy"
-    trial._copy(plan.root, copy)
+    trial._copy(CodebaseIndex.scan(plan.root), copy)
     assert trial._look(copy, ["c.py"], ("import",)).raised == {"c.py": ""}

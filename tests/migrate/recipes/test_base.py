@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.migrate.recipes.code import STORE, rewritten
-from toriwork.errors import MissingExtra
-from toriwork.migrate.recipes import World, base, rewrite, source
-from toriwork.migrate.recipes.notebook import Cells
+from toriwork.codebase.edits import Edit, apply
+from toriwork.codebase.notebooks import Cells
+from toriwork.errors import MissingExtra, Unsure
+from toriwork.migrate.recipes import World, base, rewrite
+from toriwork.migrate.recipes.source import Outcome
 
 TEXT = STORE + "\n\nclass S:\n    def classify(self, e):\n        return {'größe': 1}  # ü\n"
 
@@ -104,8 +106,8 @@ def test_without_libcst_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_overlapping_edits_are_refused():
-    with pytest.raises(source.Unsure, match="overlap"):
-        source.apply(b"abcdef", (source.Edit(0, 3, b""), source.Edit(2, 4, b"")))
+    with pytest.raises(Unsure, match="overlap"):
+        apply(b"abcdef", (Edit(0, 3, b""), Edit(2, 4, b"")))
 
 
 def test_a_notebook_changes_in_its_code_alone(tmp_path):
@@ -144,7 +146,7 @@ GATES = [
 @pytest.mark.parametrize(("added", "why"), GATES)
 def test_a_recipe_that_goes_wrong_changes_nothing(tmp_path, monkeypatch, added, why):
     def wrong(unit):
-        return source.Outcome((source.Edit(0, 0, added),))
+        return Outcome((Edit(0, 0, added),))
 
     monkeypatch.setattr(base, "RECIPES", (("wrong", wrong),))
     found = rewritten(tmp_path, b"y = 2\n")
@@ -155,5 +157,5 @@ def test_a_recipe_that_goes_wrong_changes_nothing(tmp_path, monkeypatch, added, 
 def test_a_notebook_that_would_lose_a_magic_is_refused():
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": ["%time\n", "x = 1"]}
     cells = Cells.read(json.dumps({"cells": [cell]}).encode())
-    with pytest.raises(source.Unsure, match="magic"):
+    with pytest.raises(Unsure, match="magic"):
         cells.replaced(cells.code.replace(b"pass  # toriwork-magic %time\n", b""))

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toriwork.codebase.notebooks import Cells
+from toriwork.codebase.source import parse, read
+from toriwork.errors import Unsure
 from toriwork.migrate.data.steps import export_name
 from toriwork.migrate.recipes.detect import imported_modules, spectral_classes, storage_names
-from toriwork.migrate.recipes.notebook import Cells
-from toriwork.migrate.recipes.source import Manual, Unsure, parse, read
+from toriwork.migrate.recipes.source import Manual
 from toriwork.migrate.recipes.world import World
 from toriwork.sqlite.export import file_stem
 

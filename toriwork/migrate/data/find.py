@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toriwork.codebase import CodebaseIndex
 from toriwork.errors import StoreError
 from toriwork.migrate.data.history import is_json_history
 from toriwork.sqlite.schema import quoted, read_schema
@@ -27,12 +28,7 @@ _JSON_NAMES = re.compile(r"\.(json|jsonl|ndjson)$", re.IGNORECASE)
 _PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pck)$", re.IGNORECASE)
 _SIDE_NAMES = re.compile(rf"({'|'.join(SIDE_SUFFIXES)})$")
 _SPECTRAL = re.compile(rb"eigen|spectr|signature|numpy", re.IGNORECASE)
-#: folders and files that belong to tools, which make them again; they are passed over and named
-TOOL_FOLDERS = frozenset(
-    ".git .hg .svn .toriwork backup_pre_nodb .mypy_cache .pytest_cache .ruff_cache __pycache__ .tox .nox .venv venv "
-    "node_modules .ipynb_checkpoints .eggs .idea".split()
-)
-_TOOL_FILES = re.compile(r"^\.coverage(\..*)?$")
+_TOOL_FILES = re.compile(r"(?:.*/)?\.coverage(\..*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +59,19 @@ class Found:
     passed_over: tuple[str, ...] = ()  #: folders and files of tools
 
 
-def look(root: Path, exclude: Iterable[str | os.PathLike[str]] = ()) -> Found:
-    """What lies under a folder.
-
-    Parameters
-    ----------
-    root : Path
-    exclude : iterable of path
-        Folders and files that are passed over, relative to the root or absolute.
-    """
-    left_out = {os.path.realpath(root / path) for path in exclude}
-    passed: list[str] = []
+def look(index: CodebaseIndex) -> Found:
+    """Return the data of a code base; files of tools are passed over and named."""
+    root = index.root
+    passed = [omission.path for omission in index.omitted if omission.path.endswith("/")]
     first: dict[tuple[int, int], str] = {}
     links: dict[str, list[str]] = {}
     strange: list[Strange] = []
     histories: list[str] = []
-    for path in _files(root, left_out, passed):
-        name = path.relative_to(root).as_posix()
+    for name in (*index.files, *index.links):  # a file is known by its own name
+        if _TOOL_FILES.match(name):
+            passed.append(name)
+            continue
+        path = root / name
         kind = _kind(path)
         if kind == "database" and path.is_symlink() and not _inside(path, root):
             strange.append(Strange(name, f"is a link to a database outside: {path.readlink()}"))
@@ -93,32 +85,6 @@ def look(root: Path, exclude: Iterable[str | os.PathLike[str]] = ()) -> Found:
             strange.append(Strange(name, kind))
     databases = tuple(_database(root, names) for names in links.values())
     return Found(databases, tuple(histories), tuple(strange), tuple(sorted(passed)))
-
-
-def _files(root: Path, left_out: set[str], passed: list[str]) -> Iterator[Path]:
-    """All files in a fixed order; those that are no links come first, so that a file is known by its own name."""
-    links = []
-    for folder, names, files in os.walk(root):
-        here = Path(folder)
-        kept = []
-        for name in sorted(names):
-            path = here / name
-            if name in TOOL_FOLDERS or (path / "pyvenv.cfg").is_file():
-                passed.append(path.relative_to(root).as_posix() + "/")
-            elif os.path.realpath(path) not in left_out:
-                kept.append(name)
-        names[:] = kept
-        for name in sorted(files):
-            path = here / name
-            if os.path.realpath(path) in left_out:
-                continue
-            if _TOOL_FILES.match(name):
-                passed.append(path.relative_to(root).as_posix())
-            elif path.is_symlink():
-                links.append(path)
-            elif path.is_file():
-                yield path
-    yield from (path for path in links if path.is_file())
 
 
 def _inside(path: Path, root: Path) -> bool:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
+from toriwork.codebase import CodebaseIndex
 from toriwork.errors import BadInput
 from toriwork.migrate.data import history, registry
 from toriwork.migrate.data.find import Database, Found, examine, look
@@ -29,6 +30,8 @@ class World(Protocol):
 
     @property
     def root(self) -> Path: ...
+    @property
+    def index(self) -> CodebaseIndex: ...
 
 
 def step_from(described: dict[str, Any]) -> Step:
@@ -51,7 +54,7 @@ def step_from(described: dict[str, Any]) -> Step:
 
 def look_at(world: World, state_root: Path | None = None) -> Found:
     """The data of a code base; its own state root is not part of it."""
-    return look(Path(world.root), [state_root] if state_root is not None else [])
+    return look(world.index.without([state_root] if state_root is not None else []))
 
 
 def data_steps(world: World, state_root: Path, plan_id: str) -> list[Step]:  # noqa: ARG001 - told again when they run

@@ -47,7 +47,7 @@ def _code(world: Any) -> tuple[list[Change], list[dict[str, Any]], list[str], di
     for path in world.code:
         if path in deployed:
             continue
-        found = rewrite(path, (world.root / path).read_bytes(), world)
+        found = rewrite(path, world.index.read(path), world)
         code[path] = found.after
         manual += [asdict(entry) for entry in found.manual]
         notes += [f"{entry.path}:{entry.line}: {entry.why}" for entry in found.notes]

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from toriwork.codebase import CodebaseIndex
+from toriwork.codebase.index import CODE_SUFFIXES
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial_child
 from toriwork.migrate.engine.plan import Plan
@@ -29,10 +31,6 @@ _SECONDS_OF_TESTS = 1800.0
 _LARGEST = 2**24  #: a file of more bytes is data that no import needs
 _ALL_DATA = 2**28  #: bytes of files that are no code, together; beyond that they are left out
 _BROKEN = ("F821", "F822", "F823", "F7", "E9", "invalid-syntax")  #: ruff's codes of code that cannot run
-_PASSED_OVER = frozenset(
-    """.git .hg .svn .toriwork __pycache__ .venv venv node_modules .mypy_cache .pytest_cache .ruff_cache .tox .nox
-    .eggs""".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,10 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
     if not code:
         return Verdict(0, ())
     with tempfile.TemporaryDirectory(prefix="toriwork-trial-") as folder:
-        seen = []
+        seen, index = [], CodebaseIndex.scan(plan.root)
         for name in ("before", "after"):
             root = Path(folder, name, plan.root.name or "root")
-            _copy(plan.root, root)
+            _copy(index, root)
             if name == "after":
                 _change(plan, root)
             seen.append(_look(root, code, tools))
@@ -89,28 +87,17 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
     return Verdict(len(code), tools, tuple(notes))
 
 
-def _copy(source: Path, target: Path) -> None:
-    """The files of a code base; no links, no backups, nothing large."""
+def _copy(index: CodebaseIndex, target: Path) -> None:
+    """Copy the files of a code base; no links, nothing large."""
     left = _ALL_DATA
-    for here, folders, names in os.walk(source):
-        place = target / Path(here).relative_to(source)
-        place.mkdir(parents=True, exist_ok=True)
-        folders[:] = [
-            name
-            for name in folders
-            if name not in _PASSED_OVER
-            and not name.startswith("backup_pre_nodb")
-            and not Path(here, name).is_symlink()
-            and not Path(here, name, "pyvenv.cfg").exists()
-        ]
-        for name in names:
-            path = Path(here, name)
-            if path.is_symlink() or not path.is_file():
-                continue
-            size = 0 if path.suffix in (".py", ".pyw", ".ipynb") else path.stat().st_size
-            if size <= min(_LARGEST, left):
-                left -= size
-                shutil.copyfile(path, place / name)
+    target.mkdir(parents=True)
+    for name in index.files:
+        path, place = index.root / name, target / name
+        size = 0 if name.endswith(CODE_SUFFIXES) else path.stat().st_size
+        if size <= min(_LARGEST, left):
+            left -= size
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
 
 
 def _change(plan: Plan, root: Path) -> None:

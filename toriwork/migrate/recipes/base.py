@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from toriwork.codebase.edits import Edit, apply, check_printable
+from toriwork.codebase.notebooks import Cells
+from toriwork.codebase.source import read, write
+from toriwork.errors import Unsure
 from toriwork.migrate.recipes import betti_cells, core_exports, database_imports, observer_tokens, spectral_db
-from toriwork.migrate.recipes.notebook import Cells
-from toriwork.migrate.recipes.source import Edit, Manual, Outcome, Unit, Unsure, apply, check_printable, read, write
+from toriwork.migrate.recipes.source import Manual, Outcome, Unit
 
 if TYPE_CHECKING:
     from toriwork.migrate.recipes.world import World

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from toriwork.codebase.edits import Edit
 from toriwork.migrate.recipes.imports import bound_names, insertion_line
-from toriwork.migrate.recipes.source import Edit, Manual, Outcome, Unit
+from toriwork.migrate.recipes.source import Manual, Outcome, Unit
 
 NAME = "core_exports"
 #: module of the core package -> what its package hands out

@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from toriwork.codebase.edits import Edit
+from toriwork.codebase.source import parse
 from toriwork.migrate.recipes.detect import DATABASE_MODULES
-from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, parse
+from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
 
 NAME = "database_imports"
 _LOOKING_UP = frozenset("globals locals vars getattr eval exec __import__ import_module".split())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import builtins
 
-from toriwork.migrate.recipes.source import Edit, Unit, Unsure
+from toriwork.codebase.edits import Edit
+from toriwork.errors import Unsure
+from toriwork.migrate.recipes.source import Unit
 
 
 def bound_names(tree: ast.Module) -> set[str]:

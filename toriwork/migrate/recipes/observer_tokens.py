@@ -10,9 +10,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from toriwork.codebase.edits import Edit
 from toriwork.migrate.recipes.detect import Function, Measuring, methods, monitors
 from toriwork.migrate.recipes.imports import Wanted
-from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit
+from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
 
 NAME = "observer_tokens"
 #: kind of a monitor -> its measuring method; the first that is there counts

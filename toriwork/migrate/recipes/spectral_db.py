@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from toriwork.codebase.edits import Edit
+from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import Function, classes, methods, spectral_classes, storage_of
 from toriwork.migrate.recipes.imports import Wanted
 from toriwork.migrate.recipes.rows import RowClass
-from toriwork.migrate.recipes.source import MARK, Edit, Manual, Outcome, Unit, Unsure
+from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
 from toriwork.migrate.recipes.spectral_attributes import kept_attributes
 from toriwork.migrate.recipes.spectral_members import sorted_members, stores
 

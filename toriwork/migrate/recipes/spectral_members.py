@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from toriwork.codebase.edits import Edit
+from toriwork.errors import Unsure
 from toriwork.migrate.recipes import spectral_distance
 from toriwork.migrate.recipes.detect import (
     ADDING,
@@ -17,7 +19,7 @@ from toriwork.migrate.recipes.detect import (
     storage_names,
 )
 from toriwork.migrate.recipes.rows import RowClass, row_class_of
-from toriwork.migrate.recipes.source import Edit, Manual, Unit, Unsure
+from toriwork.migrate.recipes.source import Manual, Unit
 from toriwork.migrate.recipes.spectral_answers import NOTHING, answer, returns
 from toriwork.migrate.recipes.spectral_attributes import PROVIDED, kept_attributes, mirrors, own_name, set_attributes
 from toriwork.migrate.recipes.spectral_reads import Repaired, is_of_registry, repaired

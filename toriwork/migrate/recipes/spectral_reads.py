@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from toriwork.codebase.edits import Edit
 from toriwork.migrate.recipes.detect import Function
-from toriwork.migrate.recipes.source import Edit, Unit
+from toriwork.migrate.recipes.source import Unit
 
 _COUNTING = re.compile(
     r"^\s*SELECT\s+COUNT\(\s*(?:\*|1|id|rowid)\s*\)(?:\s+AS\s+\w+)?\s+FROM\s+(\w+)\s*;?\s*$", re.IGNORECASE

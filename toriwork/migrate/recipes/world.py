@@ -7,13 +7,16 @@ Nothing is imported, opened as a database, or unpickled.
 from __future__ import annotations
 
 import ast
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from toriwork.codebase import CodebaseIndex
+from toriwork.codebase.notebooks import Cells
+from toriwork.codebase.source import parse, read
+from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import (
     SpectralClass,
     Storing,
@@ -24,15 +27,8 @@ from toriwork.migrate.recipes.detect import (
     storing,
     stream_of,
 )
-from toriwork.migrate.recipes.notebook import Cells
 from toriwork.migrate.recipes.rows import RowClass, row_classes
-from toriwork.migrate.recipes.source import Unsure, parse, read
 
-#: folders that are no part of a code base
-EXCLUDED = frozenset(
-    """.git .hg .svn .toriwork backup_pre_nodb __pycache__ .venv venv node_modules .mypy_cache .pytest_cache
-    .ruff_cache .tox .nox .ipynb_checkpoints .eggs""".split()
-)
 CORE = PurePosixPath("python/core")
 _SQLITE = b"SQLite format 3\0"
 _DATABASE_NAME = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sl3)$", re.IGNORECASE)
@@ -77,9 +73,8 @@ class Facts:
 class World:
     """A code base as it was looked at. Build it with :meth:`look`."""
 
-    root: Path
+    index: CodebaseIndex
     python_root: str  #: where imports start, relative with slashes; "" for the root itself
-    files: tuple[str, ...]  #: every regular file, relative with slashes, sorted
     roles: dict[str, str]  #: code file -> "spectral_db", "origin_sentry", ..., "core"
     spectral: tuple[SpectralClass, ...]
     databases: tuple[Database, ...]
@@ -91,18 +86,15 @@ class World:
     core_package: str = "python.core"
 
     @classmethod
-    def look(cls, root: Path, exclude: Iterable[str] = EXCLUDED) -> World:
-        """What is below a folder; folders with an excluded name, virtual environments and links are passed over.
+    def look(cls, root: Path) -> World:
+        """Return what is known of the code base below a folder."""
+        return cls.of(CodebaseIndex.scan(root))
 
-        Parameters
-        ----------
-        root : Path
-        exclude : iterable of str
-            Names of folders.
-        """
-        root = Path(root)
-        files = tuple(sorted(_walk(root, frozenset(exclude))))
-        trees = {path: tree for path in files if (tree := _tree(root, path)) is not None}
+    @classmethod
+    def of(cls, index: CodebaseIndex) -> World:
+        """Return what is known of a code base."""
+        files = index.files
+        trees = {path: tree for path in index.code if (tree := _tree(index, path)) is not None}
         known = storing(trees.values())
         spectral = tuple(_spectral(trees, known))
         names = {found.name for found in spectral}
@@ -112,13 +104,12 @@ class World:
             for path, fact in facts.items()
         }
         return cls(
-            root=root,
+            index=index,
             python_root=_python_root(files),
-            files=files,
             roles=_roles(trees, spectral),
             spectral=spectral,
-            databases=tuple(_databases(root, files, opened, spectral)),
-            histories=tuple(_histories(root, files, opened, spectral)),
+            databases=tuple(_databases(index, opened, spectral)),
+            histories=tuple(_histories(index, opened, spectral)),
             facts=facts,
             storing=known,
             rows={row.name: row for tree in trees.values() for row in row_classes(tree)},
@@ -131,6 +122,16 @@ class World:
         )
 
     @property
+    def root(self) -> Path:
+        """The folder of the code base."""
+        return self.index.root
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every regular file, relative with slashes, sorted."""
+        return self.index.files
+
+    @property
     def core_path(self) -> str:
         """The folder of the core package, relative with slashes."""
         return (PurePosixPath(self.python_root) / CORE).as_posix()
@@ -138,7 +139,7 @@ class World:
     @property
     def code(self) -> tuple[str, ...]:
         """The files that recipes look at."""
-        return tuple(path for path in self.files if path.endswith((".py", ".pyw", ".ipynb")))
+        return self.index.code
 
     @cached_property
     def borrowed(self) -> frozenset[tuple[str, str]]:
@@ -161,25 +162,9 @@ class World:
         return stream_of(name)
 
 
-def _walk(root: Path, exclude: frozenset[str]) -> Iterator[str]:
-    for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in exclude and not (here / name).is_symlink() and not (here / name / "pyvenv.cfg").exists()
-        )
-        for name in names:
-            path = here / name
-            if path.is_file() and not path.is_symlink():
-                yield path.relative_to(root).as_posix()
-
-
-def _tree(root: Path, path: str) -> ast.Module | None:
-    """The tree of a code file; None for others and for those that cannot be read, which their rewrite reports."""
-    if not path.endswith((".py", ".pyw", ".ipynb")):
-        return None
-    source = (root / path).read_bytes()
+def _tree(index: CodebaseIndex, path: str) -> ast.Module | None:
+    """Return the tree of a code file; None for those that cannot be read, which their rewrite reports."""
+    source = index.read(path)
     try:
         return parse(Cells.read(source).code if path.endswith(".ipynb") else read(source)[0])
     except Unsure:
@@ -268,20 +253,20 @@ def _roles(trees: dict[str, ast.Module], spectral: tuple[SpectralClass, ...]) ->
 
 
 def _databases(
-    root: Path, files: tuple[str, ...], opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
+    index: CodebaseIndex, opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
 ) -> Iterator[Database]:
-    for path in files:
+    for path in index.files:
         if _SIDE_FILE.search(path):
             continue
-        if _DATABASE_NAME.search(path) or _first(root / path, len(_SQLITE)) == _SQLITE:
+        if _DATABASE_NAME.search(path) or index.head(path, len(_SQLITE)) == _SQLITE:
             by = _openers(path, opened)
             yield Database(path, by, _stream(path, by, "sqlite", spectral))
 
 
 def _histories(
-    root: Path, files: tuple[str, ...], opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
+    index: CodebaseIndex, opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
 ) -> Iterator[History]:
-    for path in files:
+    for path in index.files:
         suffix = PurePosixPath(path).suffix.lower()
         if suffix in (".json", ".jsonl", ".ndjson"):
             kind = "json"
@@ -289,16 +274,11 @@ def _histories(
             kind = "pickle"
         else:
             continue
-        head = _first(root / path, _HEAD)
+        head = index.head(path, _HEAD)
         if (kind == "pickle" and not _PICKLED.match(head)) or not _KEYS.search(head):
             continue
         by = _openers(path, opened)
         yield History(path, kind, by, _stream(path, by, kind, spectral))
-
-
-def _first(path: Path, n_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(n_bytes)
 
 
 def _openers(path: str, opened: dict[str, set[str]]) -> tuple[str, ...]:

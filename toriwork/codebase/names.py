@@ -9,16 +9,16 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-from toriwork.guard.folding import MAX_VALUES, Folder
-from toriwork.guard.functions import MAX_SIZE
-from toriwork.guard.syntax import Function, elements_of, given_back, joined, last_name, source_of, spells
+from toriwork.codebase.constants import MAX_VALUES, ConstantEvaluator
+from toriwork.codebase.operations import MAX_SIZE
+from toriwork.codebase.source import Nodes
+from toriwork.codebase.syntax import Function, elements_of, given_back, joined, last_name, source_of, spells
 
 _BUILTINS = frozenset(dir(builtins))
-Nodes = Mapping[type[ast.AST], Sequence[Any]]  #: of some trees, by their type
 MAX_DEPTH = 40
 #: what these are called with is what they give
 _IMPORTING = frozenset({"importlib.import_module", "importlib.__import__", "builtins.__import__", "sys.modules.get"})
@@ -42,7 +42,7 @@ class Names:
         self._so_far: dict[str, list[Any]] = {}  # of names that are being found out about
         self._fields: dict[str, list[str]] = {}  #: of the module's own classes
         self._worth: dict[str, tuple[Any, ...]] = {}
-        self.folder = Folder(self._values, self.qualify, foreign)
+        self.folder = ConstantEvaluator(self._values, self.qualify, foreign)
         for kind, rule in _BINDERS.items():
             for node in nodes.get(kind, ()):
                 getattr(self, rule)(node)

@@ -14,7 +14,7 @@ from itertools import islice, product
 from pathlib import PurePosixPath
 from typing import Any
 
-from toriwork.guard.functions import (
+from toriwork.codebase.operations import (
     CHOOSERS,
     CONVERSIONS,
     FAILURES,
@@ -33,7 +33,7 @@ MAX_DEPTH = 60  #: of names that lead to names
 MAX_STEPS = 20_000  #: that one question may take
 
 
-class Folder:
+class ConstantEvaluator:
     """Values of expressions.
 
     ``look_up`` gives those of a name, of ``.attribute``, of ``[key]`` and of what ``function()`` gives back,
@@ -316,34 +316,35 @@ def _known(value: Any, kept: list[Any]) -> bool:
 
 
 #: calls whose arguments are not simply evaluated
-_CALLS: dict[str, Callable[[Folder, ast.Call], tuple[Any, ...]]] = {
-    "builtins.map": Folder.mapped,
-    "functools.reduce": Folder.reduced,
-    "builtins.getattr": Folder.got,
-    "os.getenv": Folder.of_environment,
-    "os.environ.get": Folder.of_environment,
+_CALLS: dict[str, Callable[[ConstantEvaluator, ast.Call], tuple[Any, ...]]] = {
+    "builtins.map": ConstantEvaluator.mapped,
+    "functools.reduce": ConstantEvaluator.reduced,
+    "builtins.getattr": ConstantEvaluator.got,
+    "os.getenv": ConstantEvaluator.of_environment,
+    "os.environ.get": ConstantEvaluator.of_environment,
     **dict.fromkeys(
-        ("dataclasses.field", "attr.ib", "attr.attrib", "attr.field", "attrs.field", "pydantic.Field"), Folder.field
+        ("dataclasses.field", "attr.ib", "attr.attrib", "attr.field", "attrs.field", "pydantic.Field"),
+        ConstantEvaluator.field,
     ),
 }
-_RULES: dict[type[ast.expr], Callable[[Folder, Any], tuple[Any, ...]]] = {
-    ast.Name: Folder.name,
-    ast.Attribute: Folder.attribute,
-    ast.List: Folder.sequence,
-    ast.Tuple: Folder.sequence,
-    ast.Set: Folder.sequence,
-    ast.Dict: Folder.mapping,
-    ast.JoinedStr: Folder.joined,
-    ast.FormattedValue: Folder.formatted,
-    ast.BinOp: Folder.binary,
-    ast.UnaryOp: Folder.unary,
-    ast.IfExp: Folder.either,
-    ast.BoolOp: Folder.either,
-    ast.Subscript: Folder.subscript,
-    ast.GeneratorExp: Folder.comprehension,
-    ast.ListComp: Folder.comprehension,
-    ast.SetComp: Folder.comprehension,
-    ast.Call: Folder.called,
+_RULES: dict[type[ast.expr], Callable[[ConstantEvaluator, Any], tuple[Any, ...]]] = {
+    ast.Name: ConstantEvaluator.name,
+    ast.Attribute: ConstantEvaluator.attribute,
+    ast.List: ConstantEvaluator.sequence,
+    ast.Tuple: ConstantEvaluator.sequence,
+    ast.Set: ConstantEvaluator.sequence,
+    ast.Dict: ConstantEvaluator.mapping,
+    ast.JoinedStr: ConstantEvaluator.joined,
+    ast.FormattedValue: ConstantEvaluator.formatted,
+    ast.BinOp: ConstantEvaluator.binary,
+    ast.UnaryOp: ConstantEvaluator.unary,
+    ast.IfExp: ConstantEvaluator.either,
+    ast.BoolOp: ConstantEvaluator.either,
+    ast.Subscript: ConstantEvaluator.subscript,
+    ast.GeneratorExp: ConstantEvaluator.comprehension,
+    ast.ListComp: ConstantEvaluator.comprehension,
+    ast.SetComp: ConstantEvaluator.comprehension,
+    ast.Call: ConstantEvaluator.called,
     ast.NamedExpr: lambda folder, node: folder.values(node.value),
     ast.Await: lambda folder, node: folder.values(node.value),
 }

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from toriwork.codebase.walk import Omission, select
 from toriwork.guard.across import note_across
 from toriwork.guard.baseline import Baseline
 from toriwork.guard.documents import Document
 from toriwork.guard.finding import Finding
-from toriwork.guard.passing import Tree, note_passed_on
-from toriwork.guard.scope import Omission, scope_of, without_backups
+from toriwork.guard.reexports import Tree, note_passed_on
 from toriwork.guard.settings import Allowed, Settings, project_root, read_settings
 
 
@@ -53,7 +53,7 @@ def examine(
     Parameters
     ----------
     paths : sequence of str
-        Files are looked at in any case, folders as :func:`toriwork.guard.scope.scope_of` says.
+        Files are looked at in any case, folders as :func:`toriwork.codebase.walk.select` says.
     settings : Settings, optional
         Instead of those at the top of the project that the first path lies in.
     baseline : Baseline, optional
@@ -69,10 +69,10 @@ def examine(
         A path does not exist, or the settings are not understood.
     """
     settings = settings or read_settings(project_root(paths))
-    scope = without_backups(scope_of(paths))
-    tree = Tree(item.path for item in scope.items)
+    scope = select(paths)
+    tree = Tree(item.path for item in scope.files)
     with _no_collection():
-        documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.items]
+        documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.files]
         for document in documents:
             document.look()
         note_across(documents, tree)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from toriwork.guard.folding import MAX_VALUES
+from toriwork.codebase.constants import MAX_VALUES
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

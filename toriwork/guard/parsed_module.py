@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from toriwork.guard.names import Names, Nodes
+from toriwork.codebase.names import Names
+from toriwork.codebase.source import Nodes
 from toriwork.guard.policy import PLAIN_WORDS, Policy
 
 _LOADERS = frozenset({"ctypes.cdll", "ctypes.windll", "ctypes.oledll", "ctypes.pydll"})

@@ -6,9 +6,9 @@ import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
+from toriwork.codebase.syntax import joined, source_of
 from toriwork.guard.documents import Document
-from toriwork.guard.syntax import joined, source_of
-from toriwork.guard.unit import Hit
+from toriwork.guard.parsed_module import Hit
 
 ALL = "*"  #: an export that ``from driver import *`` makes
 
