@@ -16,6 +16,7 @@ import numpy as np
 from research.spaces import SPACES, Space
 from toriwork.cells.measure import Measure
 from toriwork.topology import persistence
+from toriwork.topology.clouds import cloud_of
 
 MEASURES = (Measure(1, filtration="alpha"), Measure(1))
 SEED = 4242
@@ -30,7 +31,9 @@ def shares(space: Space, n_clouds: int) -> list[tuple[float, float]]:
         if cloud.shape[1] > 3:
             return []
         diagrams = (persistence(cloud, **measure.options()) for measure in MEASURES)
-        estimates = (measure.judged(diagram, cloud) for measure, diagram in zip(MEASURES, diagrams, strict=True))
+        estimates = (
+            measure.judged(diagram, cloud_of(cloud)) for measure, diagram in zip(MEASURES, diagrams, strict=True)
+        )
         found.append([estimate.numbers[space.dimension] for estimate in estimates])
     numbers = np.array(found)
     return list(zip((numbers == space.betti).mean(axis=0), (numbers > space.betti).mean(axis=0), strict=True))

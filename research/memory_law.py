@@ -24,8 +24,8 @@ import numpy as np
 from benchmarks import child
 from research.spaces import NEW_SPACES, SPACES, Cloud, circle, ellipse, flat_torus, noisy, sphere, torus
 from research.unseen_spaces import UNSEEN_SPACES
-from toriwork.topology.budget import bytes_joined
 from toriwork.topology.clouds import distances_of_points
+from toriwork.topology.cost_model import bytes_joined
 from toriwork.topology.truncation import joined_at_the_cut
 
 LEAST, MOST = 1.0, 3.0
@@ -113,7 +113,7 @@ def measurements(clouds: Iterable[tuple[str, int]], kept: Path | None) -> list[M
 
 
 def fitted(known: list[Measured]) -> tuple[float, ...]:
-    """The three numbers of the law, in the order of budget.py, that keep all ratios as far within 1 to 3 as can be."""
+    """The three numbers of the law, in the order of cost_model.py, that keep all ratios best within 1 to 3."""
     from scipy.optimize import minimize
 
     n_points, peak, joined = np.array([[m.n_points, m.peak, m.joined] for m in known], float).T

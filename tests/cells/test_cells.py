@@ -21,6 +21,7 @@ from toriwork.cells import TorusCells, betti0_1, get_torus_cells
 from toriwork.errors import BadInput
 from toriwork.registry import TorusRegistry, get_torus_registry
 from toriwork.topology import available_engines, estimate_betti, persistence
+from toriwork.topology.clouds import cloud_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN = float("nan")
@@ -303,7 +304,7 @@ def test_another_handle_is_seen(cells, registry):
 
 def test_the_file_has_plain_columns(cells):
     cells.betti_update("x", circle(), "global")
-    cells._protector.ideas._table.flush(publish=True)
+    cells._protected.ideas._table.flush(publish=True)
     cloud, row = (row for _, row in pd.read_parquet(cells.path).iterrows())
     assert (row["idea_id"], row["status"], row["betti1"]) == ("x", "protected", 1.0)
     assert np.array_equal(cloud["vertices"].reshape(cloud["vertices_shape"]), circle())
@@ -413,10 +414,10 @@ def test_a_cloud_that_was_looked_at_is_not_computed_again(cells, monkeypatch):
 @pytest.mark.parametrize("threshold", [None, 0.5])
 def test_nor_by_another_handle_on_the_same_files(registry, monkeypatch, threshold):
     with TorusCells(registry, persistence_threshold=threshold) as cells:
-        first = [cells._look(cloud) for cloud in (circle(), two_circles(), sphere())]
+        first = [cells._numbers.of(cloud_of(cloud)) for cloud in (circle(), two_circles(), sphere())]
     forget_how_to_compute(monkeypatch)
     with TorusCells(registry, persistence_threshold=threshold) as cells:
-        again = [cells._look(cloud) for cloud in (circle(), two_circles(), sphere())]
+        again = [cells._numbers.of(cloud_of(cloud)) for cloud in (circle(), two_circles(), sphere())]
     for one, other in zip(first, again, strict=True):
         np.testing.assert_equal(one.betti, other.betti)
         assert (one.rule, one.diagram) == (other.rule, other.diagram)
@@ -426,22 +427,19 @@ def test_nor_by_another_handle_on_the_same_files(registry, monkeypatch, threshol
 def test_memory_of_answers_is_bounded(tmp_path):
     from toriwork.cells.measure import Measure
     from toriwork.cells.memory import DiagramMemory
-    from toriwork.cells.shape import ShapeMemory
+    from toriwork.cells.shape import ShapeNumbers
 
-    with DiagramMemory(tmp_path / "d.parquet") as diagrams:
-        memory = ShapeMemory(Measure(1), diagrams, max_answers=3)
-        for seed in range(6):
-            memory.look(circle(seed=seed))
-        assert len(memory) == 3
-        assert memory.n_bytes == sum(2000 + known.diagram.pairs.nbytes for known in memory._known.values())
-        small = ShapeMemory(Measure(1), diagrams, max_bytes=1)
-        assert small.look(circle()).betti[1] == 1.0
-        assert (len(small), small.n_bytes) == (0, 0)
+    for limits, n_held in (({"max_diagrams": 3}, 3), ({"max_bytes": 1}, 0)):
+        with DiagramMemory(tmp_path / "d.parquet", **limits) as diagrams:
+            numbers = ShapeNumbers(Measure(1), diagrams)
+            for seed in range(6):
+                assert numbers.of(cloud_of(circle(seed=seed))).betti[1] == 1.0
+            assert len(diagrams.cache) == n_held
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_goes_on_although_a_thread_of_the_parent_held_the_lock(cells):
-    with cells._protector.lock.alone():
+    with cells._protected.lock.alone():
         child = os.fork()
         if child == 0:
             cells.betti_update("child", circle(), "global")

@@ -26,6 +26,7 @@ from toriwork.errors import BadInput, NotFound, StoreError
 from toriwork.registry import TorusRegistry
 from toriwork.storage import ParquetTable
 from toriwork.topology import persistence
+from toriwork.topology.clouds import cloud_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -153,7 +154,7 @@ def test_the_local_band_ends_a_protection_with_numbers(cells, registry):
 
 
 def test_a_cloud_too_large_to_keep_protects_without_a_certificate(cells, observer, monkeypatch):
-    for module in ("keeper", "idea_store"):
+    for module in ("protection_rules", "idea_store"):
         monkeypatch.setattr(f"toriwork.cells.{module}.MAX_REFERENCE_BYTES", 100)
     cells.betti_update("x", circle(), "global")
     assert entry(cells)["protection_radius"] is None
@@ -293,7 +294,7 @@ def test_the_reference_cloud_comes_back_bit_for_bit(registry):
 def test_a_certificate_holds_after_a_restart_and_a_publish(registry):
     with TorusCells(registry, 1) as cells:
         cells.betti_update("x", circle(), "global")
-        cells._protector.ideas._table.flush(publish=True)
+        cells._protected.ideas._table.flush(publish=True)
     with TorusCells(registry, 1) as cells:
         cells.betti_update("x", circle() + 0.05, "global")
         assert entry(cells)["certified_by"]["displacement"] == pytest.approx(math.hypot(0.05, 0.05))
@@ -401,9 +402,9 @@ def test_a_publish_thins_the_file(tmp_path):
     cloud = np.zeros((4, 2))
     for k in range(10):
         new = Reference(f"shape_{k}", ((1, 0.0, 1.0),), 0.25, None)
-        store.append([idea("kept", k, reference=new)], cloud + k)
+        store.append([idea("kept", k, reference=new)], cloud_of(cloud + k))
         ended = idea(f"ended {k}", k, reference=new)
-        store.append([ended], cloud)
+        store.append([ended], cloud_of(cloud))
         store.append([dataclasses.replace(ended, status=LOST if k % 2 else RELEASED)])
     store._table.flush(publish=True)
     with store._table.view() as view:
@@ -415,7 +416,7 @@ def test_a_publish_thins_the_file(tmp_path):
     store.close()
     again = IdeaStore(store.path)
     assert list(again.protected()) == ["kept"]
-    assert np.array_equal(again.cloud(again.get("kept")), cloud + 9)
+    assert np.array_equal(again.cloud(again.get("kept")).values, cloud + 9)
     again.close()
 
 
@@ -425,10 +426,10 @@ def test_clouds_in_memory_are_bounded(tmp_path):
         store = IdeaStore(tmp_path / "i.parquet", cloud_bytes=3 * 64)
         for k, (name, cloud) in enumerate(clouds.items()):
             if handle == 0:
-                store.append([idea(name, k, reference=Reference(f"shape_{k}", (), None, None))], cloud)
+                store.append([idea(name, k, reference=Reference(f"shape_{k}", (), None, None))], cloud_of(cloud))
         for name, cloud in [*clouds.items(), *clouds.items()]:
-            assert np.array_equal(store.cloud(store.get(name)), cloud)
-            assert store._clouds_size == sum(kept.nbytes for kept in store._clouds.values()) <= 3 * 64
+            assert np.array_equal(store.cloud(store.get(name)).values, cloud)
+            assert store._clouds.n_bytes == 64 * len(store._clouds) <= 3 * 64
         store.close()
 
 

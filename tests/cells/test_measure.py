@@ -18,6 +18,7 @@ from toriwork.errors import BadInput
 from toriwork.registry import TorusRegistry
 from toriwork.storage import ArrowCodec, ParquetTable
 from toriwork.topology import DTM, Diagram, Landmark, bottleneck, persistence
+from toriwork.topology.clouds import cloud_of
 
 CERTIFYING = ("rips", "alpha", "delaunay_cech")
 
@@ -155,7 +156,7 @@ def test_changes_from_before_conventions_were_kept_are_of_rips(make, registry):
     store = idea_store.IdeaStore(legacy)
     known = store.get("x")
     assert known.reference.convention == "rips diameter"
-    assert store.cloud(known).tolist() == circle().tolist()
+    assert store.cloud(known).values.tolist() == circle().tolist()
     store.append([replace(known, coherence_band="critical")])
     store.close()
     assert idea_store.IdeaStore(legacy).get("x").coherence_band == "critical"
@@ -200,5 +201,5 @@ def test_a_series_and_the_nearest_shapes_are_of_the_same_filtration(make, regist
 def test_an_engine_can_be_asked_for(make, engine):
     cells = make("rips", engine=engine)
     cells.betti_update("x", circle(), "global")
-    assert cells._look(circle()).diagram.provenance.engine == engine
+    assert cells._numbers.of(cloud_of(circle())).diagram.provenance.engine == engine
     assert entry(cells)["protection_radius"] == pytest.approx(entry(make("rips"))["protection_radius"])

@@ -19,6 +19,7 @@ from toriwork.cells.memory import DiagramMemory
 from toriwork.errors import BadInput, DamagedFile, StoreMismatch
 from toriwork.registry import TorusRegistry
 from toriwork.topology import DTM, Diagram, persistence
+from toriwork.topology.clouds import cloud_of
 from toriwork.topology.filtrations import Landmark, Rips
 
 CLOUDS = [np.random.default_rng(seed).standard_normal((12 + seed, 3)) for seed in range(8)]
@@ -106,7 +107,7 @@ def test_pandas_reads_plain_columns_and_the_hash_of_the_registry(memory, tmp_pat
 def test_the_hash_is_that_of_the_registry_for_each_element_type(tmp_path, dtype):
     cloud = (np.arange(12).reshape(6, 2) % 5).astype(dtype)
     with TorusRegistry(tmp_path / "registry.parquet") as registry:
-        assert registry.record_shape(cloud) == "shape_" + diagrams.cloud_digest(cloud).hex()
+        assert registry.record_shape(cloud) == "shape_" + cloud_of(cloud).digest.hex()
 
 
 def test_two_handles_find_what_the_other_one_put(tmp_path):
@@ -114,7 +115,7 @@ def test_two_handles_find_what_the_other_one_put(tmp_path):
         for first, second in ((one, two), (two, one), (one, two)):
             cloud = np.random.default_rng().random((9, 2))
             answer = first.persistence(cloud)
-            second._shelf._catalogue and setattr(second._shelf._catalogue, "stale_from", 0.0)  # no waiting in a test
+            second._store._catalogue and setattr(second._store._catalogue, "stale_from", 0.0)  # no waiting in a test
             assert second.get(cloud) == answer
 
 
@@ -124,7 +125,7 @@ def test_what_another_handle_puts_is_found_although_its_journal_keeps_its_size(t
     with one, two:
         for cloud in CLOUDS[:6]:  # with "power" a journal is filled ahead by zeros
             answer = one.persistence(cloud)
-            two._shelf._catalogue and setattr(two._shelf._catalogue, "stale_from", 0.0)  # no waiting in a test
+            two._store._catalogue and setattr(two._store._catalogue, "stale_from", 0.0)  # no waiting in a test
             assert two.get(cloud) == answer
 
 
@@ -283,7 +284,7 @@ def test_what_was_used_longest_ago_leaves_memory_and_stays_on_disk(tmp_path, lim
             counts = memory.statistics()
             assert counts["n_diagrams"] <= limit.get("max_diagrams", 99)
             assert counts["n_bytes"] <= limit.get("max_bytes", 1e9)
-        memory._shelf._drop()
+        memory._store._drop()
         again = memory.persistence(CLOUDS[0])
         assert again == answers[0]
         assert again is not answers[0]
@@ -303,7 +304,7 @@ def test_duplicates_and_the_oldest_go_when_it_is_published(tmp_path):
     path = tmp_path / "d.parquet"
     for _ in range(2):  # handles that do not know of each other write the same
         memory = DiagramMemory(path, max_stored=5)
-        memory._keep([(cloud, "points", persistence(cloud)) for cloud in CLOUDS])
+        memory._keep([(cloud_of(cloud), "points", persistence(cloud)) for cloud in CLOUDS])
         memory.flush(publish=False)
     memory.flush(publish=True)
     table = pd.read_parquet(path)
@@ -347,3 +348,10 @@ def test_a_closed_memory_opens_its_file_again(memory):
     memory.close()
     assert DiagramMemory(memory.path).get_many(CLOUDS[:2])[0] == answer
     assert math.isinf(answer.threshold)
+
+
+def test_an_empty_diagram_in_memory_is_an_answer_beside_one_that_is_not_known(memory):
+    empty = np.empty((0, 2))
+    answer = memory.persistence(empty)
+    assert len(answer) == 0
+    assert memory.get_many([empty, CLOUDS[0]]) == [answer, None]

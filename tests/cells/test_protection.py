@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from tests.cells.clouds import circle, line, sphere, two_circles
 from toriwork.cells import protection
-from toriwork.cells.protection import BELOW, UNMATCHED, Reference, certified_radius, certify, fates, hausdorff
+from toriwork.cells.protection import BELOW, UNMATCHED, Reference, certified_radius, certify, hausdorff, match_classes
 from toriwork.topology import DTM, Diagram, Landmark, persistence
 
 
@@ -201,7 +201,7 @@ def test_no_radius_and_no_class_certify_nothing():
         assert certify(reference, cloud, cloud + 0.01) is None
 
 
-# ---- fates -------------------------------------------------------------------------------------------------------
+# ---- match_classes -----------------------------------------------------------------------------------------------
 
 BAR = (1, 0.0, 4.0)
 
@@ -219,27 +219,27 @@ BAR = (1, 0.0, 4.0)
     ],
 )
 def test_what_became_of_a_class(after, features, undecided, now, gone):
-    (fate,) = fates(loops((0, 4)), after, [BAR], features, undecided)
-    assert (fate.bar, fate.now, fate.gone) == (BAR, now, gone)
+    (match,) = match_classes(loops((0, 4)), after, [BAR], features, undecided)
+    assert (match.bar, match.now, match.gone) == (BAR, now, gone)
 
 
 def test_each_class_has_a_fate_of_its_own():
     before, after = loops((0, 4), (10, 13), (1, 1.1)), loops((10.1, 13.1), (1, 1.1))
-    found = fates(before, after, [BAR, (1, 10.0, 13.0)], [(1, 10.1, 13.1)], [])
-    assert [(fate.bar, fate.gone) for fate in found] == [(BAR, UNMATCHED), ((1, 10.0, 13.0), "")]
+    found = match_classes(before, after, [BAR, (1, 10.0, 13.0)], [(1, 10.1, 13.1)], [])
+    assert [(match.bar, match.gone) for match in found] == [(BAR, UNMATCHED), ((1, 10.0, 13.0), "")]
 
 
 def test_voids_and_loops_are_not_mixed():
     before = persistence(sphere(), max_dimension=2)
     void = longest(before, 2)
-    (fate,) = fates(before, before, [void], [void], [])
-    assert fate.now == void
-    (fate,) = fates(before, persistence(circle(), max_dimension=2), [void], [], [])
-    assert fate.gone == UNMATCHED
+    (match,) = match_classes(before, before, [void], [void], [])
+    assert match.now == void
+    (match,) = match_classes(before, persistence(circle(), max_dimension=2), [void], [], [])
+    assert match.gone == UNMATCHED
 
 
 def test_a_bar_from_another_engine_is_recognised():
     """Its twin in the diagram must not take its partner away."""
     diagram = loops((1e-9, 4.0))
-    (fate,) = fates(diagram, diagram, [BAR], [(1, 1e-9, 4.0)], [])
-    assert (fate.now, fate.gone) == ((1, 1e-9, 4.0), "")
+    (match,) = match_classes(diagram, diagram, [BAR], [(1, 1e-9, 4.0)], [])
+    assert (match.now, match.gone) == ((1, 1e-9, 4.0), "")

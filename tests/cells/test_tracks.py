@@ -12,6 +12,7 @@ from toriwork.cells import TorusCells
 from toriwork.cells.tracks import Series
 from toriwork.errors import BadInput
 from toriwork.registry import TorusRegistry
+from toriwork.topology.clouds import cloud_of
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +83,10 @@ def test_the_vineyard_holds_the_tracks_and_the_components(cells):
 
 
 def test_a_long_series_keeps_what_is_followed(cells):
-    numbers = cells._look(circle())
+    numbers = cells._numbers.of(cloud_of(circle()))
     series = Series(max_bars=5, max_tracks=3, max_bytes=2 * numbers.diagram.pairs.nbytes)
     for _ in range(4):
-        series.add(numbers, cells._shapes.features(numbers))
+        series.add(numbers, cells._numbers.features(numbers))
     found = series.result()
     assert [step["complete"] for step in found["persistence_data"]] == [True, True, False, False]
     whole, longest = (found["persistence_data"][k]["diagrams"][0] for k in (0, 3))

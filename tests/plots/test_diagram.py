@@ -219,7 +219,7 @@ def test_without_a_rule_nothing_is_ringed_and_no_band_drawn(judged: Diagram, axe
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param({"rule": "astrology"}, "rule: one of", id="no-such-rule"),
+        pytest.param({"rule": "astrology"}, "rule: expected one of", id="no-such-rule"),
         pytest.param({"band": -0.1}, "at least 0", id="negative-band"),
         pytest.param({"band": INF}, "finite", id="endless-band"),
     ],

@@ -135,7 +135,7 @@ class Diagrams(Kind):
         return DiagramMemory(self.path)
 
     def table(self, handle: DiagramMemory) -> ParquetTable:
-        table = handle._shelf._open(create=True)
+        table = handle._store._open(create=True)
         assert table is not None
         return table
 

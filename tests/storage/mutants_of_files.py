@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 
 from tests.storage.memdisk import MemDisk, content
 from tests.storage.rows import BY_HAND, CODEC, SPEC, batch, still
-from toriwork.cells import diagrams, diagrams_shelf, idea_store, ideas
+from toriwork.cells import diagram_store, diagrams, idea_store, ideas
+from toriwork.cells.cache import BoundedCache
 from toriwork.errors import ToriworkError
 from toriwork.registry.codec import SPEC as SHAPES
 from toriwork.registry.rows import COMPUTED, pack_shape, pack_values
@@ -106,7 +107,7 @@ TABLES: dict[str, tuple[TableSpec, Callable[[], list[tuple[bytes, int, int]]]]] 
     "registry": (SHAPES, shape_frames),
     "tokens": (token_spec(LogRetention(1000, None, lambda note: None, now_us=lambda: 10)), token_frames),
     "ideas": (idea_store.SPEC, idea_frames),
-    "diagrams": (diagrams_shelf.Shelf(BASE, "process", 100)._spec, diagram_frames),
+    "diagrams": (diagram_store.DiagramStore(BASE, "process", 100, BoundedCache(1))._spec, diagram_frames),
 }
 
 

@@ -70,5 +70,5 @@ def test_many_clouds_are_begun_with_what_they_can_be_begun_with(name: str, wrong
 
 
 def test_many_clouds_are_iterable() -> None:
-    with pytest.raises(BadInput, match="clouds: an iterable"):
+    with pytest.raises(BadInput, match="clouds: expected an iterable"):
         persistence_many(5)

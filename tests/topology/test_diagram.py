@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import math
 import pickle
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pytest
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput
-from toriwork.topology import Diagram, Provenance, persistence
+from toriwork.topology import Diagram, persistence
 
 INF = math.inf
 PAIRS = [[1, 0.5, 2.0], [0, 0.0, INF], [0, 0.0, 1.0], [1, 1.0, 1.5], [0, 0.0, 0.0]]
@@ -181,16 +180,6 @@ def test_a_diagram_survives_pickle_and_copy() -> None:
     for again in (pickle.loads(pickle.dumps(made)), copy.copy(made), copy.deepcopy(made)):
         assert again == made
         assert again.provenance == made.provenance
-
-
-def test_provenance_is_json() -> None:
-    made = persistence(circle(10)).provenance
-    assert isinstance(made, Provenance)
-    facts = json.loads(json.dumps(made.to_dict(), allow_nan=False))
-    assert facts["threshold"] is None
-    assert facts["n_points"] == 10
-    assert facts["field"] == 2
-    assert facts["seconds"] > 0
 
 
 def test_text_and_html_state_the_same_facts() -> None:

@@ -12,7 +12,7 @@ from tests.topology import oracles
 from tests.topology.clouds import AWKWARD, OCTAHEDRON, circle
 from tests.topology.test_engines_agree import assert_same_bars
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge
-from toriwork.topology import Diagram, by_gudhi, engines, persistence
+from toriwork.topology import Diagram, engines, gudhi_filtrations, persistence
 from toriwork.topology.filtrations import DTM, FILTRATIONS, Landmark
 
 TINY = {
@@ -60,7 +60,7 @@ def test_the_part_of_gudhi_under_the_gpl_is_called_only_when_asked_for(monkeypat
     def refuse(*args: object, **options: object) -> list[np.ndarray]:
         raise AssertionError
 
-    monkeypatch.setattr(by_gudhi, "delaunay_bars", refuse)
+    monkeypatch.setattr(gudhi_filtrations, "delaunay_bars", refuse)
     for name in FILTRATIONS:
         if name not in ("alpha", "delaunay_cech"):
             persistence(np.arange(9.0) if name == "lower_star" else np.eye(3), filtration=name)

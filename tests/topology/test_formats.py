@@ -24,14 +24,12 @@ from toriwork.topology import (
     Provenance,
     from_columns,
     from_frame,
-    from_giotto,
     from_gudhi,
     from_ripser,
     header_of,
     persistence,
     to_columns,
     to_frame,
-    to_giotto,
     to_gudhi,
     to_ripser,
 )
@@ -65,26 +63,12 @@ def test_ripsers_own_list_is_read() -> None:
     assert np.allclose(found.pairs, wanted.pairs, atol=1e-6)
 
 
-def test_giottos_padding_is_dropped_and_the_missing_component_put_back() -> None:
-    sample = [[0.0, 1.0, 0], [0.0, 0.0, 0], [0.5, 2.0, 1], [0.3, 0.3, 1], [0.3, 0.3, 1]]
-    assert from_giotto(sample).pairs.tolist() == [[0, 0, 1], [0, 0, INF], [1, 0.5, 2]]
-    assert from_giotto(sample, reduced_homology=False).pairs.tolist() == [[0, 0, 1], [1, 0.5, 2]]
-    assert from_giotto(np.empty((0, 3)), max_dimension=1).pairs.shape == (0, 3)
-    with pytest.raises(BadInput, match="one sample"):
-        from_giotto(np.zeros((1, 4, 3)))
-
-
 @pytest.mark.parametrize("name", ["a loop", "no point", "one point"])
 def test_foreign_formats_give_back_what_they_can_hold(name: str) -> None:
     diagram = DIAGRAMS[name]
     highest = diagram.max_dimension
     assert from_gudhi(to_gudhi(diagram), scale="diameter", field=2, max_dimension=highest) == diagram
     assert from_ripser(to_ripser(diagram)) == diagram
-    if len(diagram) != 1:  # giotto leaves nothing of a single component
-        assert from_giotto(to_giotto(diagram), max_dimension=highest) == diagram
-    assert from_giotto(to_giotto(diagram, reduced_homology=False), max_dimension=highest, reduced_homology=False) == (
-        diagram
-    )
 
 
 def test_gudhis_list_has_the_longest_bar_first() -> None:

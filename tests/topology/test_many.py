@@ -18,7 +18,7 @@ from toriwork.errors import BadInput, StoreError, TooLarge
 from toriwork.topology import (
     Diagram,
     Progress,
-    budget,
+    cost_model,
     many,
     persistence,
     persistence_many,
@@ -26,6 +26,7 @@ from toriwork.topology import (
     work_estimate_of,
 )
 from toriwork.topology.chunks import persistence_each
+from toriwork.topology.clouds import Cloud
 
 CLOUDS = [circle(20 + i, 0.05, i) for i in range(30)]
 ALONE = [persistence(cloud) for cloud in CLOUDS]
@@ -123,7 +124,7 @@ class Remembering:
 
     def get_many(self, clouds: Sequence[object], **options: object) -> list[Diagram | None]:
         self.asked += len(clouds)
-        return [self.known.get(cloud.tobytes()) if isinstance(cloud, np.ndarray) else None for cloud in clouds]
+        return [self.known.get(np.asarray(cloud).tobytes()) if isinstance(cloud, Cloud) else None for cloud in clouds]
 
     def put_many(self, clouds: Sequence[object], diagrams: Sequence[Diagram]) -> None:
         if self.broken:
@@ -247,7 +248,7 @@ def test_without_a_prediction_nothing_is_refused() -> None:
 
 
 def test_the_free_memory_of_this_machine_is_known() -> None:
-    assert budget.available_bytes() > 1e6
+    assert cost_model.available_bytes() > 1e6
 
 
 def test_progress_goes_to_the_log_or_to_a_callable_or_nowhere(caplog: pytest.LogCaptureFixture) -> None:

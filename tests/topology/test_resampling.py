@@ -12,10 +12,11 @@ import pytest
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput
-from toriwork.topology import bottleneck, estimate_betti, judge, persistence, resampling
-from toriwork.topology.features import sampling_of
+from toriwork.topology import bottleneck, estimate_betti, judge, persistence, resampling, significant
+from toriwork.topology.evidence import parameters_of
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap
+from toriwork.topology.significance import sampling_of
 
 QUICK = (MonteCarloNull(simulations=39), BootstrapBand(resamples=12), ConfidenceBand(resamples=20))
 
@@ -28,7 +29,7 @@ def test_the_same_cloud_has_the_same_answer(rule: object) -> None:
     assert [dict(verdict.evidence) for verdict in once] == [dict(verdict.evidence) for verdict in again]
     other = dataclasses.replace(rule, seed=5)(sampling)
     assert [dict(verdict.evidence) for verdict in once] != [dict(verdict.evidence) for verdict in other]
-    assert set(rule.parameters()) >= {"level", "seed"}
+    assert set(parameters_of(rule)) >= {"level", "seed"}
 
 
 @pytest.mark.parametrize("rule", QUICK, ids=lambda rule: rule.name)
@@ -106,7 +107,7 @@ def test_the_confidence_band_is_four_hausdorff_distances_in_diameters_and_two_in
 def test_a_dense_clean_circle_is_within_the_power_of_the_confidence_band() -> None:
     for cloud, n_loops in ((circle(900, 0.0), 1), (np.random.default_rng(0).random((900, 2)), 0)):
         diagram = persistence(cloud, filtration="alpha")
-        counted = diagram.significant(rule="confidence_band", points=cloud)
+        counted = significant(diagram, rule="confidence_band", points=cloud)
         assert counted[diagram.pairs[:, 0] == 1].sum() == n_loops
         assert counted[diagram.pairs[:, 0] == 0].sum() == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from tests.topology.clouds import AWKWARD, circle
 from toriwork.errors import BadInput
-from toriwork.topology import bottleneck, persistence, persistence_many
+from toriwork.topology import bottleneck, persistence, persistence_many, significant
 from toriwork.topology.filtrations import FILTRATIONS, Landmark
 from toriwork.topology.significance import RULES, Sampling
 
@@ -71,7 +70,7 @@ def test_a_rule_judges_the_filtration_and_not_the_unit(rule: str, filtration: st
     if RULES[rule].filtrations and filtration not in RULES[rule].filtrations:
         pytest.skip("the rule does not judge this filtration")
     wide, narrow = (persistence(RING, filtration=filtration, scale=scale) for scale in ("diameter", "radius"))
-    assert (wide.significant(rule=rule, points=RING) == narrow.significant(rule=rule, points=RING)).all()
+    assert (significant(wide, rule=rule, points=RING) == significant(narrow, rule=rule, points=RING)).all()
 
 
 @pytest.mark.parametrize("filtration", ["rips", "alpha"])
@@ -87,11 +86,11 @@ def test_a_p_value_is_that_of_the_filtration(rule: str, filtration: str) -> None
 @pytest.mark.parametrize(
     ("filtration", "scale", "words"),
     [
-        pytest.param("cubical", "diameter", "'value' is wanted", id="an image has no lengths"),
-        pytest.param("lower_star", "radius", "'value' is wanted", id="a series has no lengths"),
-        pytest.param("rips", "value", "'diameter' or 'radius' is wanted", id="lengths are no values"),
-        pytest.param("alpha", "squared radius", "'diameter' or 'radius' is wanted", id="a square"),
-        pytest.param("alpha", ["radius"], "'diameter' or 'radius' is wanted", id="a list"),
+        pytest.param("cubical", "diameter", "expected 'value'", id="an image has no lengths"),
+        pytest.param("lower_star", "radius", "expected 'value'", id="a series has no lengths"),
+        pytest.param("rips", "value", "expected 'diameter' or 'radius'", id="lengths are no values"),
+        pytest.param("alpha", "squared radius", "expected 'diameter' or 'radius'", id="a square"),
+        pytest.param("alpha", ["radius"], "expected 'diameter' or 'radius'", id="a list"),
     ],
 )
 def test_a_scale_that_a_filtration_does_not_have_is_refused(filtration: str, scale: object, words: str) -> None:
@@ -122,6 +121,6 @@ def test_many_clouds_have_the_scale_too() -> None:
 def test_the_scale_is_recorded_where_it_can_be_read() -> None:
     diagram = persistence(RING, scale="radius")
     assert "scale = radius" in repr(diagram)
-    assert json.loads(json.dumps(diagram.provenance.to_dict()))["scale"] == "radius"
+    assert diagram.provenance.scale == "radius"
     assert diagram.content_id != persistence(RING).content_id
     assert math.isinf(diagram.threshold)

@@ -16,7 +16,7 @@ from tests.topology.clouds import circle
 from toriwork.errors import BadInput
 from toriwork.topology import Diagram, Provenance, estimate_betti, judge, persistence
 from toriwork.topology.calibrated import Calibrated
-from toriwork.topology.evidence import Sampling, quantile
+from toriwork.topology.evidence import Sampling, parameters_of, quantile
 from toriwork.topology.rules import UniversalNull
 from toriwork.topology.significance import RULES, rule_named, smaller_sides
 
@@ -163,7 +163,7 @@ def test_an_unknown_rule_is_refused_with_the_list() -> None:
 
 
 def test_parameters_are_those_of_the_rule() -> None:
-    assert Calibrated().parameters().keys() == {"no", "yes", "least_ratio", "cavity_ratio", "version"}
+    assert parameters_of(Calibrated()).keys() == {"no", "yes", "least_ratio", "cavity_ratio", "version"}
     assert json.loads(estimate_betti(ring(np.random.default_rng(0)), rule="late_death").to_json())["parameters"] == {
         "ratio": 2.0
     }

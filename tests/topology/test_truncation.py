@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.topology import oracles
 from tests.topology.clouds import AWKWARD, circle
-from toriwork.topology import Landmark, by_distance, persistence, truncation
+from toriwork.topology import Landmark, persistence, rips_family, truncation
 from toriwork.topology.clouds import distances_of_points, enclosing_radius
 from toriwork.topology.engines import ENGINES, is_installed, run_best
 from toriwork.topology.truncation import Truncation, share_within, truncation_of, worth_collapsing
@@ -24,7 +24,7 @@ COLLAPSE = {"collapsed": -1.0, "as it is": math.inf}
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Clouds of any size are cut, as many points as possible are asked, and all edges are looked at in small blocks."""
-    monkeypatch.setattr(by_distance, "WORTH_CUTTING", 1)
+    monkeypatch.setattr(rips_family, "WORTH_CUTTING", 1)
     for name, value in {"_FEWEST": 2, "_BLOCK": 1, "_FEW_JOINED": 0.0}.items():
         monkeypatch.setattr(truncation, name, value)
     return monkeypatch
@@ -111,7 +111,7 @@ def test_any_matrix_and_any_threshold_give_the_bars_of_the_textbook(
     distances: np.ndarray, collapse: str, threshold: float
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_distance, "WORTH_CUTTING", 1)
+        patch.setattr(rips_family, "WORTH_CUTTING", 1)
         patch.setattr(truncation, "_FEWEST", 2)
         patch.setattr(truncation, "_FEW_JOINED", 0.0)
         patch.setattr(truncation, "_WORTH_COLLAPSING", COLLAPSE[collapse])
@@ -163,7 +163,7 @@ def test_a_guess_that_leaves_a_loop_is_not_believed(eager: pytest.MonkeyPatch) -
     wanted = persistence(cloud)
     far = enclosing_radius(distances_of_points(cloud))
     for scales in ((0.6, far), (0.6, 0.8, far)):
-        eager.setattr(by_distance, "truncation_of", lambda *_, scales=scales: Truncation(scales, None, 0.0))
+        eager.setattr(rips_family, "truncation_of", lambda *_, scales=scales: Truncation(scales, None, 0.0))
         found = persistence(cloud)
         assert np.array_equal(found.in_dimension(1), wanted.in_dimension(1))
         assert len(found.in_dimension(1)) > 0

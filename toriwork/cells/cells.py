@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from toriwork.cells.events import Observer, check_observer
 from toriwork.cells.ideas import Idea
-from toriwork.cells.keeper import LOCAL, Found
 from toriwork.cells.measure import Measure
 from toriwork.cells.memory import DIAGRAMS_FILE, DiagramMemory
 from toriwork.cells.neighbours import Nearest
-from toriwork.cells.protector import Protector, Update
+from toriwork.cells.protected_ideas import ProtectedIdeas, Update
+from toriwork.cells.protection_rules import LOCAL, MeasuredCloud
 from toriwork.cells.search import ShapeSearch
-from toriwork.cells.shape import UNKNOWN, Numbers, ShapeMemory, is_spectrum
+from toriwork.cells.shape import Numbers, ShapeNumbers, checked_shape
 from toriwork.cells.tracks import Series
-from toriwork.checks import check_band, check_points, metadata_text, shown
+from toriwork.checks import check_band, metadata_text, shown
 from toriwork.errors import BadInput, NotFound
 from toriwork.registry import TorusRegistry, get_torus_registry
 from toriwork.topology import Diagram, available_engines
+from toriwork.topology.clouds import cloud_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +52,12 @@ class TorusCells:
     max_dimension : {0, 1, 2}
         Highest homology that is computed; Betti numbers above it are NaN.
     persistence_threshold : float, optional
-        In the unit of births and deaths (diameters for Rips, radii for alpha, see ``scale``). Given: every number is
-        the *count of features* with persistence above it (:func:`toriwork.topology.count_above`). Not given: it is the
-        *estimated Betti number* of the space behind the sample (:func:`toriwork.topology.estimate_betti`). It is never
-        the Betti number at one scale.
+        In the unit of births and deaths. Given: every number is the *count of features* with persistence above it
+        (:func:`toriwork.topology.count_above`). Not given: it is the *estimated Betti number* of the space behind the
+        sample (:func:`toriwork.topology.estimate_betti`). It is never the Betti number at one scale.
     observer : object with ``emit_token``, optional
         Gets a ``protection_lost`` measurement for each protected class that is gone. Not given: the one that
-        ``toriwork.cells.events.DEFAULT_OBSERVER`` names, the shared ObserverSynthesis.
+        ``toriwork.cells.events.DEFAULT_OBSERVER`` gives, the shared ObserverSynthesis.
     filtration : str or Filtration
         One of clouds, as for :func:`toriwork.topology.persistence`. Only "rips", "alpha" and "delaunay_cech" certify
         small moves; with the others an idea is protected without a radius. "dtm" wants a ``persistence_threshold``.
@@ -92,16 +92,16 @@ class TorusCells:
         self.backend = available_engines()[0]
         folder = self.registry.path.parent
         self.diagrams = DiagramMemory(folder / DIAGRAMS_FILE)
-        self._shapes = ShapeMemory(self._measure, self.diagrams)
+        self._numbers = ShapeNumbers(self._measure, self.diagrams)
         self._search = ShapeSearch(self.registry, self.diagrams, self._measure)
-        self._protector = Protector(folder / CELLS_FILE, self._shapes, self._measure.convention)
+        self._protected = ProtectedIdeas(folder / CELLS_FILE, self._numbers, self._measure.convention)
         _ALL.add(self)
         _LOG.info("TorusCells initialized with backend: %s", self.backend)
 
     @property
     def path(self) -> Path:
         """The file of the protected ideas; it is there once an idea was protected."""
-        return self._protector.ideas.path
+        return self._protected.ideas.path
 
     # ---- looking -------------------------------------------------------------------------------------------------
 
@@ -118,12 +118,7 @@ class TorusCells:
         BadInput
             It is neither.
         """
-        return list(self._look(vertices).betti)
-
-    def _look(self, vertices: Any) -> Numbers:
-        if is_spectrum(vertices):
-            return Numbers(UNKNOWN, {"rule": "none", "reason": "spectrum"}, None)
-        return self._shapes.look(vertices)
+        return list(self._numbers.of(checked_shape(vertices)).betti)
 
     def betti_update(
         self,
@@ -134,12 +129,11 @@ class TorusCells:
     ) -> tuple[float, float]:
         """``(b0, b1)`` of an idea's present shape, which is recorded in the registry.
 
-        In a band other than "local" an idea with b1 > 0 or b2 > 0 is protected from now on. While the cloud stays
-        within the protection radius of the cloud whose diagram was last computed, an update is accepted without a
-        diagram: its classes are certain, its numbers are not, and those that were last computed are returned (the
-        registry's row has none, and names what certifies it). Further away the diagram is computed, and a protected
-        class whose bar is not matched with one of it, or with one that the rule does not count, is lost. The
-        protection ends with an update in the band "local", or with the last class; an undecided number ends nothing.
+        In a band other than "local" an idea with b1 > 0 or b2 > 0 is protected from now on. Within the protection
+        radius of the cloud whose diagram was last computed, an update is accepted without a diagram: its classes are
+        certain, its numbers are not, and those that were last computed are returned (the registry's row has none).
+        Further away a protected class whose bar has no match that the rule counts is lost. The protection ends with an
+        update in the band "local", or with the last class.
 
         Parameters
         ----------
@@ -167,24 +161,24 @@ class TorusCells:
         band = check_band(coherence_band)
         _check_name(idea_id)
         notes = _notes(metadata)
-        points = None if is_spectrum(vertices) else check_points(vertices, name="vertices")
+        shape = checked_shape(vertices)
 
         def record(betti: tuple[float, float, float] | None, note: Mapping[str, Any]) -> str:
             return self.registry.record_shape(
-                vertices,
+                shape,
                 betti_numbers=betti,
                 coherence_band=band,
                 metadata={**notes, OUR_KEY: {"idea_id": idea_id, **note}},
             )
 
-        accepted = self._protector.accept(Update(idea_id, band, points, record))
+        accepted = self._protected.accept(Update(idea_id, band, shape, record))
         if accepted is not None:
             return accepted.betti[0], accepted.betti[1]
-        found = self._look(vertices if points is None else points)
+        found = self._numbers.of(shape)
         shape_id = record(None if found.diagram is None else found.betti, {"rule": found.rule})
-        features = self._shapes.features(found) if band != LOCAL else []
+        features = self._numbers.features(found) if band != LOCAL else []
         now = Idea(idea_id, shape_id, found.betti, band)
-        self._protector.settle(now, Found(points, found, features, self._measure.convention), self.observer)
+        self._protected.settle(now, MeasuredCloud(shape, found, features, self._measure.convention), self.observer)
         return found.betti[0], found.betti[1]
 
     # ---- protected ideas -----------------------------------------------------------------------------------------
@@ -192,14 +186,13 @@ class TorusCells:
     def get_protected_ideas(self) -> dict[str, dict[str, Any]]:
         """Idea -> what protects it; what other processes changed is seen.
 
-        ``shape_id``, ``betti`` (three floats as last computed, NaN unknown), ``braid_id``, ``protection_level`` ("high"
-        when b1 > 1, else "medium"), ``coherence_band``; ``protection_radius`` (in the unit of the coordinates, None
-        when nothing is certified), ``reference_shape_id`` (of the cloud whose diagram was last computed), ``classes``
-        (its protected bars: dimension, birth, death), ``convention`` (their filtration and scale) and
-        ``certified_by`` (``reference_shape_id``, ``displacement`` and ``radius`` when the last update was accepted
-        without a diagram, else None).
+        ``shape_id``, ``betti`` (as last computed), ``braid_id``, ``protection_level`` ("high" when b1 > 1, else
+        "medium"), ``coherence_band``; ``protection_radius`` (in the unit of the coordinates, None: nothing is
+        certified), ``reference_shape_id`` (of the cloud whose diagram was last computed), ``classes`` (its protected
+        bars: dimension, birth, death), ``convention`` (their filtration and scale), ``certified_by`` (None, or why the
+        last update was accepted without a diagram).
         """
-        return {name: idea.entry() for name, idea in self._protector.ideas.protected().items()}
+        return {name: idea.entry() for name, idea in self._protected.ideas.protected().items()}
 
     def reference_cloud(self, idea_id: str) -> NDArray[np.float64]:
         """The cloud on which a protection stands: (n_points, dim) float64, read-only, as it was given bit for bit.
@@ -209,13 +202,13 @@ class TorusCells:
         NotFound
             The idea is not protected, or its cloud was too large to keep (4 MiB).
         """
-        cloud = self._protector.reference_cloud(idea_id)
+        cloud = self._protected.reference_cloud(idea_id)
         if cloud is None:
             raise NotFound(f"{idea_id!r}: no protected idea with a reference cloud has this name")
         return cloud
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:
-        """Whether a protected idea was moved to another band; False when it is not protected.
+        """True when a protected idea was moved to another band; False when it is not protected.
 
         "local" ends the protection. The change is kept: see :meth:`history`.
 
@@ -224,25 +217,23 @@ class TorusCells:
         BadInput
             No such band.
         """
-        return self._protector.tunnel(idea_id, check_band(target_coherence))
+        return self._protected.tunnel(idea_id, check_band(target_coherence))
 
     def history(self, idea_id: str) -> list[dict[str, Any]]:
         """The changes of an idea's protection, oldest first: at least the last 64.
 
-        Each with ``timestamp`` (UTC), ``status`` ("protected", "released" by a move to "local", "lost"), both bands,
-        ``shape_id``, ``betti``, ``protection_radius``, ``classes``, ``certified_by`` and, for a class that is gone,
-        ``lost``: its ``bar`` (dimension, birth, death), ``displacement`` (None when the clouds have no distance) and
-        ``reason``. One row per class that is lost; the idea is still protected when a row with that status follows.
+        Each with ``timestamp``, ``status`` ("protected", "released", "lost"), both bands, ``shape_id``, ``betti``,
+        ``protection_radius``, ``classes``, ``certified_by`` and, for a class that is gone, ``lost``: its ``bar``,
+        ``displacement`` and ``reason``. One row per lost class; the idea is protected when such a row follows.
         """
-        return self._protector.ideas.history(idea_id)
+        return self._protected.ideas.history(idea_id)
 
     # ---- the others ----------------------------------------------------------------------------------------------
 
     def nearest(self, query: Any, k: int = 10, metric: str = "bottleneck") -> Nearest:
         """The ``k`` shapes of the registry whose diagrams are nearest to one, as computing all distances would find.
 
-        Diagrams that the memory does not know are computed first. Left out are spectra, shapes whose vertices were not
-        kept, and clouds whose diagram would cost too much.
+        Left out are spectra, shapes whose vertices were not kept, and clouds whose diagram would cost too much.
 
         Parameters
         ----------
@@ -267,10 +258,11 @@ class TorusCells:
         """
         diagram = query
         if not isinstance(query, Diagram):
-            points = check_points(query, name="query")
-            diagram = self.diagrams.persistence(points, **self._measure.options())
+            cloud = cloud_of(query, name="query")
+            cloud.points("query")  # refuses what is no cloud of points
+            diagram = self.diagrams.persistence(cloud, **self._measure.options())
         if diagram.filtration != self._measure.kind:
-            raise BadInput(f"query: a diagram of {self._measure.kind!r} is wanted, given was {diagram.filtration!r}")
+            raise BadInput(f"query: expected a diagram of {self._measure.kind!r}, got {diagram.filtration!r}")
         return self._search.nearest(diagram, k, metric)
 
     # ---- a series ------------------------------------------------------------------------------------------------
@@ -286,14 +278,12 @@ class TorusCells:
         Returns
         -------
         dict
-            ``persistence_data``: per step ``betti`` (three floats), ``diagrams`` (dimension -> (n_pairs, 2) float64,
-            deaths may be inf), ``complete`` (False: behind the first 256 MiB only the 64 longest bars of a dimension)
-            and ``rule``. ``statistics``: ``b0_mean``, ``b0_std``, ``b1_mean``, ``b1_std`` (population, over the steps
-            where the number is decided, NaN when none is) and ``stable_features``, the number of tracks that are a
-            feature in every step. ``tracks``, in dimensions >= 1: dicts with ``dimension``, ``start``, ``stop``,
-            ``births``, ``deaths``, ``is_feature``; the 64 longest finite bars of a step and dimension are followed by
-            the cheapest 2-Wasserstein matching, and of more than 10,000 tracks those with the longest bars are kept.
-            ``vineyard``: a :class:`toriwork.topology.Vineyard` of the same classes and those of H0.
+            ``persistence_data``: per step ``betti``, ``diagrams`` (dimension -> (n_pairs, 2) float64), ``complete``
+            (False: behind the first 256 MiB only the 64 longest bars of a dimension) and ``rule``. ``statistics``:
+            ``b0_mean``, ``b0_std``, ``b1_mean``, ``b1_std`` (over the steps where the number is decided) and
+            ``stable_features``, the number of tracks that are a feature in every step. ``tracks``, in dimensions >= 1:
+            dicts with ``dimension``, ``start``, ``stop``, ``births``, ``deaths``, ``is_feature``. ``vineyard``: a
+            :class:`toriwork.topology.Vineyard` of the same classes and those of H0.
 
         Raises
         ------
@@ -302,13 +292,13 @@ class TorusCells:
         """
         series = Series()
         if not isinstance(time_series, Iterable):
-            raise BadInput(f"time_series: clouds one after the other are wanted, given was {time_series!r:.80}")
+            raise BadInput(f"time_series: expected clouds one after the other, got {time_series!r:.80}")
         for index, cloud in enumerate(time_series):
             try:
-                numbers = self._look(cloud)
+                numbers = self._numbers.of(checked_shape(cloud))
             except BadInput as error:
                 raise BadInput(f"cloud {index} of the series: {error}") from error
-            series.add(numbers, self._shapes.features(numbers))
+            series.add(numbers, self._numbers.features(numbers))
         return series.result()
 
     # ---- the frame -----------------------------------------------------------------------------------------------
@@ -317,18 +307,17 @@ class TorusCells:
         """Return when registry, diagrams and ideas survive a power cut."""
         self.registry.flush()
         self.diagrams.flush()
-        self._protector.ideas.flush()
+        self._protected.ideas.flush()
 
     def close(self) -> None:
         """Give up the files of ideas and diagrams; the registry stays open. The next call that needs one opens it."""
-        self._protector.ideas.close()
+        self._protected.ideas.close()
         self.diagrams.close()
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
-        self._shapes.after_fork()
         self._search.after_fork()
-        self._protector.after_fork()
+        self._protected.after_fork()
 
     def __enter__(self) -> TorusCells:
         return self
@@ -337,22 +326,23 @@ class TorusCells:
         self.close()
 
     def __repr__(self) -> str:
+        n_answers = self.diagrams.cache.count(Numbers)
         return (
             f"TorusCells({str(self.registry.path)!r}, max_dimension={self.max_dimension}): "
-            f"{len(self._protector.ideas.protected())} protected ideas, {len(self._shapes)} answers in memory, "
+            f"{len(self._protected.ideas.protected())} protected ideas, {n_answers} answers in memory, "
             f"backend {self.backend}"
         )
 
 
 def _checked(registry: Any) -> TorusRegistry:
     if not isinstance(registry, TorusRegistry):
-        raise BadInput(f"registry: a TorusRegistry is wanted, given was {registry!r:.80}")
+        raise BadInput(f"registry: expected a TorusRegistry, got {registry!r:.80}")
     return registry
 
 
 def _check_name(idea_id: Any) -> None:
     if not isinstance(idea_id, str) or not idea_id:
-        raise BadInput(f"idea_id: a text that is not empty is wanted, given was {shown(idea_id)}")
+        raise BadInput(f"idea_id: expected a text that is not empty, got {shown(idea_id)}")
     try:
         idea_id.encode()
     except UnicodeEncodeError:
@@ -362,7 +352,7 @@ def _check_name(idea_id: Any) -> None:
 def _notes(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     metadata_text(metadata)  # refuses what has no JSON form
     if metadata is not None and OUR_KEY in metadata:
-        raise BadInput(f"metadata: key {OUR_KEY!r} is written by TorusCells; another one is wanted")
+        raise BadInput(f"metadata: expected no key {OUR_KEY!r}, which TorusCells writes")
     return {} if metadata is None else metadata
 
 

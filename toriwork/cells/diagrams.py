@@ -103,16 +103,10 @@ def question(
     threshold: Any = math.inf,
     min_persistence: Any = 0.0,
 ) -> Question:
-    """What :func:`toriwork.topology.persistence` would be asked with these arguments, "auto" resolved.
-
-    Raises
-    ------
-    BadInput, MissingExtra, TypeError, ValueError
-        An argument that ``persistence`` refuses, though it may do so with better words.
-    """
+    """The question to :func:`toriwork.topology.persistence` with these arguments, "auto" resolved."""
     for whole in (max_dimension, field):
         if not isinstance(whole, int | np.integer):
-            raise BadInput(f"an integer is wanted, given was {whole!r}")
+            raise BadInput(f"expected an integer, got {whole!r}")
     chosen = filtration_named(filtration)
     by_choice = chosen.name in ("rips", "landmark")
     used, _ = pick_engine(engine if by_choice else "simple" if chosen.name == "h0" else "gudhi", int(field))
@@ -132,19 +126,13 @@ def question(
 
 
 def question_of(diagram: Diagram, given: str) -> Question:
-    """The question that a diagram answers, by its provenance.
-
-    Raises
-    ------
-    BadInput
-        It has none, or one of another diagram: nobody could find it.
-    """
+    """The question that a diagram answers, by its provenance."""
     made = diagram.provenance
     if made is None:
-        raise BadInput("diagram: one that says how it came about is wanted, given was one without provenance")
+        raise BadInput("diagram: expected one that says how it came about, got one without provenance")
     if (made.scale, made.field) != (diagram.scale, diagram.field):
         raise BadInput(
-            f"diagram: scale and field of its provenance are wanted, {made.scale} and {made.field}, given were "
+            f"diagram: expected scale and field of its provenance, {made.scale} and {made.field}, got "
             f"{diagram.scale} and {diagram.field}"
         )
     return Question(
@@ -159,14 +147,6 @@ def question_of(diagram: Diagram, given: str) -> Question:
         made.engine,
         made.version,
     )
-
-
-def cloud_digest(cloud: NDArray[Any]) -> bytes:
-    """BLAKE2b-128 of dtype, shape and C-order little-endian bytes: the ``vertices_hash`` of the registry."""
-    dtype = cloud.dtype.newbyteorder("<")
-    digest = blake2b(f"{dtype.str}{cloud.shape}".encode(), digest_size=16)
-    digest.update(cloud.tobytes() if cloud.dtype.isnative else cloud.astype(dtype).tobytes())
-    return digest.digest()
 
 
 def pack(key: bytes, digest: bytes, given: str, diagram: Diagram) -> bytes:

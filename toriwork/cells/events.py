@@ -1,36 +1,42 @@
 """Who is told when a protected class is lost: an observer that was handed in, or the one that stands by default.
 
-Cells and synthesis are rooms of one floor and import nothing of each other: an observer is anything that can emit a
-token, and the default one is only a name here, looked up when there is something to tell.
+An observer is anything that can emit a token. The default one is loaded when there is something to tell.
 """
 
 from __future__ import annotations
 
 import logging
-import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from toriwork.cells.ideas import Idea
 from toriwork.errors import BadInput
 
 _LOG = logging.getLogger("toriwork.cells")
-#: "module:function" that gives the observer of cells that were handed none; None: nobody is told
-DEFAULT_OBSERVER: str | None = "toriwork.synthesis:get_observer_synthesis"
 
 
 class Observer(Protocol):
-    """What an observer has: ObserverSynthesis has it; where there is an ``add_to_context``, it gets the token too."""
+    """An observer, as ObserverSynthesis is one; where there is an ``add_to_context``, it gets the token too."""
 
     def emit_token(self, measurement: Mapping[str, Any]) -> str:
         """The token of a measurement."""
         ...
 
 
+def _shared_synthesis() -> Observer:
+    from toriwork.synthesis import get_observer_synthesis
+
+    return get_observer_synthesis()
+
+
+#: gives the observer of cells that were handed none; None: nobody is told
+DEFAULT_OBSERVER: Callable[[], Observer] | None = _shared_synthesis
+
+
 def check_observer(observer: Any) -> Observer | None:
     """The observer itself, or None; BadInput when it cannot emit a token."""
     if observer is not None and not callable(getattr(observer, "emit_token", None)):
-        raise BadInput(f"observer: an object with emit_token(measurement) is wanted, given was {observer!r:.80}")
+        raise BadInput(f"observer: expected an object with emit_token(measurement), got {observer!r:.80}")
     found: Observer | None = observer
     return found
 
@@ -60,7 +66,7 @@ def tell(observer: Observer | None, measurement: Mapping[str, Any]) -> None:
     """Emit a token and put it into the context. What is told has happened: an observer that fails is logged."""
     try:
         if observer is None and DEFAULT_OBSERVER is not None:
-            observer = pkgutil.resolve_name(DEFAULT_OBSERVER)()
+            observer = DEFAULT_OBSERVER()
         if observer is not None:
             token = observer.emit_token(measurement)
             add = getattr(observer, "add_to_context", None)

@@ -10,7 +10,7 @@ import heapq
 import os
 import secrets
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from toriwork.cells.cache import BoundedCache
 from toriwork.cells.ideas import (
     CHANGES,
     DICTIONARY,
@@ -36,6 +36,7 @@ from toriwork.cells.protection import MAX_REFERENCE_BYTES
 from toriwork.locks import Mutex
 from toriwork.storage import ArrowCodec, Chosen, ParquetTable, Pass, Rows, TableSpec
 from toriwork.storage.head import Places, stamp
+from toriwork.topology.clouds import Cloud, cloud_of
 
 HISTORY = 64  #: changes of an idea that stay when the file is published
 REFERENCES = 2  #: clouds of an idea that stay: another process may still stand on the one before the newest
@@ -72,10 +73,10 @@ class IdeaRetention:
         return Chosen(stays, "")  # the choice is made anew from the rows
 
 
-def _wants(idea: Idea, cloud: NDArray[np.float64]) -> bool:
-    """Whether this cloud is to be stored: the idea stands on it from now on, and it is not too large."""
+def _wants(idea: Idea, cloud: Cloud) -> bool:
+    """True when this cloud is to be stored: the idea stands on it from now on, and it is not too large."""
     new = idea.status == PROTECTED and idea.reference is not None and idea.reference.row_id is None
-    return new and cloud.nbytes <= MAX_REFERENCE_BYTES
+    return new and cloud.values.nbytes <= MAX_REFERENCE_BYTES
 
 
 _CODEC = ArrowCodec(SCHEMA)
@@ -87,19 +88,19 @@ class IdeaStore:
 
     def __init__(self, path: Path, *, cloud_bytes: int = CLOUD_BYTES) -> None:
         self.path = path
-        self._cloud_bytes = cloud_bytes
         self._table: ParquetTable | None = None
         self._own: set[str] = set()  # names of our journals: what they hold we know
         self._seen: object = None
         self._newest: dict[str, tuple[str, Idea]] = {}  # row id and state of each idea that is protected
-        self._clouds: OrderedDict[str, NDArray[np.float64]] = OrderedDict()
-        self._clouds_size = 0
+        self._cloud_bytes = cloud_bytes
+        self._clouds = BoundedCache(cloud_bytes)  # by row id
         self._last_ns = 0
         self.after_fork()
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds, and what the parent writes is somebody else's."""
         self._lock = Mutex("_lock")
+        self._clouds.after_fork()
         self._own, self._seen = set(), None
 
     def _open(self, *, create: bool) -> ParquetTable | None:
@@ -112,14 +113,14 @@ class IdeaStore:
 
     # ---- changing ------------------------------------------------------------------------------------------------
 
-    def append(self, ideas: Sequence[Idea], cloud: NDArray[np.float64] | None = None) -> Idea:
+    def append(self, ideas: Sequence[Idea], cloud: Cloud | None = None) -> Idea:
         """The last of some changes as it stands; all of them survive the death of the process together, or none does.
 
         Parameters
         ----------
         ideas : sequence of Idea
             Changes of one idea, the last one counts.
-        cloud : (n_points, dim) float64, optional
+        cloud : Cloud of float64, optional
             What the last one stands on from now on, when its reference says so: it gets the id of the cloud's row.
         """
         with self._lock.alone():
@@ -130,7 +131,7 @@ class IdeaStore:
             if cloud is not None and _wants(last, cloud) and last.reference is not None:
                 stored, micros = self._next_id()
                 last = replace(last, reference=replace(last.reference, row_id=stored))
-                rows.append(reference_row(last, cloud, micros))
+                rows.append(reference_row(last, cloud.values, micros))
             rows += [change_row(idea, *self._next_id()) for idea in earlier]
             row_id, micros = self._next_id()
             rows.append(change_row(last, row_id, micros))
@@ -138,7 +139,7 @@ class IdeaStore:
             self._own.add(place.journal)
             self._note(row_id, last)
             if cloud is not None and stored is not None:
-                self._remember(stored, cloud)
+                self._clouds.put(stored, cloud, cloud.values.nbytes)
             return last
 
     def _next_id(self) -> tuple[str, int]:
@@ -183,7 +184,7 @@ class IdeaStore:
         self._seen = seen
 
     def _stamp(self) -> object:
-        """What changes when somebody else writes; None when there is no file."""
+        """A value that changes when somebody else writes; None when there is no file."""
         table = self._open(create=False)
         if table is None:
             return None
@@ -210,42 +211,31 @@ class IdeaStore:
 
     # ---- clouds --------------------------------------------------------------------------------------------------
 
-    def cloud(self, idea: Idea) -> NDArray[np.float64] | None:
+    def cloud(self, idea: Idea) -> Cloud | None:
         """The reference cloud of an idea, bit for bit; None when it has none, or none that was kept."""
         row_id = idea.reference.row_id if idea.reference is not None else None
         if row_id is None:
             return None
         with self._lock.alone():
-            if row_id not in self._clouds:
-                self._load(row_id)
-            found = self._clouds.get(row_id)
-            if found is not None:
-                self._clouds.move_to_end(row_id)
-            return found
+            known: Cloud | None = self._clouds.get(row_id)
+            return self._load(row_id) if known is None else known
 
-    def _load(self, wanted: str) -> None:
-        """Take the clouds of the protected ideas into memory, as many as fit, in one pass over the file."""
+    def _load(self, wanted: str) -> Cloud | None:
+        """The cloud of a row; those of the protected ideas are taken into memory, as many as fit, in one pass."""
         needed = {idea.reference.row_id for _, idea in self._newest.values() if idea.reference is not None}
         last = None
         for batch in self._batches(("row_id", "vertices", "vertices_shape")):
             for i, row_id in enumerate(batch["row_id"].to_pylist()):
                 if row_id == wanted or (row_id in needed and row_id not in self._clouds):
                     flat = np.array(batch["vertices"][i].values, dtype=np.float64)
-                    cloud = flat.reshape(batch["vertices_shape"][i].as_py())
+                    cloud = cloud_of(flat.reshape(batch["vertices_shape"][i].as_py()))
                     if row_id == wanted:
                         last = cloud
-                    elif self._clouds_size + cloud.nbytes <= self._cloud_bytes:
-                        self._remember(row_id, cloud)
+                    elif self._clouds.n_bytes + flat.nbytes <= self._cloud_bytes:
+                        self._clouds.put(row_id, cloud, flat.nbytes)
         if last is not None:
-            self._remember(wanted, last)
-
-    def _remember(self, row_id: str, cloud: NDArray[np.float64]) -> None:
-        kept = cloud.copy()
-        kept.setflags(write=False)
-        self._clouds[row_id] = kept
-        self._clouds_size += kept.nbytes
-        while self._clouds_size > self._cloud_bytes and len(self._clouds) > 1:
-            self._clouds_size -= self._clouds.popitem(last=False)[1].nbytes
+            self._clouds.put(wanted, last, last.values.nbytes)
+        return last
 
     # ---- the end -------------------------------------------------------------------------------------------------
 

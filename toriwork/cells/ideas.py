@@ -1,4 +1,4 @@
-"""What an idea is, and how a change of one becomes a row of ``torus_cells.parquet`` and is read again.
+"""An idea, and how a change of one becomes a row of ``torus_cells.parquet`` and is read again.
 
 Two kinds of rows: changes, of which the newest of an idea counts and the others are its history, and references, each
 a cloud whose diagram was computed, written in one frame with the change that stands on it.
@@ -90,7 +90,7 @@ class Idea:
         return self.reference.radius if self.reference is not None else None
 
     def entry(self) -> dict[str, Any]:
-        """What a caller gets to see."""
+        """The idea as a caller gets to see it."""
         known = self.reference
         return {
             "shape_id": self.shape_id,
@@ -107,12 +107,12 @@ class Idea:
 
 
 def is_nontrivial(betti: Sequence[float]) -> bool:
-    """Whether a loop or a void is there; an undecided number is no evidence of one."""
+    """True when a loop or a void is there; an undecided number is no evidence of one."""
     return any(number > 0 for number in betti[1:])
 
 
 def is_gone(before: Sequence[float], now: Sequence[float]) -> bool:
-    """Whether it is decided that of the loops and voids that were there none is left."""
+    """True when it is decided that of the loops and voids that were there none is left."""
     return all(number == 0 for was, number in zip(before[1:], now[1:], strict=True) if was > 0)
 
 
@@ -186,17 +186,13 @@ def idea_of(row: Mapping[str, Any]) -> Idea:
 def told(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the history as a caller gets to see it."""
     names = ("timestamp", "status", "coherence_band", "previous_band", "shape_id", "protection_radius")
-    certified = {
-        "reference_shape_id": row["reference_shape_id"],
-        "displacement": row["displacement"],
-        "radius": row["protection_radius"],
-    }
+    certificate = Certificate(row["reference_shape_id"], row["displacement"], row["protection_radius"])
     lost = row["status"] == LOST and row["reason"] is not None
     return {
         **{name: row[name] for name in names},
         "betti": [math.nan if row[name] is None else row[name] for name in _NUMBERS],
         "classes": [] if lost else [list(bar) for bar in bars_of(row["classes"])],
-        "certified_by": certified if row["certified"] else None,
+        "certified_by": certificate.to_dict() if row["certified"] else None,
         "lost": {"bar": list(bars_of(row["classes"])[0]), "displacement": row["displacement"], "reason": row["reason"]}
         if lost
         else None,

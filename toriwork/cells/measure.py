@@ -1,4 +1,4 @@
-"""What cells compute of a cloud and how they count it: filtration, scale, engine, dimensions, rule.
+"""How cells compute and count the classes of a cloud: filtration, scale, engine, dimensions, rule.
 
 Decided once, when the cells are made; ``shape.py`` does it.
 """
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
 from toriwork.registry import Budget
-from toriwork.topology import BettiEstimate, Diagram, Landmark, count_above, judge, work_estimate
+from toriwork.topology import BettiEstimate, Diagram, Landmark, count_above, judge, significant, work_estimate
+from toriwork.topology.clouds import Cloud
 from toriwork.topology.compute import scale_of
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import pick_engine
@@ -32,13 +33,7 @@ _SIZED_POINTS = 4000  #: up to so many the rule is told how many points each com
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The parameters of :class:`toriwork.cells.TorusCells`, checked.
-
-    Raises
-    ------
-    BadInput
-        A dimension, threshold, filtration, scale or engine that there is not, or a filtration that takes no clouds.
-    """
+    """The parameters of :class:`toriwork.cells.TorusCells`, checked."""
 
     max_dimension: int = 2
     threshold: float | None = None
@@ -51,14 +46,14 @@ class Measure:
         _check_threshold(self.threshold)
         chosen = filtration_named(self.filtration)
         if chosen.scale == "value":
-            raise BadInput(f"filtration: one of clouds is wanted, given was {chosen.name!r}, of images or series")
+            raise BadInput(f"filtration: expected one of clouds, got {chosen.name!r}, of images or series")
         if chosen.kind == "dtm" and self.threshold is None:
-            raise BadInput("persistence_threshold: one is wanted for 'dtm', whose features no rule tells from noise")
+            raise BadInput("persistence_threshold: expected one for 'dtm', whose features no rule tells from noise")
         scale_of(chosen, self.scale)
         pick_engine(self.engine, 2)
         only = "simple" if chosen.name == "h0" else "gudhi"
         if chosen.name not in _BY_CHOICE and self.engine not in ("auto", only):
-            raise BadInput(f"engine: 'auto' or {only!r} is wanted for {chosen.name!r}, given was {self.engine!r}")
+            raise BadInput(f"engine: expected 'auto' or {only!r} for {chosen.name!r}, got {self.engine!r}")
 
     @property
     def kind(self) -> str:
@@ -67,7 +62,7 @@ class Measure:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the diagrams are Rips diagrams in diameters, as :func:`toriwork.topology.estimate_betti` has them."""
+        """True when diagrams are those of Rips in diameters, as :func:`toriwork.topology.estimate_betti` has them."""
         return filtration_named(self.filtration).name == "rips" and self.scale in (None, "diameter")
 
     @property
@@ -101,17 +96,17 @@ class Measure:
                 return k
         return None
 
-    def judged(self, diagram: Diagram, points: NDArray[np.float64]) -> BettiEstimate:
+    def judged(self, diagram: Diagram, cloud: Cloud) -> BettiEstimate:
         """The estimate for a diagram of this measure."""
-        sized = self.is_plain or (self.kind in _CECH and len(points) <= _SIZED_POINTS)
-        return judge(_as_rips(diagram), points=points if sized else None)
+        sized = self.is_plain or (self.kind in _CECH and cloud.n_points <= _SIZED_POINTS)
+        return judge(_as_rips(diagram), points=cloud if sized else None)
 
     def counts(self, diagram: Diagram) -> NDArray[np.bool_]:
         """True for each row of ``pairs`` that is counted: shape (n_pairs,)."""
         if self.threshold is not None:
             lengths: NDArray[np.float64] = diagram.pairs[:, 2] - diagram.pairs[:, 1]
             return lengths > self.threshold
-        return _as_rips(diagram).significant()
+        return significant(_as_rips(diagram))
 
     def number_above(self, diagram: Diagram) -> tuple[float, ...]:
         """The counts of features above the threshold, which there is."""
@@ -126,9 +121,9 @@ def _as_rips(diagram: Diagram) -> Diagram:
 def _check_dimension(max_dimension: Any) -> None:
     whole = isinstance(max_dimension, int | np.integer) and not isinstance(max_dimension, bool)
     if not whole or max_dimension not in range(N_NUMBERS):
-        raise BadInput(f"max_dimension: 0, 1 or 2 is wanted, given was {max_dimension!r}")
+        raise BadInput(f"max_dimension: expected 0, 1 or 2, got {max_dimension!r}")
 
 
 def _check_threshold(threshold: Any) -> None:
     if threshold is not None and math.isinf(check_number(threshold, name="persistence_threshold", least=0.0)):
-        raise BadInput(f"persistence_threshold: a finite number >= 0 is wanted, given was {threshold!r}")
+        raise BadInput(f"persistence_threshold: expected a finite number >= 0, got {threshold!r}")

@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from toriwork.cells.diagrams import cloud_digest, pack, question, question_of
-from toriwork.cells.diagrams_shelf import Shelf
-from toriwork.checks import as_array, check_count
+from toriwork.cells.cache import BoundedCache
+from toriwork.cells.diagram_store import DiagramStore
+from toriwork.cells.diagrams import pack, question, question_of
+from toriwork.checks import check_count
 from toriwork.errors import BadInput, ToriworkError
 from toriwork.locks import Mutex
 from toriwork.state import state_root
 from toriwork.topology import Diagram, persistence
+from toriwork.topology.clouds import Cloud, cloud_of
 
 DIAGRAMS_FILE = "torus_diagrams.parquet"
 _MAX_DIAGRAMS = 20_000
-_MAX_BYTES = 128 * 2**20
+_MAX_BYTES = 192 * 2**20
 _MAX_STORED = 200_000
 _OVERHEAD_BYTES = 1000  # of a Diagram and its place, beside its arrays
 _MANY_QUESTIONS = 256
@@ -36,8 +36,7 @@ _ALL: weakref.WeakSet[DiagramMemory] = weakref.WeakSet()
 class DiagramMemory:
     """Persistence diagrams by the content of their clouds: the latest in memory, all of them in one Parquet file.
 
-    Any number of handles, threads and processes may use one file at once. What one of them has put there is found by
-    the others when they look for something that they do not know. An answer is found again only for the same
+    Any number of handles, threads and processes may use one file at once. An answer is found again only for the same
     cloud (dtype, shape and bytes), filtration and parameters, dimension, field, threshold, engine and its version.
 
     Parameters
@@ -45,7 +44,8 @@ class DiagramMemory:
     path : path, optional
         The public file, created with the first diagram; ``torus_diagrams.parquet`` in the state root when not given.
     max_diagrams, max_bytes : int
-        What is kept in memory; the ones that were used longest ago go first.
+        Kept in memory, decoded rows of the file and answers of :class:`TorusCells` among them; the ones that were used
+        longest ago go first.
     max_stored : int
         How many diagrams stay on disk when it is published; the newest ones.
     durability : {"process", "power"}
@@ -66,20 +66,15 @@ class DiagramMemory:
         max_stored: int = _MAX_STORED,
         durability: str = "process",
     ) -> None:
-        for name, limit in (("max_diagrams", max_diagrams), ("max_bytes", max_bytes), ("max_stored", max_stored)):
-            check_count(limit, name=name)
         if durability not in ("process", "power"):
-            raise BadInput(f"durability: process or power is wanted, given was {durability!r}")
-        self._options = {
-            "max_diagrams": max_diagrams,
-            "max_bytes": max_bytes,
-            "max_stored": max_stored,
-            "durability": durability,
-        }
-        self._max_diagrams, self._max_bytes = max_diagrams, max_bytes
-        self._shelf = Shelf(state_root() / DIAGRAMS_FILE if path is None else Path(path), durability, max_stored)
-        self._known: OrderedDict[bytes, Diagram] = OrderedDict()
-        self._n_bytes = 0
+            raise BadInput(f"durability: expected process or power, got {durability!r}")
+        limits = {"max_diagrams": max_diagrams, "max_bytes": max_bytes, "max_stored": max_stored}
+        for name, limit in limits.items():
+            check_count(limit, name=name)
+        self._options = {**limits, "durability": durability}
+        self.cache = BoundedCache(max_bytes, max_diagrams)
+        place = state_root() / DIAGRAMS_FILE if path is None else Path(path)
+        self._store = DiagramStore(place, durability, max_stored, self.cache)
         self._counts = {"in_memory": 0, "on_disk": 0, "missed": 0}
         self._questions: dict[tuple[Any, ...], Any] = {}
         self._lock = Mutex("_lock")
@@ -88,7 +83,7 @@ class DiagramMemory:
     @property
     def path(self) -> Path:
         """The public file; it is there once a diagram was put."""
-        return self._shelf.path
+        return self._store.path
 
     # ---- asking --------------------------------------------------------------------------------------------------
 
@@ -107,13 +102,15 @@ class DiagramMemory:
         StoreError
             The file is damaged, or refused the new diagram.
         """
-        known = self.get(points, distances=distances, **options)
+        given, cloud = _given(points, distances)
+        known = self._look([self._key(given, cloud, options)])[0]
         if known is not None:
             return known
-        diagram = persistence(points, distances=distances, **options)
-        given, array = _given(points, distances)
-        if array is not None:
-            self._keep([(array, given, diagram)])
+        if cloud is None:
+            return persistence(points, distances=distances, **options)
+        data = {"points": cloud} if distances is None else {"distances": cloud.array}
+        diagram = persistence(**data, **options)
+        self._keep([(cloud, given, diagram)])
         return diagram
 
     def get(self, points: Any = None, *, distances: Any = None, **options: Any) -> Diagram | None:
@@ -124,8 +121,7 @@ class DiagramMemory:
         StoreError
             The file is damaged.
         """
-        given, array = _given(points, distances)
-        return self._look([self._key(given, array, options)])[0]
+        return self._look([self._key(*_given(points, distances), options)])[0]
 
     def get_many(self, clouds: Sequence[Any], **options: Any) -> list[Diagram | None]:
         """The remembered diagram of each cloud, None where there is none; see :meth:`get`."""
@@ -137,21 +133,21 @@ class DiagramMemory:
         return None if key is None else key.hex()
 
     def __contains__(self, key: object) -> bool:
-        """Whether the answer with this key (see :meth:`key`) is remembered."""
+        """True when the answer with this key (see :meth:`key`) is remembered."""
         is_key = isinstance(key, str) and _KEY.fullmatch(key) is not None
         return is_key and self._look([bytes.fromhex(str(key))])[0] is not None
 
     def __len__(self) -> int:
         """How many answers are on disk; those in memory are among them."""
         with self._lock.alone():
-            return self._shelf.count()
+            return self._store.count()
 
-    def _key(self, given: str, array: NDArray[Any] | None, options: dict[str, Any]) -> bytes | None:
-        seeded = None if array is None else self._seeded(given, options)
-        if array is None or seeded is None:
+    def _key(self, given: str, cloud: Cloud | None, options: dict[str, Any]) -> bytes | None:
+        seeded = None if cloud is None else self._seeded(given, options)
+        if cloud is None or seeded is None:
             return None
         digest = seeded.copy()
-        digest.update(cloud_digest(array))
+        digest.update(cloud.digest)
         return bytes(digest.digest())
 
     def _seeded(self, given: str, options: dict[str, Any]) -> Any:
@@ -171,28 +167,20 @@ class DiagramMemory:
     def _look(self, keys: Sequence[bytes | None]) -> list[Diagram | None]:
         """The answers in memory and on disk; those from the disk are in memory from now on."""
         with self._lock.alone():
-            found: list[Diagram | None] = []
-            absent: list[bytes] = []
-            for key in keys:
-                known = None if key is None else self._known.get(key)
-                if key is not None:
-                    if known is None:
-                        absent.append(key)
-                    else:
-                        self._known.move_to_end(key)
-                found.append(known)
+            found: list[Diagram | None] = [None if key is None else self.cache.get(key) for key in keys]
+            n_known = sum(known is not None for known in found)
+            absent = [key for key, known in zip(keys, found, strict=True) if key is not None and known is None]
             if absent:
-                read = self._shelf.find(absent)
-                found = [
-                    read.get(key) if known is None and key is not None else known
-                    for key, known in zip(keys, found, strict=True)
-                ]
+                read = self._store.find(absent)
                 for key, diagram in read.items():
                     self._remember(key, diagram)
                 self._counts["on_disk"] += len(read)
-            missed = sum(known is None for known in found)
-            self._counts["missed"] += missed
-            self._counts["in_memory"] += len(keys) - len(absent) - sum(key is None for key in keys)
+                found = [
+                    read.get(key) if key is not None and known is None else known
+                    for key, known in zip(keys, found, strict=True)
+                ]
+            self._counts["in_memory"] += n_known
+            self._counts["missed"] += sum(known is None for known in found)
             return found
 
     # ---- keeping -------------------------------------------------------------------------------------------------
@@ -216,42 +204,35 @@ class DiagramMemory:
         StoreError
             The file is damaged, or the disk refused.
         """
-        given, array = _given(points, distances)
-        if array is None:
-            raise BadInput("either points or distances are wanted, as an array of numbers")
-        return self._keep([(array, given, diagram)])[0].hex()
+        given, cloud = _given(points, distances)
+        if cloud is None:
+            raise BadInput("expected either points or distances, as an array of numbers")
+        return self._keep([(cloud, given, diagram)])[0].hex()
 
     def put_many(self, clouds: Sequence[Any], diagrams: Sequence[Diagram]) -> None:
         """Remember the diagrams of some clouds, all or none of them; see :meth:`put`."""
-        arrays = [_given(cloud, None)[1] for cloud in clouds]
-        kept = zip(arrays, diagrams, strict=True)
-        self._keep([(array, "points", diagram) for array, diagram in kept if array is not None])
+        checked = [_given(cloud, None)[1] for cloud in clouds]
+        kept = zip(checked, diagrams, strict=True)
+        self._keep([(cloud, "points", diagram) for cloud, diagram in kept if cloud is not None])
 
-    def _keep(self, answers: Sequence[tuple[NDArray[Any], str, Diagram]]) -> list[bytes]:
+    def _keep(self, answers: Sequence[tuple[Cloud, str, Diagram]]) -> list[bytes]:
         keys, rows, new = [], [], {}
-        for array, given, diagram in answers:
-            digest = cloud_digest(array)
+        for cloud, given, diagram in answers:
             seeded = question_of(diagram, given).seeded()
-            seeded.update(digest)
+            seeded.update(cloud.digest)
             key = seeded.digest()
             keys.append(key)
-            if key not in self._known and key not in new:
-                rows.append(pack(key, digest, given, diagram))
+            if key not in self.cache and key not in new:
+                rows.append(pack(key, cloud.digest, given, diagram))
                 new[key] = diagram
         if rows:
-            self._shelf.append(rows)
-        with self._lock.alone():
-            for key, diagram in new.items():
-                self._remember(key, diagram)
+            self._store.append(rows)
+        for key, diagram in new.items():
+            self._remember(key, diagram)
         return keys
 
     def _remember(self, key: bytes, diagram: Diagram) -> None:
-        if key in self._known:
-            return
-        self._known[key] = diagram
-        self._n_bytes += _size(diagram)
-        while self._known and (len(self._known) > self._max_diagrams or self._n_bytes > self._max_bytes):
-            self._n_bytes -= _size(self._known.popitem(last=False)[1])
+        self.cache.put(key, diagram, _OVERHEAD_BYTES + diagram.pairs.nbytes + diagram.censored.nbytes)
 
     # ---- the frame -----------------------------------------------------------------------------------------------
 
@@ -260,22 +241,23 @@ class DiagramMemory:
         ``n_bytes`` that are in memory now.
         """
         with self._lock.alone():
-            return {**self._counts, "n_diagrams": len(self._known), "n_bytes": self._n_bytes}
+            return {**self._counts, "n_diagrams": self.cache.count(Diagram), "n_bytes": self.cache.n_bytes}
 
     def flush(self, publish: bool | None = None) -> None:
         """Return when every diagram before survives a power cut; ``publish=True``: when the public file has it."""
         with self._lock.alone():  # until the end: nobody is to close the file meanwhile
-            self._shelf.flush(publish)
+            self._store.flush(publish)
 
     def close(self) -> None:
         """Flush and give up the file; what is in memory stays, and the next call that needs the file opens it."""
         with self._lock.alone():
-            self._shelf.close()
+            self._store.close()
 
     def after_fork(self) -> None:
         """In a child: locks that no vanished thread holds."""
         self._lock = Mutex("_lock")
-        self._shelf.after_fork()
+        self.cache.after_fork()
+        self._store.after_fork()
 
     def __enter__(self) -> DiagramMemory:
         return self
@@ -289,23 +271,20 @@ class DiagramMemory:
         return _reopen, (self.path, self._options)
 
     def __repr__(self) -> str:
-        return f"DiagramMemory({str(self.path)!r}): {len(self._known)} diagrams in memory, {self._n_bytes:,} bytes"
+        n_diagrams = self.cache.count(Diagram)
+        return f"DiagramMemory({str(self.path)!r}): {n_diagrams} diagrams in memory, {self.cache.n_bytes:,} bytes"
 
 
-def _given(points: Any, distances: Any) -> tuple[str, NDArray[Any] | None]:
-    """Which of the two was given, as an array; None for what cannot be hashed, which ``persistence`` judges."""
+def _given(points: Any, distances: Any) -> tuple[str, Cloud | None]:
+    """Name and checked data of the one that was given; None for what has no answer, which ``persistence`` judges."""
     given, data = ("points", points) if distances is None else ("distances", distances)
     if isinstance(data, np.ma.MaskedArray) or (points is not None and distances is not None):
         return given, None
     try:
-        array = as_array(data, name=given)
+        cloud = cloud_of(data, name=given)
     except BadInput:
         return given, None
-    return given, array if array.dtype.kind in "fiub" else None
-
-
-def _size(diagram: Diagram) -> int:
-    return _OVERHEAD_BYTES + diagram.pairs.nbytes + diagram.censored.nbytes
+    return given, None if cloud.array.dtype.kind == "c" else cloud
 
 
 def _reopen(path: Path, options: dict[str, Any]) -> DiagramMemory:

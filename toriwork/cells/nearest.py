@@ -1,8 +1,7 @@
 """The stored shapes whose diagrams are nearest to a given one: exact answers from few exact distances.
 
-Lower bounds of :mod:`toriwork.topology.sketch` put the candidates in order, first cheap ones of all, then closer ones
-of those that may still be among the nearest; exact distances are computed in that order until no bound leaves room for
-another. Nothing is written here.
+Lower bounds of :mod:`toriwork.topology.sketch` put the candidates in order, cheap ones of all, closer ones of few;
+exact distances are computed in that order until no bound leaves room for another.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 
 from toriwork.cells.barstore import BarStore, parted, span
 from toriwork.cells.neighbours import Nearest
-from toriwork.cells.shape import is_spectrum
 from toriwork.checks import check_count
 from toriwork.errors import BadInput, TooLarge
 from toriwork.registry import TorusRegistry
@@ -42,13 +40,8 @@ def shape_distance(
 ) -> float:
     """The distance of two diagrams over several dimensions of homology; inf where numbers of essential classes differ.
 
-    Bars are matched within a dimension: the bottleneck distance is the largest over dimensions, the p-Wasserstein
-    distance the p-th root of the sum of p-th powers; see :mod:`toriwork.topology.distances`.
-
-    Raises
-    ------
-    BadInput
-        An unknown metric; scale or field differ, a diagram was cut, or lacks a dimension.
+    The bottleneck distance is the largest over dimensions, the p-Wasserstein distance the p-th root of the sum of p-th
+    powers; see :mod:`toriwork.topology.distances`.
     """
     order = _order(metric)
     if math.isinf(order):
@@ -95,7 +88,7 @@ class NearestIndex:
         held = list(diagrams)
         names = list(range(len(held)) if ids is None else ids)
         if len(names) != len(held):
-            raise BadInput(f"ids: one per diagram is wanted, given were {len(names)} for {len(held)} diagrams")
+            raise BadInput(f"ids: expected one per diagram, got {len(names)} for {len(held)} diagrams")
         for name, diagram in zip(names, held, strict=True):
             self.add(name, diagram)
 
@@ -127,7 +120,7 @@ class NearestIndex:
             The index would take more than ``max_bytes``; the message has the number.
         """
         if name in self._rows:
-            raise BadInput(f"ids: different ones are wanted, {name!r} is there already")
+            raise BadInput(f"ids: expected different ones, got {name!r} twice")
         self._check(diagram)
         if self._first is None:
             self._compare(self._dimensions or range(diagram.max_dimension + 1))
@@ -180,7 +173,7 @@ class NearestIndex:
 
     def _check(self, diagram: Diagram) -> None:
         if math.isfinite(diagram.threshold):
-            raise BadInput(f"diagram: a complete one is wanted, given was one cut at {diagram.threshold}")
+            raise BadInput(f"diagram: expected a complete one, got one cut at {diagram.threshold}")
         for k in self.dimensions:
             diagram.in_dimension(k)  # refuses what was not computed
         if self._first is not None:
@@ -290,7 +283,7 @@ def _kept(best: list[_Candidate], new: _Candidate, k: int) -> list[_Candidate]:
 
 def _order(metric: str) -> float:
     if metric not in METRICS:
-        raise BadInput(f"metric: one of {', '.join(METRICS)} is wanted, given was {metric!r}")
+        raise BadInput(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
     return METRICS[metric]
 
 
@@ -360,6 +353,6 @@ def stored_shapes(
                 continue
             seen.add(name)
             cloud = restore_vertices(vertices[row].values.to_numpy(), kinds[row].as_py(), shapes[row].as_py())
-            diagram = None if is_spectrum(cloud) else diagram_of(cloud.astype(np.float64))
+            diagram = None if cloud.ndim == 1 or cloud.dtype.kind == "c" else diagram_of(cloud.astype(np.float64))
             if diagram is not None:
                 yield name, diagram

@@ -1,4 +1,4 @@
-"""What a search for the nearest shapes found, and how much work it was: one set of facts, two renderings."""
+"""The result of a search for the nearest shapes, and how much work it was: one set of facts, two renderings."""
 
 from __future__ import annotations
 

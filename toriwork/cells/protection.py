@@ -1,8 +1,7 @@
-"""What protects an idea: the cloud whose diagram was last computed, its classes, and how far points may move.
+"""The protection of an idea: the cloud whose diagram was last computed, its classes, and how far points may move.
 
-Stability is the reason: a move of every point by at most d moves births and deaths by at most 2 d where they are
-diameters (Rips) and d where they are radii (alpha, Cech), so that a bar of persistence p is still there after a move
-of less than p / 4, or p / 2. That holds against the cloud of the diagram alone; moves do not add up.
+A move of every point by at most d moves births and deaths by at most 2 d in diameters (Rips) and d in radii (alpha,
+Cech), so that a bar of persistence p is still there after a move of less than p / 4, or p / 2. Moves do not add up.
 
 Sources: Chazal, de Silva & Oudot 2014, doi:10.1007/s10711-013-9937-z, sect. 5; Cohen-Steiner, Edelsbrunner & Harer
 2007, doi:10.1007/s00454-006-1276-5.
@@ -65,8 +64,8 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of one protected class in a newly computed diagram."""
+class ClassMatch:
+    """One protected class and its bar in a newly computed diagram."""
 
     bar: Bar  #: as it was in the reference
     now: Bar | None  #: its bar in the new diagram; None: it has none, or its dimension was not computed
@@ -91,13 +90,7 @@ def certified_radius(diagram: Diagram, classes: Sequence[Bar]) -> float | None:
 
 
 def hausdorff(first: Points, second: Points) -> float:
-    """The Hausdorff distance of two clouds, Euclidean; inf when their coordinates differ in number, or one is empty.
-
-    Parameters
-    ----------
-    first, second : (n_points, dim) float64
-        Finite; their numbers of points may differ.
-    """
+    """The Euclidean Hausdorff distance of two clouds; inf when coordinates differ in number, or one is empty."""
     if first.shape[1:] != second.shape[1:] or not len(first) or not len(second):
         return math.inf
     stacked, factor = safely_scaled(np.vstack([first, second]))
@@ -126,19 +119,17 @@ def certify(reference: Reference, cloud: Points, moved: Points) -> Certificate |
     return Certificate(reference.shape_id, displacement, reference.radius)
 
 
-def fates(
+def match_classes(
     before: Diagram, after: Diagram, classes: Sequence[Bar], features: Sequence[Bar], undecided: Sequence[int]
-) -> list[Fate]:
-    """What became of each class between two diagrams: unmatched and below the rule's level are lost.
+) -> list[ClassMatch]:
+    """The match of each class between two diagrams: unmatched ones and those below the rule's level are lost.
 
     Parameters
     ----------
     before, after : Diagram
         Of the reference cloud and of the new one, matched at the least 2-Wasserstein cost in each dimension.
-    classes : sequence of (dimension, birth, death)
-        Bars of ``before``.
-    features : sequence of (dimension, birth, death)
-        Bars of ``after`` that count by the rule.
+    classes, features : sequence of (dimension, birth, death)
+        Bars of ``before``, and those of ``after`` that count by the rule.
     undecided : sequence of int
         Dimensions in which the rule left the number open: there a bar that is matched is not below any level.
     """
@@ -146,7 +137,7 @@ def fates(
     for k in sorted({bar[0] for bar in classes}):
         mine = [bar for bar in classes if bar[0] == k]
         if k > min(before.max_dimension, after.max_dimension):
-            found += [Fate(bar, None) for bar in mine]
+            found += [ClassMatch(bar, None) for bar in mine]
             continue
         old = _longest(before, k, mine)
         new = _longest(after, k, [bar for bar in features if bar[0] == k])
@@ -154,7 +145,7 @@ def fates(
         for i, bar in enumerate(mine):
             now = new[partner[i]] if i in partner else None
             below = now is not None and now not in features and k not in undecided
-            found.append(Fate(bar, now, UNMATCHED if now is None else BELOW if below else ""))
+            found.append(ClassMatch(bar, now, UNMATCHED if now is None else BELOW if below else ""))
     return found
 
 

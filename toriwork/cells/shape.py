@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toriwork.cells.measure import N_NUMBERS, Measure
 from toriwork.cells.memory import DiagramMemory
 from toriwork.cells.protection import Bar
-from toriwork.checks import as_array, check_points
-from toriwork.errors import BadInput, TooLarge
-from toriwork.locks import Mutex
+from toriwork.errors import TooLarge
 from toriwork.topology import Diagram, estimate_betti
+from toriwork.topology.clouds import Cloud, cloud_of
 
 UNKNOWN = (float("nan"), float("nan"), float("nan"))
-_MAX_ANSWERS = 4096
-_MAX_ANSWER_BYTES = 64 * 2**20
+_ANSWER_BYTES = 2000  # of a rule with its evidence, beside the diagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,77 +43,43 @@ class Numbers:
         return 0 if self.diagram is None else self.diagram.max_dimension + 1
 
 
-def is_spectrum(vertices: Any) -> bool:
-    """Whether this is recorded as a spectrum, for which no Betti numbers are computed: 1-D, or complex."""
-    try:
-        array = as_array(vertices, name="vertices")
-    except BadInput:  # neither, which check_points says again
-        return False
-    return array.dtype.kind == "c" or (array.ndim == 1 and array.dtype.kind in "fiub")
+def checked_shape(vertices: Any) -> Cloud:
+    """A cloud of points, or a spectrum (1-D or complex), for which no Betti numbers are computed."""
+    cloud = cloud_of(vertices, name="vertices")
+    if cloud.kind == "grid":
+        cloud.points("vertices")  # refuses it
+    return cloud
 
 
-class ShapeMemory:
-    """Numbers of the clouds that were looked at last, bounded in number and bytes; safe to use from threads.
+class ShapeNumbers:
+    """Betti numbers of clouds by one measure; those of the last ones, and their diagrams, are remembered."""
 
-    Below it stands the memory of diagrams, which is on disk: what it knows is judged and not computed.
-    """
-
-    def __init__(
-        self,
-        measure: Measure,
-        diagrams: DiagramMemory,
-        *,
-        max_answers: int = _MAX_ANSWERS,
-        max_bytes: int = _MAX_ANSWER_BYTES,
-    ) -> None:
+    def __init__(self, measure: Measure, diagrams: DiagramMemory) -> None:
         self._measure = measure
         self._diagrams = diagrams
-        self._max_answers = max_answers
-        self._max_bytes = max_bytes
-        self._known: OrderedDict[bytes, Numbers] = OrderedDict()
-        self.n_bytes = 0
-        self.after_fork()
 
-    def after_fork(self) -> None:
-        """In a child: a lock that no vanished thread holds."""
-        self._lock = Mutex("_lock")
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def look(self, vertices: Any) -> Numbers:
-        """The Betti numbers of a cloud, from memory where it was looked at before.
-
-        Raises
-        ------
-        BadInput
-            No finite (n_points, dim) array of real numbers.
-        """
-        points = check_points(vertices, name="vertices")
-        key = _key(points)
-        with self._lock.alone():
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-                return known
-        found = self._find(points)
-        with self._lock.alone():
-            if key not in self._known:
-                self._known[key] = found
-                self.n_bytes += _size(found)
-                while len(self._known) > self._max_answers or self.n_bytes > self._max_bytes:
-                    self.n_bytes -= _size(self._known.popitem(last=False)[1])
+    def of(self, shape: Cloud) -> Numbers:
+        """The Betti numbers of a cloud; three NaN for a spectrum."""
+        if shape.kind == "spectrum":
+            return Numbers(UNKNOWN, {"rule": "none", "reason": "spectrum"}, None)
+        cloud = shape.as_float64
+        key = ("numbers", cloud.digest)
+        found: Numbers | None = self._diagrams.cache.get(key)
+        if found is None:
+            found = self._find(cloud)
+            n_bytes = found.diagram.pairs.nbytes if found.diagram is not None else 0
+            self._diagrams.cache.put(key, found, _ANSWER_BYTES + n_bytes)
         return found
 
-    def _find(self, points: NDArray[np.float64]) -> Numbers:
-        n_points, dim = points.shape
+    def _find(self, cloud: Cloud) -> Numbers:
+        n_points, dim = cloud.shape
         measure = self._measure
         top = measure.feasible_dimension(n_points, dim)
         too_large = Numbers(UNKNOWN, {"rule": "none", "reason": "too_large", "n_points": n_points}, None)
         if top is None:
             return too_large
         try:
-            found = self._counted(points, top) if measure.threshold is not None else self._estimated(points, top)
+            found = self._counted(cloud, top) if measure.threshold is not None else self._estimated(cloud, top)
         except TooLarge:  # by a closer look than the budget's
             return too_large
         if top < measure.max_dimension:
@@ -127,20 +88,20 @@ class ShapeMemory:
             found.rule["measure"] = measure.convention
         return found
 
-    def _estimated(self, points: NDArray[np.float64], top: int) -> Numbers:
+    def _estimated(self, cloud: Cloud, top: int) -> Numbers:
         options = self._measure.options(top)
-        if self._measure.is_plain and self._diagrams.get(points, **options) is None:
+        if self._measure.is_plain and self._diagrams.get(cloud, **options) is None:
             # diagram and estimate share one matrix of distances
-            estimate = estimate_betti(points, max_dimension=top, engine=self._measure.engine)
+            estimate = estimate_betti(cloud, max_dimension=top, engine=self._measure.engine)
             diagram = estimate.diagram
-            self._diagrams.put(diagram, points)
+            self._diagrams.put(diagram, cloud)
         else:
-            diagram = self._diagrams.persistence(points, **options)
-            estimate = self._measure.judged(diagram, points)
+            diagram = self._diagrams.persistence(cloud, **options)
+            estimate = self._measure.judged(diagram, cloud)
         return Numbers(_three(estimate.numbers), json.loads(estimate.to_json()), diagram)
 
-    def _counted(self, points: NDArray[np.float64], top: int) -> Numbers:
-        diagram = self._diagrams.persistence(points, **self._measure.options(top))
+    def _counted(self, cloud: Cloud, top: int) -> Numbers:
+        diagram = self._diagrams.persistence(cloud, **self._measure.options(top))
         made = diagram.provenance
         engine = {} if made is None else {"engine": made.engine, "version": made.version}
         rule = {"rule": "count_above", "parameters": {"threshold": self._measure.threshold}, **engine}
@@ -160,13 +121,3 @@ class ShapeMemory:
 def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
     b0, b1, b2 = (*numbers, *UNKNOWN)[:N_NUMBERS]
     return b0, b1, b2
-
-
-def _key(points: NDArray[np.float64]) -> bytes:
-    digest = blake2b(repr(points.shape).encode(), digest_size=16)
-    digest.update(points.tobytes())
-    return digest.digest()
-
-
-def _size(numbers: Numbers) -> int:
-    return 2000 + (numbers.diagram.pairs.nbytes if numbers.diagram is not None else 0)

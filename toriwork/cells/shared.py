@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from toriwork.cells.cells import TorusCells
-from toriwork.cells.shape import is_spectrum
+from toriwork.cells.shape import checked_shape
 from toriwork.locks import Mutex
 from toriwork.registry import get_torus_registry
 from toriwork.topology import estimate_betti
@@ -41,9 +41,10 @@ def betti0_1(vertices: Any) -> tuple[float, float]:
     BadInput
         See :func:`toriwork.topology.estimate_betti`.
     """
-    if is_spectrum(vertices):
+    shape = checked_shape(vertices)
+    if shape.kind == "spectrum":
         return float("nan"), float("nan")
-    b0, b1 = estimate_betti(vertices, max_dimension=1).numbers
+    b0, b1 = estimate_betti(shape, max_dimension=1).numbers
     return b0, b1
 
 

@@ -18,7 +18,7 @@ DIAGRAM_BYTES = 256 * 2**20  #: of whole diagrams in the answer; from there on t
 
 
 class Series:
-    """What is known of a series, one step after the other; bounded by a few kB a step, however large the clouds."""
+    """A series of clouds, one step after the other; bounded by a few kB a step, however large the clouds."""
 
     def __init__(
         self, *, max_bars: int = MAX_BARS, max_tracks: int = MAX_VINES, max_bytes: int = DIAGRAM_BYTES

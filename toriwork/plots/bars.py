@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.plots.twin import Twin, counted, short
+from toriwork.topology import significant
 
 if TYPE_CHECKING:
     from toriwork.topology import Diagram
@@ -80,7 +81,7 @@ def shown_bars(
     if not min_persistence >= 0:
         raise BadInput(f"min_persistence: a length of at least 0 is wanted, given was {min_persistence}")
     wanted = range(diagram.max_dimension + 1) if dimensions is None else sorted(set(dimensions))
-    features = np.zeros(len(diagram), dtype=np.bool_) if rule is None else diagram.significant(rule=rule)
+    features = np.zeros(len(diagram), dtype=np.bool_) if rule is None else significant(diagram, rule=rule)
     return tuple(_bars(diagram, k, min_persistence, features) for k in wanted)
 
 

@@ -62,7 +62,7 @@ def plot_diagram(
         Homology dimensions to draw; None means all that were computed.
     rule : str, optional
         A name of ``toriwork.topology.significance.RULES``, "default" among them: the bars that it takes for features
-        of the shape get a ring, see :func:`toriwork.topology.features.significant`. Of H0 :func:`estimate_betti` knows
+        of the shape get a ring, see :func:`toriwork.topology.significant`. Of H0 :func:`estimate_betti` knows
         more: a diagram does not tell that a component is one far point.
     band : float, optional
         Bars of at most this length lie in a grey band along the diagonal. Of a cloud whose points are known up to d

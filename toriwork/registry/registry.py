@@ -122,7 +122,8 @@ class TorusRegistry(RegistryReader):
         ----------
         vertices : array_like
             (n_points, dim) cloud, or a 1-D spectrum (real or complex), for which no Betti numbers are computed.
-            float16/32/64, complex64/128, bool, integers up to 2**53: they come back bit for bit.
+            float16/32/64, complex64/128, bool, integers up to 2**53: they come back bit for bit. A ``Cloud`` of
+            :func:`toriwork.topology.clouds.cloud_of` is neither checked nor hashed again.
         betti_numbers : sequence of up to three numbers, optional
             (b0, b1, b2), None or NaN for unknown. Not given or empty: b0 and b1 are computed later in threads; they
             are in the row after ``flush``.

@@ -10,7 +10,6 @@ import math
 import struct
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from toriwork.checks import BANDS, check_band, metadata_text, shown
 from toriwork.errors import BadInput
 from toriwork.storage.frames import MAX_PAYLOAD
 from toriwork.storage.spec import Payload
+from toriwork.topology.clouds import Cloud, seeded_hash
 
 SCHEMA_VERSION = "v1"
 V1_COLUMNS = (
@@ -116,7 +116,7 @@ def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> _Layout:
     if n_bytes > MAX_PAYLOAD:  # before anything is copied: an array without strides of its own may stand for terabytes
         raise BadInput(f"vertices: expected at most {MAX_PAYLOAD:,} bytes, got {n_bytes:,}")
     axes = struct.pack(f"<{len(shape)}Q", *shape)
-    seeded = blake2b(f"{_DTYPES[code].str}{shape}".encode(), digest_size=16)
+    seeded = seeded_hash(_DTYPES[code], shape)
     if dtype.byteorder == ">":
         code |= _BIG_ENDIAN
     kind = canonical.kind
@@ -138,7 +138,7 @@ def pack_shape(
     allow_nonfinite: bool = False,
     compute: bool = True,
 ) -> Shape:
-    """A cloud or spectrum as the bytes of one row, with its content id.
+    """A cloud or spectrum as the bytes of one row, with its content id; a ``Cloud`` was checked and is hashed once.
 
     Raises
     ------
@@ -146,20 +146,27 @@ def pack_shape(
         The vertices cannot be stored exactly, hold NaN or infinity (unless ``allow_nonfinite``), or a Betti number,
         the band or the metadata is not usable.
     """
-    array = vertices if type(vertices) is np.ndarray else _as_array(vertices)
+    cloud = vertices if type(vertices) is Cloud else None
+    if cloud is not None:
+        array = cloud.array
+    else:
+        array = vertices if type(vertices) is np.ndarray else _as_array(vertices)
     layout = _LAYOUTS.get((array.dtype, array.shape)) or _layout(array.dtype, array.shape)
     if layout.code & _BIG_ENDIAN:
         array = array.astype(layout.canonical)
-    if layout.finite_check:
+    if cloud is None and layout.finite_check:
         # looking for a zero byte among the truth values costs half of .all() on a small cloud
         if not allow_nonfinite and np.isfinite(array).tobytes().find(0) >= 0:
             _refuse_nonfinite(array)
     elif layout.integer_check:
         _require_exact(array)
     data = array.tobytes()
-    hashed = layout.seeded.copy()
-    hashed.update(data)
-    digest = hashed.digest()
+    if cloud is not None:
+        digest = cloud.digest
+    else:
+        hashed = layout.seeded.copy()
+        hashed.update(data)
+        digest = hashed.digest()
     if betti_numbers is None or _is_empty(betti_numbers):
         betti = UNKNOWN
         status = SPECTRUM if layout.spectrum else PENDING

@@ -3,9 +3,9 @@
 The names here load NumPy; gudhi, ripser and redzed are imported by ``engines.py`` when one is used.
 """
 
-from toriwork.topology.betti import BettiEstimate, count_above, estimate_betti, judge
-from toriwork.topology.budget import WorkEstimate, work_estimate, work_estimate_of
+from toriwork.topology.betti import BettiEstimate, count_above, estimate_betti, judge, significant
 from toriwork.topology.compute import persistence
+from toriwork.topology.cost_model import WorkEstimate, work_estimate, work_estimate_of
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.distances import bottleneck, sliced_wasserstein, wasserstein
 from toriwork.topology.engines import available_engines
@@ -13,13 +13,11 @@ from toriwork.topology.filtrations import DTM, Landmark
 from toriwork.topology.formats import (
     from_columns,
     from_frame,
-    from_giotto,
     from_gudhi,
     from_ripser,
     header_of,
     to_columns,
     to_frame,
-    to_giotto,
     to_gudhi,
     to_ripser,
 )
@@ -43,17 +41,16 @@ __all__ = [
     "estimate_betti",
     "from_columns",
     "from_frame",
-    "from_giotto",
     "from_gudhi",
     "from_ripser",
     "header_of",
     "judge",
     "persistence",
     "persistence_many",
+    "significant",
     "sliced_wasserstein",
     "to_columns",
     "to_frame",
-    "to_giotto",
     "to_gudhi",
     "to_ripser",
     "vineyard_of",

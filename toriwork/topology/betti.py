@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
-from toriwork.topology.budget import refuse_matrix
-from toriwork.topology.clouds import Trusted, distance_matrix
+from toriwork.topology.clouds import CheckedDistances, cloud_of, distance_matrix
 from toriwork.topology.compute import persistence
+from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
-from toriwork.topology.features import sampling_of
-from toriwork.topology.significance import check_suits, rule_named
+from toriwork.topology.evidence import parameters_of
+from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ def estimate_betti(
     """
     rule_named(rule)  # refuse before anything is computed
     if points is not None:
-        refuse_matrix(points)
-    given = Trusted(distance_matrix(points, distances))
+        points = cloud_of(points)
+        refuse_matrix(points.n_points)
+    given = CheckedDistances(distance_matrix(points, distances))
     diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
     return _judge(diagram, rule, given)
 
@@ -107,11 +109,59 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
         that the rule does not judge; there is no such rule, or it needs the points.
     """
     if diagram.provenance is None:
-        raise BadInput("judge: a diagram with provenance is wanted")
-    return _judge(diagram, rule, None if points is None else Trusted(distance_matrix(points, None)))
+        raise BadInput("judge: expected a diagram with provenance, got one without")
+    return _judge(diagram, rule, None if points is None else CheckedDistances(distance_matrix(points, None)))
 
 
-def _judge(diagram: Diagram, rule: str, distances: Trusted | None) -> BettiEstimate:
+def significant(
+    diagram: Diagram,
+    *,
+    rule: str = "default",
+    level: float | None = None,
+    points: Any = None,
+    distances: Any = None,
+) -> NDArray[np.bool_]:
+    """True for each row of ``diagram.pairs`` that is a feature by the rule: shape (n_pairs,).
+
+    Classes that never die always are. For H0 the diagram alone does not tell how many points a component has, which the
+    default rule asks; with the points it knows.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        Complete: neither cut nor thinned.
+    rule : str
+        A name of ``toriwork.topology.significance.RULES``.
+    level : float, optional
+        Error level in (0, 1) in place of the rule's own: of one dimension, corrected for its number of bars, for
+        "universal_null" and "monte_carlo_null"; 1 - confidence for the two bands; nominal, by the clouds of its fit,
+        for "calibrated". "guarded_gap" and "late_death" have none.
+    points, distances : array_like, optional
+        One of them: what the diagram is of. The two bands need it.
+
+    Raises
+    ------
+    BadInput
+        The diagram was cut or thinned, there is no such rule, it has no level, does not judge this filtration or needs
+        the points; or there are fewer points than bars of H0.
+
+    Sources
+    -------
+    Those of the rule; docs/topology.md has the measured error rates.
+    """
+    chosen = at_level(rule_named(rule), level)
+    check_suits(chosen, diagram)
+    found = np.isinf(diagram.pairs[:, 2])
+    for k, verdict in enumerate(chosen(sampling_of(diagram, points, distances))):
+        rows = np.flatnonzero(diagram.pairs[:, 0] == k)
+        bars = diagram.in_dimension(k)
+        for bar in verdict.bars:
+            here = (bars == bar).all(axis=1) & ~found[rows]
+            found[rows[np.flatnonzero(here)[:1]]] = True  # of equal bars one for each time that it was named
+    return found
+
+
+def _judge(diagram: Diagram, rule: str, distances: CheckedDistances | None) -> BettiEstimate:
     assert diagram.provenance is not None
     chosen = rule_named(rule)
     check_suits(chosen, diagram)
@@ -119,7 +169,7 @@ def _judge(diagram: Diagram, rule: str, distances: Trusted | None) -> BettiEstim
     return BettiEstimate(
         numbers=tuple(verdict.number for verdict in verdicts),
         rule=chosen.name,
-        parameters=chosen.parameters(),
+        parameters=parameters_of(chosen),
         evidence={f"H{k}": dict(verdict.evidence) for k, verdict in enumerate(verdicts)},
         provenance=diagram.provenance,
         diagram=diagram,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.evidence import Sampling, Verdict, components_only, parameters_of, quantile
+from toriwork.topology.evidence import Sampling, Verdict, components_only, quantile
 
 #: ranges of the fit; beyond them the nearest trained value is used
 _POINTS = (8.0, 700.0)
@@ -43,10 +43,6 @@ class Calibrated:
         ]
         loops = scores[0].births if scores else []
         return (self._components(sampling, loops), *(score.verdict() for score in scores))
-
-    def parameters(self) -> dict[str, Any]:
-        """Cuts and the version of the weights."""
-        return parameters_of(self)
 
     def _judge(self, bars: NDArray[np.float64], odds: Any) -> _Judged:
         """Test the bars, longest first, each against those that are left; stop after a row of refusals."""

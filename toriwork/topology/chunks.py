@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toriwork.errors import ToriworkError
-from toriwork.topology.clouds import Trusted, distances_of_points
+from toriwork.topology.clouds import CheckedDistances, distances_of_points
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.engines import pick_engine
@@ -36,7 +36,7 @@ def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[
     return [_one(options, distances=known) for known in together]
 
 
-def _together(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Trusted] | None:
+def _together(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[CheckedDistances] | None:
     """The bars of all clouds by one call of the engine; None where they had better be taken one by one."""
     highest = options.get("max_dimension", 1)
     if highest not in (0, 1, 2) or any(options.get(name, usual) != usual for name, usual in _USUAL.items()):
@@ -55,7 +55,7 @@ def _together(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Trusted
     except Exception:  # noqa: BLE001  # one by one, so that the cloud or the option is found that was the reason
         return None
     share = (time.perf_counter() - began) / len(clouds)
-    return [Trusted(matrix, bars, share) for matrix, bars in zip(matrices, found, strict=True)]
+    return [CheckedDistances(matrix, bars, share) for matrix, bars in zip(matrices, found, strict=True)]
 
 
 def _one(options: Mapping[str, Any], **data: Any) -> Diagram | ToriworkError:

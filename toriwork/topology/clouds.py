@@ -1,4 +1,4 @@
-"""From points to distances that an engine may trust: checked, finite, float64, symmetric.
+"""Clouds that were checked once, and their distances: finite, float64, symmetric.
 
 Every engine is reached through here, so that none of them meets NaN, infinity or a wrong shape.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,94 @@ from numpy.typing import NDArray
 from toriwork.checks import as_array, as_float64, check_points
 from toriwork.errors import BadInput
 
+Kind = Literal["points", "spectrum", "grid"]
 #: squares of coordinates within these bounds neither overflow nor lose digits to underflow
 _SAFE_LARGEST, _SAFE_SMALLEST = 2.0**480, 2.0**-400
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Cloud:
+    """Checked numbers that nobody can change, made by :func:`cloud_of`; hashed when that is first asked for."""
+
+    array: NDArray[Any]  #: as it was given: finite, C order, read-only
+    kind: Kind  #: "points": real, (n_points, dim); "spectrum": 1-D, or complex; "grid": real, of another shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.array.shape
+
+    @property
+    def n_points(self) -> int:
+        """The length of the first axis; 0 of a single number."""
+        return self.array.shape[0] if self.array.ndim else 0
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """BLAKE2b-128 of dtype, shape and C-order little-endian bytes: the ``vertices_hash`` of the registry."""
+        dtype = self.array.dtype.newbyteorder("<")
+        hashed = seeded_hash(dtype, self.array.shape)
+        hashed.update(self.array.astype(dtype, copy=False).tobytes())
+        return bytes(hashed.digest())
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The array in float64, read-only."""
+        return self.array if self.array.dtype == np.float64 else _locked(as_float64(self.array))
+
+    @cached_property
+    def as_float64(self) -> Cloud:
+        """The same numbers in float64: this cloud when it has them."""
+        return self if self.values is self.array else Cloud(self.values, self.kind)
+
+    def points(self, name: str = "points") -> NDArray[np.float64]:
+        """Coordinates (n_points, dim), float64, read-only."""
+        return self.values if self.kind == "points" else check_points(self.array, name=name)
+
+
+def seeded_hash(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    """A BLAKE2b-128 that has seen a little-endian dtype and a shape, and waits for the bytes."""
+    return blake2b(f"{dtype.str}{shape}".encode(), digest_size=16)
+
+
+def cloud_of(given: Any, *, name: str = "points") -> Cloud:
+    """A checked private copy of what was given; a :class:`Cloud` as it is.
+
+    Raises
+    ------
+    BadInput
+        Not a rectangular array of finite numbers; the message names the first bad row or entry.
+    """
+    if isinstance(given, Cloud):
+        return given
+    array = as_array(given, name=name)
+    real = array.dtype.kind != "c"
+    if real and array.ndim == 2 and (array.shape[1] or not len(array)):
+        if array.dtype == np.float64:
+            return Cloud(_locked(check_points(array, name=name)), "points")
+        array = _locked(np.array(array, order="C"))
+        check_points(array, name=name)
+        return Cloud(array, "points")
+    if array.dtype.kind not in "fiubc":
+        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
+    array = _locked(np.array(array, order="C"))
+    finite = np.isfinite(array if not real or array.dtype == np.float64 else as_float64(array))
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise BadInput(f"{name}: expected finite values, got {array[place]} (entry {place})")
+    return Cloud(array, "spectrum" if not real or array.ndim == 1 else "grid")
+
+
+def _locked(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class CheckedDistances:
     """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
 
     matrix: NDArray[np.float64]
@@ -29,16 +113,10 @@ class Trusted:
 
 
 def distance_matrix(points: Any, distances: Any) -> NDArray[np.float64]:
-    """The checked distances of whichever of the two was given.
-
-    Raises
-    ------
-    BadInput
-        Both or neither were given, or what was given fails its checks.
-    """
+    """The checked distances of whichever of the two was given."""
     if (points is None) == (distances is None):
-        raise BadInput("either points or distances are wanted, given were both or neither")
-    if isinstance(distances, Trusted):
+        raise BadInput("expected either points or distances, got both or neither")
+    if isinstance(distances, CheckedDistances):
         return distances.matrix
     return check_distances(distances) if points is None else distances_of_points(points)
 
@@ -49,13 +127,12 @@ def distances_of_points(points: Any) -> NDArray[np.float64]:
     Each is the root of a sum of squared coordinate differences, never of dot products, so that a cloud far from
     the origin loses nothing: at offset 1e7 the dot-product form merges half of the points.  The differences are
     taken straight from the coordinates, where they are rounded once; centring first would round them twice.
-
-    Raises
-    ------
-    BadInput
-        Not a finite real cloud, or a distance exceeds the range of float64.
     """
-    cloud = check_points(points)
+    return euclidean_distances(cloud_of(points).points())
+
+
+def euclidean_distances(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same of checked coordinates (n_points, dim)."""
     n_points = len(cloud)
     if n_points < 2:
         return np.zeros((n_points, n_points))
@@ -85,17 +162,12 @@ def check_distances(given: Any) -> NDArray[np.float64]:
 
     The triangle inequality is not asked for: a Rips filtration needs none.  Asymmetry up to 1e-12 of the largest
     entry is taken for rounding, and the larger of the two values is used.
-
-    Raises
-    ------
-    BadInput
-        One of these conditions fails; the message names the first bad entry.
     """
     array = as_array(given, name="distances")
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"distances: real numbers are wanted, given was dtype {array.dtype}")
+        raise BadInput(f"distances: expected real numbers, got dtype {array.dtype}")
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {array.shape}")
+        raise BadInput(f"distances: expected shape (n_points, n_points), got {array.shape}")
     matrix = as_float64(array)
     _refuse(~np.isfinite(matrix), matrix, "is not finite")
     _refuse(matrix < 0, matrix, "is negative")

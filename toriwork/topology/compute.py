@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
+from toriwork.topology.clouds import cloud_of
 from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import Bars
 from toriwork.topology.filtrations import Filtration, filtration_named, parameters_of
-from toriwork.topology.request import Request, times
+from toriwork.topology.request import Request, rescale
 
 MAX_DIMENSION = 8
 
@@ -55,8 +56,7 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         Highest homology dimension, 0 to 8.
     scale : {"diameter", "radius", "value"}, optional
         What births, deaths, ``threshold`` and ``min_persistence`` mean; None: the filtration's own, named above. A
-        diameter is twice a radius, exactly; it is the filtration that stays: Rips in radii is not Cech. Values are no
-        lengths, and no length is a value.
+        diameter is twice a radius, exactly; Rips in radii is not Cech. Values are no lengths.
     engine : {"auto", "gudhi", "ripser", "simple", "redzed"}
         For "rips" and "landmark"; the others have one each. "auto" takes the first of :func:`available_engines` that
         knows the field. gudhi and simple compute in float64; ripser and redzed in float32, with a relative error of
@@ -68,13 +68,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     min_persistence : float
         Bars of at most this persistence are dropped; zero-length ones always are.
     max_bytes : float, optional
-        Memory that an untruncated Rips diagram may take by its prediction (:func:`work_estimate_of`); beyond it is
-        refused before it is begun. None: what the machine has free. inf: no limit.
-
-    Notes
-    -----
-    Rips diagrams of H0 and H1 are computed, from 200 points on, from a filtration that ends where nothing changes any
-    more (``topology/truncation.py``): the same bars, bit for bit. ``provenance.reason`` names that scale.
+        Memory that an untruncated Rips diagram may take by its prediction (:func:`work_estimate_of`). None: what the
+        machine has free. inf: no limit.
 
     Returns
     -------
@@ -98,8 +93,9 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     chosen = filtration_named(filtration)
     _check_arguments(max_dimension, field, threshold, min_persistence, max_bytes)
     unit, factor = scale_of(chosen, scale)
-    found = chosen(Request(points, distances, max_dimension, engine, field, threshold / factor, max_bytes))
-    pairs, cut = _as_pairs([times(bars, factor) for bars in found.bars]), found.cut * factor
+    cloud = None if points is None else cloud_of(points)
+    found = chosen(Request(cloud, distances, max_dimension, engine, field, threshold / factor, max_bytes))
+    pairs, cut = _as_pairs([rescale(bars, factor) for bars in found.bars]), found.cut * factor
     provenance = Provenance(
         engine=found.engine,
         version=found.version,
@@ -128,30 +124,24 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
 
 
 def scale_of(filtration: Filtration, asked: Any) -> tuple[Scale, float]:
-    """The scale of a diagram that was asked for in ``asked``, and that unit in units of the filtration's own.
-
-    Raises
-    ------
-    BadInput
-        There is no such scale, or the filtration has no lengths, or nothing but lengths.
-    """
+    """The scale of a diagram that was asked for in ``asked``, and that unit in units of the filtration's own."""
     own = filtration.scale
     if asked is None or asked == own:
         return own, 1.0
     if asked not in SCALES or "value" in (own, asked):
-        wanted = "'value'" if own == "value" else "'diameter' or 'radius'"
-        raise BadInput(f"scale: {wanted} is wanted for filtration {filtration.name!r}, given was {asked!r}")
+        known = "'value'" if own == "value" else "'diameter' or 'radius'"
+        raise BadInput(f"scale: expected {known} for filtration {filtration.name!r}, got {asked!r}")
     return asked, 2.0 if own == "radius" else 0.5
 
 
 def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persistence: Any, max_bytes: Any) -> None:
     if not isinstance(max_dimension, int | np.integer) or not 0 <= max_dimension <= MAX_DIMENSION:
-        raise BadInput(f"max_dimension: an integer from 0 to {MAX_DIMENSION} is wanted, given was {max_dimension!r}")
+        raise BadInput(f"max_dimension: expected an integer from 0 to {MAX_DIMENSION}, got {max_dimension!r}")
     if not isinstance(field, int | np.integer) or not _is_prime(int(field)):
-        raise BadInput(f"field: a prime below 46337 is wanted, given was {field!r}")
+        raise BadInput(f"field: expected a prime below 46337, got {field!r}")
     check_number(threshold, name="threshold", least=0.0)
     if math.isinf(check_number(min_persistence, name="min_persistence", least=0.0)):
-        raise BadInput(f"min_persistence: a finite number >= 0 is wanted, given was {min_persistence!r}")
+        raise BadInput(f"min_persistence: expected a finite number >= 0, got {min_persistence!r}")
     if max_bytes is not None:
         check_number(max_bytes, name="max_bytes", least=0.0)
 

@@ -18,11 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import as_array, as_float64
 from toriwork.errors import BadInput
-from toriwork.topology import render
+from toriwork.topology.columns import columns_of, frame_of, header_text
+from toriwork.topology.render import bar_row, diagram_html, diagram_text
 
 Scale = Literal["diameter", "radius", "value"]
 SCALES: tuple[Scale, ...] = ("diameter", "radius", "value")
 _FORMAT = "toriwork diagram 1"
+_CONVENTION = ("filtration", "scale", "field", "max_dimension", "threshold", "min_persistence")
 #: filtrations whose stability theorem certifies a class against moves of the points
 CERTIFYING = ("rips", "alpha", "cech", "delaunay_cech")
 
@@ -43,13 +45,6 @@ class Provenance:
     reason: str = ""  #: why this engine was taken
     parameters: str = ""  #: of the filtration, JSON text; empty when it has none
     error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this, rounding of float64 aside
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as a JSON-able dict; an infinite threshold becomes None."""
-        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        if math.isinf(self.threshold):
-            facts["threshold"] = None
-        return facts
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -100,7 +95,7 @@ class Diagram:
         pairs = _checked_pairs(self.pairs, self.max_dimension)
         censored = np.array(self.censored, dtype=np.bool_) if len(self.censored) else np.zeros(len(pairs), np.bool_)
         if censored.shape != (len(pairs),):
-            raise BadInput(f"censored: shape ({len(pairs)},) is wanted, given was {censored.shape}")
+            raise BadInput(f"censored: expected shape ({len(pairs)},), got {censored.shape}")
         _refuse(pairs, censored & np.isfinite(pairs[:, 2]), "is censored, but its death is known")
         kept = pairs[:, 2] - pairs[:, 1] > self.min_persistence
         if not kept.all():
@@ -114,13 +109,13 @@ class Diagram:
 
     def _check_convention(self) -> None:
         if self.scale not in SCALES:
-            raise BadInput(f"scale: one of {', '.join(SCALES)} is wanted, given was {self.scale!r}")
+            raise BadInput(f"scale: expected one of {', '.join(SCALES)}, got {self.scale!r}")
         whole: Any = (self.max_dimension, self.field)
         if not all(isinstance(number, int | np.integer) for number in whole) or whole[0] < 0 or whole[1] < 2:
-            raise BadInput(f"max_dimension and field: integers from 0 and from 2 on are wanted, given were {whole}")
+            raise BadInput(f"max_dimension and field: expected integers from 0 and from 2 on, got {whole}")
         if math.isnan(self.threshold) or not 0 <= self.min_persistence < math.inf:
             raise BadInput(
-                "threshold and min_persistence: a number, and a finite one >= 0 are wanted, given were "
+                "threshold and min_persistence: expected a number, and a finite one >= 0, got "
                 f"{self.threshold!r} and {self.min_persistence!r}"
             )
 
@@ -159,7 +154,7 @@ class Diagram:
         """
         self._within_reach([r, s])
         if r > s:
-            raise BadInput(f"persistent_betti: r <= s is wanted, given was r={r}, s={s}")
+            raise BadInput(f"persistent_betti: expected r <= s, got r={r}, s={s}")
         alive = self.pairs[(self.pairs[:, 1] <= r) & (s < self.pairs[:, 2]), 0].astype(np.intp)
         return tuple(np.bincount(alive, minlength=self.max_dimension + 1).tolist())
 
@@ -171,25 +166,13 @@ class Diagram:
         died = np.searchsorted(np.sort(bars[:, 1]), scales, side="right")
         return np.asarray(born - died, dtype=np.int64)
 
-    def significant(
-        self, *, rule: str = "default", level: float | None = None, points: Any = None, distances: Any = None
-    ) -> NDArray[np.bool_]:
-        """True for each row of ``pairs`` that is a feature of the shape by the rule: shape (n_pairs,).
-
-        See :func:`toriwork.topology.features.significant`.
-        """
-        from toriwork.topology.features import significant  # the rules stand on the diagram
-
-        return significant(self, rule=rule, level=level, points=points, distances=distances)
-
     def protection_radius(self) -> NDArray[np.float64]:
         """How far every point may move before each bar can vanish: shape (n_pairs,) float64, >= 0.
 
-        Moving the points by at most d moves births and deaths by at most 2 d in diameters and d in radii, so that
-        a bar of persistence p needs d >= p / 4 (Rips) or p / 2 (alpha, Cech) to vanish; points that are added
-        within d of the old ones are covered too. It certifies the class, not its numbers, and only against this
-        diagram: moves do not add up. inf for essential classes; for censored bars by the part that is known. Of a
-        bar that an engine computed in float32, what rounding may have added is taken off first.
+        A quarter of the persistence in diameters, half of it in radii; points that are added within that distance of
+        the old ones are covered too. It certifies the class, not its numbers, and only against this diagram: moves do
+        not add up. inf for essential classes; for censored bars by the part that is known. The rounding of engines
+        that compute in float32 is taken off first.
 
         Raises
         ------
@@ -201,32 +184,28 @@ class Diagram:
         Chazal, de Silva & Oudot 2014, doi:10.1007/s10711-013-9937-z, sect. 5.
         """
         if self.filtration not in CERTIFYING:
-            raise BadInput(
-                f"protection_radius: one of {', '.join(CERTIFYING)} is wanted, given was {self.filtration!r}"
-            )
+            raise BadInput(f"protection_radius: expected one of {', '.join(CERTIFYING)}, got {self.filtration!r}")
         _, births, deaths = self.pairs.T
         error = self.provenance.error if self.provenance is not None else 0.0
         known = np.maximum(np.where(self.censored, self.threshold, deaths) - births - 2.0 * error, 0.0)
         return np.asarray(known / (4.0 if self.scale == "diameter" else 2.0))
 
     def check_comparable(self, other: Diagram) -> None:
-        """Nothing, when births and deaths of both mean the same.
-
-        Raises
-        ------
-        BadInput
-            Scale or field differ.
-        """
+        """Raise BadInput when scale or field differ, so that births and deaths do not mean the same."""
         for name in ("scale", "field"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
-                raise BadInput(f"{name}: two diagrams with one {name} are wanted, given were {mine} and {theirs}")
+                raise BadInput(f"{name}: expected two diagrams with one {name}, got {mine} and {theirs}")
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """The table of :func:`toriwork.topology.formats.to_frame` for whoever reads Arrow, pyarrow.table first."""
-        from toriwork.topology.formats import to_frame
+        """The table of :func:`toriwork.topology.to_frame` for whoever reads Arrow, pyarrow.table first."""
+        return frame_of(columns_of(self.pairs, self.censored), self.header()).__arrow_c_stream__(requested_schema)
 
-        return to_frame(self).__arrow_c_stream__(requested_schema)
+    def header(self) -> str:
+        """Conventions and provenance as compact JSON text; floats in hexadecimal, so that none is rounded."""
+        made = self.provenance
+        facts = None if made is None else {name: getattr(made, name) for name in made.__dataclass_fields__}
+        return header_text(dict(zip(_CONVENTION, self.convention(), strict=True)), facts)
 
     @property
     def content_id(self) -> str:
@@ -253,21 +232,29 @@ class Diagram:
         return hash(self.content_id)
 
     def __repr__(self) -> str:
-        return render.diagram_text(render.diagram_facts(self))
+        return diagram_text(*self._facts())
 
     def _repr_html_(self) -> str:
-        return render.diagram_html(render.diagram_facts(self))
+        return diagram_html(*self._facts())
+
+    def _facts(self) -> tuple[list[str], list[tuple[str, ...]]]:
+        """A list of statements, and one table row per dimension."""
+        made = self.provenance
+        lines = [f"{self.filtration} filtration, scale = {self.scale}, coefficients Z/{self.field}"]
+        if math.isfinite(self.threshold):
+            lines.append(f"cut at {self.threshold:.6g}: censored bars die later than that")
+        if self.min_persistence > 0:
+            lines.append(f"bars of persistence <= {self.min_persistence:.6g} were dropped")
+        if made is not None:
+            lines.append(f"{made.n_points} points, engine {made.engine} {made.version}, {made.seconds * 1e3:.3g} ms")
+        dimensions = range(self.max_dimension + 1)
+        n_censored = np.bincount(self.pairs[self.censored, 0].astype(np.intp), minlength=len(dimensions))
+        return lines, [bar_row(k, self.in_dimension(k), int(n_censored[k])) for k in dimensions]
 
     def convention(self) -> tuple[str, str, int, int, float, float]:
         """Everything beside the bars that two diagrams must share to be equal."""
-        return (
-            self.filtration,
-            self.scale,
-            self.field,
-            self.max_dimension,
-            float(self.threshold),
-            float(self.min_persistence),
-        )
+        numbers = (float(self.threshold), float(self.min_persistence))
+        return self.filtration, self.scale, self.field, self.max_dimension, *numbers
 
     def _rows(self, k: Any) -> tuple[int, int]:
         if not isinstance(k, int | np.integer) or not 0 <= k <= self.max_dimension:
@@ -279,10 +266,10 @@ class Diagram:
         """The scales as float64, shape (n_scales,), when this diagram knows them all."""
         array = as_array(given, name="scale")
         if array.size and array.dtype.kind not in "fiub":
-            raise BadInput(f"scale: real numbers are wanted, given was {given!r}")
+            raise BadInput(f"scale: expected real numbers, got {given!r}")
         scales = as_float64(array).ravel()
         if not np.isfinite(scales).all():
-            raise BadInput("scale: a finite number is wanted, given was NaN or infinity")
+            raise BadInput("scale: expected a finite number, got NaN or infinity")
         if scales.size and scales.max() > self.threshold:
             raise BadInput(f"scale: {scales.max()} lies beyond {self.threshold}, where this diagram was cut")
         return scales
@@ -296,11 +283,11 @@ def _checked_pairs(given: Any, max_dimension: int) -> NDArray[np.float64]:
     try:
         pairs = np.array(given, dtype=np.float64, order="C", ndmin=2)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"pairs: real numbers of shape (n_pairs, 3) are wanted: {error}") from error
+        raise BadInput(f"pairs: expected real numbers of shape (n_pairs, 3): {error}") from error
     if pairs.size == 0:
         pairs = pairs.reshape(0, 3)
     if pairs.ndim != 2 or pairs.shape[1] != 3:
-        raise BadInput(f"pairs: shape (n_pairs, 3) is wanted, given was {pairs.shape}")
+        raise BadInput(f"pairs: expected shape (n_pairs, 3), got {pairs.shape}")
     pairs += 0.0  # -0.0 becomes 0.0: one content, one id
     dimension, birth, death = pairs.T
     integral = (dimension == np.floor(dimension)) & (dimension >= 0) & (dimension <= max_dimension)

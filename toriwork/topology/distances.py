@@ -1,7 +1,8 @@
 """Distances of two diagrams in one dimension of homology; inf where their numbers of essential classes differ.
 
-Diagrams of another scale or field, and diagrams that were cut at a threshold, are refused: their bars do not mean the
-same.  A diagram thinned by ``min_persistence`` m is at bottleneck distance at most m / 2 from the whole one.
+Diagrams of another scale or field, those that were cut at a threshold, a dimension that was not computed, and
+parameters out of range are BadInput.  A diagram thinned by ``min_persistence`` m is at bottleneck distance at most
+m / 2 from the whole one.
 """
 
 from __future__ import annotations
@@ -24,11 +25,6 @@ def bottleneck(first: Diagram, second: Diagram, k: int = 1) -> float:
 
     Exact: by Hera (BSD licence) in gudhi, or by the formula of :func:`toriwork.topology.sketch.one_birth_bottleneck`
     where all bars are born at one scale. A bar may be matched to the diagonal, at half its persistence.
-
-    Raises
-    ------
-    BadInput
-        Scale or field differ, a diagram was cut, or has no dimension ``k``.
 
     Sources
     -------
@@ -68,22 +64,17 @@ def wasserstein(
     relative_error : float
         0: exact, in time (n + m)^3. Above: by Hera (BSD licence), at most that share too large.
 
-    Raises
-    ------
-    BadInput
-        Scale or field differ, a diagram was cut, or has no dimension ``k``; a parameter is out of range.
-
     Sources
     -------
     Edelsbrunner & Harer 2010, doi:10.1090/mbk/069, sect. VIII.2. Kerber, Morozov & Nigmetov 2017,
     doi:10.1145/3064175, sect. 4.
     """
     if not 1 <= order < math.inf:
-        raise BadInput(f"order: a finite number >= 1 is wanted, given was {order!r}")
+        raise BadInput(f"order: expected a finite number >= 1, got {order!r}")
     if internal_p not in (1, 2, math.inf):
-        raise BadInput(f"internal_p: 1, 2 or inf is wanted, given was {internal_p!r}")
+        raise BadInput(f"internal_p: expected 1, 2 or inf, got {internal_p!r}")
     if not 0 <= relative_error < math.inf:
-        raise BadInput(f"relative_error: a finite number >= 0 is wanted, given was {relative_error!r}")
+        raise BadInput(f"relative_error: expected a finite number >= 0, got {relative_error!r}")
     one, other, essential = _separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
         return math.inf
@@ -113,17 +104,12 @@ def sliced_wasserstein(first: Diagram, second: Diagram, k: int = 1, *, n_directi
     n_directions : int
         Evenly spaced over a half turn, >= 1.
 
-    Raises
-    ------
-    BadInput
-        Scale or field differ, a diagram was cut, or has no dimension ``k``; no direction.
-
     Sources
     -------
     Carriere, Cuturi & Oudot 2017, arXiv:1706.03358, sect. 3.1 and algorithm 1.
     """
     if n_directions < 1:
-        raise BadInput(f"n_directions: an integer >= 1 is wanted, given was {n_directions!r}")
+        raise BadInput(f"n_directions: expected an integer >= 1, got {n_directions!r}")
     one, other, essential = _separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
         return math.inf
@@ -139,7 +125,7 @@ def _separated(first: Diagram, second: Diagram, k: int) -> tuple[Bars, Bars, Bar
     first.check_comparable(second)
     for diagram in (first, second):
         if math.isfinite(diagram.threshold):
-            raise BadInput(f"distance: complete diagrams are wanted, given was one cut at {diagram.threshold}")
+            raise BadInput(f"distance: expected complete diagrams, got one cut at {diagram.threshold}")
     one, other = first.in_dimension(k), second.in_dimension(k)
     endless = [np.sort(bars[np.isinf(bars[:, 1]), 0]) for bars in (one, other)]
     same = len(endless[0]) == len(endless[1])

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge, ToriworkError
-from toriwork.topology import simple
+from toriwork.topology.clouds import enclosing_radius
+from toriwork.topology.simple import rips_bars
 
 Matrix = NDArray[np.float64]
 Bars = list[NDArray[np.float64]]
@@ -47,35 +48,16 @@ def run_engine(
     """Bars of H0..H_max_dimension as (n_bars, 2) float64 arrays; n_points >= 1; inf where ``threshold`` cut.
 
     ``collapse`` removes edges first that change no bar, where the engine can; less memory, and faster for large loops.
-
-    Raises
-    ------
-    BadInput
-        The engine has no arithmetic for ``field``.
-    MissingExtra
-        The engine cannot be imported.
-    TooLarge
-        It ran out of memory.
-    EngineError
-        It failed otherwise.
     """
     if field > engine.largest_field:
-        raise BadInput(
-            f"field: engine {engine.name} computes over Z/p up to p = {engine.largest_field}, given was {field}"
-        )
+        raise BadInput(f"field: expected a prime up to {engine.largest_field} for engine {engine.name}, got {field}")
     compute = engine.compute_collapsed if collapse and engine.compute_collapsed else engine.compute
-    try:
-        return compute(distances, max_dimension, threshold, field)
-    except ToriworkError:
-        raise
-    except ImportError as error:
-        raise MissingExtra(
-            f"engine {engine.name} cannot be imported ({error}): pip install {engine.install or engine.distribution}"
-        ) from error
-    except MemoryError as error:
-        raise TooLarge(f"engine {engine.name}: no memory for {len(distances)} points, H{max_dimension}") from error
-    except Exception as error:  # whatever a foreign library raises becomes one known type
-        raise EngineError(f"engine {engine.name} failed on {len(distances)} points: {error}") from error
+    return guarded(
+        lambda: compute(distances, max_dimension, threshold, field),
+        f"{len(distances)} points, H{max_dimension}",
+        f"engine {engine.name}",
+        engine.install or engine.distribution,
+    )
 
 
 def run_best(  # what an engine is asked, and which
@@ -84,50 +66,35 @@ def run_best(  # what an engine is asked, and which
     """Rips bars by the engine of that name, that engine, and why it was taken; no points, no bars.
 
     With "auto" an engine that is installed but broken (a binary built for another NumPy) is passed over.
-
-    Raises
-    ------
-    BadInput, MissingExtra, TooLarge, EngineError
-        See :func:`pick_engine` and :func:`run_engine`.
     """
     used, reason = pick_engine(name, field)
     if len(distances) == 0:
         return [np.empty((0, 2))] * (max_dimension + 1), used, reason
-    try:
-        return run_engine(used, distances, max_dimension, threshold, field, collapse=collapse), used, reason
-    except MissingExtra as error:
-        if name != "auto":
-            raise
-        failure = error
-    for other in ENGINES:
-        if other is used or not other.maintained or not is_installed(other) or field > other.largest_field:
-            continue
+    others = [engine for engine in _usable(field) if engine is not used] if name == "auto" else []
+    failure: MissingExtra | None = None
+    for engine in (used, *others):
         try:
-            bars = run_engine(other, distances, max_dimension, threshold, field, collapse=collapse)
-        except MissingExtra:
+            bars = run_engine(engine, distances, max_dimension, threshold, field, collapse=collapse)
+        except MissingExtra as error:
+            failure = failure or error
             continue
-        return bars, other, f"{used.name} is installed but could not be imported"
+        return bars, engine, reason if engine is used else f"{used.name} is installed but could not be imported"
+    assert failure is not None  # no engine has returned
     raise failure
 
 
-def guarded(work: Callable[[], Bars], what: str) -> Bars:
-    """What ``work`` gives, a foreign library's errors turned into ours.
-
-    Raises
-    ------
-    MissingExtra, TooLarge, EngineError
-        gudhi cannot be imported, ran out of memory, or failed.
-    """
+def guarded(work: Callable[[], Bars], what: str, name: str = "gudhi", install: str = "gudhi") -> Bars:
+    """The answer of ``work``, a foreign library's errors turned into MissingExtra, TooLarge and EngineError."""
     try:
         return work()
     except ToriworkError:
         raise
     except ImportError as error:
-        raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
+        raise MissingExtra(f"{name} cannot be imported ({error}): pip install {install}") from error
     except MemoryError as error:
-        raise TooLarge(f"gudhi: no memory for {what}") from error
+        raise TooLarge(f"{name}: no memory for {what}") from error
     except Exception as error:  # whatever a foreign library raises becomes one known type
-        raise EngineError(f"gudhi failed on {what}: {error}") from error
+        raise EngineError(f"{name} failed on {what}: {error}") from error
 
 
 def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) -> Bars:
@@ -174,22 +141,24 @@ def staying_edges(distances: Matrix, largest: float) -> float:
 
 def hera_bottleneck(first: Matrix, second: Matrix) -> float:
     """The exact bottleneck distance of two (n_bars, 2) arrays of finite bars; Hera in gudhi, BSD licence."""
-    try:
-        from gudhi.hera import bottleneck_distance
-    except ImportError as error:
-        raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
+    hera = _hera()
     largest = max(float(np.abs(bars).max(initial=0.0)) for bars in (first, second))
     power = 400 - math.frexp(largest)[1]  # Hera takes distances below 1e-9 for 0: a scale where none is that small
-    return math.ldexp(bottleneck_distance(np.ldexp(first, power), np.ldexp(second, power), 0.0), -power)
+    return math.ldexp(hera.bottleneck_distance(np.ldexp(first, power), np.ldexp(second, power), 0.0), -power)
 
 
 def hera_wasserstein(first: Matrix, second: Matrix, order: float, internal_p: float, relative_error: float) -> float:
     """The Wasserstein distance of finite bars, at most the relative error too large; Hera in gudhi, BSD licence."""
+    found = _hera().wasserstein_distance(first, second, order=order, internal_p=internal_p, delta=relative_error)
+    return float(found)
+
+
+def _hera() -> Any:
     try:
-        from gudhi.hera import wasserstein_distance
+        from gudhi import hera
     except ImportError as error:
         raise MissingExtra(f"gudhi cannot be imported ({error}): pip install gudhi") from error
-    return float(wasserstein_distance(first, second, order=order, internal_p=internal_p, delta=relative_error))
+    return hera
 
 
 def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
@@ -202,28 +171,23 @@ def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
 
 def available_engines() -> tuple[str, ...]:
     """Names of the maintained engines that can be imported here, best first; none of them is imported for that."""
-    return tuple(engine.name for engine in ENGINES if engine.maintained and is_installed(engine))
+    return tuple(engine.name for engine in _usable(2))
 
 
 def pick_engine(name: str, field: int) -> tuple[Engine, str]:
-    """The engine of that name, or with "auto" the best one here that knows the field, and the reason in words.
-
-    Raises
-    ------
-    BadInput
-        No such name.
-    MissingExtra
-        No engine for that field is installed.
-    """
+    """The engine of that name, or with "auto" the best one here that knows the field, and the reason in words."""
     if name != "auto":
         for engine in ENGINES:
             if engine.name == name:
                 return engine, "asked for by name"
-        raise BadInput(f"engine: one of auto, {', '.join(e.name for e in ENGINES)} is wanted, given was {name!r}")
-    for engine in ENGINES:
-        if engine.maintained and is_installed(engine) and field <= engine.largest_field:
-            return engine, "best maintained engine installed here"
+        raise BadInput(f"engine: expected one of auto, {', '.join(e.name for e in ENGINES)}, got {name!r}")
+    for engine in _usable(field):
+        return engine, "best maintained engine installed here"
     raise MissingExtra(f"field {field} needs gudhi or ripser: pip install gudhi")
+
+
+def _usable(field: int) -> list[Engine]:
+    return [e for e in ENGINES if e.maintained and is_installed(e) and field <= e.largest_field]
 
 
 @cache
@@ -289,11 +253,9 @@ def _redzed(distances: Matrix, max_dimension: int, threshold: float, field: int)
 
 def _simple(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
     del field  # Z/2 only, checked before
-    from toriwork.topology.clouds import enclosing_radius
-
     # beyond the enclosing radius the complex is a cone: no bar changes any more
     cone = enclosing_radius(distances)
-    return simple.rips_bars(distances, max_dimension, min(threshold, cone))
+    return rips_bars(distances, max_dimension, min(threshold, cone))
 
 
 def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Matrix, threshold: float) -> Bars:
@@ -306,27 +268,11 @@ def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Ma
     return [np.where(np.isinf(b), b, np.minimum(b, cut)) * factor for b in bars]
 
 
+_GUDHI_NEEDS = ("gudhi", "sklearn", "scipy")
 #: best first; "auto" takes the first maintained one that is installed
 ENGINES = (
-    Engine(
-        "gudhi",
-        "gudhi",
-        ("gudhi", "sklearn", "scipy"),
-        _gudhi,
-        LARGEST_PRIME,
-        compute_many=_gudhi_many,
-        compute_collapsed=_gudhi_collapsed,
-    ),
+    Engine("gudhi", "gudhi", _GUDHI_NEEDS, _gudhi, LARGEST_PRIME, True, 0.0, _gudhi_many, _gudhi_collapsed),
     Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, relative_error=2.0**-24),
     Engine("simple", "toriwork", (), _simple, 2),
-    Engine(
-        "redzed",
-        "redzed-tda",
-        ("redzed_tda",),
-        _redzed,
-        2,
-        maintained=False,
-        relative_error=2.0**-24,
-        install="'toriwork[fast]'",
-    ),
+    Engine("redzed", "redzed-tda", ("redzed_tda",), _redzed, 2, False, 2.0**-24, install="'toriwork[fast]'"),
 )

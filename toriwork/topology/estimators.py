@@ -1,8 +1,7 @@
 """scikit-learn transformers: series or flattened clouds to vectors, and diagrams to vectors.
 
-``CloudVectors`` takes what scikit-learn's contract knows, a rectangular array, and passes its ``check_estimator``.
-``DiagramVectors`` takes a list of diagrams, which no rectangular array can hold; it keeps the rest of the contract.
-This module imports scikit-learn; ``toriwork.topology`` does not import it.
+``CloudVectors`` passes ``check_estimator``; ``DiagramVectors`` takes a list of diagrams, which no rectangular array can
+hold. This module imports scikit-learn; ``toriwork.topology`` does not import it.
 """
 
 from __future__ import annotations
@@ -42,10 +41,9 @@ class DiagramVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     Attributes
     ----------
-    first_ : Diagram
-        The first diagram seen; all others must have its scale and field.
-    limits_ : tuple of (float, float, float)
-        Least birth, largest death, largest persistence of the fit.
+    first_, limits_
+        The first diagram seen, whose scale and field all others must have; least birth, largest death, largest
+        persistence of the fit.
     """
 
     def __init__(
@@ -67,9 +65,9 @@ class DiagramVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         diagrams = list(X)
         if self.kind not in KINDS:
-            raise BadInput(f"kind: one of {', '.join(KINDS)} is wanted, given was {self.kind!r}")
+            raise BadInput(f"kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
         if not diagrams or self.resolution < 1:
-            raise BadInput(f"fit: diagrams and a resolution >= 1 are wanted, given were {len(diagrams)} diagrams")
+            raise BadInput(f"fit: expected diagrams and a resolution >= 1, got {len(diagrams)} diagrams")
         self.first_ = diagrams[0]
         bars = np.vstack([self._bars(diagram) for diagram in diagrams])
         if not len(bars):
@@ -177,6 +175,6 @@ class CloudVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         if self.dim == 0:
             return [persistence(row, filtration="lower_star", max_dimension=self.k) for row in rows]
         if rows.shape[1] % self.dim:
-            raise BadInput(f"features: a multiple of dim = {self.dim} is wanted, given was {rows.shape[1]}")
+            raise BadInput(f"features: expected a multiple of dim = {self.dim}, got {rows.shape[1]}")
         clouds = rows.reshape(len(rows), -1, self.dim)
         return [persistence(cloud, filtration=self.filtration, max_dimension=self.k) for cloud in clouds]

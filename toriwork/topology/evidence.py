@@ -1,4 +1,4 @@
-"""What a rule may look at and what it answers: the shared types of ``rules.py`` and ``calibrated.py``."""
+"""Evidence for a rule and its verdict: the shared types of ``rules.py``, ``calibrated.py`` and ``resampling.py``."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ OF_POINTS = ("rips", "landmark", "alpha", "cech", "delaunay_cech")
 
 
 def is_rips(diagram: Diagram) -> bool:
-    """Whether noise looks as it does in a Rips diagram, whichever the scale; otherwise as in one of Cech."""
+    """True when noise looks as in a Rips diagram, whichever the scale; otherwise it looks as in one of Cech."""
     return diagram.filtration in ("rips", "landmark")
 
 
 class Rule(Protocol):
-    """What a rule looks like: parameters in the object, work in the call."""
+    """A rule: parameters in the object, work in the call."""
 
     filtrations: ClassVar[tuple[str, ...]]  #: those whose diagrams it can judge; empty: all
 
@@ -65,9 +65,6 @@ class Rule(Protocol):
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension 0..max_dimension."""
-
-    def parameters(self) -> dict[str, Any]:
-        """What the rule was set to, JSON-able."""
 
 
 def parameters_of(rule: Any) -> dict[str, Any]:

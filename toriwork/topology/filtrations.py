@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from toriwork.errors import BadInput
-from toriwork.topology.by_distance import DTM, Landmark, Rips, Spanning
-from toriwork.topology.by_gudhi import Alpha, Cubical, DelaunayCech, LowerStar
+from toriwork.topology.gudhi_filtrations import Alpha, Cubical, DelaunayCech, LowerStar
 from toriwork.topology.request import Filtration
+from toriwork.topology.rips_family import DTM, Landmark, Rips, Spanning
 
 __all__ = [
     "DTM",
@@ -43,18 +43,12 @@ FILTRATIONS: dict[str, Filtration] = {made.name: made for made in _ALL}
 
 
 def filtration_named(given: Any) -> Filtration:
-    """The filtration of that name, or ``given`` itself when it is one.
-
-    Raises
-    ------
-    BadInput
-        Neither; the message lists the names.
-    """
+    """The filtration of that name, or ``given`` itself when it is one."""
     for known in _ALL:
         if isinstance(given, type(known)):
             return given
     if not isinstance(given, str) or given not in FILTRATIONS:
-        raise BadInput(f"filtration: one of {', '.join(FILTRATIONS)} is wanted, given was {given!r}")
+        raise BadInput(f"filtration: expected one of {', '.join(FILTRATIONS)}, got {given!r}")
     return FILTRATIONS[given]
 
 

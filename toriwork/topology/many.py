@@ -1,8 +1,6 @@
 """Diagrams of many clouds: computed side by side, handed over as they come, one bad cloud reported and not fatal.
 
-The default is a pool of threads, because the default engine releases the interpreter lock; any
-``concurrent.futures.Executor`` will do.  Nothing is written here: a memory that is handed in may, and then a run that
-was cut short goes on where it was.
+Nothing is written here: a memory that is handed in may, and then a run that was cut short goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,8 +21,9 @@ import numpy as np
 
 from toriwork.checks import check_count, check_number
 from toriwork.errors import BadInput, TooLarge, ToriworkError
-from toriwork.topology.budget import available_bytes, work_estimate, work_estimate_of
 from toriwork.topology.chunks import persistence_each
+from toriwork.topology.clouds import cloud_of
+from toriwork.topology.cost_model import available_bytes, work_estimate, work_estimate_of
 from toriwork.topology.diagram import Diagram
 
 _LOG = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ _Answers = list[Diagram | ToriworkError]
 
 
 class Memory(Protocol):
-    """What remembers diagrams; :class:`toriwork.cells.memory.DiagramMemory` is one. Called from several threads."""
+    """A memory of diagrams, as :class:`toriwork.cells.memory.DiagramMemory` is one. Called from several threads."""
 
     def get_many(self, clouds: Sequence[Any], **options: Any) -> list[Diagram | None]:
         """The remembered diagram of each cloud, None where there is none."""
@@ -52,7 +51,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CloudResult:
-    """What became of one cloud: a diagram, or the error that it met."""
+    """The result for one cloud: a diagram, or the error that it met."""
 
     index: int  #: place of the cloud among those given
     diagram: Diagram | None
@@ -92,9 +91,8 @@ def persistence_many(
     """An iterator over one result per cloud, in the order in which they are done.
 
     Work begins with the first ``next``. Clouds are taken from ``clouds`` as room becomes free, never all at once.
-    Leaving the loop, an exception or the interrupt of a notebook stops the run: what was handed over is the
-    caller's, clouds that wait are dropped, those at work (small ones in groups) end in the background and are lost,
-    unless there is a memory.
+    Leaving the loop, by an exception or an interrupt too, drops clouds that wait; those at work end in the background
+    and are lost, unless there is a memory.
 
     Parameters
     ----------
@@ -104,17 +102,15 @@ def persistence_many(
         Threads, processes, or another library's; it is not shut down. None: a pool of threads of its own.
     memory : Memory, optional
         A :class:`toriwork.cells.memory.DiagramMemory`, say. What it knows is not computed; what is computed it has
-        before it is handed over, whether or not anybody still asks: a run that was killed goes on where it was.
+        before it is handed over. Its methods are given each cloud as a checked :class:`toriwork.topology.clouds.Cloud`.
     max_workers : int, optional
-        Tasks, of one cloud or several small ones, at work or waiting in an executor at a time are at most twice as
-        many. None: the number of cores.
+        At most twice as many tasks wait in an executor at a time. None: the number of cores.
     progress : bool or callable
         True: a message per second to the log ``toriwork.topology.many`` at level INFO. False: none. A callable is
         handed a :class:`Progress` after every cloud.
     max_bytes : float, optional
-        Memory for all clouds at work together, by :func:`toriwork.topology.work_estimate_of`; known for "rips" and
-        "dtm". A cloud that alone is predicted to need more is reported as ``TooLarge`` and not begun; others wait
-        for room. None: four fifths of what the machine has free at the start. inf: no limit.
+        Predicted memory for all clouds at work together, of "rips" and "dtm". A cloud that alone would need more is
+        ``TooLarge`` and not begun. None: four fifths of what the machine has free at the start. inf: no limit.
     **options
         For :func:`toriwork.topology.persistence`: max_dimension, filtration, engine, ...
 
@@ -135,16 +131,16 @@ def persistence_many(
         ("memory", memory, ("get_many", "put_many")),
     ):
         if given is not None and not all(hasattr(given, member) for member in members):
-            raise BadInput(f"{name}: an object with {' and '.join(members)} is wanted, given was {given!r}")
+            raise BadInput(f"{name}: expected an object with {' and '.join(members)}, got {given!r}")
     if not isinstance(progress, bool) and not callable(progress):
-        raise BadInput(f"progress: True, False or a callable is wanted, given was {progress!r}")
+        raise BadInput(f"progress: expected True, False or a callable, got {progress!r}")
     workers = (os.cpu_count() or 1) if max_workers is None else check_count(max_workers, name="max_workers")
     room = 0.8 * available_bytes() if max_bytes is None else check_number(max_bytes, name="max_bytes", least=0.0)
     total = len(clouds) if isinstance(clouds, Sized) else None
     try:
         run = _Run(clouds, executor, workers, room, memory, options)
     except TypeError as error:
-        raise BadInput(f"clouds: an iterable of point clouds is wanted: {error}") from error
+        raise BadInput(f"clouds: expected an iterable of point clouds: {error}") from error
     return _reported(run.results(), total, progress)
 
 
@@ -207,7 +203,7 @@ class _Run:
         seconds, until = 0.0, time.monotonic() + _PATIENCE
         for index, cloud in self._clouds:
             # a buffer that its owner fills again must not be remembered under what it held before
-            taken.append((index, cloud if self._memory is None else _copied(cloud)))
+            taken.append((index, cloud if self._memory is None else _sealed(cloud)))
             seconds += _seconds(taken[-1][1], self._options)
             if seconds >= _TASK_SECONDS or time.monotonic() > until:
                 break
@@ -271,13 +267,11 @@ class _Run:
                 yield CloudResult(task.number, None, found)
 
 
-def _copied(cloud: Any) -> Any:
-    """A copy that nobody else can change; what is no array is left to the check of ``persistence``."""
-    if isinstance(cloud, np.ndarray):
-        return cloud.copy()
+def _sealed(cloud: Any) -> Any:
+    """The checked copy that nobody else can change; what is no cloud meets its error in ``persistence``."""
     try:
-        return np.array(cloud)
-    except (ValueError, TypeError, RuntimeError):
+        return cloud_of(cloud)
+    except BadInput:
         return cloud
 
 
@@ -287,10 +281,7 @@ def _is_predicted(options: dict[str, Any]) -> bool:
 
 
 def _bytes(cloud: Any, options: dict[str, Any], share: float) -> float:
-    """Bytes that the cloud will need, 0 where nothing is predicted; a cloud that is none is left to its check.
-
-    Its shape is looked at where its number of points alone would promise more than the share of a task.
-    """
+    """Bytes that the cloud will need, 0 where nothing is predicted; looked at closely beyond the share of a task."""
     if not _is_predicted(options):
         return 0.0
     shape: tuple[int, ...] = np.shape(cloud) if hasattr(cloud, "shape") else ()

@@ -1,4 +1,4 @@
-"""What is read from distances a row at a time: a minimal spanning tree, and points that lie far from each other.
+"""A minimal spanning tree, and points that lie far from each other, read from distances a row at a time.
 
 Beside the row at hand, memory grows with the number of points and not with its square.
 """

@@ -1,6 +1,6 @@
-"""What a filtration is asked and what it answers, with the small steps that several of them share.
+"""The question to a filtration and its answer, with the small steps that several of them share.
 
-The filtrations are in ``by_distance.py`` and ``by_gudhi.py``, the table of their names in ``filtrations.py``.
+The filtrations are in ``rips_family.py`` and ``gudhi_filtrations.py``, the table of their names in ``filtrations.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, TooLarge
+from toriwork.topology.clouds import Cloud
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, engine_version, pick_engine
 
@@ -23,9 +24,9 @@ MAX_SIMPLICES = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What :func:`toriwork.topology.persistence` was asked for; its arguments are checked, its data are not."""
+    """The arguments of :func:`toriwork.topology.persistence`: those are checked, the data are not."""
 
-    points: Any
+    points: Cloud | None
     distances: Any
     max_dimension: int
     engine: str
@@ -35,8 +36,8 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Bars per dimension and what is to be said about them."""
+class FiltrationResult:
+    """Bars per dimension and how they came about."""
 
     bars: Bars
     n_points: int
@@ -49,21 +50,21 @@ class Found:
 
 
 class Filtration(Protocol):
-    """What a filtration looks like: conventions on the class, parameters in the object, work in the call."""
+    """A filtration: conventions on the class, parameters in the object, work in the call."""
 
     name: ClassVar[str]  #: the word for ``filtration=``
     kind: ClassVar[str]  #: the ``filtration`` of the diagram
     scale: ClassVar[Scale]
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars."""
 
 
-def found_by_gudhi(bars: Bars, n_points: int, threshold: float) -> Found:
+def gudhi_result(bars: Bars, n_points: int, threshold: float) -> FiltrationResult:
     """The answer of a filtration that gudhi alone computes, whole and then cut at the threshold."""
     bars, cut = cut_bars(bars, threshold)
     used, _ = pick_engine("gudhi", 2)
-    return Found(bars, n_points, "gudhi", engine_version(used), "the only engine of this filtration", cut)
+    return FiltrationResult(bars, n_points, "gudhi", engine_version(used), "the only engine of this filtration", cut)
 
 
 def cut_bars(bars: Bars, threshold: float) -> tuple[Bars, float]:
@@ -75,41 +76,23 @@ def cut_bars(bars: Bars, threshold: float) -> tuple[Bars, float]:
     return [np.column_stack([b[:, 0], np.where(b[:, 1] <= threshold, b[:, 1], np.inf)]) for b in kept], threshold
 
 
-def only(asked: Request, engine: str) -> None:
-    """Nothing, when the request leaves the engine open or names the only one that there is.
-
-    Raises
-    ------
-    BadInput
-        Another engine was asked for, or the spanning tree and a field.
-    """
+def require_engine(asked: Request, engine: str) -> None:
+    """Raise BadInput when a request names another engine than the only one, or a field for a spanning tree."""
     if asked.engine not in ("auto", engine):
-        raise BadInput(f"engine: 'auto' or {engine!r} is wanted for this filtration, given was {asked.engine!r}")
+        raise BadInput(f"engine: expected 'auto' or {engine!r} for this filtration, got {asked.engine!r}")
     if engine == "simple" and asked.field != 2:
-        raise BadInput(f"field: the spanning tree needs none; 2 is wanted, given was {asked.field}")
+        raise BadInput(f"field: expected 2 for a spanning tree, got {asked.field}")
 
 
-def points_of(asked: Request, name: str) -> Any:
-    """The points of a request whose filtration takes no distances.
-
-    Raises
-    ------
-    BadInput
-        There are none, or distances as well.
-    """
+def points_of(asked: Request, name: str) -> Cloud:
+    """The cloud of a request whose filtration takes no distances."""
     if asked.points is None or asked.distances is not None:
-        raise BadInput(f"{name}: points are wanted, and no distances")
+        raise BadInput(f"{name}: expected points and no distances")
     return asked.points
 
 
 def refuse_above(simplices: float, n_points: int, name: str) -> None:
-    """Nothing, when a complex of so many simplices can be built.
-
-    Raises
-    ------
-    TooLarge
-        It has more than ``MAX_SIMPLICES``; the message has the number.
-    """
+    """Raise TooLarge when a complex has more than ``MAX_SIMPLICES``."""
     if simplices > MAX_SIMPLICES:
         raise TooLarge(
             f"{name}: about {simplices:.2g} simplices for {n_points} points, the limit is {MAX_SIMPLICES:.2g}; "
@@ -117,14 +100,8 @@ def refuse_above(simplices: float, n_points: int, name: str) -> None:
         )
 
 
-def times(values: Matrix, factor: float) -> Matrix:
-    """Values at the scale that the points were given in: undoes ``safely_scaled``.
-
-    Raises
-    ------
-    BadInput
-        A finite value leaves the range of float64.
-    """
+def rescale(values: Matrix, factor: float) -> Matrix:
+    """Values at the scale that the points were given in: undoes ``safely_scaled``."""
     if factor == 1.0:
         return values
     with np.errstate(over="ignore"):

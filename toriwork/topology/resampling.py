@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.topology.clouds import Trusted
+from toriwork.topology.clouds import CheckedDistances
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.distances import bottleneck
@@ -24,10 +24,9 @@ from toriwork.topology.evidence import (
     Verdict,
     components_only,
     is_rips,
-    parameters_of,
     with_best_refused,
 )
-from toriwork.topology.rules import by_ratio, gap_of_components, rows_of
+from toriwork.topology.rules import judged_by_ratio, rows_of
 
 Vector = NDArray[np.float64]
 
@@ -41,10 +40,9 @@ _TABLES = 128
 class MonteCarloNull:
     """Bars whose death/birth exceeds what the largest one of clouds without a feature reaches; H0 by the guarded gap.
 
-    The null of H_k is the uniform distribution in the cube of dimension k + 1: among boxes, balls and Gaussians of any
-    dimension, those of lowest dimension have the largest death/birth. The largest of all bars is compared, so that the
-    p-values are corrected for their number. The maxima of ``simulations`` clouds are kept for each number of points, in
-    steps of a tenth; more than 250 points are reckoned as so many independent clouds of 250.
+    The null of H_k is the uniform distribution in the cube of dimension k + 1. The largest of all bars is compared, so
+    that the p-values are corrected for their number. The maxima of ``simulations`` clouds are kept for each number of
+    points, in steps of a tenth; more than 250 points are reckoned as so many independent clouds of 250.
 
     Sources
     -------
@@ -61,18 +59,12 @@ class MonteCarloNull:
         """One verdict per dimension, with the corrected p-values of the bars."""
         n_points = len(sampling.deaths()) + 1
         kind = "rips" if is_rips(sampling.diagram) else "alpha"
-        found = [gap_of_components(sampling)]
-        for k in range(1, sampling.diagram.max_dimension + 1):
-            bars, ratios = by_ratio(sampling, k)
-            p_values = self._p_values(ratios, n_points, k, kind)
-            number = int((p_values < self.level).sum())  # they rise, because the ratios fall
-            evidence = {"p_values": with_best_refused(bars, p_values, number)}
-            found.append(Verdict(float(number), evidence, rows_of(bars[:number])))
-        return tuple(found)
 
-    def parameters(self) -> dict[str, Any]:
-        """Level, number of simulated clouds, seed."""
-        return parameters_of(self)
+        def corrected(ratios: Vector, k: int) -> tuple[Vector, NDArray[np.bool_]]:
+            p_values = self._p_values(ratios, n_points, k, kind)
+            return p_values, p_values < self.level
+
+        return judged_by_ratio(sampling, "p_values", corrected)
 
     def _p_values(self, ratios: Vector, n_points: int, k: int, kind: str) -> Vector:
         if not len(ratios):
@@ -104,28 +96,18 @@ class BootstrapBand:
     filtrations: ClassVar[tuple[str, ...]] = ("rips",)
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
-        """One verdict per dimension, with persistence over the width of the band as the margins of the bars.
-
-        Raises
-        ------
-        BadInput
-            The points are not known.
-        """
+        """One verdict per dimension, with persistence over the width of the band as the margins of the bars."""
         matrix = _distances_of(sampling, self.name)
         rng = np.random.default_rng(self.seed)
         moved = np.array([self._moves(sampling.diagram, matrix, rng) for _ in range(self.resamples)])
         widths = 2.0 * np.quantile(moved, 1.0 - self.level, axis=0, method="higher")
         return _longer_than(sampling, widths)
 
-    def parameters(self) -> dict[str, Any]:
-        """Level, number of resamples, seed."""
-        return parameters_of(self)
-
     @staticmethod
     def _moves(diagram: Diagram, matrix: Vector, rng: np.random.Generator) -> list[float]:
         chosen = rng.integers(0, max(len(matrix), 1), len(matrix))
         again = persistence(
-            distances=Trusted(matrix[np.ix_(chosen, chosen)]),
+            distances=CheckedDistances(matrix[np.ix_(chosen, chosen)]),
             max_dimension=diagram.max_dimension,
             field=diagram.field,
             scale=diagram.scale,
@@ -154,13 +136,7 @@ class ConfidenceBand:
     filtrations: ClassVar[tuple[str, ...]] = ("rips", "alpha", "cech", "delaunay_cech")
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
-        """One verdict per dimension, with persistence over the width of the band as the margins of the bars.
-
-        Raises
-        ------
-        BadInput
-            The points are not known.
-        """
+        """One verdict per dimension, with persistence over the width of the band as the margins of the bars."""
         matrix = _distances_of(sampling, self.name)
         rng = np.random.default_rng(self.seed)
         size = max(1, round(len(matrix) / max(1.0, math.log(max(len(matrix), 1)))))
@@ -168,10 +144,6 @@ class ConfidenceBand:
         reach = float(np.quantile(away, 1.0 - self.level, method="higher"))
         width = reach * (4.0 if sampling.diagram.scale == "diameter" else 2.0)
         return _longer_than(sampling, np.full(sampling.diagram.max_dimension + 1, width))
-
-    def parameters(self) -> dict[str, Any]:
-        """Level, number of subsets, seed."""
-        return parameters_of(self)
 
     @staticmethod
     def _away(matrix: Vector, size: int, rng: np.random.Generator) -> float:
@@ -181,7 +153,7 @@ class ConfidenceBand:
 
 def _distances_of(sampling: Sampling, name: str) -> Vector:
     if sampling.distances is None:
-        raise BadInput(f"{name}: the points behind the diagram are wanted too: give points, or ask estimate_betti")
+        raise BadInput(f"{name}: expected the points behind the diagram too: give points, or ask estimate_betti")
     return sampling.distances()
 
 

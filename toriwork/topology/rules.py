@@ -6,8 +6,9 @@ Each is a frozen set of parameters.  Their hit and false-alarm rates stand in do
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,12 @@ from toriwork.topology.evidence import (
     Verdict,
     components_only,
     is_rips,
-    parameters_of,
     with_best_refused,
 )
+
+Vector = NDArray[np.float64]
+#: from falling death/birth and the dimension to a measure of each bar, and which bars count
+Measured = Callable[[Vector, int], tuple[Vector, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,6 @@ class GuardedGap:
         finite = sampling.diagram.pairs[:, 2]
         size = float(finite[finite < math.inf].max(initial=0.0))
         return tuple(self._count(sampling, k, size) for k in range(sampling.diagram.max_dimension + 1))
-
-    def parameters(self) -> dict[str, Any]:
-        """Gap and floor."""
-        return parameters_of(self)
 
     def _count(self, sampling: Sampling, k: int, size: float) -> Verdict:
         base = components_only(sampling.diagram) if k == 0 else 0.0
@@ -66,17 +66,7 @@ class LateDeath:
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension."""
-        found = [gap_of_components(sampling)]
-        for k in range(1, sampling.diagram.max_dimension + 1):
-            bars, ratios = by_ratio(sampling, k)
-            number = int((ratios > self.ratio).sum())
-            margins = with_best_refused(bars, ratios / self.ratio, number)
-            found.append(Verdict(float(number), {"margins": margins}, rows_of(bars[:number])))
-        return tuple(found)
-
-    def parameters(self) -> dict[str, Any]:
-        """The ratio."""
-        return parameters_of(self)
+        return judged_by_ratio(sampling, "margins", lambda ratios, _: (ratios / self.ratio, ratios > self.ratio))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +86,41 @@ class UniversalNull:
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension, with the corrected p-values of the bars."""
-        found = [gap_of_components(sampling)]
-        for k in range(1, sampling.diagram.max_dimension + 1):
-            bars, ratios = by_ratio(sampling, k)
-            # a Cech bar of noise is longer: its log log ratio counts half
-            corrected = self._p_values(ratios, 1.0 if is_rips(sampling.diagram) else 0.5)
-            number = int((corrected < self.level).sum())  # they rise, because the ratios fall
-            evidence = {"p_values": with_best_refused(bars, corrected, number)}
-            found.append(Verdict(float(number), evidence, rows_of(bars[:number])))
-        return tuple(found)
+        # a Cech bar of noise is longer: its log log ratio counts half
+        a = 1.0 if is_rips(sampling.diagram) else 0.5
 
-    def parameters(self) -> dict[str, Any]:
-        """The level."""
-        return parameters_of(self)
+        def corrected(ratios: Vector, _: int) -> tuple[Vector, NDArray[np.bool_]]:
+            p_values = self._p_values(ratios, a)
+            return p_values, p_values < self.level
+
+        return judged_by_ratio(sampling, "p_values", corrected)
 
     @staticmethod
-    def _p_values(ratios: NDArray[np.float64], a: float) -> NDArray[np.float64]:
+    def _p_values(ratios: Vector, a: float) -> Vector:
         if len(ratios) < 2:
             return np.ones(len(ratios))  # the mean is the bar itself: no evidence
         logs = a * np.log(np.log(ratios))
         shifted = np.minimum(logs - np.euler_gamma - logs.mean(), 6.0)  # exp(-exp(6)) is 0 already
-        corrected: NDArray[np.float64] = np.minimum(np.exp(-np.exp(shifted)) * len(ratios), 1.0)
+        corrected: Vector = np.minimum(np.exp(-np.exp(shifted)) * len(ratios), 1.0)
         return corrected
 
 
-def by_ratio(sampling: Sampling, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bars of H_k, k >= 1, by falling death/birth, and that ratio; a Rips bar of H_k is born after 0."""
-    bars = sampling.longest_first(k)
-    ratios = bars[:, 1] / bars[:, 0]
-    order = np.argsort(-ratios, kind="stable")
-    return bars[order], ratios[order]
+def judged_by_ratio(sampling: Sampling, word: str, measured: Measured) -> tuple[Verdict, ...]:
+    """H0 by the guarded gap; above it the bars by falling death/birth, with a measure that falls or rises with it.
+
+    ``measured`` gives the measures of the bars of H_k, recorded under ``word``, and which of them count: the first.
+    """
+    found = [GuardedGap()(sampling)[0]]
+    for k in range(1, sampling.diagram.max_dimension + 1):
+        bars = sampling.longest_first(k)
+        bars = bars[np.argsort(-(bars[:, 1] / bars[:, 0]), kind="stable")]  # born after 0
+        measures, counts = measured(bars[:, 1] / bars[:, 0], k)
+        number = int(counts.sum())
+        evidence = {word: with_best_refused(bars, measures, number)}
+        found.append(Verdict(float(number), evidence, rows_of(bars[:number])))
+    return tuple(found)
 
 
-def rows_of(bars: NDArray[np.float64]) -> list[tuple[float, float]]:
+def rows_of(bars: Vector) -> list[tuple[float, float]]:
     """Births and deaths as a list."""
     return [(birth, death) for birth, death in bars.tolist()]
-
-
-def gap_of_components(sampling: Sampling) -> Verdict:
-    """H0 by the guarded gap."""
-    return GuardedGap()(sampling)[0]

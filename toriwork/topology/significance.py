@@ -6,13 +6,16 @@ of ``resampling.py`` many times as much.  The measured hit and false-alarm rates
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.calibrated import Calibrated
+from toriwork.topology.clouds import distance_matrix
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
@@ -30,39 +33,25 @@ RULES: dict[str, Rule] = {
     "confidence_band": ConfidenceBand(),
 }
 
-__all__ = ["RULES", "Rule", "Sampling", "check_suits", "rule_named", "smaller_sides"]
-
 
 def rule_named(name: str) -> Rule:
-    """The rule of that name.
-
-    Raises
-    ------
-    BadInput
-        No such rule; the message lists them.
-    """
+    """The rule of that name."""
     rule = RULES.get(name)
     if rule is None:
-        raise BadInput(f"rule: one of {', '.join(RULES)} is wanted, given was {name!r}")
+        raise BadInput(f"rule: expected one of {', '.join(RULES)}, got {name!r}")
     return rule
 
 
 def check_suits(rule: Rule, diagram: Diagram) -> None:
-    """Nothing, when the rule can judge the diagram.
-
-    Raises
-    ------
-    BadInput
-        The diagram was cut or thinned, or is of another filtration.
-    """
+    """Raise BadInput when a diagram was cut or thinned, or is of a filtration that the rule does not judge."""
     if math.isfinite(diagram.threshold) or diagram.min_persistence > 0:
-        raise BadInput("rule: a complete diagram is wanted, given was one that was cut or thinned")
+        raise BadInput("rule: expected a complete diagram, got one that was cut or thinned")
     if rule.filtrations and diagram.filtration not in rule.filtrations:
         others = [
             name for name, other in RULES.items() if diagram.filtration in (other.filtrations or (diagram.filtration,))
         ]
         raise BadInput(
-            f"rule: {rule.name} judges diagrams of {', '.join(rule.filtrations)}, given was {diagram.filtration!r}; "
+            f"rule: {rule.name} judges diagrams of {', '.join(rule.filtrations)}, got {diagram.filtration!r}; "
             f"for that: {', '.join(others)}"
         )
 
@@ -83,3 +72,29 @@ def smaller_sides(distances: NDArray[np.float64], n_deaths: int) -> NDArray[np.f
     sides = np.minimum(sizes[tree[:, 0].astype(np.intp)], sizes[tree[:, 1].astype(np.intp)])
     kept: NDArray[np.float64] = sides[len(sides) - n_deaths :]
     return kept
+
+
+def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> Sampling:
+    """The evidence for a rule: the diagram, and what the points add to it where they are given."""
+    if points is None and distances is None:
+        return Sampling(diagram)
+    matrix = distance_matrix(points, distances)
+    n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
+    n_points = len(matrix) if diagram.provenance is None else diagram.provenance.n_points
+    if n_points != len(matrix) or n_deaths >= max(n_points, 1):
+        raise BadInput(f"points: expected those of the diagram, got {len(matrix)} points")
+    return Sampling(diagram, lambda: smaller_sides(matrix, n_deaths), lambda: matrix)
+
+
+def at_level(rule: Rule, level: float | None) -> Rule:
+    """The rule with another error level; the rule itself for None."""
+    if level is None:
+        return rule
+    if not 0 < level < 1:
+        raise BadInput(f"level: expected a number between 0 and 1, got {level!r}")
+    if isinstance(rule, UniversalNull | MonteCarloNull | BootstrapBand | ConfidenceBand):
+        return dataclasses.replace(rule, level=level)
+    if isinstance(rule, Calibrated):
+        odds = math.log((1 - level) / level)
+        return dataclasses.replace(rule, yes=odds, no=min(rule.no, odds))
+    raise BadInput(f"level: rule {rule.name} has none")

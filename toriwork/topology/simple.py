@@ -28,11 +28,6 @@ def rips_bars(distances: Matrix, max_dimension: int, threshold: float = math.inf
 
     Zero-length pairs may be among them.  ``distances`` is a checked matrix (see ``clouds.py``), n_points >= 1.
 
-    Raises
-    ------
-    TooLarge
-        More than ``MAX_SIMPLICES`` simplices of one dimension would be enumerated.
-
     Sources
     -------
     de Silva, Morozov & Vejdemo-Johansson 2011, doi:10.1088/0266-5611/27/12/124003, sect. 4 (the bars of cohomology

@@ -1,8 +1,7 @@
 """Lower bounds of diagram distances, from one diagram to many at once; where births are equal, the distance itself.
 
-A search computes few exact distances when bounds are cheap and close. Bounds here hold in exact arithmetic; whoever
-compares them with computed distances takes off :func:`margin`. Essential classes are bounded apart, by
-:func:`essential_bounds`; everywhere else bars are finite.
+Bounds here hold in exact arithmetic; whoever compares them with computed distances takes off :func:`margin`. Essential
+classes are bounded apart, by :func:`essential_bounds`; everywhere else bars are finite.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def half_persistences(bars: Floats) -> Floats:
 
 
 def born_together(*parts: Floats) -> bool:
-    """Whether all bars of all parts (n, 2) are born at one and the same scale, as those of H0 of a cloud are."""
+    """True when all bars of all parts (n, 2) are born at one and the same scale, as those of H0 of a cloud are."""
     births = np.concatenate([part[:, 0] for part in parts])
     return not births.size or bool(births.min() == births.max())
 
@@ -206,7 +205,7 @@ def _partners(mine: Floats, many: Ragged, order: float = math.inf) -> tuple[Floa
 
 
 def _unit(order: float, *parts: Floats) -> float:
-    """What to divide by, so that powers stay within float64: a power of two, which rounds nothing."""
+    """A power of two to divide by, which rounds nothing, so that powers stay within float64."""
     largest = max(float(np.abs(part).max(initial=0.0)) for part in parts)
     return 1.0 if math.isinf(order) or largest == 0 else 2.0 ** math.frexp(largest)[1]
 

@@ -39,9 +39,7 @@ _MORE = 1.25
 #: when no more than this share of the pairs is within the limit, the search would cost more than it saves
 _FEW_JOINED = 0.03
 #: edges are collapsed where the square of :attr:`Truncation.crossing`, times the number of points, exceeds so many
-#: roots of the share of pairs within the threshold. An engine holds the triangles over all edges that cross a loop, a
-#: collapse all edges; measured on 163 clouds of 400 to 1,500 points, whichever is chosen takes at most 2.8 times the
-#: memory and 3 times the seconds of the other, mostly far less than it
+#: roots of the share of pairs within the threshold; measured on 163 clouds of 400 to 1,500 points
 _WORTH_COLLAPSING = 30.0
 #: entries of the matrix that are looked at together, at least
 _BLOCK = 2**16
@@ -84,7 +82,7 @@ def truncation_of(distances: Matrix, limit: float, engine: str = "auto", field: 
 
 
 def worth_collapsing(crossing: float, n_points: int, joined: float) -> bool:
-    """Whether edges had better be collapsed, by :attr:`Truncation.crossing` and the share of pairs that are joined."""
+    """True when a collapse of edges pays, by :attr:`Truncation.crossing` and the share of pairs that are joined."""
     return crossing**2 * n_points > _WORTH_COLLAPSING * math.sqrt(joined)
 
 

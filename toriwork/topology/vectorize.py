@@ -1,7 +1,7 @@
 """Diagrams as vectors of fixed length: landscape, silhouette, image, entropy, lengths; for H_k and finite bars.
 
 Essential classes have no finite coordinates and are left out; the Betti curve, which counts them, is
-``Diagram.betti_curve``.  Diagrams that were cut at a threshold are refused.
+``Diagram.betti_curve``.  Diagrams that were cut at a threshold, and parameters out of range, are BadInput.
 """
 
 from __future__ import annotations
@@ -22,17 +22,12 @@ def landscape(diagram: Diagram, k: int, grid: ArrayLike, *, n_layers: int = 5) -
 
     Layer i at scale t is the i-th largest of min(t - birth, death - t), or 0.
 
-    Raises
-    ------
-    BadInput
-        The diagram was cut, the grid is not finite, or ``n_layers`` < 1.
-
     Sources
     -------
     Bubenik 2015, JMLR 16:77-102, sect. 2.2.
     """
     if n_layers < 1:
-        raise BadInput(f"n_layers: an integer >= 1 is wanted, given was {n_layers!r}")
+        raise BadInput(f"n_layers: expected an integer >= 1, got {n_layers!r}")
     tents = _tents(finite_bars(diagram, k), _grid(grid))
     layers = np.zeros((n_layers, tents.shape[1]))
     found = -np.sort(-tents, axis=0)[:n_layers]
@@ -43,17 +38,12 @@ def landscape(diagram: Diagram, k: int, grid: ArrayLike, *, n_layers: int = 5) -
 def silhouette(diagram: Diagram, k: int, grid: ArrayLike, *, power: float = 1.0) -> Vector:
     """The mean of the bars' tents weighted by persistence ** power: shape (n_grid,), zero without a bar.
 
-    Raises
-    ------
-    BadInput
-        The diagram was cut, the grid is not finite, or ``power`` is negative.
-
     Sources
     -------
     Chazal, Fasy, Lecci, Rinaldo & Wasserman 2014, doi:10.1145/2582112.2582128, sect. 4.
     """
     if not 0 <= power < math.inf:
-        raise BadInput(f"power: a finite number >= 0 is wanted, given was {power!r}")
+        raise BadInput(f"power: expected a finite number >= 0, got {power!r}")
     bars = finite_bars(diagram, k)
     tents = _tents(bars, _grid(grid))
     if not len(bars):
@@ -84,11 +74,6 @@ def persistence_image(
     power : float
         >= 0.
 
-    Raises
-    ------
-    BadInput
-        The diagram was cut, borders do not rise, or a parameter is out of range.
-
     Sources
     -------
     Adams et al. 2017, JMLR 18(8):1-35, sect. 4.
@@ -96,10 +81,10 @@ def persistence_image(
     from scipy.special import ndtr
 
     if not (0 < bandwidth < math.inf and 0 <= power < math.inf):
-        raise BadInput(f"bandwidth > 0 and power >= 0 are wanted, given were {bandwidth!r} and {power!r}")
+        raise BadInput(f"expected bandwidth > 0 and power >= 0, got {bandwidth!r} and {power!r}")
     borders = [_grid(births), _grid(lengths)]
     if any(len(axis) < 2 or (np.diff(axis) <= 0).any() for axis in borders):
-        raise BadInput("births, lengths: two or more rising borders are wanted")
+        raise BadInput("births, lengths: expected two or more rising borders")
     bars = finite_bars(diagram, k)
     length = bars[:, 1] - bars[:, 0]
     across, along = (
@@ -111,11 +96,6 @@ def persistence_image(
 
 def entropy(diagram: Diagram, k: int) -> float:
     """The Shannon entropy in nats of the persistences of H_k as shares of their sum; 0.0 without a bar.
-
-    Raises
-    ------
-    BadInput
-        The diagram was cut.
 
     Sources
     -------
@@ -132,30 +112,18 @@ def entropy(diagram: Diagram, k: int) -> float:
 
 
 def lengths(diagram: Diagram, k: int, n_longest: int = 10) -> Vector:
-    """The ``n_longest`` largest persistences of H_k, falling, zeros behind the last: shape (n_longest,).
-
-    Raises
-    ------
-    BadInput
-        The diagram was cut, or ``n_longest`` < 1.
-    """
+    """The ``n_longest`` largest persistences of H_k, falling, zeros behind the last: shape (n_longest,)."""
     if n_longest < 1:
-        raise BadInput(f"n_longest: an integer >= 1 is wanted, given was {n_longest!r}")
+        raise BadInput(f"n_longest: expected an integer >= 1, got {n_longest!r}")
     bars = finite_bars(diagram, k)
     found = -np.sort(bars[:, 0] - bars[:, 1])[:n_longest]
     return np.append(-np.sort(-found), np.zeros(n_longest - len(found)))
 
 
 def finite_bars(diagram: Diagram, k: int) -> Vector:
-    """The bars of H_k that die, (n_bars, 2) float64.
-
-    Raises
-    ------
-    BadInput
-        The diagram was cut: some of its bars may die all the same.
-    """
+    """The bars of H_k that die, (n_bars, 2) float64."""
     if math.isfinite(diagram.threshold):
-        raise BadInput(f"vector: a complete diagram is wanted, given was one cut at {diagram.threshold}")
+        raise BadInput(f"vector: expected a complete diagram, got one cut at {diagram.threshold}")
     bars = diagram.in_dimension(k)
     return bars[np.isfinite(bars[:, 1])]
 
@@ -163,7 +131,7 @@ def finite_bars(diagram: Diagram, k: int) -> Vector:
 def _grid(given: ArrayLike) -> Vector:
     grid = np.asarray(given, dtype=np.float64).ravel()
     if not np.isfinite(grid).all():
-        raise BadInput("grid: finite numbers are wanted, given was NaN or infinity")
+        raise BadInput("grid: expected finite numbers, got NaN or infinity")
     return grid
 
 

@@ -1,8 +1,7 @@
 """Classes of homology followed through a series of diagrams: bars of neighbours are matched at least cost.
 
-Sources: Cohen-Steiner, Edelsbrunner & Morozov 2006, doi:10.1145/1137856.1137877 (vineyards, of which this is a
-discrete stand-in: nothing is known between two steps); Turner, Mileyko, Mukherjee & Harer 2014,
-doi:10.1007/s00454-014-9604-7, sect. 2 (the 2-Wasserstein matching with the diagonal).
+Sources: Cohen-Steiner, Edelsbrunner & Morozov 2006, doi:10.1145/1137856.1137877 (vineyards); Turner, Mileyko,
+Mukherjee & Harer 2014, doi:10.1007/s00454-014-9604-7, sect. 2 (the 2-Wasserstein matching with the diagonal).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Vine:
     def __post_init__(self) -> None:
         lengths = {len(part) for part in (self.times, self.births, self.deaths)}
         if len(lengths) != 1 or 0 in lengths:
-            raise BadInput(f"Vine: times, births and deaths of one length > 0 are wanted, given were {sorted(lengths)}")
+            raise BadInput(f"Vine: expected times, births and deaths of one length > 0, got {sorted(lengths)}")
         for name, kind in (("times", np.int64), ("births", np.float64), ("deaths", np.float64)):
             values = np.array(getattr(self, name), dtype=kind)
             values.setflags(write=False)
@@ -42,7 +41,7 @@ class Vine:
 
     @property
     def essential(self) -> bool:
-        """Whether the class never dies within a filtration."""
+        """True when the class never dies within a filtration."""
         return math.isinf(self.deaths[0])
 
     @property
@@ -83,17 +82,9 @@ class Vineyard:
 
 
 def match(before: NDArray[np.float64], after: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Index pairs of bars that are one class in the cheapest 2-Wasserstein matching (Euclidean moves).
+    """Index pairs of finite bars (n_pairs, 2) that are one class in the cheapest 2-Wasserstein matching.
 
-    Parameters
-    ----------
-    before, after : (n_pairs, 2) float64
-        Births and deaths, finite.
-
-    Returns
-    -------
-    list of (index before, index after)
-        Bars that are cheaper to send to the diagonal are in no pair.
+    Moves are Euclidean; bars that are cheaper to send to the diagonal are in no pair.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -103,8 +94,7 @@ def match(before: NDArray[np.float64], after: NDArray[np.float64]) -> list[tuple
     before, after = before / size, after / size  # squares of moves stay within float64
     moved = ((before[:, None, :] - after[None, :, :]) ** 2).sum(axis=2)
     dropped = ((before[:, 1] - before[:, 0]) ** 2 / 2)[:, None] + ((after[:, 1] - after[:, 0]) ** 2 / 2)[None, :]
-    # what a pair saves against sending both to the diagonal; who saves nothing is not paired. The matrix of the text
-    # book, with a diagonal place for each bar, is four times as large and has the same answer
+    # what a pair saves against sending both to the diagonal: a quarter of the text book's matrix, the same answer
     saved = np.maximum(dropped - moved, 0.0)
     rows, columns = linear_sum_assignment(saved, maximize=True)
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if saved[i, j] > 0]
@@ -193,7 +183,7 @@ class Trellis:
             self._prune()
 
     def vineyard(self) -> Vineyard:
-        """What has grown so far."""
+        """The vineyard of the diagrams so far."""
         self._prune()
         vines = tuple(vine.finished() for vine in self._vines)
         scale: Scale = "diameter" if self._first is None else self._first.scale
@@ -206,8 +196,7 @@ class Trellis:
             raise BadInput(f"diagram {self._n_times} of the series: {error}") from error
         if math.isfinite(diagram.threshold):
             raise BadInput(
-                f"diagram {self._n_times} of the series: a complete one is wanted, given was one cut at "
-                f"{diagram.threshold}"
+                f"diagram {self._n_times} of the series: expected a complete one, got one cut at {diagram.threshold}"
             )
         self._first = self._first or diagram
 

@@ -267,7 +267,7 @@ def monitors(state: Path) -> None:
         cells.betti_update("blob", cloud(700), "critical", {"step": step})
         sentry.classify([0.05 + step / 100, 0.03, 0.02], [1, step])
         if step == 1:
-            cells._protector.ideas._table.flush(publish=True)
+            cells._protected.ideas._table.flush(publish=True)
             cells.diagrams.flush(publish=True)
             observers.log.flush(publish=True)
     cells.tunnel_idea("ring", "local")

@@ -1,4 +1,4 @@
-"""What a diagram will cost before it is begun: a law fitted to measurements, for deciding, not for billing."""
+"""The predicted cost of a diagram before it is begun, by a law that was fitted to measurements."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import as_array, check_number, check_points
+from toriwork.checks import as_array, check_number
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
+from toriwork.topology.clouds import check_distances, cloud_of, enclosing_radius, euclidean_distances
 from toriwork.topology.engines import staying_edges
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
 
@@ -66,10 +66,8 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     Returns
     -------
     WorkEstimate
-        ``seconds``: power laws fitted to gudhi 3.13 on points of exact circles, 100 to 2,000 of them, which are costly
-        for their size. Noisy circles need half of that, clouds without a loop a tenth, regular polygons ten times as
-        much. ``bytes``: for the worst shape of that size; most clouds need half as much, with H2, where the
-        worst are exact spheres, a hundredth.
+        ``seconds``: of gudhi 3.13 on exact circles of 100 to 2,000 points, which are costly for their size. ``bytes``:
+        for the worst shape of that size.
 
     Raises
     ------
@@ -93,18 +91,8 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
 
 
-def refuse_matrix(points: Any, max_bytes: float | None = None) -> None:
-    """Nothing, when the distances of so many points fit into the memory; ``points`` need not be checked yet.
-
-    None looks at what the machine has free.
-
-    Raises
-    ------
-    TooLarge
-        They would not; the message has both numbers.
-    """
-    shape = np.shape(points) if hasattr(points, "shape") else (len(points) if hasattr(points, "__len__") else 0,)
-    n_points = shape[0] if shape else 0
+def refuse_matrix(n_points: int, max_bytes: float | None = None) -> None:
+    """Raise TooLarge when the distances of so many points do not fit into ``max_bytes``, or what is free for None."""
     needed = n_points * n_points * _MATRIX
     if needed < _WORTH_ASKING:
         return
@@ -117,26 +105,12 @@ def refuse_matrix(points: Any, max_bytes: float | None = None) -> None:
 
 
 def refuse_joined(n_points: int, joined: float, max_bytes: float | None) -> None:
-    """Nothing, when H0 and H1 fit into the memory with a share ``joined`` of all pairs of points within the cut.
-
-    None looks at what the machine has free, and only where a quarter of a gigabyte may be needed.
-
-    Raises
-    ------
-    TooLarge
-        They would not; the message has both numbers.
-    """
+    """Raise TooLarge when H0 and H1 do not fit with a share ``joined`` of all pairs of points within the cut."""
     _refuse(n_points, 1, bytes_joined(n_points, joined), max_bytes)
 
 
 def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes: float | None) -> None:
-    """Nothing, when the Rips diagram of a checked matrix is predicted to fit into the memory; as above.
-
-    Raises
-    ------
-    TooLarge
-        It would not fit; the message has both numbers.
-    """
+    """Raise TooLarge when the Rips diagram of a checked matrix is not predicted to fit."""
     n_points = len(distances)
     needed = work_estimate(n_points, 0, max_dimension).bytes
     if max_dimension == 2 and n_points >= _PROBE and needed > _limit(needed, max_bytes):
@@ -163,9 +137,9 @@ def _refuse(n_points: int, max_dimension: int, needed: float, max_bytes: float |
 def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension: int = 1) -> WorkEstimate:
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
-    With H1 it is the share of the pairs of points within the scale at which the filtration is cut (``truncation.py``)
-    that decides; up to 2,000 points, drawn with a seed, are asked, in 5 ms to 0.5 s. With H2 it is the share of the
-    edges of 100 points that cannot be collapsed, at 3 to 60 ms. Other dimensions are those of :func:`work_estimate`.
+    With H1 the share of the pairs of points within the cut of the filtration (``truncation.py``) decides, asked of up
+    to 2,000 points in 5 ms to 0.5 s; with H2 the share of the edges of 100 points that cannot be collapsed. Other
+    dimensions are those of :func:`work_estimate`.
 
     Parameters
     ----------
@@ -187,15 +161,15 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     BadInput
         No cloud and no matrix of distances.
     """
-    given = check_points(points) if distances is None else as_array(distances, name="distances")
+    given = cloud_of(points).points() if distances is None else as_array(distances, name="distances")
     if given.ndim != 2:
-        raise BadInput(f"distances: shape (n_points, n_points) is wanted, given was {given.shape}")
+        raise BadInput(f"distances: expected shape (n_points, n_points), got {given.shape}")
     n_points, dim = given.shape
     blind = work_estimate(n_points, dim, max_dimension)
     if max_dimension not in (1, 2) or n_points < (WORTH_CUTTING if max_dimension == 1 else _PROBE):
         return blind
     some = _drawn(n_points, _SAMPLE if max_dimension == 1 else _PROBE)
-    sample = distances_of_points(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
+    sample = euclidean_distances(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
     if max_dimension == 1:
         return blind._replace(bytes=bytes_joined(n_points, joined_at_the_cut(sample)))
     return blind._replace(bytes=_of_collapse(sample, n_points, blind.bytes))

@@ -10,12 +10,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from toriwork.checks import as_array, as_float64, check_points
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import safely_scaled
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import delaunay_bars, grid_bars, guarded
-from toriwork.topology.request import Found, Matrix, Request, found_by_gudhi, only, points_of, refuse_above, times
+from toriwork.topology.request import (
+    FiltrationResult,
+    Matrix,
+    Request,
+    gudhi_result,
+    points_of,
+    refuse_above,
+    require_engine,
+    rescale,
+)
 
 #: expected cells of a Delaunay triangulation per point in R^1, R^2, ...: Schneider & Weil 2008,
 #: doi:10.1007/978-3-540-78859-1, sect. 10.2 (Poisson points)
@@ -34,7 +42,7 @@ class Alpha:
     kind: ClassVar[str] = "alpha"
     scale: ClassVar[Scale] = "radius"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by gudhi in float64, predicates exact."""
         return _delaunay(asked, self.name)
 
@@ -54,7 +62,7 @@ class DelaunayCech:
     kind: ClassVar[str] = "delaunay_cech"
     scale: ClassVar[Scale] = "radius"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by gudhi in float64."""
         return _delaunay(asked, self.name)
 
@@ -67,11 +75,11 @@ class Cubical:
     kind: ClassVar[str] = "cubical"
     scale: ClassVar[Scale] = "value"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars of an array of any number of axes."""
         image = _values_of(asked, self.name)
         if image.ndim == 0 or image.ndim > 6:
-            raise BadInput(f"cubical: an image of 1 to 6 axes is wanted, given was shape {image.shape}")
+            raise BadInput(f"cubical: expected an image of 1 to 6 axes, got shape {image.shape}")
         return _grid(asked, image, on_vertices=False)
 
 
@@ -83,28 +91,28 @@ class LowerStar:
     kind: ClassVar[str] = "lower_star"
     scale: ClassVar[Scale] = "value"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """Each minimum and the value at which it merges into a deeper one."""
         series = _values_of(asked, self.name)
         if series.ndim != 1:
-            raise BadInput(f"lower_star: a series of shape (n_samples,) is wanted, given was {series.shape}")
+            raise BadInput(f"lower_star: expected a series of shape (n_samples,), got {series.shape}")
         return _grid(asked, series, on_vertices=len(series) > 1)
 
 
-def _delaunay(asked: Request, name: str) -> Found:
-    only(asked, "gudhi")
-    scaled, factor = safely_scaled(check_points(points_of(asked, name)))
+def _delaunay(asked: Request, name: str) -> FiltrationResult:
+    require_engine(asked, "gudhi")
+    scaled, factor = safely_scaled(points_of(asked, name).points())
     cloud = _in_own_span(scaled)
     n_points, dim = cloud.shape
     if n_points == 0:
-        return found_by_gudhi([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+        return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
     per_point = _CELLS_PER_POINT[dim - 1] if 0 < dim <= 6 else 1300.0 * 8.0 ** (dim - 6) if dim else 1.0
     refuse_above(min(2.0 ** min(n_points, 1000), n_points * per_point * 2.0**dim), n_points, name)
     bars = guarded(
         lambda: delaunay_bars(cloud, asked.max_dimension, asked.field, cech=name == "delaunay_cech"),
         f"{n_points} points, filtration {name}",
     )
-    return found_by_gudhi([times(found, factor) for found in bars], n_points, asked.threshold)
+    return gudhi_result([rescale(found, factor) for found in bars], n_points, asked.threshold)
 
 
 def _in_own_span(cloud: Matrix) -> Matrix:
@@ -118,23 +126,19 @@ def _in_own_span(cloud: Matrix) -> Matrix:
     return np.vstack([np.zeros(n_points - 1), triangle.T])
 
 
-def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> Found:
-    only(asked, "gudhi")
+def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationResult:
+    require_engine(asked, "gudhi")
     if values.size == 0:
-        return found_by_gudhi([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+        return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
     bars = guarded(
         lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices),
         f"an array of shape {values.shape}",
     )
-    return found_by_gudhi(bars, values.size, asked.threshold)
+    return gudhi_result(bars, values.size, asked.threshold)
 
 
 def _values_of(asked: Request, name: str) -> Matrix:
-    given = as_array(points_of(asked, name), name=name)
-    if given.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: real numbers are wanted, given was dtype {given.dtype}")
-    values = as_float64(given)
-    if not np.isfinite(values).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise BadInput(f"{name}: finite values are wanted, entry {place} is {values[place]}")
-    return values
+    given = points_of(asked, name)
+    if given.array.dtype.kind == "c":
+        raise BadInput(f"{name}: expected real numbers, got dtype {given.array.dtype}")
+    return given.values

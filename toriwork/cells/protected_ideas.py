@@ -1,6 +1,6 @@
 """The protected ideas of some cells: what an update does to them, kept, logged and told.
 
-What an update means is decided in ``keeper.py``; here that is done, one change at a time.
+What an update means is decided in ``protection_rules.py``; here that is done, one change at a time.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from toriwork.cells.events import Observer, protection_lost, tell
 from toriwork.cells.idea_store import IdeaStore
 from toriwork.cells.ideas import PROTECTED, RELEASED, Idea
-from toriwork.cells.keeper import LOCAL, Before, Found, settled
 from toriwork.cells.protection import certify
-from toriwork.cells.shape import UNKNOWN, ShapeMemory
+from toriwork.cells.protection_rules import LOCAL, Before, MeasuredCloud, settled
+from toriwork.cells.shape import UNKNOWN, ShapeNumbers
 from toriwork.locks import Mutex
 from toriwork.printed import one_line
+from toriwork.topology.clouds import Cloud
 
 _LOG = logging.getLogger("toriwork.cells")
 
@@ -32,17 +33,17 @@ class Update:
 
     idea_id: str
     band: str
-    points: NDArray[np.float64] | None  #: (n_points, dim); None for a spectrum
+    shape: Cloud
     #: records the shape with these numbers (None: it is a spectrum) and this note, and gives its id
     record: Callable[[tuple[float, float, float] | None, Mapping[str, Any]], str]
 
 
-class Protector:
+class ProtectedIdeas:
     """Ideas in a file, the clouds they stand on, and the lock under which they change."""
 
-    def __init__(self, path: Path, shapes: ShapeMemory, convention: str) -> None:
+    def __init__(self, path: Path, numbers: ShapeNumbers, convention: str) -> None:
         self.ideas = IdeaStore(path)
-        self._shapes = shapes
+        self._numbers = numbers
         self._convention = convention
         self.after_fork()
 
@@ -53,14 +54,14 @@ class Protector:
 
     def accept(self, update: Update) -> Idea | None:
         """The idea after an update that needs no diagram, or None when one is needed."""
-        if update.points is None or update.band == LOCAL:
+        if update.shape.kind == "spectrum" or update.band == LOCAL:
             return None
         with self.lock.alone():
             known = self.ideas.get(update.idea_id)
             cloud = self._stands_on(known)
             if known is None or known.reference is None or cloud is None:
                 return None
-            certificate = certify(known.reference, cloud, update.points)
+            certificate = certify(known.reference, cloud.values, update.shape.values)
             if certificate is None:
                 return None
             # the class is certain, its numbers are not
@@ -76,21 +77,21 @@ class Protector:
         _log(moved)
         return moved
 
-    def settle(self, now: Idea, found: Found, observer: Observer | None) -> None:
+    def settle(self, now: Idea, found: MeasuredCloud, observer: Observer | None) -> None:
         """Protect an idea, end its protection, or leave things as they are."""
         with self.lock.alone():
             known = self.ideas.get(now.idea_id)
             changes = settled(known, now, found, self._before(known) if now.coherence_band != LOCAL else None)
             if not changes:
                 return
-            self.ideas.append(changes, found.points)
+            self.ideas.append(changes, found.shape.as_float64 if found.shape.kind == "points" else None)
         _log(changes[-1])
         for change in changes:
             if known is not None and change.loss is not None:
                 tell(observer, protection_lost(known, change))
 
     def tunnel(self, idea_id: str, band: str) -> bool:
-        """Whether a protected idea was moved to a band; False when it is not protected."""
+        """True when a protected idea was moved to a band; False when it is not protected."""
         with self.lock.alone():
             known = self.ideas.get(idea_id)
             if known is None:
@@ -104,9 +105,10 @@ class Protector:
     def reference_cloud(self, idea_id: str) -> NDArray[np.float64] | None:
         """The cloud on which a protection stands, None when there is none."""
         known = self.ideas.get(idea_id)
-        return None if known is None else self.ideas.cloud(known)
+        cloud = None if known is None else self.ideas.cloud(known)
+        return None if cloud is None else cloud.values
 
-    def _stands_on(self, known: Idea | None) -> NDArray[np.float64] | None:
+    def _stands_on(self, known: Idea | None) -> Cloud | None:
         """The reference cloud of an idea whose bars are of the filtration and scale that we compute."""
         if known is None or known.reference is None or known.reference.convention != self._convention:
             return None
@@ -114,7 +116,7 @@ class Protector:
 
     def _before(self, known: Idea | None) -> Before | None:
         cloud = self._stands_on(known)
-        diagram = None if cloud is None else self._shapes.look(cloud).diagram
+        diagram = None if cloud is None else self._numbers.of(cloud).diagram
         return None if cloud is None or diagram is None else Before(cloud, diagram)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -18,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from toriwork.cells.cache import BoundedCache
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
 from toriwork.errors import Closed
 from toriwork.locks import Mutex
@@ -29,18 +29,18 @@ from toriwork.storage.view import JournalView, SegmentView, View, fitted, payloa
 from toriwork.topology import Diagram
 
 _GROUP_BYTES = 2**20  # one diagram costs a group of rows: 4 ms where the group was not decoded before
-_DECODED_BYTES = 64 * 2**20
 #: a look at what others wrote may take this share of the time
 _LOOK_SHARE = 0.02
 
 _Group = Callable[[], pa.RecordBatch]
 
 
-class Shelf:
+class DiagramStore:
     """The durable half of a memory: opened when it is there or when the first diagram comes. Its owner locks."""
 
-    def __init__(self, path: Path, durability: str, max_rows: int) -> None:
+    def __init__(self, path: Path, durability: str, max_rows: int, cache: BoundedCache) -> None:
         self.path = path
+        self._cache = cache
         retention = NewestPerKey(("key",), "row_id", max_rows=max_rows)
         self._spec = TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", DICTIONARY, retention, _GROUP_BYTES)
         self._durability = durability
@@ -78,13 +78,7 @@ class Shelf:
                 return
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Diagram]:
-        """The diagrams of those keys that are there.
-
-        Raises
-        ------
-        DamagedFile
-            A file fails its checks; nothing is changed.
-        """
+        """The diagrams of those keys that are there."""
         wanted = list(keys)
         found = self._catalogue.find(wanted) if self._catalogue is not None else {}
         if len(found) < len(wanted) and self._look_again():
@@ -98,7 +92,7 @@ class Shelf:
         return 0 if self._catalogue is None else self._catalogue.n_keys
 
     def _look_again(self, *, at_once: bool = False) -> bool:
-        """Whether the catalogue is newer than before. Looking costs time, so it is done seldom."""
+        """True when the catalogue is newer than before. Looking costs time, so it is done seldom."""
         known = self._catalogue
         began = time.monotonic()
         if known is not None and not at_once and began < known.stale_from:
@@ -109,7 +103,7 @@ class Shelf:
         state = stamp(Places.of(self.path))
         if known is not None and known.state == state:
             return False
-        fresh = _Catalogue(table.view(), state)
+        fresh = _Catalogue(table.view(), state, self._cache)
         fresh.stale_from = time.monotonic() + (time.monotonic() - began) / _LOOK_SHARE
         self._drop()
         self._catalogue = fresh
@@ -141,15 +135,14 @@ class Shelf:
 
 
 class _Catalogue:
-    """One consistent state of the table: where each key is, and the groups that were decoded last."""
+    """One consistent state of the table: where each key is; groups that were decoded last are in the cache."""
 
-    def __init__(self, opened: AbstractContextManager[View], state: object) -> None:
+    def __init__(self, opened: AbstractContextManager[View], state: object, cache: BoundedCache) -> None:
+        self._cache = cache
         self.state = state
         self.stale_from = 0.0
         self._opened = opened
         self._groups: list[_Group] = []
-        self._decoded: OrderedDict[int, Rows] = OrderedDict()
-        self._decoded_bytes = 0
         view = opened.__enter__()
         try:
             self._list(view)
@@ -159,6 +152,7 @@ class _Catalogue:
 
     def close(self) -> None:
         """Give up the files."""
+        self._cache.drop(self)
         self._opened.__exit__(None, None, None)
 
     def _list(self, view: View) -> None:
@@ -181,23 +175,22 @@ class _Catalogue:
         # the last of equal heads was written last; by group, so that none is decoded twice
         places = self._places[last[hits] - 1]
         found: dict[bytes, Diagram] = {}
+        groups = np.searchsorted(self._starts, places, side="right") - 1
+        last_group, rows = -1, None
         for which in np.argsort(places, kind="stable"):
-            key, place = keys[hits[which]], int(places[which])
-            group = int(np.searchsorted(self._starts, place, side="right")) - 1
-            rows, row = self._rows(group), place - int(self._starts[group])
+            key, group = keys[hits[which]], int(groups[which])
+            if rows is None or group != last_group:
+                last_group, rows = group, self._rows(group)
+            row = int(places[which] - self._starts[group])
             if rows.keys[row] == key.hex():  # two keys with one head: once in the age of the universe
                 found[key] = rows.diagram(row)
         return found
 
     def _rows(self, group: int) -> Rows:
-        found = self._decoded.get(group)
-        if found is not None:
-            self._decoded.move_to_end(group)
-            return found
-        found = self._decoded[group] = Rows(self._groups[group]())
-        self._decoded_bytes += found.n_bytes
-        while self._decoded_bytes > _DECODED_BYTES and len(self._decoded) > 1:
-            self._decoded_bytes -= self._decoded.popitem(last=False)[1].n_bytes
+        found: Rows | None = self._cache.get((self, group))
+        if found is None:
+            found = Rows(self._groups[group]())
+            self._cache.put((self, group), found, found.n_bytes)
         return found
 
 

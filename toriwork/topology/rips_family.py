@@ -11,23 +11,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toriwork.checks import check_points
 from toriwork.errors import BadInput
-from toriwork.topology.budget import refuse_beyond, refuse_joined, refuse_matrix
-from toriwork.topology.clouds import Trusted, distance_matrix, enclosing_radius, safely_scaled
+from toriwork.topology.clouds import (
+    CheckedDistances,
+    distance_matrix,
+    enclosing_radius,
+    euclidean_distances,
+    safely_scaled,
+)
+from toriwork.topology.cost_model import refuse_beyond, refuse_joined, refuse_matrix
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, Engine, engine_version, guarded, pick_engine, run_best, weighted_bars
 from toriwork.topology.metric import component_bars, farthest_points, spanning_tree
 from toriwork.topology.request import (
-    Found,
+    FiltrationResult,
     Matrix,
     Request,
     cut_bars,
-    found_by_gudhi,
-    only,
+    gudhi_result,
     points_of,
     refuse_above,
-    times,
+    require_engine,
+    rescale,
 )
 from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of, worth_collapsing
 
@@ -40,7 +45,7 @@ class Rips:
     kind: ClassVar[str] = "rips"
     scale: ClassVar[Scale] = "diameter"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by the engine that was asked for."""
         matrix = _matrix_of(asked)
         return _rips(matrix, asked, len(matrix))
@@ -54,17 +59,17 @@ class Spanning:
     kind: ClassVar[str] = "rips"
     scale: ClassVar[Scale] = "diameter"
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """One bar per distinct point."""
-        only(asked, "simple")
+        require_engine(asked, "simple")
         if asked.distances is not None:
             matrix, factor = distance_matrix(asked.points, asked.distances), 1.0
             n_points, tree = len(matrix), spanning_tree(len(matrix), matrix.__getitem__)
         else:
-            cloud, factor = safely_scaled(check_points(points_of(asked, self.name)))
+            cloud, factor = safely_scaled(points_of(asked, self.name).points())
             n_points, tree = len(cloud), spanning_tree(len(cloud), lambda i: _row(cloud, i))
-        bars, cut = cut_bars([component_bars(times(tree.lengths, factor), n_points)], asked.threshold)
-        return Found(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
+        bars, cut = cut_bars([component_bars(rescale(tree.lengths, factor), n_points)], asked.threshold)
+        return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Landmark:
     def __post_init__(self) -> None:
         _positive("n_landmarks", self.n_landmarks)
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """Bars of the landmarks and the error."""
         if asked.distances is not None:
             matrix = distance_matrix(asked.points, asked.distances)
@@ -95,10 +100,10 @@ class Landmark:
             chosen, covers = farthest_points(n_points, self.n_landmarks, matrix.__getitem__)
             among = matrix[np.ix_(chosen, chosen)]
         else:
-            cloud, factor = safely_scaled(check_points(points_of(asked, self.name)))
+            cloud, factor = safely_scaled(points_of(asked, self.name).points())
             n_points = len(cloud)
             chosen, covers = farthest_points(n_points, self.n_landmarks, lambda i: _row(cloud, i))
-            among = times(distance_matrix(cloud[chosen], None), factor)
+            among = rescale(euclidean_distances(cloud[chosen]), factor)
         return _rips(among, asked, n_points, 2.0 * float(covers[-1]) * factor if n_points else 0.0)
 
 
@@ -122,14 +127,14 @@ class DTM:
     def __post_init__(self) -> None:
         _positive("neighbours", self.neighbours)
 
-    def __call__(self, asked: Request) -> Found:
+    def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by gudhi; all simplices are built, so this is for small clouds."""
-        only(asked, "gudhi")
+        require_engine(asked, "gudhi")
         matrix = _matrix_of(asked)
         n_points = len(matrix)
         refuse_above(math.comb(n_points, min(asked.max_dimension + 2, n_points)), n_points, self.name)
         if n_points == 0:
-            return found_by_gudhi([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+            return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
         largest = float(matrix.max()) or 1.0
         nearest = np.sort(matrix / largest, axis=1)[:, : self.neighbours]
         weights = np.sqrt((nearest**2).mean(axis=1)) * largest
@@ -138,20 +143,20 @@ class DTM:
         bars = guarded(
             lambda: weighted_bars(values, asked.max_dimension, asked.field), f"{n_points} points, filtration dtm"
         )
-        return found_by_gudhi(bars, n_points, asked.threshold)
+        return gudhi_result(bars, n_points, asked.threshold)
 
 
 def _matrix_of(asked: Request) -> Matrix:
     if asked.points is not None:
-        refuse_matrix(asked.points, asked.max_bytes)
+        refuse_matrix(asked.points.n_points, asked.max_bytes)
     return distance_matrix(asked.points, asked.distances)
 
 
-def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> Found:
+def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> FiltrationResult:
     """Rips of a checked matrix that stands for ``n_points`` points within ``error``."""
     # from the enclosing radius on the complex is a cone: a later cut cuts nothing
     whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(matrix)
-    known = asked.distances if isinstance(asked.distances, Trusted) else Trusted(matrix)
+    known = asked.distances if isinstance(asked.distances, CheckedDistances) else CheckedDistances(matrix)
     if known.bars is not None:
         bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
     elif asked.max_dimension == 1 and len(matrix) >= WORTH_CUTTING:
@@ -162,7 +167,9 @@ def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> 
         bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
     rounding = used.relative_error * float(matrix.max(initial=0.0)) if used.relative_error else 0.0
     cut = math.inf if whole else asked.threshold
-    return Found(bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds)
+    return FiltrationResult(
+        bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds
+    )
 
 
 def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
@@ -195,7 +202,7 @@ def _row(cloud: Matrix, i: int) -> Matrix:
 
 def _positive(name: str, value: Any) -> None:
     if not isinstance(value, int | np.integer) or value < 1:
-        raise BadInput(f"{name}: an integer >= 1 is wanted, given was {value!r}")
+        raise BadInput(f"{name}: expected an integer >= 1, got {value!r}")
 
 
 def _own() -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput
-from toriwork.topology import Diagram, bottleneck, estimate_betti, persistence
+from toriwork.topology import Diagram, bottleneck, estimate_betti, persistence, significant
 from toriwork.topology.significance import RULES
 
 INF = math.inf
@@ -21,27 +21,27 @@ EIGHT = np.vstack([circle(80, 0.05, 1) - [1, 0], circle(80, 0.05, 2) - [-1, 0]])
 def test_the_significant_bars_are_as_many_as_the_estimate_says(rule: str) -> None:
     for cloud in (EIGHT, circle(60, 0.1, 3), np.random.default_rng(0).random((80, 2))):
         estimate = estimate_betti(cloud, max_dimension=1, rule=rule)
-        chosen = estimate.diagram.significant(rule=rule, points=cloud)
+        chosen = significant(estimate.diagram, rule=rule, points=cloud)
         counts = np.bincount(estimate.diagram.pairs[chosen, 0].astype(int), minlength=2)
         assert math.isnan(estimate.numbers[1]) or counts[1] == estimate.numbers[1]
 
 
 def test_the_loops_of_an_eight_are_its_two_longest_bars() -> None:
     diagram = persistence(EIGHT)
-    loops = diagram.in_dimension(1)[diagram.significant()[diagram.pairs[:, 0] == 1]]
+    loops = diagram.in_dimension(1)[significant(diagram)[diagram.pairs[:, 0] == 1]]
     lengths = np.sort(diagram.persistence(1))
     assert sorted(loops[:, 1] - loops[:, 0]) == lengths[-2:].tolist()
 
 
 def test_bars_that_are_equal_count_once_each() -> None:
     pairs = [[0, 0.0, INF], *[[0, 0.0, 0.1]] * 60, [1, 0.1, 1.5], [1, 0.1, 1.5]]
-    assert Diagram(pairs, 1).significant(rule="late_death").sum() == 3
+    assert significant(Diagram(pairs, 1), rule="late_death").sum() == 3
 
 
 def test_a_stricter_level_never_adds_a_bar() -> None:
     diagram = persistence(EIGHT)
     for rule in ("universal_null", "calibrated", "monte_carlo_null"):
-        counts = [diagram.significant(rule=rule, level=level).sum() for level in (0.4, 0.05, 1e-6, 1e-300)]
+        counts = [significant(diagram, rule=rule, level=level).sum() for level in (0.4, 0.05, 1e-6, 1e-300)]
         assert counts == sorted(counts, reverse=True)
         assert counts[-1] == 1  # the component that never dies
 
@@ -49,19 +49,19 @@ def test_a_stricter_level_never_adds_a_bar() -> None:
 @pytest.mark.parametrize(
     ("call", "word"),
     [
-        pytest.param(lambda: persistence(EIGHT, threshold=0.5).significant(), "cut", id="a cut diagram"),
-        pytest.param(lambda: persistence(EIGHT).significant(rule="hope"), "rule", id="no such rule"),
-        pytest.param(lambda: persistence(EIGHT).significant(level=2), "between 0 and 1", id="no such level"),
-        pytest.param(lambda: persistence(EIGHT).significant(rule="guarded_gap", level=0.1), "none", id="no level"),
-        pytest.param(lambda: persistence(EIGHT).significant(rule="bootstrap_band"), "points", id="a band, no points"),
+        pytest.param(lambda: significant(persistence(EIGHT, threshold=0.5)), "cut", id="a cut diagram"),
+        pytest.param(lambda: significant(persistence(EIGHT), rule="hope"), "rule", id="no such rule"),
+        pytest.param(lambda: significant(persistence(EIGHT), level=2), "between 0 and 1", id="no such level"),
+        pytest.param(lambda: significant(persistence(EIGHT), rule="guarded_gap", level=0.1), "none", id="no level"),
+        pytest.param(lambda: significant(persistence(EIGHT), rule="bootstrap_band"), "points", id="a band, no points"),
         pytest.param(
-            lambda: persistence(EIGHT).significant(points=EIGHT[:9]), "9 points", id="points of another cloud"
+            lambda: significant(persistence(EIGHT), points=EIGHT[:9]), "9 points", id="points of another cloud"
         ),
         pytest.param(
-            lambda: persistence(EIGHT, filtration="alpha").significant(), "universal_null", id="fitted to Rips"
+            lambda: significant(persistence(EIGHT, filtration="alpha")), "universal_null", id="fitted to Rips"
         ),
         pytest.param(
-            lambda: persistence(EIGHT, filtration="cubical").significant(rule="late_death"), "guarded", id="values"
+            lambda: significant(persistence(EIGHT, filtration="cubical"), rule="late_death"), "guarded", id="values"
         ),
     ],
 )
@@ -74,7 +74,7 @@ def test_what_cannot_be_judged_is_refused(call: object, word: str) -> None:
 def test_alpha_diagrams_are_judged_in_their_own_scale(rule: str) -> None:
     cloud = circle(900 if rule == "confidence_band" else 150, 0.02, 4)
     diagram = persistence(cloud, filtration="alpha")
-    loops = diagram.significant(rule=rule, points=cloud)[diagram.pairs[:, 0] == 1]
+    loops = significant(diagram, rule=rule, points=cloud)[diagram.pairs[:, 0] == 1]
     assert loops.sum() == 1
     assert diagram.persistence(1)[loops] == diagram.persistence(1).max()
 

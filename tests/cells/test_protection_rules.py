@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from toriwork.cells.ideas import LOST, PROTECTED, RELEASED, Idea
-from toriwork.cells.keeper import Before, Found, settled
 from toriwork.cells.protection import MAX_CLASSES, Reference
+from toriwork.cells.protection_rules import Before, MeasuredCloud, settled
 from toriwork.cells.shape import Numbers
 from toriwork.topology import Diagram
+from toriwork.topology.clouds import cloud_of
 
 NAN = math.nan
 CLOUD = np.array([[0.0, 0.0], [8.0, 0.0]])
@@ -23,12 +24,12 @@ def found(b1, *bars, features=None, max_dimension=1):
     """A cloud with these bars, of which the rule counts ``features``: all of them when not given."""
     diagram = Diagram([(1, *bar) for bar in bars], max_dimension)
     counted = [(1, *bar) for bar in (bars if features is None else features)]
-    return Found(CLOUD + np.array([3.0, 0.0]), Numbers((1.0, b1, NAN), {}, diagram), counted)
+    return MeasuredCloud(cloud_of(CLOUD + np.array([3.0, 0.0])), Numbers((1.0, b1, NAN), {}, diagram), counted)
 
 
 def decide(known, update, band="global", before=(0.0, 4.0)):
     now = Idea("x", "shape_1", update.numbers.betti, band)
-    return settled(known, now, update, None if before is None else Before(CLOUD, Diagram([(1, *before)], 1)))
+    return settled(known, now, update, None if before is None else Before(cloud_of(CLOUD), Diagram([(1, *before)], 1)))
 
 
 def protected(**changes):
@@ -72,7 +73,7 @@ def test_the_local_band_releases_whatever_was_found(update):
 
 
 def test_no_diagram_decides_nothing():
-    nothing = Found(CLOUD, Numbers((NAN, NAN, NAN), {}, None), [])
+    nothing = MeasuredCloud(cloud_of(CLOUD), Numbers((NAN, NAN, NAN), {}, None), [])
     assert decide(protected(), nothing) == decide(None, nothing) == []
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import Landmark, budget, estimate_betti, persistence, work_estimate, work_estimate_of
+from toriwork.topology import Landmark, cost_model, estimate_betti, persistence, work_estimate, work_estimate_of
 
 
 def test_more_points_or_dimensions_cost_more() -> None:
@@ -75,12 +75,12 @@ def test_the_pairs_within_the_cut_are_what_is_paid_for() -> None:
         reason = persistence(cloud).provenance.reason  # type: ignore[union-attr]
         cut = float(reason.split("nothing changes beyond ")[1]) * (1 + 1e-5)
         joined = sum(distances[i, j] <= cut for i in range(len(cloud)) for j in range(len(cloud))) / len(cloud) ** 2
-        assert work_estimate_of(cloud).bytes == pytest.approx(budget.bytes_joined(len(cloud), joined), rel=1e-3)
+        assert work_estimate_of(cloud).bytes == pytest.approx(cost_model.bytes_joined(len(cloud), joined), rel=1e-3)
 
 
 def test_of_a_large_cloud_some_points_are_asked_in_no_order_that_hides_a_part() -> None:
-    assert budget._drawn(2_000, 2_000).tolist() == list(range(2_000))
-    drawn = budget._drawn(6_000, 2_000)
+    assert cost_model._drawn(2_000, 2_000).tolist() == list(range(2_000))
+    drawn = cost_model._drawn(6_000, 2_000)
     assert len(set(drawn.tolist())) == 2_000
     assert abs(np.mean(drawn) / 6_000 - 0.5) < 0.02
     for period in (2, 3, 5):  # points of several shapes by turns
@@ -110,8 +110,8 @@ def test_a_diagram_that_would_not_fit_is_refused_with_the_number_before_it_is_be
 
 
 def test_without_a_limit_the_free_memory_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "available_bytes", lambda: 2e7)
-    monkeypatch.setattr(budget, "_WORTH_ASKING", 1e6)
+    monkeypatch.setattr(cost_model, "available_bytes", lambda: 2e7)
+    monkeypatch.setattr(cost_model, "_WORTH_ASKING", 1e6)
     with pytest.raises(TooLarge, match="limit is 2e\\+07"):
         persistence(np.random.default_rng(0).random((900, 2)))
     persistence(circle(60))
