@@ -1,0 +1,28 @@
+"""The picture of the rooms in docs/architecture.md is that of the imports."""
+
+from __future__ import annotations
+
+import re
+
+from tools.architecture import PAGE, ROOT, arrows, page, room_graph
+
+
+def test_the_picture_is_that_of_the_imports():
+    text = PAGE.read_text(encoding="utf-8")
+    picture = re.compile(r"```mermaid\n.*?```", re.DOTALL)
+    assert picture.findall(text) == picture.findall(page(text)), "run: python tools/architecture.py"
+
+
+def test_every_room_is_drawn_and_arrows_go_down():
+    rooms = room_graph(ROOT / "toriwork")
+    text = PAGE.read_text(encoding="utf-8")
+    drawn = {name for arrow in arrows(rooms) for name in arrow}
+    assert drawn == set(rooms)
+    assert all(f"| {room} |" in text for room in rooms)
+    assert not any((other, room) in arrows(rooms) for room, other in arrows(rooms))
+
+
+def test_the_modules_that_the_page_names_are_there():
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", PAGE.read_text(encoding="utf-8")))
+    assert named
+    assert [name for name in named if not (ROOT / "toriwork" / name).exists()] == []
