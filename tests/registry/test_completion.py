@@ -361,3 +361,41 @@ def test_a_call_in_the_middle_of_closing_says_so_and_closing_goes_on(
     with TorusRegistry(tmp_path / "x.parquet") as again:
         again.flush(publish=True)
         assert pd.read_parquet(again.path).betti0.notna().tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "loading", ["registry.query_recent()", "pyarrow.array(['a'])", "pyarrow.table({}).to_pandas()", "registry.df"]
+)
+def test_making_a_frame_while_pandas_is_loaded_in_this_thread_is_busy_at_once(loading: str, tmp_path: Path) -> None:
+    """As a signal handler does that comes in the middle: pyarrow holds a lock of its own while it loads pandas."""
+    done = run(
+        f"""
+        import faulthandler, sys, numpy, pyarrow
+        from toriwork.errors import Busy
+        from toriwork.registry import TorusRegistry
+
+        faulthandler.dump_traceback_later(60, exit=True)
+        registry = TorusRegistry({str(tmp_path / "r.parquet")!r})
+        registry.record_shape(numpy.zeros((3, 2)), [1, 0])
+
+        class Handler:
+            calls = (registry.query_recent, lambda: registry.df)
+
+            def find_spec(self, name, path=None, target=None):
+                if name in ("pandas", "pandas.core.frame", "pyarrow.pandas_compat"):
+                    for call in self.calls:
+                        try:
+                            call()
+                        except Busy:
+                            print("busy in", name)
+
+        assert "pandas" not in sys.modules
+        sys.meta_path.insert(0, Handler())
+        {loading}
+        assert len(registry.query_recent()) == 1
+        registry.close()
+        """
+    )
+    assert sorted(done.stdout.splitlines()) == [
+        f"busy in {name}" for name in ("pandas", "pandas.core.frame", "pyarrow.pandas_compat") for _ in range(2)
+    ], done.stderr

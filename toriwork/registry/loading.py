@@ -1,20 +1,27 @@
-"""Loading the engines, once a process, in such a way that a fork does not come in between.
+"""Loading the engines and pandas, once a process, in such a way that neither a fork nor a handler waits for ever.
 
 A child that is forked while a thread imports a module would wait for ever for that thread, which it does not have. The
-engines bring more than a thousand modules, and it is a thread that computes the first Betti numbers.
+engines bring more than a thousand modules, and it is a thread that computes the first Betti numbers. pyarrow loads
+pandas while it holds a lock that is not reentrant; a handler that comes meanwhile would wait for its own thread.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
+from types import FrameType
 
-from toriwork.locks import Mutex
+import pyarrow as pa
+
+from toriwork.errors import Busy
+from toriwork.locks import BUSY, Mutex
 
 _FORK_SECONDS = 60.0  # loading takes one, on a busy machine ten
 _LOADING = Mutex("_LOADING")  #: held while the engines are loaded, and while the process is forked before they are
-_state = {"loaded": False, "forking": False}
+_PANDAS = ("pandas", "pyarrow.pandas_compat")  # what pyarrow loads when it first meets a list or makes a DataFrame
+_state = {"loaded": False, "forking": False, "pandas": False}
 
 
 def load_once(load: Callable[[], object]) -> None:
@@ -32,6 +39,31 @@ def load_once(load: Callable[[], object]) -> None:
             with contextlib.suppress(Exception):  # the computation that follows meets it again and says so
                 load()
             _state["loaded"] = True
+
+
+def load_pandas() -> None:
+    """Have pyarrow load pandas, unless that was done.
+
+    Raises
+    ------
+    Busy
+        The calling thread is loading it already: a signal handler came in between.
+    """
+    if _state["pandas"]:
+        return
+    if not all(name in sys.modules and not _is_being_loaded(name) for name in _PANDAS):
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - only this thread's own imports count
+        while frame is not None:
+            importing = frame.f_globals.get("__name__") == "importlib._bootstrap"
+            if importing and str(frame.f_locals.get("name")).startswith(_PANDAS):
+                raise Busy(BUSY)
+            frame = frame.f_back
+    pa.table({}).to_pandas()
+    _state["pandas"] = True
+
+
+def _is_being_loaded(name: str) -> bool:
+    return bool(getattr(sys.modules[name].__spec__, "_initializing", False))
 
 
 def _before_fork() -> None:

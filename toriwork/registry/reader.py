@@ -15,6 +15,7 @@ from toriwork.checks import check_band
 from toriwork.errors import NotFound
 from toriwork.registry import reading
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
+from toriwork.registry.loading import load_pandas
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
 from toriwork.storage import ParquetTable, VerifyReport, arrays
 
@@ -195,5 +196,6 @@ class RegistryReader(ABC):
 
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
+    load_pandas()
     frame: pd.DataFrame = rows.to_pandas()
     return frame

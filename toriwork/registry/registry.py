@@ -18,6 +18,7 @@ from toriwork.registry import reading, shared
 from toriwork.registry.adoption import Preparation
 from toriwork.registry.codec import SPEC
 from toriwork.registry.completion import BettiQueue, Budget
+from toriwork.registry.loading import load_pandas
 from toriwork.registry.reader import RegistryReader
 from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
 from toriwork.state import registry_path
@@ -229,6 +230,7 @@ class TorusRegistry(RegistryReader):
             return False
         self.flush(publish=True)
         with self._table.view() as view:
+            load_pandas()
             values = pa.array(list(row_ids))
             if any(pc.is_in(batch["row_id"], value_set=values).true_count for batch in view.base_batches(["row_id"])):
                 return True
