@@ -96,7 +96,7 @@ def test_check_tells_by_the_exit_code_whether_anything_is_to_do(root: Path, caps
     ("words", "wanted"),
     [
         ([], "the path of a code base is wanted"),
-        (["nowhere"], "is no folder"),
+        (["nowhere"], "not a directory"),
         (["plan", "a", "b"], "one path is wanted"),
         (["apply", "."], "has no plan"),
         (["explain"], "the path of a file"),
@@ -116,7 +116,7 @@ def test_drift_is_shown_and_replan_plans_again(root: Path, capsys: pytest.Captur
     (root / "pkg/a.py").write_bytes(SOURCE + b"MORE = 1\n")
     code, text = said(capsys, "apply", root)
     assert code == command.CONFLICT
-    assert "+MORE = 1" in text
+    assert "pkg/a.py: planned mode 644" in text
     assert events(capsys, "apply", root)[-2]["error"] == "drift"
     code, text = said(capsys, "apply", root, "--replan")
     assert (code, "planned again" in text) == (0, True)

@@ -107,7 +107,7 @@ def test_a_corrupt_database_is_refused_and_left_alone(source: Path, tmp_path: Pa
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database at all")
-    with pytest.raises(BadInput, match="no SQLite 3 database"):
+    with pytest.raises(BadInput, match="not a SQLite 3 database"):
         export_sqlite(tmp_path / "text.db", tmp_path / "out")
     with pytest.raises(NotFound, match="no such file"):
         export_sqlite(tmp_path / "none.db", tmp_path / "out")
@@ -144,7 +144,7 @@ def test_a_killed_export_goes_on_behind_the_last_finished_table(tmp_path: Path, 
 
 def test_two_exports_into_one_folder_do_not_mix(source: Path, tmp_path: Path) -> None:
     def meanwhile(table: str, done: int, total: int) -> None:
-        with pytest.raises(LockUnavailable, match="another process exports"):
+        with pytest.raises(LockUnavailable, match="another process is working"):
             export_sqlite(source, tmp_path / "out")
 
     assert export_sqlite(source, tmp_path / "out", progress=meanwhile).complete

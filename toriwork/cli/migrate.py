@@ -207,11 +207,10 @@ def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
 def _applied(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> Outcome:
     """The outcome of a plan, with the guard at hand, and its code on trial first."""
     from toriwork.migrate import apply_plan
-    from toriwork.migrate.engine.front import Kit
     from toriwork.migrate.engine.trial import try_plan
 
-    kit = Kit(trial=None if options.no_trial else partial(try_plan, tests=options.tests))
-    return apply_plan(root, plan.id, guard=_guard(), tell=talk.progress, kit=kit)
+    trial = None if options.no_trial else partial(try_plan, tests=options.tests)
+    return apply_plan(root, plan.id, guard=_guard(), trial=trial, progress=talk.progress)
 
 
 def _told(plan: Plan, outcome: Outcome, talk: Talk) -> int:
@@ -281,7 +280,7 @@ def _rollback(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     """Take it back; 3 when something was kept that somebody has changed since."""
     from toriwork.migrate import rollback
 
-    outcome = rollback(root, options.plan, tell=talk.progress)
+    outcome = rollback(root, options.plan, progress=talk.progress)
     talk.summary |= {"plan": outcome.plan_id, "phase": outcome.phase, "kept": outcome.kept}
     for note in outcome.notes:
         talk.say("note", f"note: {note}", text=note)

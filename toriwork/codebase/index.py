@@ -55,8 +55,11 @@ class CodebaseIndex:
     def digest(self, path: str) -> str:
         """Return the SHA-256 of a file as hex digits; each file is hashed once. Raises OSError."""
         if path not in self._digests:
-            with (self.root / path).open("rb") as stream:
-                self._digests[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+            if path in self._read:
+                self._digests[path] = hashlib.sha256(self._read[path]).hexdigest()
+            else:
+                with (self.root / path).open("rb") as stream:
+                    self._digests[path] = hashlib.file_digest(stream, "sha256").hexdigest()
         return self._digests[path]
 
     def without(self, exclude: Iterable[str | os.PathLike[str]]) -> CodebaseIndex:

@@ -147,10 +147,13 @@ def _not_entered(name: str) -> str:
 
 def _no_file(entry: os.DirEntry[str]) -> str:
     """Return why an entry that is no folder is no file either, or ""."""
-    if entry.is_file():
-        return ""
-    if entry.is_symlink():
-        return "a link to a folder" if entry.is_dir() else "a link that leads to no file"
+    try:
+        if entry.is_file():
+            return ""
+        if entry.is_symlink():
+            return "a link to a folder" if entry.is_dir() else "a link that leads to no file"
+    except OSError:  # a link to itself
+        return "a link that leads to no file"
     return "no regular file"
 
 

@@ -1,7 +1,6 @@
 """Leaving databases behind: SQLite files to plain Parquet and back, and a code base with them."""
 
-from toriwork.migrate.engine.apply import Outcome
-from toriwork.migrate.engine.front import (
+from toriwork.migrate.engine.api import (
     Status,
     Verification,
     apply_plan,
@@ -14,6 +13,7 @@ from toriwork.migrate.engine.front import (
     under_way,
     verify,
 )
+from toriwork.migrate.engine.apply import Outcome
 from toriwork.migrate.engine.plan import Plan
 from toriwork.sqlite import ExportReport, TableReport, export_sqlite, import_sqlite, verify_export
 

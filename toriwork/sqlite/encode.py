@@ -103,7 +103,7 @@ def main_class(table: Table, column: str) -> str:
 
 
 def rowid_name(table: Table) -> str:
-    """What the column of row ids is called, whatever the table's own columns are called."""
+    """Return a name for the column of row ids that no column of the table has."""
     taken, name = {column.name for column in table.columns}, ROWID
     while name in taken:
         name = f"_{name}_"
@@ -141,7 +141,9 @@ class Decoder:
 
     def __init__(self, schema: pa.Schema, misfits: Iterable[Misfit] = ()) -> None:
         self.names = list(schema.names)
-        self._classes = [class_of_type(field.type) for field in schema]
+        #: column -> storage class of the cells that stand in the main file
+        self.classes = {field.name: class_of_type(field.type) for field in schema}
+        self._classes = list(self.classes.values())
         self._digests = [ColumnDigest() for _ in self.names]
         self._misfits = iter(misfits)
         self._next = next(self._misfits, None)

@@ -9,21 +9,20 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import BadInput, DamagedFile, LockUnavailable
+from toriwork.errors import BadInput, DamagedFile
 from toriwork.sqlite.encode import MISFITS, Encoder, misfits_batch
+from toriwork.sqlite.files import alone_in, file_sha256, settle
 from toriwork.sqlite.groups import GroupWriter
-from toriwork.sqlite.manifest import MANIFEST, ExportReport, TableReport, read_manifest, settle, write_manifest
+from toriwork.sqlite.manifest import MANIFEST, ExportReport, TableReport, read_manifest, write_manifest
 from toriwork.sqlite.proof import prove_table
-from toriwork.sqlite.schema import Database, Table, profile, read_schema
-from toriwork.sqlite.source import Identity, check_database, file_sha256, identity_of, snapshot
+from toriwork.sqlite.schema import Schema, Table, profile, read_schema
+from toriwork.sqlite.source import Identity, check_database, identity_of, snapshot
 from toriwork.sqlite.values import table_digest
-from toriwork.storage.files import OsFiles
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_ROWS = 4096
@@ -74,14 +73,14 @@ def export_sqlite(
     """
     database, folder = check_database(db), Path(to)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
+    with alone_in(folder, ".export.lock"):
         return _export(database, folder, live, _teller(progress))
 
 
 def _export(database: Path, folder: Path, live: bool, tell: Progress) -> ExportReport:
     identity = identity_of(database)
     before = _resumable(folder, identity, live=live)
-    with snapshot(database, folder, live=live) as (connection, notes):
+    with snapshot(database, folder, live=live, identity=identity) as (connection, notes):
         found = read_schema(connection)
         report = ExportReport(str(database), identity.digest, identity.files, live=live, database=_declared(found))
         report.notes = notes
@@ -100,20 +99,7 @@ def _export(database: Path, folder: Path, live: bool, tell: Progress) -> ExportR
     return report
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder against another export into it; the lock goes with the process."""
-    path = folder / ".export.lock"
-    with closing(OsFiles().create(path, exclusive=False)) as handle:
-        if not handle.try_lock():
-            raise LockUnavailable(f"{folder}: another process exports into it; wait for it or give another folder")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _declared(found: Database) -> dict[str, Any]:
+def _declared(found: Schema) -> dict[str, Any]:
     return {
         "ddl": [list(entry) for entry in found.ddl],
         "settings": found.settings,
@@ -122,21 +108,21 @@ def _declared(found: Database) -> dict[str, Any]:
     }
 
 
-def _script(found: Database) -> str:
+def _script(found: Schema) -> str:
     return "".join(f"{sql};\n\n" for _, name, sql in found.ddl if name not in found.shadows)
 
 
 def _resumable(folder: Path, identity: Identity, *, live: bool) -> dict[str, TableReport]:
-    """What an earlier run finished, by table; a folder that holds anything else is refused."""
+    """Return what an earlier run finished, by table; a folder that holds anything else is refused."""
     if not (folder / MANIFEST).exists():
         strange = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
         if strange and strange != ["schema.sql"]:
-            raise BadInput(f"{folder}: holds {strange[0]!r} and no export; a new or empty folder is wanted")
+            raise BadInput(f"{folder}: holds {strange[0]!r} and no export: expected a new or empty folder")
         return {}
     earlier = read_manifest(folder)
     if earlier.source_digest != identity.digest and not live:
         raise BadInput(
-            f"{folder}: holds an export of {earlier.source}, or of another state of it; a new or empty folder is wanted"
+            f"{folder}: holds an export of {earlier.source}, or of another state of it: expected a new or empty folder"
         )
     return {} if live else {table.name: table for table in earlier.tables}
 
@@ -164,9 +150,10 @@ def _export_table(connection: sqlite3.Connection, table: Table, folder: Path, te
         digest=table_digest(digests.items()),
         generated=[column.name for column in table.columns if column.generated],
         rowid=encoder.names[0] if table.rowid else None,
+        key=table.key,
         profile={name: asdict(found) for name, found in table.profiles.items()},
     )
-    report.readers = prove_table(connection, table, folder, report)
+    report.readers = prove_table(folder, report)
     proof = encoder.digest_seconds + time.monotonic() - written
     report.seconds = (written - begun - encoder.digest_seconds, proof)
     return report

@@ -1,16 +1,14 @@
-"""What an export says about itself: ``export.json``, the same as an object, and how it is shown."""
+"""The report of an export: ``export.json``, the same as an object, and how it is shown."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import DamagedFile, NotFound
-from toriwork.storage.files import OsFiles
+from toriwork.sqlite.files import settle
 
 MANIFEST = "export.json"
 _FORMAT = 1
@@ -31,6 +29,7 @@ class TableReport:
     digest: str  #: of all columns
     generated: list[str] = field(default_factory=list)
     rowid: str | None = None  #: the column that holds the row ids, where none of the table's own does
+    key: str | None = None  #: the column of the table's own that does
     profile: dict[str, Any] = field(default_factory=dict)  #: column -> counts and bounds, made by SQL
     readers: list[str] = field(default_factory=list)  #: which Parquet readers agreed with SQLite
     seconds: tuple[float, float] = (0.0, 0.0)  #: writing, proving with the digests of both sides
@@ -56,30 +55,24 @@ class ExportReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every table that the database has could be read and was proven."""
+        """True when every table that the database has could be read and was proven."""
         return self.finished and not self.database.get("unreadable")
 
     def not_enforced(self) -> list[str]:
-        """What the database did and plain files do not: kept in ``schema.sql``, enforced no more."""
+        """Return kinds of rules and objects that are kept in ``schema.sql`` and enforced no more."""
         kinds = [kind for kind, _, _ in self.database.get("ddl", ())]
         found = [f"{kinds.count(kind)} {words}" for kind, words in _NOT_ENFORCED.items() if kind in kinds]
         script = " ".join(sql.upper() for kind, _, sql in self.database.get("ddl", ()) if kind == "table")
         words = (("REFERENCES", "foreign keys"), ("CHECK", "checks"), ("COLLATE", "collations"), ("UNIQUE", "unique"))
         return found + [name for word, name in words if word in script]
 
-    def facts(self) -> list[tuple[str, ...]]:
-        """Table, rows, columns, misfits, readers: a line each."""
-        return [
-            (t.name, f"{t.n_rows:,}", str(len(t.columns)), f"{t.n_misfits:,}", " and ".join(t.readers))
-            for t in self.tables
-        ]
-
     def __str__(self) -> str:
         state = "complete" if self.complete else "not complete"
         head = f"{self.source}: {len(self.tables)} tables, {self.n_rows:,} rows, {state}"
         lines = [
-            f"  {n}: {rows} rows, {cols} columns, {odd} misfits, proven by {by}"
-            for n, rows, cols, odd, by in self.facts()
+            f"  {t.name}: {t.n_rows:,} rows, {len(t.columns)} columns, {t.n_misfits:,} misfits, "
+            f"proven by {' and '.join(t.readers)}"
+            for t in self.tables
         ]
         lines += [f"  {name}: not exported: {why}" for name, why in self.database.get("unreadable", {}).items()]
         lines += [f"  note: {note}" for note in self.notes]
@@ -89,14 +82,6 @@ class ExportReport:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        names = ("table", "rows", "columns", "misfits", "proven by")
-        head = "".join(f"<th scope='col'>{name}</th>" for name in names)
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in fact)}</tr>" for fact in self.facts())
-        first, *rest = str(self).splitlines()
-        notes = "".join(f"<p>{escape(line.strip())}</p>" for line in rest[len(self.tables) :])
-        return f"<p>{escape(first)}</p><table><tr>{head}</tr>{rows}</table>{notes}"
-
 
 def write_manifest(folder: Path, report: ExportReport) -> None:
     """Replace ``export.json``, whole and on the disk."""
@@ -104,18 +89,6 @@ def write_manifest(folder: Path, report: ExportReport) -> None:
     text = json.dumps({"format": _FORMAT, **asdict(report)}, indent=1)  # columns keep their order
     temporary.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
     settle(temporary, folder / MANIFEST)
-
-
-def settle(temporary: Path, path: Path) -> None:
-    """Give a file its name once it has reached the disk."""
-    files = OsFiles()
-    descriptor = os.open(temporary, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    files.replace(temporary, path)
-    files.sync_folder(path.parent)
 
 
 def read_manifest(folder: Path) -> ExportReport:
@@ -128,7 +101,7 @@ def read_manifest(folder: Path) -> ExportReport:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise NotFound(f"{folder}: holds no {MANIFEST}; the folder of an export is wanted")
+        raise NotFound(f"{folder}: no {MANIFEST}: expected the folder of an export")
     try:
         raw = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         if raw.pop("format") != _FORMAT:

@@ -1,4 +1,4 @@
-"""Whether what was written is what SQLite holds: by digests of every cell, by SQL's own counts, by a second reader.
+"""The proof that files hold what SQLite holds: by digests of every cell, by SQL's own counts, by a second reader.
 
 The digest of a column is made twice, once of the cells as ``sqlite3`` hands them over and once of the Parquet file as
 pyarrow reads it back, page checksums verified. The counts and bounds come from SQL on one side and from Arrow, and from
@@ -8,10 +8,9 @@ DuckDB where it is installed, on the other, so that an error of one reader canno
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,12 +20,9 @@ import pyarrow.parquet as pq
 
 from toriwork.errors import NotProven
 from toriwork.sqlite.encode import Decoder, class_of_type, misfits_in
+from toriwork.sqlite.files import file_sha256
 from toriwork.sqlite.manifest import ExportReport, TableReport, read_manifest
-from toriwork.sqlite.schema import Table, quoted
-from toriwork.sqlite.source import file_sha256
-from toriwork.sqlite.values import Text, class_of, to_bytes
-
-_SHOWN = 10
+from toriwork.sqlite.schema import quoted
 
 
 def verify_export(folder: str | os.PathLike[str]) -> ExportReport:
@@ -49,25 +45,8 @@ def verify_export(folder: str | os.PathLike[str]) -> ExportReport:
                 raise NotProven(f"{place / name}: is missing; table {table.name!r} cannot be proven")
             if file_sha256(place / name) != sha:
                 raise NotProven(f"{place / name}: changed since the export; table {table.name!r} is not what it was")
-        compare_digests(place, table)
-        compare_counts(place, table)
+        prove_table(place, table)
     return report
-
-
-def prove_table(connection: sqlite3.Connection, table: Table, folder: Path, report: TableReport) -> list[str]:
-    """The readers that agree with SQLite about every cell of a table.
-
-    Raises
-    ------
-    NotProven
-        They do not; the message has the first cells that differ.
-    """
-    try:
-        compare_digests(folder, report)
-        return compare_counts(folder, report)
-    except NotProven as error:
-        found = list(_differences(connection, table, folder, report))
-        raise NotProven("; ".join([str(error), *found])) from error
 
 
 def batches_of(path: Path) -> Iterator[pa.RecordBatch]:
@@ -87,17 +66,76 @@ def files_of(folder: Path, table: TableReport) -> tuple[Path, Path | None]:
 
 
 def decoder_of(folder: Path, table: TableReport) -> tuple[Decoder, Iterator[pa.RecordBatch]]:
-    """What turns the batches of a table's main file back into cells, and the batches."""
+    """Return a decoder of the batches of a table's main file, and the batches."""
     main, apart = files_of(folder, table)
     misfits = misfits_in(batches_of(apart)) if apart is not None else ()
     return Decoder(pq.read_schema(main), misfits), batches_of(main)
 
 
-def compare_digests(folder: Path, table: TableReport) -> None:
-    """NotProven when a column of the files has other cells than the column of the database."""
+def prove_table(folder: Path, table: TableReport) -> list[str]:
+    """Return the readers that agree with SQLite about every cell of a table, its counts and its bounds.
+
+    Raises
+    ------
+    NotProven
+        They do not; the message names the columns.
+    """
+    main, apart = files_of(folder, table)
+    by_arrow = _compare_digests(folder, table)
+    counted = {"pyarrow": by_arrow}
+    if find_spec("duckdb") is not None:
+        counted["DuckDB"] = _by_duckdb(main, list(table.profile))
+    n_misfits: Counter[tuple[str, str]] = Counter()
+    n_bytes: Counter[tuple[str, str]] = Counter()
+    for _, column, storage_class, value in misfits_in(batches_of(apart)) if apart is not None else ():
+        n_misfits[column, storage_class] += 1
+        n_bytes[column, storage_class] += len(value)
+    for reader, columns in counted.items():
+        for name, found in columns.items():
+            by_sql = _by_sql(table, name, found.kind)
+            found.n_cells += n_misfits[name, found.kind]
+            found.n_bytes = None if by_sql.n_bytes is None else (found.n_bytes or 0) + n_bytes[name, found.kind]
+            others = sum(n for kind, n in table.profile[name]["counts"].items() if kind not in ("null", found.kind))
+            apart_found = sum(n for (column, kind), n in n_misfits.items() if column == name and kind != found.kind)
+            if found != by_sql or others != apart_found:
+                raise NotProven(
+                    f"table {table.name!r}, column {name!r}: SQL says {by_sql} and {others} cells of other classes, "
+                    f"{reader} says {found} and {apart_found}"
+                )
+    return list(counted)
+
+
+@dataclass(slots=True)
+class ColumnCount:
+    """Counts of a reader in one column."""
+
+    kind: str  #: the storage class of its cells
+    n_rows: int = 0
+    n_cells: int = 0  #: of that class
+    low: float | int | None = None  #: of numbers
+    high: float | int | None = None
+    n_bytes: int | None = 0  #: of texts and blobs; None: not known
+
+    def take(self, values: pa.Array) -> None:
+        """Count the next rows."""
+        self.n_rows += len(values)
+        self.n_cells += len(values) - values.null_count
+        if self.kind in ("text", "blob"):
+            self.n_bytes = (self.n_bytes or 0) + (pc.sum(pc.binary_length(values)).as_py() or 0)
+            return
+        low, high = (value.as_py() for value in pc.min_max(values).values())
+        self.low = min((value for value in (self.low, low) if value is not None), default=None)
+        self.high = max((value for value in (self.high, high) if value is not None), default=None)
+
+
+def _compare_digests(folder: Path, table: TableReport) -> dict[str, ColumnCount]:
+    """Return what pyarrow counts; NotProven when a column of the files has other cells than that of the database."""
     decoder, batches = decoder_of(folder, table)
+    counted = {name: ColumnCount(kind) for name, kind in decoder.classes.items() if name in table.profile}
     for batch in batches:
         decoder.digest(batch)
+        for name, column in counted.items():
+            column.take(batch[name])
     if (decoder.n_rows, decoder.n_misfits) != (table.n_rows, table.n_misfits):
         raise NotProven(
             f"table {table.name!r}: {table.n_rows} rows with {table.n_misfits} misfits were read from SQLite, "
@@ -109,89 +147,19 @@ def compare_digests(folder: Path, table: TableReport) -> None:
         raise NotProven(
             f"table {table.name!r}, column {', '.join(map(repr, wrong))}: Parquet holds other cells than SQLite"
         )
+    return counted
 
 
-def compare_counts(folder: Path, table: TableReport) -> list[str]:
-    """The readers that agree with SQL about counts and bounds; NotProven when one does not."""
-    main, apart = files_of(folder, table)
-    n_misfits: Counter[tuple[str, str]] = Counter()
-    n_bytes: Counter[tuple[str, str]] = Counter()
-    for _, column, storage_class, value in misfits_in(batches_of(apart)) if apart is not None else ():
-        n_misfits[column, storage_class] += 1
-        n_bytes[column, storage_class] += len(value)
-    readers: dict[str, Callable[[Path, Sequence[str]], dict[str, Found]]] = {"pyarrow": _by_arrow}
-    if find_spec("duckdb") is not None:
-        readers["DuckDB"] = _by_duckdb
-    for name, read in readers.items():
-        for column, found in read(main, list(table.profile)).items():
-            kind = found.storage_class
-            by_sql = _by_sql(table, column, kind)
-            whole = replace(
-                found,
-                n_cells=found.n_cells + n_misfits[column, kind],
-                n_bytes=None if by_sql.n_bytes is None else (found.n_bytes or 0) + n_bytes[column, kind],
-            )
-            others = sum(n for c, n in table.profile[column]["counts"].items() if c not in ("null", kind))
-            apart_found = sum(n for (c, k), n in n_misfits.items() if c == column and k != kind)
-            if whole != by_sql or others != apart_found:
-                raise NotProven(
-                    f"table {table.name!r}, column {column!r}: SQL says {by_sql} and {others} cells of other classes, "
-                    f"{name} says {whole} and {apart_found}"
-                )
-    return list(readers)
+def _by_sql(table: TableReport, column: str, kind: str) -> ColumnCount:
+    """Return what SQL counted of the cells of one class when the snapshot was profiled."""
+    counts, bounds = table.profile[column]["counts"], table.profile[column]["bounds"]
+    low, high = {"integer": bounds[0:2], "real": bounds[2:4]}.get(kind, (None, None))
+    n_bytes = {"text": bounds[4], "blob": bounds[5]}.get(kind, 0)
+    return ColumnCount(kind, table.n_rows, counts[kind], low, high, n_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a reader says of one column."""
-
-    storage_class: str
-    n_rows: int
-    n_cells: int  #: of that class
-    low: float | int | None  #: of numbers
-    high: float | int | None
-    n_bytes: int | None  #: of texts and blobs; None: not known
-
-
-def _by_sql(table: TableReport, column: str, kind: str) -> Found:
-    """What SQL said of the cells of one class when the snapshot was profiled."""
-    wanted = table.profile[column]
-    low, high = {"integer": wanted["bounds"][0:2], "real": wanted["bounds"][2:4]}.get(kind, (None, None))
-    n_bytes = {"text": wanted["bounds"][4], "blob": wanted["bounds"][5]}.get(kind, 0)
-    return Found(kind, table.n_rows, wanted["counts"][kind], low, high, n_bytes)
-
-
-def _by_arrow(main: Path, columns: Sequence[str]) -> dict[str, Found]:
-    parts: dict[str, list[Found]] = {name: [] for name in columns}
-    for batch in batches_of(main):
-        for name in columns:
-            values = batch[name]
-            kind = class_of_type(values.type)
-            low, high, n_bytes = None, None, 0
-            if kind in ("integer", "real"):
-                low, high = (value.as_py() for value in pc.min_max(values).values())
-            else:
-                n_bytes = pc.sum(pc.binary_length(values)).as_py() or 0
-            parts[name].append(Found(kind, len(values), len(values) - values.null_count, low, high, n_bytes))
-    kinds = {field.name: class_of_type(field.type) for field in pq.read_schema(main)}
-    return {name: _joined(kinds[name], found) for name, found in parts.items()}
-
-
-def _joined(kind: str, parts: list[Found]) -> Found:
-    lows = [part.low for part in parts if part.low is not None]
-    highs = [part.high for part in parts if part.high is not None]
-    return Found(
-        kind,
-        sum(part.n_rows for part in parts),
-        sum(part.n_cells for part in parts),
-        min(lows, default=None),
-        max(highs, default=None),
-        sum(part.n_bytes or 0 for part in parts),
-    )
-
-
-def _by_duckdb(main: Path, columns: Sequence[str]) -> dict[str, Found]:
-    """The same by an independent reader of the format."""
+def _by_duckdb(main: Path, columns: Sequence[str]) -> dict[str, ColumnCount]:
+    """Return what an independent reader of the format counts."""
     import duckdb
 
     kinds = {field.name: class_of_type(field.type) for field in pq.read_schema(main)}
@@ -209,34 +177,6 @@ def _by_duckdb(main: Path, columns: Sequence[str]) -> dict[str, Found]:
     assert row is not None  # an aggregate has a row
     quads = (row[1 + 4 * place : 5 + 4 * place] for place in range(len(columns)))
     return {
-        name: Found(kinds[name], row[0], count, low, high, int(n_bytes))
+        name: ColumnCount(kinds[name], row[0], count, low, high, int(n_bytes))
         for name, (count, low, high, n_bytes) in zip(columns, quads, strict=True)
     }
-
-
-def _differences(connection: sqlite3.Connection, table: Table, folder: Path, report: TableReport) -> Iterator[str]:
-    """The first cells that differ, read side by side."""
-    decoder, batches = decoder_of(folder, report)
-    names = list(report.columns)
-    cursor = connection.cursor()
-    connection.text_factory = Text
-    shown = 0
-    try:
-        cursor.execute(table.select())
-        for batch in batches:
-            start = decoder.n_rows
-            for at, (here, there) in enumerate(
-                zip(cursor.fetchmany(batch.num_rows), decoder.rows(batch), strict=False)
-            ):
-                for name, old, new in zip(names, here, there, strict=True):
-                    if (class_of(old), old if old is None else to_bytes(old)) != (
-                        class_of(new), new if new is None else to_bytes(new)
-                    ):  # fmt: skip
-                        yield f"row {start + at}, {name!r}: {class_of(old)} {old!r} became {class_of(new)} {new!r}"
-                        shown += 1
-                        if shown == _SHOWN:
-                            return
-    except NotProven as error:  # the file cannot even be read
-        yield str(error)
-    finally:
-        connection.text_factory = bytes

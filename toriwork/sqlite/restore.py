@@ -12,7 +12,8 @@ from typing import Any
 from toriwork.errors import BadInput, NotProven
 from toriwork.sqlite.encode import Encoder
 from toriwork.sqlite.export import blocks
-from toriwork.sqlite.manifest import ExportReport, TableReport, settle
+from toriwork.sqlite.files import settle
+from toriwork.sqlite.manifest import ExportReport, TableReport
 from toriwork.sqlite.proof import decoder_of, verify_export
 from toriwork.sqlite.schema import profile, quoted, read_schema
 from toriwork.sqlite.values import Text
@@ -39,7 +40,7 @@ def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) ->
     """
     report, target = verify_export(folder), Path(to)
     if os.path.lexists(target):
-        raise BadInput(f"{target}: is there already; the name of a new database is wanted")
+        raise BadInput(f"{target}: exists already: expected the name of a new database")
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:

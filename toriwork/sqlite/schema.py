@@ -1,4 +1,4 @@
-"""What a database declares and what its tables hold: names, columns, and one profile of every column made by SQL."""
+"""Schema of a database: names, columns, and one profile of every column made by SQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What SQL says of one column: how many cells of each storage class, and their bounds."""
+    """One column as SQL sees it: how many cells of each storage class, and their bounds."""
 
     counts: dict[str, int]
     #: integer min, max; real min, max; sum of the lengths in bytes of text (None: SQL cannot say), of blob
@@ -51,6 +51,7 @@ class Table:
     columns: list[Column]
     rowid: str | None  #: how its row id is called in SQL where no column holds it
     order: str  #: SQL behind ORDER BY, "" for virtual tables
+    key: str | None = None  #: the column that is the row id under another name
     n_rows: int = 0
     profiles: dict[str, Profile] = field(default_factory=dict)
 
@@ -71,7 +72,7 @@ class Table:
 
 
 @dataclass(slots=True)
-class Database:
+class Schema:
     """Everything that is declared, and the tables that hold data of their own."""
 
     tables: list[Table]
@@ -91,8 +92,8 @@ def text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
-def read_schema(connection: sqlite3.Connection) -> Database:
-    """The schema of a snapshot.
+def read_schema(connection: sqlite3.Connection) -> Schema:
+    """Return the schema of a snapshot.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def read_schema(connection: sqlite3.Connection) -> Database:
         The library's SQLite is older than 3.37 (November 2021) and cannot tell tables apart.
     """
     if sqlite3.sqlite_version_info < (3, 37):
-        raise BadInput(f"SQLite 3.37 or newer is needed to read a schema, this Python has {sqlite3.sqlite_version}")
+        raise BadInput(f"expected SQLite 3.37 or newer, got {sqlite3.sqlite_version}: it cannot tell tables apart")
     listed = {
         text(row[1]): (text(row[2]), bool(row[4])) for row in connection.execute("PRAGMA table_list") if _own(row)
     }
@@ -119,7 +120,7 @@ def read_schema(connection: sqlite3.Connection) -> Database:
     if any(row[0] for row in connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_sequence'")):
         rows = connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name")
         settings["sequences"] = {text(name): seq for name, seq in rows}
-    return Database(tables, ddl, settings, shadows, unreadable)
+    return Schema(tables, ddl, settings, shadows, unreadable)
 
 
 def _own(row: tuple[Any, ...]) -> bool:
@@ -147,15 +148,17 @@ def _read_table(connection: sqlite3.Connection, name: str, kind: str, without_ro
         except sqlite3.Error:
             free = None
     order = free if free is not None else ", ".join(quoted(column.name) for column in columns)
-    return Table(name, kind, columns, None if _holds_rowid(connection, name, columns) else free, order)
+    key = _rowid_column(connection, name, columns)
+    return Table(name, kind, columns, free if key is None else None, order, key)
 
 
-def _holds_rowid(connection: sqlite3.Connection, name: str, columns: list[Column]) -> bool:
-    """Whether a column is the row id under another name: then its key needs no index of its own."""
+def _rowid_column(connection: sqlite3.Connection, name: str, columns: list[Column]) -> str | None:
+    """Return the column that is the row id under another name: its key needs no index of its own."""
     keys = [column for column in columns if column.primary_key]
     if len(keys) != 1 or keys[0].declared.upper() != "INTEGER":
-        return False
-    return all(text(row[3]) != "pk" for row in connection.execute(f"PRAGMA index_list({quoted(name)})"))
+        return None
+    indexes = connection.execute(f"PRAGMA index_list({quoted(name)})")
+    return keys[0].name if all(text(row[3]) != "pk" for row in indexes) else None
 
 
 def profile(connection: sqlite3.Connection, table: Table) -> None:

@@ -14,14 +14,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from pathlib import Path
 
 from toriwork.errors import BadInput, DamagedFile, NotFound, SourceInUse, StoreError
+from toriwork.sqlite.files import file_sha256
 
 MAGIC = b"SQLite format 3\0"
 SIDE_SUFFIXES = ("-journal", "-wal", "-shm")
-_CHUNK = 2**20
 _SPARE_BYTES = 16 * 2**20
 #: what a check says of rows that can be read all the same; SQLite 3.40 finds NULL where a key has another order
 _OF_CONTENT = re.compile(r"(NULL|NUMERIC|TEXT|non-\S+) value in |CHECK constraint failed in |non-unique entry in ")
@@ -56,19 +56,10 @@ def side_files(database: Path) -> list[Path]:
 
 
 def identity_of(database: Path) -> Identity:
-    """What a database is, byte for byte, without the shared-memory index: it holds no data and opening changes it."""
+    """Return the identity of a database without the shared-memory index: it holds no data and opening changes it."""
     paths = [database, *(path for path in side_files(database) if not path.name.endswith("-shm"))]
     parts = [(path.name[len(database.name) :], path.stat().st_size, file_sha256(path)) for path in paths]
     return Identity(str(database), tuple(parts))
-
-
-def file_sha256(path: Path) -> str:
-    """64 hex digits of a file's bytes."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_database(path: str | os.PathLike[str]) -> Path:
@@ -81,11 +72,11 @@ def check_database(path: str | os.PathLike[str]) -> Path:
     """
     database = Path(os.path.realpath(path))
     if not database.is_file():
-        raise NotFound(f"{path}: there is no such file; the path of a SQLite database is wanted")
+        raise NotFound(f"{path}: no such file: expected the path of a SQLite database")
     with database.open("rb") as file:
         start = file.read(len(MAGIC))
     if start not in (MAGIC, b""):
-        raise BadInput(f"{path}: is no SQLite 3 database (it begins with {start!r})")
+        raise BadInput(f"{path}: not a SQLite 3 database (it begins with {start!r})")
     return database
 
 
@@ -147,8 +138,10 @@ def refuse_holders(database: Path) -> None:
 
 
 @contextmanager
-def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
-    """A connection to a consistent copy of a database, recovered from its side files; the copy goes afterwards.
+def snapshot(
+    database: Path, folder: Path, *, live: bool = False, identity: Identity | None = None
+) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
+    """Open a consistent copy of a database, recovered from its side files; the copy goes afterwards.
 
     With it come the notes of SQLite's own check about rows that break a constraint and can be read all the same.
 
@@ -160,6 +153,8 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
         Where the copy lies meanwhile, nobody else's; it needs room for the database once.
     live : bool
         True: the database may be in use; SQLite itself copies it page by page under its own locks.
+    identity : Identity, optional
+        What the copy must be, byte for byte; without it sizes and times of change are compared.
 
     Raises
     ------
@@ -180,11 +175,13 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
             _copy_live(database, copy)
         else:
             refuse_holders(database)
-            before = identity_of(database)
+            before = _stamps(database)
             for path in (database, *side_files(database)):
                 if not path.name.endswith("-shm"):
                     shutil.copyfile(path, copy.with_name(copy.name + path.name[len(database.name) :]))
-            if identity_of(database) != before:
+            # two readings in a row that give the same bytes show one moment of the file, the one between them
+            torn = identity is not None and identity_of(copy).files != identity.files
+            if torn or _stamps(database) != before:
                 raise SourceInUse(f"{database}: changed while it was copied; something writes to it")
         connection, notes = _opened(copy, database)
         with closing(connection):
@@ -192,6 +189,12 @@ def snapshot(database: Path, folder: Path, *, live: bool = False) -> Iterator[tu
     finally:
         for path in (copy, *side_files(copy)):
             path.unlink(missing_ok=True)
+
+
+def _stamps(database: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of change of a database and its side files."""
+    paths = [path for path in (database, *side_files(database)) if not path.name.endswith("-shm")]
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
 def _copy_live(database: Path, copy: Path) -> None:

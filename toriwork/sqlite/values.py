@@ -1,4 +1,4 @@
-"""What a cell of SQLite is, byte for byte, and the digest of a column of cells that two sides compute apart.
+"""Cells of SQLite, byte for byte, and the digest of a column of cells that two sides compute apart.
 
 SQLite types values, not columns (https://sqlite.org/datatype3.html): a cell is null, an integer of 64 bits, a double,
 a text of bytes or a blob, whatever was declared. A digest covers class and value of every cell in the order of the

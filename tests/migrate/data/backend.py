@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from toriwork.codebase import CodebaseIndex
-from toriwork.migrate.data.steps import data_steps, retire_steps, step_from
-from toriwork.migrate.engine.backup import BACKUP, Entry
-from toriwork.migrate.engine.restore_script import ABSENT, state_of
-from toriwork.migrate.engine.run import Run, Step
+from toriwork.codebase.index import CodebaseIndex
+from toriwork.codebase.walk import BACKUP
+from toriwork.migrate.data.find import find_data
+from toriwork.migrate.data.steps import STREAM, data_steps, retire_steps, step_from_dict
+from toriwork.migrate.engine.plan import retired_entries
+from toriwork.migrate.engine.restore_script import MANIFEST, state_of
+from toriwork.migrate.engine.step import Run, Step
 
 PLAN = "m-0123456789abcdef"
 
@@ -52,17 +54,6 @@ def make_database(path: Path, n_rows: int = 40, *, wal: bool = False) -> list[np
 
 
 @dataclass
-class World:
-    """A code base of which nothing is known but where it lies."""
-
-    root: Path
-
-    @property
-    def index(self) -> CodebaseIndex:
-        return CodebaseIndex.scan(self.root)
-
-
-@dataclass
 class Bench:
     """A code base under migration."""
 
@@ -70,6 +61,7 @@ class Bench:
     state_root: Path
     facts: dict[str, Any] = field(default_factory=dict)
     begun: list[Step] = field(default_factory=list)
+    streams: dict[str, str] = field(default_factory=dict)  #: of the files that a class opens; empty: all, one stream
 
     @property
     def run(self) -> Run:
@@ -78,15 +70,17 @@ class Bench:
 
     def plan(self) -> list[Step]:
         """All steps, as they come back from a plan file."""
-        world = World(self.root)
-        steps = data_steps(world, self.state_root, PLAN) + retire_steps(world, self.state_root, PLAN)
-        return [step_from(json.loads(json.dumps(step.describe()))) for step in steps]
+        index = CodebaseIndex.scan(self.root).without([self.state_root])
+        data = find_data(index)
+        streams = self.streams or dict.fromkeys(data.histories, STREAM)
+        steps = data_steps(index, data, streams, self.state_root) + retire_steps(data)
+        return [step_from_dict(json.loads(json.dumps(step.describe()))) for step in steps]
 
     def apply(self, steps: Sequence[Step] | None = None) -> dict[str, Any]:
-        if not self.run.kept.exists:
+        if not (self.run.backup.folder / MANIFEST).exists():
             paths = [path for step in self.plan() for path in step.touches]
-            entries = [Entry(path, state_of(self.root / path), ABSENT) for path in paths]
-            self.run.kept.make(self.root, entries, PLAN)
+            entries = retired_entries(self.root, paths, {path: state_of(self.root / path) for path in paths})
+            self.run.backup.make(self.root, entries, PLAN)
         for step in self.plan() if steps is None else steps:
             self.begun.append(step)
             self.facts[step.id] = step.do(self.run)

@@ -81,11 +81,8 @@ def test_single_precision_is_seen_by_the_size_of_the_numbers() -> None:
     ("cell", "wanted"),
     [
         pytest.param("0.1, 0.2;0.3", [0.1, 0.2, 0.3], id="commas"),
-        pytest.param("[0.1 0.2\n 0.3]", [0.1, 0.2, 0.3], id="as numpy prints it"),
         pytest.param("[[1, 2], [0, -1]]", [1 + 2j, -1j], id="pairs"),
-        pytest.param('[{"re": 1, "im": 2}]', [1 + 2j], id="objects"),
         pytest.param('["(1+2j)", "3"]', [1 + 2j, 3], id="texts"),
-        pytest.param('{"real": [1], "imag": [2]}', [1 + 2j], id="two lists"),
         pytest.param('{"values": [1, 2]}', [1, 2], id="a list in an object"),
         pytest.param("[]", [], id="nothing"),
         pytest.param(b"", [], id="no bytes"),
@@ -107,14 +104,16 @@ class Bomb:
         pytest.param(pickle.dumps([0.1, 0.2]), "pickle", id="a pickle"),
         pytest.param(pickle.dumps(Bomb()), "pickle", id="a pickle that runs something"),
         pytest.param(zlib.compress(pickle.dumps(Bomb())), "pickle", id="a pickle that is packed"),
-        pytest.param(b"\x01\x02\x03", "no array", id="three bytes"),
-        pytest.param(b"\x7f" * 16, "no array", id="bytes of absurd numbers"),
-        pytest.param("0.1 ... 0.9", "no numbers", id="an array that was cut when it was printed"),
-        pytest.param("many", "no numbers", id="a word"),
-        pytest.param("[1, null]", "None in a list", id="a hole"),
-        pytest.param("[true]", "True in a list", id="a truth value"),
-        pytest.param('{"a": 1}', "an object", id="an object"),
-        pytest.param("[1, 2", "no JSON|no numbers", id="JSON that was cut off"),
+        pytest.param("[0.1 0.2]", "not JSON", id="as numpy prints an array"),
+        pytest.param('{"real": [1], "imag": [2]}', "got dict", id="two lists"),
+        pytest.param(b"\x01\x02\x03", "expected an array", id="three bytes"),
+        pytest.param(b"\x7f" * 16, "expected an array", id="bytes of absurd numbers"),
+        pytest.param("0.1 ... 0.9", "expected a number", id="an array that was cut when it was printed"),
+        pytest.param("many", "expected a number", id="a word"),
+        pytest.param("[1, null]", "got 'None'", id="a hole"),
+        pytest.param("[true]", "got 'True'", id="a truth value"),
+        pytest.param('{"a": 1}', "got dict", id="an object"),
+        pytest.param("[1, 2", "not JSON", id="JSON that was cut off"),
         pytest.param(5, "int", id="a number"),
         pytest.param(None, "NoneType", id="null"),
     ],
@@ -130,7 +129,7 @@ def test_saved_objects_are_not_loaded() -> None:
 
 
 def test_bytes_that_do_not_fit_the_type_that_is_told_are_refused() -> None:
-    with pytest.raises(BadInput, match="no array of float64"):
+    with pytest.raises(BadInput, match="expected an array of float64"):
         numbers(b"\x00" * 12, "float64")
     with pytest.raises(BadInput, match="unknown type"):
         numbers(b"\x00" * 16, "quaternion")

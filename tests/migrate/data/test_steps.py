@@ -8,18 +8,18 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.migrate.data.backend import PLAN, Bench, World, make_database, tree
+from tests.migrate.data.backend import PLAN, Bench, make_database, tree
 from tests.sqlite.test_source import holder
+from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import BadInput, Drift, NotProven, SourceInUse
-from toriwork.migrate.data import steps as steps_module
-from toriwork.migrate.data.steps import data_manual, data_steps, database_facts, retire_steps, step_from
+from toriwork.migrate.data.find import find_data
+from toriwork.migrate.data.steps import data_manual, data_notes, step_from_dict
 from toriwork.registry import SpectralDB, TorusRegistry
 from toriwork.sqlite import import_sqlite
 
@@ -111,9 +111,11 @@ def test_the_database_is_gone_and_the_export_makes_it_again(bench: Bench, tmp_pa
 def test_nothing_in_the_backup_looks_like_a_database(bench: Bench) -> None:
     whole = (bench.root / "data" / "spectral.db").read_bytes()
     bench.apply()
-    blobs = list(bench.run.backup.rglob("*.gz"))
+    blobs = list(bench.run.backup_folder.rglob("*.gz"))
     assert whole in [gzip.decompress(path.read_bytes()) for path in blobs]
-    assert not any(b"SQLite format 3" in path.read_bytes() for path in bench.run.backup.rglob("*") if path.is_file())
+    assert not any(
+        b"SQLite format 3" in path.read_bytes() for path in bench.run.backup_folder.rglob("*") if path.is_file()
+    )
 
 
 def test_undone_the_world_is_what_it_was_to_the_byte_the_mode_and_the_time(bench: Bench) -> None:
@@ -137,7 +139,7 @@ def test_a_step_may_be_done_and_undone_twice(bench: Bench) -> None:
     assert tree(bench.root.parent) == before
 
 
-@pytest.mark.parametrize("n_done", range(7))
+@pytest.mark.parametrize("n_done", range(6))
 def test_undone_after_any_step_the_world_is_what_it_was(bench: Bench, n_done: int) -> None:
     before = tree(bench.root.parent)
     bench.apply(bench.plan()[:n_done])
@@ -155,7 +157,7 @@ def test_steps_verify_themselves_again(bench: Bench) -> None:
     data[len(data) // 2] ^= 1
     parquet.write_bytes(data)
     with pytest.raises(NotProven, match=r"signatures\.parquet"):
-        next(step for step in steps if step.id.startswith("data:verify")).verify(bench.run)
+        next(step for step in steps if step.id.startswith("data:export")).verify(bench.run)
 
 
 def test_an_import_of_which_a_row_is_missing_is_not_proven(bench: Bench) -> None:
@@ -237,7 +239,7 @@ def test_a_database_that_was_written_to_since_the_plan_is_refused(bench: Bench) 
     with closing(sqlite3.connect(bench.root / "data" / "spectral.db")) as connection:
         connection.execute("DELETE FROM settings")
         connection.commit()
-    with pytest.raises(Drift, match=r"data/spectral\.db: was written to"):
+    with pytest.raises(Drift, match=r"data/spectral\.db: is gone or was written to"):
         bench.apply(steps)
 
 
@@ -270,13 +272,12 @@ def test_a_damaged_database_gets_no_step_and_is_named(bench: Bench) -> None:
     whole = bytearray(path.read_bytes())
     whole[4096:4600] = os.urandom(504)
     (bench.root / "bad.db").write_bytes(whole)
-    world = World(bench.root)
     assert not any("bad" in step.id for step in bench.plan())
-    manual = data_manual(world)
+    data = find_data(CodebaseIndex.scan(bench.root))
+    manual = data_manual(data)
     assert [entry.path for entry in manual] == ["bad.db"]
     assert "damaged" in manual[0].why
-    facts = database_facts(world)
-    assert [(fact["path"], bool(fact["damage"]), fact["tables"]) for fact in facts] == [
+    assert [(found.path, bool(found.damage), found.tables) for found in data.databases] == [
         ("bad.db", True, {}),
         ("data/spectral.db", False, {"signatures": 39, "settings": 2}),
     ]
@@ -322,17 +323,16 @@ def test_a_json_history_becomes_rows_and_stays_where_it_is(tmp_path: Path) -> No
 
 
 def test_rows_stand_in_the_stream_of_the_class_that_opens_their_file(bench: Bench) -> None:
-    opened = SimpleNamespace(path="data/spectral.db", stream="other_db")
-    world = SimpleNamespace(root=bench.root, databases=(opened,), histories=())
+    bench.streams = {"data/spectral.db": "other_db"}
     (bench.root / "unopened.json").write_text('[{"timestamp": 1, "eigenvalues": [1.0]}]')
-    bench.apply(data_steps(world, bench.state_root, PLAN))
+    bench.apply()
     assert {row["spectral_stream"] for row in rows_of(bench)} == {"other_db"}
-    assert [entry.path for entry in data_manual(world)] == ["unopened.json"]
+    (note,) = data_notes(find_data(CodebaseIndex.scan(bench.root)), bench.streams)
+    assert note.startswith("unopened.json: holds spectra")
 
 
 def test_a_code_base_without_data_has_no_steps(tmp_path: Path) -> None:
-    assert data_steps(World(tmp_path), tmp_path / "state", PLAN) == []
-    assert retire_steps(World(tmp_path), tmp_path / "state", PLAN) == []
+    assert Bench(tmp_path, tmp_path / "state").plan() == []
 
 
 def test_the_same_code_base_gives_the_same_steps(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_the_same_code_base_gives_the_same_steps(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_of_step_is_refused() -> None:
     with pytest.raises(BadInput, match=r"kind 'data\.nothing'"):
-        step_from({"kind": "data.nothing", "id": "x"})
+        step_from_dict({"kind": "data.nothing", "id": "x"})
 
 
 def test_what_somebody_changed_in_an_export_stays(bench: Bench) -> None:
@@ -363,6 +363,6 @@ def test_a_state_root_inside_the_code_base_is_no_part_of_it(tmp_path: Path) -> N
     bench = Bench(root, root / "state")
     before = tree(root)
     bench.apply()
-    assert steps_module.look_at(World(root), root / "state").databases == ()
+    assert bench.plan() == []
     bench.undo()
     assert tree(root) == before

@@ -8,41 +8,31 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from tests.migrate.engine.dying import die_at
+from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import NotProven
 from toriwork.migrate.engine.plan import Plan, make_plan
 from toriwork.migrate.engine.proposal import Change, Proposal
 from toriwork.migrate.engine.restore_script import put, state_of
 from toriwork.migrate.engine.retire import RetireFiles
-from toriwork.migrate.engine.run import Run
+from toriwork.migrate.engine.step import IdempotentStep, Run
 
 OLD, NEW = b"import sqlite3", b"import toriwork"
 DATABASE = "data/spectra.db"
 
 
 @dataclass(frozen=True)
-class CopyOut:
+class CopyOut(IdempotentStep):
     """A data step in small: the bytes of a database under the state root, proven by comparing them."""
 
+    id: str
     source: str
     target: str
-    touches: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        return f"data:{self.source}"
-
-    def before(self) -> str:
-        return ""
-
-    def after(self) -> str:
-        return ""
-
-    def state(self, root: Path) -> str:
-        return state_of(Path(self.target))
+    kind: ClassVar[str] = "copy"
 
     def do(self, run: Run) -> dict[str, Any]:
         Path(self.target).parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +49,7 @@ class CopyOut:
         return {}
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "copy", "id": self.id, "source": self.source, "target": self.target}
-
-
-def revive(described: dict[str, Any]) -> Any:
-    if described["kind"] == "copy":
-        return CopyOut(described["source"], described["target"])
-    return RetireFiles(described["id"], tuple(described["paths"]), tuple(described["needs"]))
+        return {"kind": self.kind, **asdict(self)}
 
 
 def propose(root: Path, state_root: Path) -> Proposal:
@@ -82,13 +66,13 @@ def propose(root: Path, state_root: Path) -> Proposal:
         changes.append(Change("old.json", (root / "old.json").read_bytes(), None, ("history",)))
     if not (root / DATABASE).exists():
         return Proposal(tuple(code), tuple(changes))
-    copy = CopyOut(DATABASE, str(state_root / "legacy" / "spectra"))
+    copy = CopyOut(f"data:{DATABASE}", DATABASE, str(state_root / "legacy" / "spectra"))
     return Proposal(
         seen=tuple(code),
         changes=tuple(changes),
-        databases=({"path": DATABASE, "files": [DATABASE]},),
-        data=lambda _: [copy],
-        retire=lambda _: [RetireFiles(f"retire:{DATABASE}", (DATABASE,), (copy.id,))],
+        databases=({"path": DATABASE},),
+        data=[copy],
+        retire=[RetireFiles(f"retire:{DATABASE}", (DATABASE,), (copy.id,))],
     )
 
 
@@ -120,8 +104,8 @@ def write(path: Path, data: bytes, mode: int) -> None:
     os.utime(path, ns=(10**18, 10**18))
 
 
-def plan_of(root: Path, state_root: Path) -> Plan:
-    return make_plan(root, state_root, propose)
+def plan_of(root: Path, state_root: Path, proposal: Proposal | None = None) -> Plan:
+    return make_plan(CodebaseIndex.scan(root), state_root, proposal or propose(root, state_root))
 
 
 def tree(root: Path, *, private: bool = False) -> dict[str, str]:
@@ -142,7 +126,8 @@ def killed(work: Callable[[], object], crash_at: str = "") -> bool:
     if child == 0:
         code = 1
         try:
-            os.environ["TORIWORK_CRASH_AT"] = crash_at
+            if crash_at:
+                die_at(crash_at)
             work()
             code = 0
         finally:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrate.engine.small import Deadly, build, copied, killed, plan_of, revive, tree, write
-from toriwork.errors import BadInput, DamagedFile
+from tests.migrate.engine.small import Deadly, build, copied, killed, plan_of, tree, write
+from toriwork.errors import DamagedFile
 from toriwork.migrate.engine.apply import apply_steps, history_of
-from toriwork.migrate.engine.faults import CRASH_AT, crash_point
 from toriwork.migrate.engine.journal import Journal
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.rollback import roll_back
@@ -36,10 +35,10 @@ class Worlds:
         self.folder, self.n = folder, 0
         self.start = build(folder / "start")
         straight = self.fresh()
-        apply_steps(straight, revive)
+        apply_steps(straight)
         self.n_lines = len(Journal(straight.folder / "journal.jsonl").lines)
         self.wanted = self.both(straight)
-        roll_back(straight, revive)
+        roll_back(straight)
         self.n_lines_back = len(Journal(straight.folder / "journal.jsonl").lines)
 
     def fresh(self) -> Plan:
@@ -65,27 +64,27 @@ def test_killed_at_every_journal_line_apply_goes_on_to_the_same_end_and_rollback
 ) -> None:
     for line in range(1, worlds.n_lines + 1):
         plan = worlds.fresh()
-        assert killed(lambda plan=plan: apply_steps(plan, revive), f"{line}{mode}")
-        assert apply_steps(plan, revive).phase == "finished"
+        assert killed(lambda plan=plan: apply_steps(plan), f"{line}{mode}")
+        assert apply_steps(plan).phase == "finished"
         assert worlds.both(plan) == worlds.wanted
-        assert roll_back(plan, revive).kept == []
+        assert roll_back(plan).kept == []
         assert worlds.is_the_start(plan)
 
 
 def test_killed_at_every_journal_line_a_migration_can_be_taken_back_at_once(worlds: Worlds) -> None:
     for line in range(1, worlds.n_lines + 1):
         plan = worlds.fresh()
-        assert killed(lambda plan=plan: apply_steps(plan, revive), f"{line}~")
-        roll_back(plan, revive)
+        assert killed(lambda plan=plan: apply_steps(plan), f"{line}~")
+        roll_back(plan)
         assert worlds.is_the_start(plan)
 
 
 def test_killed_at_every_line_of_a_rollback_it_goes_on_to_the_start(worlds: Worlds) -> None:
     for line in range(worlds.n_lines + 1, worlds.n_lines_back + 1):
         plan = worlds.fresh()
-        apply_steps(plan, revive)
-        assert killed(lambda plan=plan: roll_back(plan, revive), f"{line}~")
-        assert roll_back(plan, revive).kept == []
+        apply_steps(plan)
+        assert killed(lambda plan=plan: roll_back(plan), f"{line}~")
+        assert roll_back(plan).kept == []
         assert worlds.is_the_start(plan)
 
 
@@ -98,17 +97,17 @@ def test_killed_before_any_change_of_a_name_it_goes_on_all_the_same(
     while died:
         plan = worlds.fresh()
         if work is roll_back:
-            apply_steps(plan, revive)
+            apply_steps(plan)
 
         def armed(plan: Plan = plan, at: int = at) -> None:
             Deadly(at).arm()
-            work(plan, revive)
+            work(plan)
 
         died = killed(armed)
-        work(plan, revive)
+        work(plan)
         if work is apply_steps:
             assert worlds.both(plan) == worlds.wanted, at
-            roll_back(plan, revive)
+            roll_back(plan)
         assert worlds.is_the_start(plan), at
         at += stride
     assert at > 60
@@ -116,40 +115,34 @@ def test_killed_before_any_change_of_a_name_it_goes_on_all_the_same(
 
 def test_a_torn_last_line_is_dropped_and_a_damaged_one_in_the_middle_refused(worlds: Worlds) -> None:
     plan = worlds.fresh()
-    apply_steps(plan, revive)
+    apply_steps(plan)
     path = plan.folder / "journal.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
     assert history_of(plan).phase == "applying"
-    assert apply_steps(plan, revive).phase == "finished"
+    assert apply_steps(plan).phase == "finished"
     path.write_bytes(whole.replace(b'"step":"backup"', b'"step":"Backup"', 1))
     with pytest.raises(DamagedFile, match=r"line 2 .*restore\.py"):
-        apply_steps(plan, revive)
+        apply_steps(plan)
 
 
 def test_applying_what_was_taken_back_or_restored_by_hand_begins_anew(worlds: Worlds) -> None:
     plan = worlds.fresh()
-    apply_steps(plan, revive)
-    roll_back(plan, revive)
-    assert apply_steps(plan, revive).phase == "finished"
+    apply_steps(plan)
+    roll_back(plan)
+    assert apply_steps(plan).phase == "finished"
     assert worlds.both(plan) == worlds.wanted
     assert (plan.folder / "journal.1.jsonl").exists()
     subprocess.run([sys.executable, "-S", plan.backup / "restore.py"], check=True, capture_output=True)
     assert tree(plan.root) == tree(worlds.start)
-    assert apply_steps(plan, revive).phase == "finished"
+    assert apply_steps(plan).phase == "finished"
     assert worlds.both(plan) == worlds.wanted
-
-
-def test_a_fault_that_is_no_line_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CRASH_AT, "soon")
-    with pytest.raises(BadInput, match="journal line"):
-        crash_point(3)
 
 
 def test_a_plan_that_was_changed_after_it_was_begun_is_refused(worlds: Worlds) -> None:
     plan = worlds.fresh()
-    assert killed(lambda: apply_steps(plan, revive), "5")
+    assert killed(lambda: apply_steps(plan), "5")
     write(plan.root / "pkg/late.py", b"import sqlite3\n", 0o644)
     other = Plan(plan.root, plan.content | {"manual": [{"path": "a.py", "line": 1, "recipe": "x", "why": "y"}]})
     with pytest.raises(DamagedFile, match="not the one that was begun"):
-        apply_steps(other, revive)
+        apply_steps(other)

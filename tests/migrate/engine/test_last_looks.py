@@ -10,7 +10,7 @@ from tests.migrate.engine.small import DATABASE, build, plan_of
 from toriwork.errors import SourceInUse
 from toriwork.migrate.engine.journal import Journal
 from toriwork.migrate.engine.retire import RetireFiles
-from toriwork.migrate.engine.run import Run
+from toriwork.migrate.engine.step import Run
 
 
 def test_a_database_that_was_written_to_while_it_was_moved_aside_is_not_let_go(
@@ -18,7 +18,7 @@ def test_a_database_that_was_written_to_while_it_was_moved_aside_is_not_let_go(
 ) -> None:
     plan = plan_of(build(tmp_path / "code"), state_root)
     run = Run(plan.root, state_root, plan.id, plan.folder, plan.backup)
-    run.kept.make(plan.root, plan.entries(), plan.id)
+    run.backup.make(plan.root, plan.entries(), plan.id)
     step = RetireFiles("retire", (DATABASE,), ())
     parked = step._parked(plan.root)
     for path, aside in parked.items():

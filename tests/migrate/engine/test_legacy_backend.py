@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.migrate.engine import dying
 from tests.migrate.engine.small import copied, tree
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data_samples" / "legacy_backend"
@@ -189,7 +190,7 @@ def test_a_second_run_has_nothing_to_do_and_verify_proves_the_first(migrated: Ba
 def test_killed_on_its_way_it_goes_on_and_comes_back_to_the_start(tmp_path: Path, line: int) -> None:
     backend = Backend(tmp_path)
     here = tree(backend.root)
-    backend.sh(f"TORIWORK_CRASH_AT={line}~ python migrate_to_nodb.py", fails=True)
+    backend.sh(f"python {dying.__file__} {line}~ migrate_to_nodb.py", fails=True)
     assert "finished" in backend.sh("python migrate_to_nodb.py")
     assert "everything is as it was" in backend.sh("toriwork migrate rollback .")
     assert tree(backend.root) == here

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrate.engine.small import revive, tree
+from tests.migrate.engine.small import plan_of, tree
 from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial
 from toriwork.migrate.engine.apply import apply_steps, history_of
-from toriwork.migrate.engine.plan import Plan, make_plan
+from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.proposal import Change, Proposal
 from toriwork.migrate.engine.trial import try_plan
 
@@ -27,14 +27,14 @@ def planned(folder: Path, before: dict[str, str], after: dict[str, str]) -> Plan
         Change(path, before[path].encode() if path in before else None, text.encode(), ("test",))
         for path, text in after.items()
     )
-    return make_plan(root, folder / "state", lambda *_: Proposal(tuple(before), changes))
+    return plan_of(root, folder / "state", Proposal(tuple(before), changes))
 
 
 def test_a_module_that_cannot_be_imported_any_more_stops_the_plan_before_anything_changes(tmp_path):
     plan = planned(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "X = 1\n"}, {"pkg/a.py": "from pkg import nothing\n"})
     start = tree(plan.root)
     with pytest.raises(NotProven, match=r"nothing was changed:\n  pkg/a.py: cannot be imported any more: ImportError"):
-        apply_steps(plan, revive, trial=try_plan)
+        apply_steps(plan, trial=try_plan)
     assert tree(plan.root) == start
     assert history_of(plan).phase == "planned"
 
@@ -42,7 +42,7 @@ def test_a_module_that_cannot_be_imported_any_more_stops_the_plan_before_anythin
 def test_a_good_plan_is_applied_and_told_what_it_was_tried_with(tmp_path):
     plan = planned(tmp_path, {"a.py": "X = 1\n"}, {"a.py": "X = 2\n", "odd name-1.py": "Y = 2\n"})
     told = []
-    outcome = apply_steps(plan, revive, trial=try_plan, tell=lambda event, **facts: told.append((event, facts)))
+    outcome = apply_steps(plan, trial=try_plan, progress=lambda event, **facts: told.append((event, facts)))
     assert outcome.phase == "finished"
     assert told[0][0] == "trial"
     assert told[0][1]["modules"] == 2

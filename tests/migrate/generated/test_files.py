@@ -6,12 +6,11 @@ import configparser
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from toriwork.migrate.generated import generated_files, generated_manual
+from toriwork.migrate.generated.files import generated_files
 from toriwork.state import capsule_state_path
 
 CAPSULE, TOX, HOOKS = "capsule.yml", "tox.ini", ".pre-commit-config.yaml"
@@ -19,14 +18,14 @@ CAPSULE, TOX, HOOKS = "capsule.yml", "tox.ini", ".pre-commit-config.yaml"
 
 def merge(root: Path, state_root: Path) -> dict[str, tuple[bytes | None, bytes]]:
     """What is generated, written down."""
-    found = generated_files(SimpleNamespace(root=root), state_root)
-    for path, (_, after) in found.items():
+    made, _ = generated_files(root, state_root)
+    for path, _, after in made:
         (root / path).write_bytes(after)
-    return found
+    return {path: (before, after) for path, before, after in made}
 
 
 def whys(root: Path, state_root: Path) -> dict[str, str]:
-    return {entry.path: entry.why for entry in generated_manual(SimpleNamespace(root=root), state_root)}
+    return {entry.path: entry.why for entry in generated_files(root, state_root)[1]}
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def test_where_nothing_is_there_all_three_are_made(root: Path, tmp_path: Path) -
 
 def test_what_was_merged_once_is_not_merged_again(root: Path, tmp_path: Path) -> None:
     merge(root, tmp_path / "state")
-    assert generated_files(SimpleNamespace(root=root), tmp_path / "state") == {}
+    assert generated_files(root, tmp_path / "state") == ([], [])
 
 
 def test_no_package_is_named_that_does_not_exist(root: Path, tmp_path: Path) -> None:
@@ -81,8 +80,9 @@ def test_comments_order_and_quotes_of_all_three_stay(root: Path, tmp_path: Path)
         CAPSULE: "# the capsule\nname:   'alan'  # quoted\n\nservices:\n- a\n- b   # last\n",
         TOX: "[tox]\nenvlist = py311, lint   ; ours\n\n[testenv]\n# needed\ndeps =\n    pytest\n    numpy\n",
         HOOKS: (
-            "# hooks\nrepos:\n-   repo: local\n    hooks:\n    -   id: black\n        name: 'black'  # stays\n"
-            "        entry: black\n        language: system\n\n# behind the list\nfail_fast: true\n"
+            "# hooks\nfail_fast: true\nrepos:\n-   repo: local\n    hooks:\n"
+            "    -   id: black\n        name: 'black'  # stays\n"
+            "        entry: black\n        language: system\n\n# the end\n"
         ),
     }
     for path, text in theirs.items():
@@ -126,10 +126,12 @@ def test_a_state_path_that_says_something_else_is_left_to_somebody(root: Path, t
 @pytest.mark.parametrize(
     ("path", "text", "why"),
     [
-        pytest.param(CAPSULE, "- a\n", "is a list", id="no mapping"),
+        pytest.param(CAPSULE, "- a\n", "got a list", id="no mapping"),
         pytest.param(CAPSULE, "a: [\n", "not readable as YAML", id="broken YAML"),
         pytest.param(CAPSULE, "a: 1\n---\nb: 2\n", "not readable as YAML", id="two documents"),
-        pytest.param(CAPSULE, "{a: 1}\n", "cannot be put", id="a mapping in braces"),
+        pytest.param(CAPSULE, "{a: 1}\n", "Put in by hand", id="a mapping in braces"),
+        pytest.param(HOOKS, "repos: []\n", "Put in by hand", id="a list in brackets"),
+        pytest.param(HOOKS, "repos:\n- repo: x\nfail_fast: true\n", "Put in by hand", id="keys behind the list"),
         pytest.param(HOOKS, "repos: 5\n", "no list of repositories", id="no list"),
         pytest.param(HOOKS, "repos: &all\n  - *all\n", "no list of repositories", id="a list that holds itself"),
         pytest.param(TOX, "no section\n", "not readable as INI", id="no section"),

@@ -65,8 +65,9 @@ def sample(tmp_path: Path) -> Path:
 
 def test_the_sample_prints_what_the_seed_wants_and_knows_the_spectrum_the_second_time(sample):
     assert "OriginSentry: critical, novelty=0.700" in run(sample, "-c", FIRST)
-    for database in migrate(sample).databases:
-        (sample / database.path).unlink()
+    migrate(sample)
+    for database in list(sample.rglob("*.db")):
+        database.unlink()
     assert run(sample, "-c", VERIFICATION).splitlines()[-2:] == ["OriginSentry: critical, novelty=0.700", "2"]
     assert run(sample, "-c", VERIFICATION).splitlines()[-2] == "OriginSentry: critical, novelty=0.000"
     said = run(sample, "-m", "alan_backend.origin_sentry")

@@ -19,26 +19,14 @@ def test_roles_are_told_by_what_code_does(tmp_path):
     assert world.python_root == "src"
 
 
-def test_histories_are_found_with_who_opens_them_and_none_is_loaded(tmp_path):
-    (found,) = World.look(pickle_backend(tmp_path)).histories
-    assert (found.path, found.kind, found.opened_by, found.stream) == (
-        "spectra.pkl",
-        "pickle",
-        ("memory.py",),
-        "spectrum_memory",
-    )
-
-
-def test_databases_are_told_by_their_first_bytes_or_their_name(tmp_path):
-    build(tmp_path, {"store.py": STORE, "spectral.db-wal": "", "empty.sqlite": "", "text.txt": "SQLite"})
-    (tmp_path / "data.bin").write_bytes(b"SQLite format 3\0and so on")
-    (tmp_path / "spectral.db").write_bytes(b"SQLite format 3\0")
-    found = {database.path: database.stream for database in World.look(tmp_path).databases}
-    assert found == {
-        "data.bin": "spectral_db:data.bin",
-        "empty.sqlite": "spectral_db:empty.sqlite",
-        "spectral.db": "spectral_db",
-    }
+def test_it_is_known_which_class_opens_a_file(tmp_path):
+    build(tmp_path, {"store.py": STORE, "spectral.db": "", "data.bin": ""})
+    world = World.look(pickle_backend(tmp_path))
+    assert world.openers("spectra.pkl") == ("memory.py",)
+    assert world.file_stream("spectra.pkl", "pickle") == "spectrum_memory"
+    assert world.file_stream("spectral.db", "sqlite") == "spectral_db"
+    assert world.file_stream("elsewhere/data.bin", "sqlite") == "spectral_db:data.bin"
+    assert world.file_stream("spectral.db", "json") is None
 
 
 def test_what_is_no_part_of_the_code_base_is_passed_over(tmp_path):

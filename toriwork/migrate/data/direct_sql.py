@@ -56,7 +56,7 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
 
 
 def _speaks(tree: ast.Module, world: World) -> bool:
-    """Whether a module has a way to a database: a driver, a helper that has one, or pandas' readers."""
+    """Return True when a module has a way to a database: a driver, a helper that has one, or pandas' readers."""
     ways = {name for name, kind in storage_names(tree, world.storing).items() if kind == "sqlite"}
     modules = imported_modules(tree)
     names = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)}
@@ -80,7 +80,7 @@ def _texts(tree: ast.Module, world: World) -> Iterator[tuple[int, str]]:
 
 
 def _told(sql: str, path: str, world: World, databases: Sequence[Mapping[str, Any]]) -> str:
-    """What to do about one statement; "" when its tables are in no database that was found."""
+    """Return what to do about one statement; "" when its tables are in no database that was found."""
     wanted = {name.lower() for name in _TABLE.findall(sql)}
     places = [
         (database["path"], table)
@@ -89,7 +89,7 @@ def _told(sql: str, path: str, world: World, databases: Sequence[Mapping[str, An
         for table in database.get("tables") or {}
         if table.lower() in wanted
     ]
-    opened = {database.path for database in world.databases if path in database.opened_by}
+    opened = {database["path"] for database in databases if path in world.openers(database["path"])}
     places = [place for place in places if place[0] in opened] or places
     if not places:
         return ""

@@ -1,6 +1,7 @@
-"""What data lies in a code base: databases by their first bytes and by name, spectral histories, what nobody can read.
+"""Data of a code base: databases by their first bytes and by name, spectral histories, files that nobody can read.
 
-Nothing is opened with SQLite here and nothing is changed. Each file counts once, whatever links stand for it.
+The original of a database is only read, and hashed once; SQLite looks at a copy. Each file counts once, whatever links
+stand for it.
 """
 
 from __future__ import annotations
@@ -8,138 +9,113 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from toriwork.codebase import CodebaseIndex
+from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import StoreError
 from toriwork.migrate.data.history import is_json_history
 from toriwork.sqlite.schema import quoted, read_schema
-from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, holders, identity_of, side_files, snapshot
+from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, Identity, holders, snapshot
 
-if TYPE_CHECKING:
-    from sqlite3 import Connection
-
-DATABASE_NAMES = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sdb|sl3)$", re.IGNORECASE)
+_DATABASE_NAMES = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sdb|sl3)$", re.IGNORECASE)
 _JSON_NAMES = re.compile(r"\.(json|jsonl|ndjson)$", re.IGNORECASE)
 _PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pck)$", re.IGNORECASE)
 _SIDE_NAMES = re.compile(rf"({'|'.join(SIDE_SUFFIXES)})$")
 _SPECTRAL = re.compile(rb"eigen|spectr|signature|numpy", re.IGNORECASE)
-_TOOL_FILES = re.compile(r"(?:.*/)?\.coverage(\..*)?$")
+_COVERAGE = re.compile(r"(^|/)\.coverage(\.[^/]*)?$")  # a database that a tool makes again
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A SQLite file of the code base, with everything that stands for it."""
+    """A SQLite file of the code base, with everything that stands for it, and what SQLite says of a copy."""
 
     path: str  #: relative to the root, with slashes
-    names: tuple[str, ...] = ()  #: links to the same file
-    sides: tuple[str, ...] = ()  #: suffixes of its side files
-    digest: str = ""  #: of its bytes and those of its side files
+    names: tuple[str, ...]  #: links to the same file
+    side_files: tuple[str, ...]
+    digest: str  #: of its bytes and those of its side files
+    bytes: int
+    tables: dict[str, int] = field(default_factory=dict)  #: name -> rows
+    damage: str = ""  #: why it cannot be read
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the plan says of it."""
+        return asdict(self) | {"names": list(self.names), "side_files": list(self.side_files)}
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
-    """A file that somebody must look at, and why."""
-
-    path: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
+class Data:
     """All data of a code base."""
 
     databases: tuple[Database, ...] = ()
     histories: tuple[str, ...] = ()  #: JSON files that hold spectra
-    strange: tuple[Strange, ...] = ()
-    passed_over: tuple[str, ...] = ()  #: folders and files of tools
+    strange: tuple[tuple[str, str], ...] = ()  #: files that somebody must look at, and why
+
+    @property
+    def usable(self) -> list[Database]:
+        """The databases that can be read."""
+        return [database for database in self.databases if not database.damage]
 
 
-def look(index: CodebaseIndex) -> Found:
-    """Return the data of a code base; files of tools are passed over and named."""
-    root = index.root
-    passed = [omission.path for omission in index.omitted if omission.path.endswith("/")]
+def find_data(index: CodebaseIndex) -> Data:
+    """Return the data of a code base. Files come before links, so that a file is known by its own name."""
     first: dict[tuple[int, int], str] = {}
-    links: dict[str, list[str]] = {}
-    strange: list[Strange] = []
-    histories: list[str] = []
-    for name in (*index.files, *index.links):  # a file is known by its own name
-        if _TOOL_FILES.match(name):
-            passed.append(name)
-            continue
-        path = root / name
-        kind = _kind(path)
-        if kind == "database" and path.is_symlink() and not _inside(path, root):
-            strange.append(Strange(name, f"is a link to a database outside: {path.readlink()}"))
+    names: dict[str, list[str]] = {}
+    strange, histories = [], []
+    for path in (path for path in (*index.files, *index.links) if not _COVERAGE.search(path)):
+        kind = _kind(index, path)
+        if kind == "database" and _leads_outside(index.root, path):
+            strange.append((path, f"is a link to a database outside: {(index.root / path).readlink()}"))
         elif kind == "database":
-            found = path.stat()
-            key = found.st_dev, found.st_ino
-            links.setdefault(first.setdefault(key, name), []).append(name)
+            about = (index.root / path).stat()
+            names.setdefault(first.setdefault((about.st_dev, about.st_ino), path), []).append(path)
         elif kind == "history":
-            histories.append(name)
+            histories.append(path)
         elif kind:
-            strange.append(Strange(name, kind))
-    databases = tuple(_database(root, names) for names in links.values())
-    return Found(databases, tuple(histories), tuple(strange), tuple(sorted(passed)))
+            strange.append((path, kind))
+    databases = tuple(_database(index, path, tuple(more)) for path, (_, *more) in names.items())
+    return Data(databases, tuple(histories), tuple(strange))
 
 
-def _inside(path: Path, root: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+def _leads_outside(root: Path, path: str) -> bool:
+    real = Path(os.path.realpath(root / path))
+    return (root / path).is_symlink() and not real.is_relative_to(os.path.realpath(root))
 
 
-def _kind(path: Path) -> str:
-    """What a file is: ``database``, ``history``, nothing of interest (""), or why somebody must look at it."""
-    with path.open("rb") as file:
-        start = file.read(len(MAGIC))
-        if start == MAGIC or (not start and DATABASE_NAMES.search(path.name)):
-            return "database"
-        if DATABASE_NAMES.search(path.name):
-            return f"is named like a database and is none of SQLite's (it begins with {start!r})"
-        if _PICKLE_NAMES.search(path.name) and _SPECTRAL.search(start + file.read(2**20)):
-            return (
-                "is a pickle, which is never loaded: loading one runs what is in it. Where you trust it, load it "
-                "yourself and add each spectrum to the class that kept it, once that is migrated"
-            )
-    if _SIDE_NAMES.search(path.name) and start:
-        main = path.with_name(_SIDE_NAMES.sub("", path.name))
-        if not main.exists() and DATABASE_NAMES.search(main.name):
-            return f"is a side file of {main.name}, which is not there"
-    return "history" if _JSON_NAMES.search(path.name) and is_json_history(path) else ""
+def _kind(index: CodebaseIndex, path: str) -> str:
+    """Return ``database``, ``history``, nothing of interest (""), or why somebody must look at a file."""
+    start, called = index.head(path, len(MAGIC)), bool(_DATABASE_NAMES.search(path))
+    if start == MAGIC or (not start and called):
+        return "database"
+    if called:
+        return f"is named like a database and is none of SQLite's (it begins with {start!r})"
+    if _PICKLE_NAMES.search(path) and _SPECTRAL.search(index.head(path, 2**20)):
+        return (
+            "is a pickle, which is never loaded: loading one runs what is in it. Where you trust it, load it "
+            "yourself and add each spectrum to the class that kept it, once that is migrated"
+        )
+    main = _SIDE_NAMES.sub("", path)
+    if main != path and start and _DATABASE_NAMES.search(main) and not (index.root / main).exists():
+        return f"is a side file of {Path(main).name}, which is not there"
+    return "history" if _JSON_NAMES.search(path) and is_json_history(index.root / path) else ""
 
 
-def _database(root: Path, names: list[str]) -> Database:
-    path = root / names[0]
-    sides = tuple(side.name[len(path.name) :] for side in side_files(path))
-    return Database(names[0], tuple(names[1:]), sides, identity_of(path).digest)
+def _database(index: CodebaseIndex, path: str, names: tuple[str, ...]) -> Database:
+    sides = tuple(path + suffix for suffix in SIDE_SUFFIXES if (index.root / (path + suffix)).exists())
+    hashed = [path, *(side for side in sides if not side.endswith("-shm"))]
+    parts = tuple((one[len(path) :], (index.root / one).stat().st_size, index.digest(one)) for one in hashed)
+    tables, damage = _examined(index.root / path)
+    return Database(path, names, sides, Identity(path, parts).digest, parts[0][1], tables, damage)
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What SQLite says of a database; a copy of it was looked at."""
-
-    damage: str = ""  #: why it cannot be read
-    tables: tuple[tuple[str, int], ...] = ()  #: name, rows
-
-
-def examine(root: Path, database: Database) -> Examined:
-    """Whether SQLite can read a database, and what is in it."""
-    return _examine(root / database.path, database.digest)
-
-
-@lru_cache(maxsize=64)
-def _examine(path: Path, digest: str) -> Examined:  # noqa: ARG001 - a key: other bytes are looked at again
+def _examined(path: Path) -> tuple[dict[str, int], str]:
+    """Return table -> rows, and why SQLite cannot read a database, "" when it can."""
     with tempfile.TemporaryDirectory(prefix="toriwork-") as folder:
         try:
             with snapshot(path, Path(folder), live=bool(holders(path))) as (connection, _):
-                return Examined(tables=tuple(_counts(connection)))
+                count = "SELECT count(*) FROM "
+                tables = [table.name for table in read_schema(connection).tables]
+                return {name: connection.execute(count + quoted(name)).fetchone()[0] for name in tables}, ""
         except StoreError as error:
-            return Examined(damage=str(error))
-
-
-def _counts(connection: Connection) -> Iterator[tuple[str, int]]:
-    for table in read_schema(connection).tables:
-        yield table.name, connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]
+            return {}, str(error)

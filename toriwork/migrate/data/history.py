@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from toriwork.checks import BANDS
 from toriwork.errors import BadInput
 from toriwork.migrate.data.cells import few_numbers, likely_dtype, numbers
-from toriwork.sqlite.manifest import ExportReport, TableReport, read_manifest
+from toriwork.sqlite.manifest import TableReport, read_manifest
 from toriwork.sqlite.proof import decoder_of
 from toriwork.sqlite.values import Text
 
@@ -69,15 +69,14 @@ class Unread:
 
 def of_export(folder: Path, name: str) -> Iterator[Spectrum | Unread]:
     """The spectra in all tables of an export that hold such, in the order of their rows; ``name`` is the database's."""
-    report = read_manifest(folder)
-    for table in report.tables:
+    for table in read_manifest(folder).tables:
         roles = _roles_of(folder, table)
         if roles is None:
             continue
-        place = _rowid_column(report, table)
+        place = table.rowid or table.key
         source = f"{name}/{table.name}"
         for index, row in enumerate(_rows(folder, table), 1):
-            number = row.get(place) if place is not None else None
+            number = row.get(place) if place else None
             yield _spectrum(source, number if isinstance(number, int) else index, row, roles)
 
 
@@ -97,7 +96,7 @@ def of_json(path: Path, name: str) -> Iterator[Spectrum | Unread]:
 
 
 def is_json_history(path: Path) -> bool:
-    """Whether a JSON file holds spectra."""
+    """Return True when a JSON file holds spectra."""
     if not _mentions(path, b"eigen", b"spectr", b"lambdas"):
         return False
     try:
@@ -230,19 +229,6 @@ def _rows(folder: Path, table: TableReport) -> Iterator[dict[str, Any]]:
             yield dict(zip(decoder.names, row, strict=True))
 
 
-def _rowid_column(report: ExportReport, table: TableReport) -> str | None:
-    """The column that holds the row ids: one of its own, or an INTEGER PRIMARY KEY."""
-    if table.rowid is not None:
-        return table.rowid
-    sql = next((sql for kind, name, sql in report.database.get("ddl", ()) if name == table.name), "")
-    for column in table.columns:
-        quoted = rf"[\"'\[`]?{re.escape(column)}[\"'\]`]?"
-        declared = rf"(?<!\w){quoted}\s+INTEGER\b[^,]*\bPRIMARY\s+KEY|PRIMARY\s+KEY\s*\(\s*{quoted}\s*\)"
-        if re.search(declared, sql, re.IGNORECASE):
-            return column
-    return None
-
-
 def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -> Spectrum | Unread:
     if roles.payload is not None:
         inner = _object(row.get(roles.payload))
@@ -268,7 +254,7 @@ def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -
 
 
 def _beside(row: Mapping[str, Any], roles: _Roles) -> dict[str, Any]:
-    """What a row says in columns of no role, as far as JSON takes it: the fields of older signatures."""
+    """Return what a row says in columns of no role, as far as JSON takes it: the fields of older signatures."""
     taken = {*roles.columns.values(), roles.payload}
     found = {
         name: _plain_value(cell) for name, cell in row.items() if name not in taken and not _is_number_of_row(name)

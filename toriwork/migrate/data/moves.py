@@ -1,8 +1,4 @@
-"""The steps that data takes: exported, proven, put into the registry.
-
-Each comes back from its own description, may be done again after a crash in the middle, and can be undone. None is told
-by the state of one file, so each judges for itself what is still to be done.
-"""
+"""The steps that data takes: exported and proven, put into the registry, and each of them undone."""
 
 from __future__ import annotations
 
@@ -13,12 +9,13 @@ from typing import Any, ClassVar
 
 from toriwork.errors import DamagedFile, Drift, NotFound, NotProven
 from toriwork.migrate.data import history, registry, undoing
-from toriwork.migrate.data.records import read_record, write_record
-from toriwork.migrate.engine.run import Run, SelfJudging
+from toriwork.migrate.data.undoing import read_record, write_record
+from toriwork.migrate.engine.step import IdempotentStep, Run
 from toriwork.sqlite.export import export_sqlite
-from toriwork.sqlite.manifest import MANIFEST, read_manifest
+from toriwork.sqlite.files import file_sha256
+from toriwork.sqlite.manifest import MANIFEST, ExportReport, read_manifest
 from toriwork.sqlite.proof import verify_export
-from toriwork.sqlite.source import file_sha256, identity_of
+from toriwork.sqlite.source import identity_of
 from toriwork.state import REGISTRY_FILE
 from toriwork.storage.files import OsFiles
 
@@ -26,22 +23,11 @@ LEGACY = "legacy"  #: where exports go, under the state root
 
 
 @dataclass(frozen=True, slots=True)
-class DataStep(SelfJudging):
-    """What all of them have in common."""
+class DataStep(IdempotentStep):
+    """An id, and a description out of the fields."""
 
     id: str
     kind: ClassVar[str]
-
-    @property
-    def touches(self) -> tuple[str, ...]:
-        """No file of the code base changes."""
-        return ()
-
-    def undo(self, run: Run) -> dict[str, Any]:
-        return {}
-
-    def verify(self, run: Run) -> dict[str, Any]:
-        return {}
 
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}
@@ -49,7 +35,7 @@ class DataStep(SelfJudging):
 
 @dataclass(frozen=True, slots=True)
 class MakeState(DataStep):
-    """The folder for exports under the state root; folders that it made go again when nothing is in them."""
+    """Make the folder for exports under the state root; what it made goes again when nothing is in it."""
 
     kind: ClassVar[str] = "data.state"
 
@@ -73,7 +59,7 @@ class MakeState(DataStep):
 
 @dataclass(frozen=True, slots=True)
 class Export(DataStep):
-    """A database as Parquet files under the state root."""
+    """A database as Parquet files under the state root, every cell proven to have arrived."""
 
     path: str  #: of the database, relative to the code base
     digest: str  #: of its bytes and those of its side files, when the plan was made
@@ -81,50 +67,33 @@ class Export(DataStep):
     kind: ClassVar[str] = "data.export"
 
     def do(self, run: Run) -> dict[str, Any]:
-        _refuse_changed(run.root / self.path, self.path, self.digest)
+        place = run.root / self.path
+        if not place.exists() or identity_of(place).digest != self.digest:
+            raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
         report = export_sqlite(
-            run.root / self.path,
+            place,
             export_folder(run, self.name),
-            progress=lambda table, done, total: run.tell("export", path=self.path, table=table, rows=done, of=total),
+            progress=lambda table, done, n: run.progress("export", path=self.path, table=table, rows=done, of=n),
         )
-        if not report.complete:
-            names = ", ".join(f"{name} ({why})" for name, why in report.database["unreadable"].items())
-            raise NotProven(f"{self.path}: these tables could not be exported, the database stays: {names}")
+        self._check(report)
         tables = {table.name: {"rows": table.n_rows, "digest": table.digest} for table in report.tables}
-        return {"source": report.source_digest, "rows": report.n_rows, "tables": tables, "notes": report.notes}
+        return {"proven": True, "rows": report.n_rows, "tables": tables, "notes": report.notes}
+
+    def _check(self, report: ExportReport) -> None:
+        if report.source_digest != self.digest or not report.complete:
+            names = ", ".join(f"{name} ({why})" for name, why in report.database["unreadable"].items())
+            raise NotProven(f"{self.path}: incomplete export, the database stays; missing: {names or 'another state'}")
 
     def undo(self, run: Run) -> dict[str, Any]:
-        """The export goes, unless somebody changed a file of it or put another one there."""
+        """Remove the export, unless somebody changed a file of it or put another one there."""
         folder = export_folder(run, self.name)
-        if not folder.is_dir():
-            return {"kept": []}
-        kept = _remove_export(folder)
+        kept = folder.is_dir() and _remove_export(folder)
         return {"kept": [str(folder)] if kept else []}
 
     def verify(self, run: Run) -> dict[str, Any]:
-        return {"rows": verify_export(export_folder(run, self.name)).n_rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Verify(DataStep):
-    """The proof that an export holds what the database held, made by other readers than the one that wrote it."""
-
-    path: str
-    digest: str
-    name: str
-    kind: ClassVar[str] = "data.verify"
-
-    def do(self, run: Run) -> dict[str, Any]:
-        _refuse_changed(run.root / self.path, self.path, self.digest)
-        return {"proven": True, **self.verify(run)}
-
-    def verify(self, run: Run) -> dict[str, Any]:
-        folder = export_folder(run, self.name)
-        report = verify_export(folder)
-        if report.source_digest != self.digest or not report.complete:
-            raise NotProven(f"{folder}: is no whole export of the {self.path} that was planned")
-        readers = sorted({reader for table in report.tables for reader in table.readers})
-        return {"source": self.digest, "export": file_sha256(folder / MANIFEST), "readers": readers}
+        report = verify_export(export_folder(run, self.name))
+        self._check(report)
+        return {"rows": report.n_rows, "readers": sorted({name for table in report.tables for name in table.readers})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +123,15 @@ class Import(DataStep):
     def do(self, run: Run) -> dict[str, Any]:
         target = run.state_root / REGISTRY_FILE
         unread: list[history.Unread] = []
-        if not self.name:
-            _refuse_changed(run.root / self.path, self.path, self.digest)
+        place = run.root / self.path
+        if not self.name and (not place.exists() or file_sha256(place) != self.digest):
+            raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
         found = self._rows(run)
         first = next((row for row in found if isinstance(row, history.Spectrum)), None)
         if first is None:
             return {"proven": True, "added": 0, "rows": 0, "unread": sum(1 for _ in self._rows(run))}
         n_added = registry.record(target, run.plan_id, self._spectra(run, unread), self.stream, stays=not self.name)
-        run.tell("import", path=self.path, rows=n_added)
+        run.progress("import", path=self.path, rows=n_added)
         facts = {"added": n_added, "stream": self.stream, "unread": len(unread)}
         return {**facts, **self.verify(run), "proven": True, "why": [asdict(row) for row in unread[:20]]}
 
@@ -188,27 +158,18 @@ class Import(DataStep):
 
 
 def export_folder(run: Run, name: str) -> Path:
-    """Where an export lies."""
+    """Return where an export lies."""
     return run.state_root / LEGACY / name
 
 
-def _refuse_changed(path: Path, name: str, digest: str) -> None:
-    if not path.exists():
-        raise Drift(f"{name}: is gone; it was there when the plan was made")
-    is_json = len(digest) == 64
-    found = file_sha256(path) if is_json else identity_of(path).digest
-    if found != digest:
-        raise Drift(f"{name}: was written to since the plan was made; plan again")
-
-
 def _remove_export(folder: Path) -> list[str]:
-    """What had to stay: files that are none of the export's, or that somebody changed."""
+    """Return what had to stay: files that are none of the export's, or that somebody changed."""
     try:
         known = {name: sha for table in read_manifest(folder).tables for name, sha in table.files.items()}
     except (NotFound, DamagedFile):
         known = {}
     for path in sorted(folder.iterdir()):
-        ours = path.name in (MANIFEST, "schema.sql") or path.name.startswith((".snapshot-", "."))
+        ours = path.name in (MANIFEST, "schema.sql") or path.name.startswith(".")
         if ours or (path.name in known and file_sha256(path) == known[path.name]):
             path.unlink()
     kept = [path.name for path in sorted(folder.iterdir())]

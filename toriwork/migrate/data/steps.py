@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from toriwork.codebase import CodebaseIndex
+from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import BadInput
 from toriwork.migrate.data import history, registry
-from toriwork.migrate.data.find import Database, Found, examine, look
-from toriwork.migrate.data.links import RetireLink
-from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState, Verify
+from toriwork.migrate.data.find import Data
+from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState
 from toriwork.migrate.engine.retire import RetireFiles
-from toriwork.migrate.engine.run import Step
+from toriwork.migrate.engine.step import Step
 from toriwork.migrate.recipes.source import Manual
 from toriwork.sqlite.export import file_stem
-from toriwork.sqlite.source import file_sha256
 from toriwork.state import REGISTRY_FILE
 
 STREAM = "spectral_db"  #: of a history that no class of the code base opens; SpectralDB's own
-_KINDS: dict[str, type[Any]] = {
-    found.kind: found for found in (MakeState, Export, Verify, KeepRegistry, Import, RetireLink)
-}
+KINDS: dict[str, type[Any]] = {step.kind: step for step in (MakeState, Export, KeepRegistry, Import, RetireFiles)}
 
 
-class World(Protocol):
-    """What the data steps ask of a code base."""
-
-    @property
-    def root(self) -> Path: ...
-    @property
-    def index(self) -> CodebaseIndex: ...
-
-
-def step_from(described: dict[str, Any]) -> Step:
-    """The step that describes itself so.
+def step_from_dict(described: dict[str, Any]) -> Step:
+    """Return the step that describes itself so.
 
     Raises
     ------
@@ -44,122 +32,70 @@ def step_from(described: dict[str, Any]) -> Step:
     """
     fields = {key: value for key, value in described.items() if key != "kind"}
     kind = described.get("kind")
-    if kind == "retire":
-        return RetireFiles(fields["id"], tuple(fields["paths"]), tuple(fields["needs"]))
-    if kind not in _KINDS:
-        raise BadInput(f"step {described.get('id')!r}: kind {kind!r} is not known here")
-    step: Step = _KINDS[kind](**fields)
+    if kind not in KINDS:
+        raise BadInput(f"step {described.get('id')!r}: expected one of {', '.join(KINDS)}, got kind {kind!r}")
+    step: Step = KINDS[kind](**fields)
     return step
 
 
-def look_at(world: World, state_root: Path | None = None) -> Found:
-    """The data of a code base; its own state root is not part of it."""
-    return look(world.index.without([state_root] if state_root is not None else []))
-
-
-def data_steps(world: World, state_root: Path, plan_id: str) -> list[Step]:  # noqa: ARG001 - told again when they run
-    """Everything that happens to the data before a line of code changes, in order.
+def data_steps(index: CodebaseIndex, data: Data, streams: Mapping[str, str], state_root: Path) -> list[Step]:
+    """Return everything that happens to the data before a line of code changes, in order.
 
     Parameters
     ----------
-    world : World
-        The code base; where it says which class opens a file (``databases``, ``histories``), that class's stream is
-        the one of the file's rows.
+    index : CodebaseIndex
+    data : Data
+    streams : mapping
+        Path of a database or history -> stream of the class that opens it. A history without one stays where it is.
     state_root : Path
         Where exports and registry go.
-    plan_id : str
-        Of the migration; every step is told again when it runs.
     """
-    found, root = look_at(world, state_root), Path(world.root)
-    usable = [database for database in found.databases if not examine(root, database).damage]
-    streams = _streams(world)
     target = state_root / REGISTRY_FILE
-    histories = [path for path in _wanted_histories(world, found, streams) if not _is_brought(root, path, target)]
-    if not usable and not histories:
+    histories = [path for path in data.histories if path in streams and not _is_brought(index.root, path, target)]
+    if not data.usable and not histories:
         return []
     steps: list[Step] = [MakeState("data:state")]
-    for database in usable:
+    for database in data.usable:
         name = export_name(database.path)
-        about = database.path, database.digest, name
-        steps += [Export(f"data:export:{name}", *about), Verify(f"data:verify:{name}", *about)]
+        steps.append(Export(f"data:export:{name}", database.path, database.digest, name))
     steps.append(KeepRegistry("data:registry"))
-    for database in usable:
+    for database in data.usable:
         name = export_name(database.path)
-        stream = next((streams[path] for path in (database.path, *database.names) if streams.get(path)), STREAM)
+        stream = next((streams[path] for path in (database.path, *database.names) if path in streams), STREAM)
         steps.append(Import(f"data:import:{name}", database.path, database.digest, name, stream))
-    for path in histories:
-        place = f"data:import:{path}"
-        steps.append(Import(place, path, file_sha256(root / path), "", streams.get(path) or STREAM))
+    steps += [Import(f"data:import:{path}", path, index.digest(path), "", streams[path]) for path in histories]
     return steps
 
 
-def _streams(world: World) -> dict[str, str]:
-    """Path -> the stream of the class that opens it, where the code base is known so well."""
-    known = [*getattr(world, "databases", ()), *getattr(world, "histories", ())]
-    return {str(entry.path): entry.stream for entry in known if getattr(entry, "stream", None)}
-
-
 def _is_brought(root: Path, path: str, target: Path) -> bool:
-    """Whether an earlier migration brought what a JSON file holds: it stays where it is, so it is met again."""
+    """Return True when an earlier migration brought what a JSON file holds; the file stays, so it is met again."""
     rows = history.of_json(root / path, path)
     return registry.is_brought(target, (row for row in rows if isinstance(row, history.Spectrum)))
 
 
-def _wanted_histories(world: World, found: Found, streams: dict[str, str]) -> list[str]:
-    """JSON files that code of the tree opens; where nobody knows that, all of them."""
-    return [path for path in found.histories if path in streams or not hasattr(world, "histories")]
-
-
-def export_name(path: str) -> str:
-    """The folder of a database's export: readable, no two alike, and nothing that looks like a database."""
-    return f"{file_stem(Path(path).stem)}-{blake2b(path.encode('utf-8', 'surrogateescape'), digest_size=4).hexdigest()}"
-
-
-def retire_steps(world: World, state_root: Path, plan_id: str) -> list[Step]:  # noqa: ARG001 - as above
-    """The last steps: databases leave the code base, each only when its export and its rows are proven."""
-    found, root = look_at(world, state_root), Path(world.root)
+def retire_steps(data: Data) -> list[Step]:
+    """Return the last steps: databases leave the code base, each only when its export and its rows are proven."""
     steps: list[Step] = []
-    for database in found.databases:
-        if examine(root, database).damage:
-            continue
+    for database in data.usable:
         name = export_name(database.path)
-        needs = (f"data:verify:{name}", f"data:import:{name}")
-        steps += [RetireLink.of(root, link, database.path, needs) for link in database.names]
-        sides = [database.path + suffix for suffix in database.sides]
-        steps.append(RetireFiles(f"data:retire:{name}", (database.path, *sides), needs))
+        paths = (database.path, *database.side_files, *database.names)
+        steps.append(RetireFiles(f"data:retire:{name}", paths, (f"data:export:{name}", f"data:import:{name}")))
     return steps
 
 
-def data_manual(world: World, state_root: Path | None = None) -> list[Manual]:
-    """What somebody has to look at: files that nothing reads for sure. They stay where they are."""
-    found, root = look_at(world, state_root), Path(world.root)
-    manual = [Manual(entry.path, 0, "data", entry.why) for entry in found.strange]
-    taken = _wanted_histories(world, found, _streams(world))
-    words = "holds spectra, and no class of this code base opens it; they stay in it"
-    manual += [Manual(path, 0, "data", words) for path in found.histories if path not in taken]
-    for database in found.databases:
-        why = examine(root, database).damage
-        if why:
-            manual.append(Manual(database.path, 0, "data", f"{why}. It stays where it is"))
-    return sorted(manual, key=lambda entry: entry.path)
+def export_name(path: str) -> str:
+    """Return the folder of a database's export: readable, no two alike, and nothing that looks like a database."""
+    return f"{file_stem(Path(path).stem)}-{blake2b(path.encode('utf-8', 'surrogateescape'), digest_size=4).hexdigest()}"
 
 
-def database_facts(world: World, state_root: Path | None = None) -> list[dict[str, Any]]:
-    """Per database what the plan says of it: ``path``, ``names``, ``side_files``, ``digest``, ``bytes``, ``tables``
-    (name -> rows), ``damage`` and the processes that have it open, sorted by path.
-    """
-    found, root = look_at(world, state_root), Path(world.root)
-    return [_facts(root, database) for database in sorted(found.databases, key=lambda database: database.path)]
+def data_manual(data: Data) -> list[Manual]:
+    """Return what somebody has to look at: files that nothing reads for sure. They stay where they are."""
+    found = [Manual(path, 0, "data", why) for path, why in data.strange]
+    damaged = [database for database in data.databases if database.damage]
+    return found + [Manual(one.path, 0, "data", f"{one.damage}. It stays where it is") for one in damaged]
 
 
-def _facts(root: Path, database: Database) -> dict[str, Any]:
-    seen = examine(root, database)
-    return {
-        "path": database.path,
-        "names": list(database.names),
-        "side_files": [database.path + suffix for suffix in database.sides],
-        "digest": database.digest,
-        "bytes": (root / database.path).stat().st_size,
-        "tables": dict(seen.tables),
-        "damage": seen.damage,
-    }
+def data_notes(data: Data, streams: Mapping[str, str]) -> list[str]:
+    """Return a line for each history that stays as it is."""
+    idle = [path for path in data.histories if path not in streams]
+    return [f"{path}: holds spectra, and no class of this code base opens it; they stay in it" for path in idle]

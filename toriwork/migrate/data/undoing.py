@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import LockUnavailable
+from toriwork.errors import DamagedFile, LockUnavailable
 from toriwork.migrate.data import registry
-from toriwork.migrate.data.records import read_record, write_record
 from toriwork.migrate.engine.blobs import Blobs
 from toriwork.migrate.engine.restore_script import put
 from toriwork.registry import shared
-from toriwork.sqlite.source import file_sha256
+from toriwork.sqlite.files import file_sha256, settle
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.head import Places
 from toriwork.storage.journal import journal_id
@@ -25,8 +24,27 @@ _LOG = logging.getLogger(__name__)
 _WAIT = 60.0
 
 
+def write_record(path: Path, content: dict[str, Any]) -> None:
+    """Replace a small JSON record that a step leaves for its way back; it is on the disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    settle(temporary, path)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return a record, None where there is none. Raises DamagedFile."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DamagedFile(f"{path}: cannot be read: {error}. Nothing was changed") from error
+    return content
+
+
 def keep(path: Path, folder: Path, migration: str) -> dict[str, Any]:
-    """What the registry was: the record in ``folder``, with a blob for each of its files; made once.
+    """Keep what the registry is: a record in ``folder``, with a blob for each of its files; made once.
 
     Raises
     ------
@@ -55,20 +73,23 @@ def keep(path: Path, folder: Path, migration: str) -> dict[str, Any]:
 
 
 def _files_of(places: Places) -> list[str]:
-    """Public file and private files, relative to the state root."""
+    """Return public file and private files, relative to the state root."""
     inside = sorted(path for path in places.folder.rglob("*") if path.is_file())
     found = [*inside, places.base] if places.base.exists() else inside
     return [path.relative_to(places.base.parent).as_posix() for path in found]
 
 
 def _kept(path: Path, blobs: Blobs) -> dict[str, Any]:
+    return {**_facts(path), "sha256": blobs.put_file(path)}
+
+
+def _facts(path: Path) -> dict[str, Any]:
     found = path.stat()
-    about = {"mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns, "owner": [found.st_uid, found.st_gid]}
-    return {"sha256": blobs.put_file(path), **about}
+    return {"mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns, "owner": [found.st_uid, found.st_gid]}
 
 
 def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
-    """What became of the registry: ``restored``, ``removed`` (there was none before), ``retracted`` or ``untouched``.
+    """Return ``restored``, ``removed`` (there was none before), ``retracted`` or ``untouched`` under ``registry``.
 
     The files are put back only when every row that is not of the migration was there before and no process has a
     journal open, or when nothing is there at all; the decision is written down first, so that a rollback that was cut
@@ -93,7 +114,7 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
 
 
 def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path, migration: str) -> str | None:
-    """None when the files are what they were, else why they must not be put back."""
+    """Return None when the files are what they were, else why they must not be put back."""
     files.make_folder(places.base.parent)  # somebody may have removed the state root
     with ExitStack() as held, store_lock(files, places, wait=_WAIT) as lock:
         if lock is None:
@@ -112,7 +133,7 @@ def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path,
 
 
 def _in_use(files: Files, places: Places, held: ExitStack) -> str | None:
-    """Who has the registry open; journals of the dead are locked until the files are back."""
+    """Return who has the registry open; journals of the dead are locked until the files are back."""
     real = os.path.realpath(places.base)
     if any(not handle.closed and os.path.realpath(handle.path) == real for handle in shared.OPEN):
         return "this process has it open"
@@ -134,8 +155,9 @@ def _restore(places: Places, content: dict[str, Any], folder: Path) -> None:
         if not _is(home / name, like):
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             put(home / name, blobs.chunks(like["sha256"]), like)
-    for empty in _folders_of(places):
-        if not any(empty.iterdir()) and not (content["folder"] and empty == places.folder):
+    folders = sorted((path for path in places.folder.rglob("*") if path.is_dir()), reverse=True)  # deepest first
+    for empty in [*folders, *([] if content["folder"] or not places.folder.exists() else [places.folder])]:
+        if not any(empty.iterdir()):
             empty.rmdir()
     if not content["lock"]:
         places.lock.unlink(missing_ok=True)
@@ -143,19 +165,4 @@ def _restore(places: Places, content: dict[str, Any], folder: Path) -> None:
 
 
 def _is(path: Path, like: dict[str, Any]) -> bool:
-    if not path.is_file():
-        return False
-    found = _kept_facts(path)
-    return all(found[key] == like[key] for key in found)
-
-
-def _kept_facts(path: Path) -> dict[str, Any]:
-    found = path.stat()
-    return {"sha256": file_sha256(path), "mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns}
-
-
-def _folders_of(places: Places) -> Iterator[Path]:
-    """The private folders, deepest first."""
-    if places.folder.exists():
-        yield from sorted((path for path in places.folder.rglob("*") if path.is_dir()), reverse=True)
-        yield places.folder
+    return path.is_file() and {**_facts(path), "sha256": file_sha256(path)} == like

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toriwork.errors import DamagedFile, Drift, MigrationError, StoreError
-from toriwork.migrate.engine.drift import difference, drifted, refuse_drift
-from toriwork.migrate.engine.history import History, Phase
-from toriwork.migrate.engine.journal import JOURNAL, Journal
-from toriwork.migrate.engine.lock import locked
-from toriwork.migrate.engine.plan import PRIVATE, Plan, Revive
-from toriwork.migrate.engine.run import Guard, Run, Step, Tell, no_tell
+from toriwork.migrate.engine.journal import JOURNAL, History, Journal, Phase
+from toriwork.migrate.engine.plan import PRIVATE, Plan
+from toriwork.migrate.engine.restore_script import state_of
+from toriwork.migrate.engine.step import GuardCheck, ProgressCallback, Run, Step, no_progress
+from toriwork.migrate.engine.steps import told_difference
 from toriwork.migrate.engine.trial import Verdict
+from toriwork.sqlite.files import alone_in
 from toriwork.sqlite.source import refuse_holders
 
+LOCK = "lock"
 Trial = Callable[[Plan], Verdict]  #: NotProven when a plan's code is worse than what is there
 
 
@@ -35,22 +36,29 @@ class Outcome:
 
 @contextmanager
 def opened(plan: Plan) -> Iterator[Journal]:
-    """The journal of a plan, while nobody else may write to it."""
-    with locked(plan.root / PRIVATE):
+    """Open the journal of a plan, while nobody else may write to it."""
+    with alone_in(plan.root / PRIVATE, LOCK):
         yield Journal(plan.folder / JOURNAL)
 
 
 def history_of(plan: Plan) -> History:
-    """How far a plan is, without waiting for anybody."""
-    return History.of(Journal(plan.folder / JOURNAL).lines)
+    """Return how far a plan is, without waiting for anybody."""
+    return Journal(plan.folder / JOURNAL).history
+
+
+def run_of(plan: Plan, done: dict[str, Any], progress: ProgressCallback, guard: GuardCheck | None = None) -> Run:
+    """Return what the steps of a plan are handed."""
+    return Run(plan.root, plan.state_root, plan.id, plan.folder, plan.backup, done, progress, guard)
 
 
 def apply_steps(
-    plan: Plan, revive: Revive, *, guard: Guard | None = None, trial: Trial | None = None, tell: Tell = no_tell
+    plan: Plan,
+    *,
+    guard: GuardCheck | None = None,
+    trial: Trial | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> Outcome:
-    """The outcome of running exactly this plan, from its beginning or from where it was cut short.
-
-    ``trial`` has its say before anything changes.
+    """Run exactly this plan, from its beginning or from where it was cut short; ``trial`` has its say first.
 
     Raises
     ------
@@ -58,39 +66,51 @@ def apply_steps(
         Something stands in the way; what was done so far is in the journal, and running it again goes on.
     """
     with opened(plan) as journal:
-        history = History.of(journal.lines)
+        history = journal.history
         if history.phase == "rolling back":
             raise MigrationError(f"plan {plan.id}: its rollback was begun and cut short; run rollback again")
         if history.phase == "finished" and drifted(plan):
             return Outcome(plan.id, history.phase, len(history.done), notes=["there is nothing left to do"])
-        steps = plan.steps(revive)
+        steps = plan.steps()
         if history.phase in ("planned", "finished", "rolled back"):  # finished: restore.py put everything back since
-            history = _begin(plan, journal, steps, trial, tell)
+            history = _begin(plan, journal, steps, trial, progress)
         else:
             _refuse_another_plan(plan, history)
             journal.append("resume", done=len(history.done))
-            tell("resume", plan=plan.id, done=len(history.done), steps=len(steps))
-        return _run(plan, journal, history, steps, guard, tell)
+            progress("resume", plan=plan.id, done=len(history.done), steps=len(steps))
+        return _run(plan, journal, history, steps, guard, progress)
 
 
-def _begin(plan: Plan, journal: Journal, steps: list[Step], trial: Trial | None, tell: Tell) -> History:
-    refuse_drift(plan)
-    for found in plan.content["databases"]:
-        database = plan.root / found["path"]
-        if database.is_file():
-            refuse_holders(database)
-    free, needed = shutil.disk_usage(plan.root).free, plan.content["needs_bytes"]
-    if free < needed:
-        raise StoreError(f"{plan.root}: about {needed:,} bytes are needed, {free:,} are free; nothing was changed")
+def drifted(plan: Plan) -> list[str]:
+    """Return a line for each file that is not what the plan was made for."""
+    return [
+        told_difference(path, planned, found)
+        for path, planned in plan.content["tree"].items()
+        if (found := state_of(plan.root / path)) != planned
+    ]
+
+
+def _begin(plan: Plan, journal: Journal, steps: list[Step], trial: Trial | None, progress: ProgressCallback) -> History:
+    if found := drifted(plan):
+        raise Drift(
+            f"{len(found)} of {len(plan.content['tree'])} files are not what they were when plan {plan.id} was made. "
+            "Nothing was changed; plan again (--replan)\n" + "\n".join(found)
+        )
+    for database in plan.content["databases"]:
+        if (plan.root / database["path"]).is_file():
+            refuse_holders(plan.root / database["path"])
+    free = shutil.disk_usage(plan.root).free
+    if free < plan.content["needs_bytes"]:
+        raise StoreError(f"{plan.root}: needs about {plan.content['needs_bytes']:,} bytes, {free:,} are free")
     if trial is not None:
         verdict = trial(plan)
-        tell("trial", modules=verdict.n_modules, tools=list(verdict.tools), notes=list(verdict.notes))
+        progress("trial", modules=verdict.n_modules, tools=list(verdict.tools), notes=list(verdict.notes))
     if journal.lines:
         journal.set_aside()
     if plan.spent.exists():  # of an earlier time: the tree was just seen to be what it holds
         shutil.rmtree(plan.spent)
     journal.append("begin", plan=plan.id, plan_sha256=plan.sha256, steps=len(steps))
-    return History.of(journal.lines)
+    return journal.history
 
 
 def _refuse_another_plan(plan: Plan, history: History) -> None:
@@ -101,46 +121,30 @@ def _refuse_another_plan(plan: Plan, history: History) -> None:
         )
 
 
-def _run(plan: Plan, journal: Journal, history: History, steps: list[Step], guard: Guard | None, tell: Tell) -> Outcome:
+def _run(
+    plan: Plan,
+    journal: Journal,
+    history: History,
+    steps: list[Step],
+    guard: GuardCheck | None,
+    progress: ProgressCallback,
+) -> Outcome:
     facts = dict(history.done)
-    run = Run(plan.root, plan.state_root, plan.id, plan.folder, plan.backup, facts, tell, guard)
+    run = run_of(plan, facts, progress, guard)
     for number, step in enumerate(steps, 1):
         if step.id in facts:
             continue
-        tell("step", step=step.id, number=number, steps=len(steps))
-        found = _one(plan, journal, step, run, begun=step.id in history.begun)
+        progress("step", step=step.id, number=number, steps=len(steps))
+        if step.id not in history.begun:
+            step.check(plan.root)
+            journal.append("intent", step=step.id)
+        found = step.do(run)
         if found.get("waits"):
             journal.append("waiting", step=step.id, waits=found["waits"])
             return Outcome(plan.id, "waiting", len(facts), waits=found["waits"])
+        journal.append("done", step=step.id, facts=found)
         facts[step.id] = found
-        tell("done", step=step.id, facts=found)
+        progress("done", step=step.id, facts=found)
     journal.append("finished", steps=len(steps))
-    notes = [note for found in facts.values() for note in [*found.get("notes", []), found.get("note")] if note]
+    notes = [note for found in facts.values() for note in found.get("notes", [])]
     return Outcome(plan.id, "finished", len(facts), notes=notes)
-
-
-def _one(plan: Plan, journal: Journal, step: Step, run: Run, *, begun: bool) -> dict[str, Any]:
-    """Do one step, or find that it was done before the crash came."""
-    before, after, now = step.before(), step.after(), step.state(plan.root)
-    if not begun:
-        if before and now != before:
-            raise _conflict(plan, step, before, now)
-        journal.append("intent", step=step.id, before=before, after=after)
-    if after and now == after:
-        found: dict[str, Any] = {"found": "done before the interruption"}
-    elif before and after and now != before:
-        raise _conflict(plan, step, before, now)
-    else:
-        found = step.do(run)
-    if not found.get("waits"):
-        journal.append("done", step=step.id, after=step.state(plan.root), facts=found)
-    return found
-
-
-def _conflict(plan: Plan, step: Step, before: str, now: str) -> Drift:
-    """A file that somebody changed while the migration was under way; it is theirs."""
-    path = step.touches[0] if step.touches else step.id
-    return Drift(
-        f"{difference(plan, path, before, now)}\nIt was left alone, and what was done before it stays done. Bring it "
-        "back to what it was and run apply again, or take everything back with rollback"
-    )

@@ -5,20 +5,17 @@ It is made whole before the first change, never written again, and enough by its
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import DamagedFile, Drift, NotFound
 from toriwork.migrate.engine import restore_script
 from toriwork.migrate.engine.blobs import Blobs
-from toriwork.migrate.engine.restore_script import ABSENT, MANIFEST, put, restore_entry, state_of
+from toriwork.migrate.engine.restore_script import MANIFEST, put, restore_entry, state_of
 
-BACKUP = "backup_pre_nodb"
 FORMAT = 1
 
 
@@ -34,7 +31,6 @@ class Entry:
     mtime_ns: int | None = None
     size: int = 0
     owner: list[int] = field(default_factory=list)
-    attributes: dict[str, str] = field(default_factory=dict)  #: extended attributes, base64
     folders: list[str] = field(default_factory=list)  #: folders that the migration makes for it, deepest first
     same_as: str = ""  #: the entry of which it is another name, a hard link
 
@@ -46,15 +42,10 @@ class Backup:
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
 
-    @property
-    def exists(self) -> bool:
-        """Whether the backup is whole: its manifest is written last."""
-        return (self.folder / MANIFEST).is_file()
-
     def make(self, root: Path, planned: list[Entry], migration: str, left: Sequence[str] = ()) -> None:
         """Copy every planned file, read each copy again, then write the manifest. May be repeated until it is there.
 
-        ``left``: what ``restore.py`` has to say about what it does not bring back.
+        ``left``: lines in which ``restore.py`` says what it does not bring back.
 
         Raises
         ------
@@ -64,33 +55,34 @@ class Backup:
         self.folder.mkdir(parents=True, exist_ok=True)
         entries = [self._kept(root, entry) for entry in planned]
         script = Path(restore_script.__file__).read_bytes()
-        _write(self.folder / ".gitignore", b"*\n")
-        _write(self.folder / "restore.py", script)
         content = {"format": FORMAT, "migration": migration, "left": list(left)}
         content["entries"] = [asdict(entry) for entry in entries]
-        _write(self.folder / MANIFEST, json.dumps(content, indent=1, sort_keys=True).encode() + b"\n")
+        manifest = json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+        for name, data in ((".gitignore", b"*\n"), ("restore.py", script), (MANIFEST, manifest)):
+            put(self.folder / name, (data,), {"mode": 0o644})
         restore_script.sync_folder(root)
 
     def _kept(self, root: Path, entry: Entry) -> Entry:
         path = root / entry.path
-        if entry.before == ABSENT:
-            if state_of(path) != ABSENT:
-                raise Drift(f"{entry.path}: is there; when the plan was made there was no such file")
-            return entry
-        if entry.before.startswith("link "):
+        if not entry.before.startswith("file "):  # nothing, or a link: its state says all
             if state_of(path) != entry.before:
-                raise Drift(f"{entry.path}: is another link since the plan was made; nothing was changed")
+                raise Drift(f"{entry.path}: changed since the plan was made; nothing was changed")
             return entry
         found = path.lstat()
         digest = self.blobs.put_file(path)
         if state_of(path) != entry.before or not entry.before.endswith(digest):
             raise Drift(f"{entry.path}: changed since the plan was made; nothing was changed")
-        about = {"mode": found.st_mode & 0o7777, "mtime_ns": found.st_mtime_ns, "size": found.st_size}
-        facts = asdict(entry) | about | {"owner": [found.st_uid, found.st_gid], "attributes": _attributes(path)}
-        return Entry(**facts | {"sha256": digest})
+        return replace(
+            entry,
+            sha256=digest,
+            mode=found.st_mode & 0o7777,
+            mtime_ns=found.st_mtime_ns,
+            size=found.st_size,
+            owner=[found.st_uid, found.st_gid],
+        )
 
     def entries(self) -> dict[str, Entry]:
-        """Every file of the backup, by its path in the code base.
+        """Return every file of the backup, by its path in the code base.
 
         Raises
         ------
@@ -101,40 +93,28 @@ class Backup:
             content: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
             return {entry["path"]: Entry(**entry) for entry in content["entries"]}
         except FileNotFoundError as error:
-            raise NotFound(f"{self.folder}: there is no backup; it was pruned, moved away or never made") from error
+            raise NotFound(f"{self.folder}: no backup there; it was pruned, moved away or never made") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise DamagedFile(f"{self.folder / MANIFEST}: is no manifest of a backup: {error}") from error
+            raise DamagedFile(f"{self.folder / MANIFEST}: not the manifest of a backup: {error}") from error
 
     def holds(self, path: str) -> bool:
-        """Whether the backup has this file as it was, its blob read again and hashed."""
+        """Return True when the backup has this file as it was, its blob read again and hashed."""
         entry = self.entries().get(path)
-        if entry is None:
-            return False
-        return entry.before == ABSENT or entry.before.startswith("link ") or self.blobs.holds(entry.sha256)
+        return entry is not None and self._is_whole(entry)
+
+    def _is_whole(self, entry: Entry) -> bool:
+        return not entry.before.startswith("file ") or self.blobs.holds(entry.sha256)
 
     def restore(self, root: Path, path: str) -> str:
-        """``same``, ``restored``, ``removed`` or ``kept`` (somebody changed it since; the original lies beside it)."""
-        entry = self.entries().get(path)
-        if entry is None:
-            raise NotFound(f"{self.folder}: holds no {path}")
+        """Return ``same``, ``restored``, ``removed`` or ``kept`` (edited since; the original lies beside it)."""
         try:
-            return restore_entry(root, self.folder, asdict(entry))
+            return restore_entry(root, self.folder, asdict(self.entries()[path]))
+        except KeyError as error:
+            raise NotFound(f"{self.folder}: holds no {path}") from error
         except ValueError as error:
             raise DamagedFile(f"{path}: cannot be put back: {error}") from error
 
     def problems(self) -> list[str]:
-        """What is wrong with the backup; empty when every blob still has its hash."""
-        return [f"{path}: its blob is missing or damaged" for path in self.entries() if not self.holds(path)]
-
-
-def _write(path: Path, data: bytes) -> None:
-    put(path, (data,), {"mode": 0o644})
-
-
-def _attributes(path: Path) -> dict[str, str]:
-    if not hasattr(os, "listxattr"):
-        return {}
-    try:
-        return {name: base64.b64encode(os.getxattr(path, name)).decode() for name in sorted(os.listxattr(path))}
-    except OSError:  # a file system without them
-        return {}
+        """Return a line for each file that is not as it was; empty when every blob still has its hash."""
+        entries = self.entries()
+        return [f"{path}: its blob is missing or damaged" for path, one in entries.items() if not self._is_whole(one)]

@@ -27,17 +27,13 @@ class Blobs:
         """Where the blob of this sha256 lies or would lie."""
         return self.folder / f"{digest}.gz"
 
-    def put(self, data: bytes) -> str:
-        """The sha256 of the bytes, which are on the disk now."""
-        return self.put_chunks((data,))
-
     def put_file(self, source: Path) -> str:
-        """The sha256 of the bytes that were read from a file, which are on the disk now."""
+        """Keep the bytes of a file; return their sha256."""
         with source.open("rb") as file:
-            return self.put_chunks(iter(lambda: file.read(_CHUNK), b""))
+            return self.put(iter(lambda: file.read(_CHUNK), b""))
 
-    def put_chunks(self, chunks: Iterable[bytes]) -> str:
-        """The sha256 of all chunks in a row. The blob has its name only once it was read again and has that hash."""
+    def put(self, chunks: Iterable[bytes]) -> str:
+        """Keep bytes; return their sha256. A blob has its name only once it was read again and has that hash."""
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{os.getpid()}.tmp"
         digest = sha256()
@@ -59,15 +55,15 @@ class Blobs:
         return name
 
     def chunks(self, digest: str) -> Iterator[bytes]:
-        """The bytes of a blob; DamagedFile at the end when they are not those of its name."""
+        """Yield the bytes of a blob; DamagedFile at the end when they are not those of its name."""
         return _checked(self.path(digest), digest)
 
     def read(self, digest: str) -> bytes:
-        """All bytes of a blob."""
+        """Return all bytes of a blob."""
         return b"".join(self.chunks(digest))
 
     def holds(self, digest: str) -> bool:
-        """Whether the blob is there and, read again, still has its hash."""
+        """Return True when the blob is there and, read again, still has its hash."""
         try:
             for _ in self.chunks(digest):
                 pass

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from toriwork.errors import DamagedFile
-from toriwork.migrate.engine.faults import crash, crash_point
 from toriwork.migrate.engine.restore_script import sync_folder
 
 JOURNAL = "journal.jsonl"
 Line = dict[str, Any]
+Phase = Literal["planned", "applying", "waiting", "finished", "rolling back", "rolled back"]
+_PHASES: dict[str, Phase] = {
+    "begin": "applying",
+    "resume": "applying",
+    "waiting": "waiting",
+    "finished": "finished",
+    "rollback": "rolling back",
+    "rolled_back": "rolled back",
+}
 
 
 class Journal:
@@ -29,29 +37,23 @@ class Journal:
         self.path = path
         self.lines, self._length = _read(path)
 
-    def append(self, kind: str, **facts: Any) -> Line:
-        """The line that was written."""
+    def append(self, kind: str, **facts: Any) -> None:
+        """Write a line."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line: Line = {"n": len(self.lines) + 1, "kind": kind, "at": now} | facts
         line["hash"] = _chained(self.lines, line)
         data = _text(line)
-        point = crash_point(line["n"])
-        if point == "before":
-            crash()
         new = not self.path.exists()
         with self.path.open("r+b" if not new else "xb") as file:
             file.truncate(self._length)  # a torn line, or one that a full disk took half of
             file.seek(self._length)
-            file.write(data if point != "within" else data[: len(data) // 2])
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if new:
             sync_folder(self.path.parent)
-        if point:
-            crash()
         self.lines.append(line)
         self._length += len(data)
-        return line
 
     def set_aside(self) -> None:
         """Begin a new journal; the old one stays beside it under a numbered name."""
@@ -62,9 +64,50 @@ class Journal:
         sync_folder(self.path.parent)
         self.lines, self._length = [], 0
 
-    def of_kind(self, *kinds: str) -> Iterator[Line]:
-        """The lines of these kinds, in order."""
-        return (line for line in self.lines if line["kind"] in kinds)
+    @property
+    def history(self) -> History:
+        """Where the lines have led to."""
+        found = History()
+        for line in self.lines:
+            found.take(line)
+        return found
+
+
+@dataclass(slots=True)
+class History:
+    """How far a migration is, and what each step left behind."""
+
+    phase: Phase = "planned"
+    plan_sha256: str = ""
+    begun: list[str] = field(default_factory=list)  #: steps, in the order in which they were begun
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)  #: step -> facts
+    undone: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waits: list[str] = field(default_factory=list)  #: why it waits in front of retiring
+
+    def take(self, line: Line) -> None:
+        """Take the next line."""
+        kind, step = line["kind"], line.get("step", "")
+        self.phase = _PHASES.get(kind, self.phase)
+        if kind == "begin":
+            self.plan_sha256 = line["plan_sha256"]
+        elif kind == "intent" and step not in self.begun:
+            self.begun.append(step)
+        elif kind == "done":
+            self.done[step] = line["facts"]
+        elif kind == "undone":
+            self.undone[step] = line["facts"]
+        elif kind == "waiting":
+            self.waits = line["waits"]
+
+    @property
+    def kept(self) -> list[str]:
+        """Files that a rollback left as somebody had changed them."""
+        return sorted({path for facts in self.undone.values() for path in facts.get("kept", [])})
+
+    @property
+    def open(self) -> bool:
+        """True when something was begun that is neither finished nor taken back."""
+        return self.phase in ("applying", "waiting", "rolling back")
 
 
 def _text(line: Line) -> bytes:
@@ -78,7 +121,7 @@ def _chained(before: list[Line], line: Line) -> str:
 
 
 def _read(path: Path) -> tuple[list[Line], int]:
-    """The lines that hold, and how many bytes they take."""
+    """Return the lines that hold, and how many bytes they take."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

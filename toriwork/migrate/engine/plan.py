@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -17,20 +17,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from toriwork.codebase.index import CodebaseIndex
+from toriwork.codebase.walk import BACKUP
 from toriwork.errors import BadInput, DamagedFile, MigrationError, NotFound
-from toriwork.migrate.engine.backup import BACKUP, Entry
+from toriwork.migrate.data.steps import step_from_dict
+from toriwork.migrate.engine.backup import Entry
 from toriwork.migrate.engine.blobs import Blobs
-from toriwork.migrate.engine.describe import described
-from toriwork.migrate.engine.gates import Compiles, Guarded, Proven
-from toriwork.migrate.engine.proposal import Change, Propose
+from toriwork.migrate.engine.proposal import Change, Proposal, described
 from toriwork.migrate.engine.restore_script import ABSENT, MANIFEST, file_state, put, state_of
-from toriwork.migrate.engine.run import Step
-from toriwork.migrate.engine.steps import BLOBS, BackUp, WriteFile, folders_to_make
+from toriwork.migrate.engine.step import Step
+from toriwork.migrate.engine.steps import BLOBS, AskGuard, BackUp, WriteFile
 
 PRIVATE = ".toriwork"
 PLAN = "plan.json.gz"
-FORMAT = 1
-Revive = Callable[[dict[str, Any]], Step]  #: a data or retire step from its own description
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -78,122 +78,105 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do; what a person has to do may be left."""
+        """True when there is nothing to do; something may be left to a person."""
         return not (self.content["files"] or self.content["data"] or self.content["retire"])
 
     @property
     def manual(self) -> list[dict[str, Any]]:
-        """What no recipe could decide: path, line, recipe, why."""
+        """Left to a person: path, line, recipe, why."""
         return list(self.content["manual"])
 
     def entries(self) -> list[Entry]:
-        """Every file that changes, as it was and as it will be."""
+        """Return every file that changes, as it was and as it will be."""
         return [Entry(**entry) for entry in self.content["entries"]]
 
-    def steps(self, revive: Revive) -> list[Step]:
-        """Every step in the order in which they happen."""
-        content = self.content
+    def data_steps(self) -> list[Step]:
+        """Return the steps that bring data to its new place and prove it."""
+        return [step_from_dict(found) for found in self.content["data"]]
+
+    def steps(self) -> list[Step]:
+        """Return every step in the order in which they happen."""
         entries = {entry.path: entry for entry in self.entries()}
-        data = [revive(found) for found in content["data"]]
-        writes = [WriteFile(e.path, e.before, e.after, tuple(e.folders)) for e in _in_order(content, entries)]
-        retire = [revive(found) for found in content["retire"]]
-        modules = tuple(w.path for w in writes if w.path.endswith((".py", ".pyw")) and w.new != ABSENT)
+        changed = [entries[found["path"]] for found in self.content["files"]]
+        retire = [step_from_dict(found) for found in self.content["retire"]]
         going = tuple(path for step in retire for path in step.touches)
         left = tuple(
             f"{found['path']}:{found['line']}: {found['why']}"
-            for found in content["manual"]
+            for found in self.content["manual"]
             if found["path"].endswith((".py", ".pyw", ".ipynb"))
         )
-        gates: list[Step] = [Compiles(modules), Proven(tuple(data)), Guarded(going, left)]
-        return [BackUp(tuple(entries.values()), self._left()), *data, *writes, *gates, *retire]
+        return [
+            BackUp(tuple(entries.values()), self._left()),
+            *self.data_steps(),
+            *(WriteFile(entry.path, entry.before, entry.after) for entry in changed),
+            AskGuard(going, left),
+            *retire,
+        ]
 
     def _left(self) -> tuple[str, ...]:
-        """What only the whole rollback takes back: the state outside of the code base."""
-        kinds = {found["kind"] for found in self.content["data"]}
-        rows = [f"the rows of migration {self.id} in the registry"] if "data.import" in kinds else []
-        exports = ["the exports in legacy/"] if "data.export" in kinds else []
-        if not rows + exports:
+        """Return lines on the state outside of the code base, which only the whole rollback takes back."""
+        if not {found["kind"] for found in self.content["data"]} & {"data.export", "data.import"}:
             return ()
         return (
-            f"left: {' and '.join(rows + exports)}, under {self.state_root}",
-            f"      `toriwork migrate rollback {self.root}` takes them back too, also after this script",
+            f"left under {self.state_root}: the exports and the rows of migration {self.id}; to take those back too:",
+            f"  toriwork migrate rollback {self.root} --plan {self.id}",
         )
 
 
-def _in_order(content: dict[str, Any], entries: dict[str, Entry]) -> list[Entry]:
-    return [entries[found["path"]] for found in content["files"]]
-
-
-def make_plan(root: Path, state_root: Path, propose: Propose) -> Plan:
-    """The plan for a code base, stored in its ``.toriwork``, the one place that is written.
-
-    Parameters
-    ----------
-    root : Path
-        The code base.
-    state_root : Path
-        Where the data will go; nothing is written there yet.
-    propose : callable
-        What is to be done.
+def make_plan(index: CodebaseIndex, state_root: Path, proposal: Proposal) -> Plan:
+    """Return the plan for a code base, stored in its ``.toriwork``, the one place that is written.
 
     Raises
     ------
-    NotFound, BadInput
-        There is no such folder.
     MigrationError
-        Two recipes want different bytes in one file.
+        Two recipes want different bytes in one file, new code does not compile, or a file changed meanwhile.
     """
-    root, state_root = check_root(root), Path(os.path.abspath(state_root))  # noqa: PTH100 - links stay links
-    proposal = propose(root, state_root)
-    changes, manual = _inside(root, proposal.changes)
-    tree = {path: state_of(root / path) for path in sorted({*proposal.seen, *(change.path for change in changes)})}
-    for found in proposal.databases:
-        tree |= {path: state_of(root / path) for path in found.get("files", [])}
+    changes, manual = _inside(index.root, proposal.changes)
+    steps = [*proposal.data, *proposal.retire]
+    touched = list(dict.fromkeys(path for step in steps for path in step.touches))
+    state_root = Path(os.path.abspath(state_root))  # noqa: PTH100 - links stay links
+    seen = {*proposal.seen, *(change.path for change in changes), *touched}
+    tree = {path: _state(index, path) for path in sorted(seen)}
     named = {"format": FORMAT, "toriwork": _version(), "state_root": str(state_root), "tree": tree}
     plan_id = sha256(_canonical(named)).hexdigest()[:12]
-    data, retire = list(proposal.data(plan_id)), list(proposal.retire(plan_id))
-    entries = [_entry(root, change) for change in changes] + _touched(root, [*data, *retire])
+    entries = [_entry(index.root, change, tree[change.path]) for change in changes]
+    entries += sorted(retired_entries(index.root, touched, tree), key=lambda entry: entry.path)
     content = named | {
         "id": plan_id,
-        "backup": _backup_name(root, plan_id),
+        "backup": _backup_name(index.root, plan_id),
         "files": [described(change) for change in changes],
         "entries": [asdict(entry) for entry in entries],
-        "data": [step.describe() for step in data],
-        "retire": [step.describe() for step in retire],
+        "data": [step.describe() for step in proposal.data],
+        "retire": [step.describe() for step in proposal.retire],
         "databases": list(proposal.databases),
         "notes": list(proposal.notes),
         "manual": sorted([*proposal.manual, *manual], key=lambda found: (found["path"], found["line"], found["why"])),
-        "needs_bytes": _needs(root, entries),
+        "needs_bytes": _needs(index.root, entries),
     }
-    plan = Plan(root, json.loads(_canonical(content)))
+    plan = Plan(index.root, json.loads(_canonical(content)))
     if not plan.empty:
         _store(plan, changes)
     return plan
 
 
 def _version() -> str:
-    """The version that plans; another one may plan otherwise."""
+    """Return the version that plans; another one may plan otherwise."""
     try:
         return metadata.version("toriwork")
     except metadata.PackageNotFoundError:  # a checkout that was never installed
         return "unknown"
 
 
-def check_root(root: Path) -> Path:
-    """The real path of a code base.
-
-    Raises
-    ------
-    NotFound
-        It is no folder.
-    """
-    if not root.is_dir():
-        raise NotFound(f"{root}: is no folder; the root of a code base is wanted")
-    return Path(os.path.realpath(root))
+def _state(index: CodebaseIndex, path: str) -> str:
+    """Return the state of a file, hashed once however often the plan needs it."""
+    place = index.root / path
+    if place.is_symlink() or not place.is_file():
+        return state_of(place)
+    return file_state(place.stat().st_mode & 0o7777, index.digest(path))
 
 
 def _inside(root: Path, changes: Sequence[Change]) -> tuple[list[Change], list[dict[str, Any]]]:
-    """Changes by the real path of their file, each file once; what lies elsewhere is left to a person."""
+    """Return changes by the real path of their file, each file once; what lies elsewhere is left to a person."""
     found: dict[str, Change] = {}
     manual = []
     for change in changes:
@@ -208,34 +191,37 @@ def _inside(root: Path, changes: Sequence[Change]) -> tuple[list[Change], list[d
         earlier = found.setdefault(path, Change(path, change.before, change.after, change.why, change.confidence))
         if earlier.after != change.after:
             names = ", ".join((*earlier.why, *change.why))
-            raise MigrationError(f"{path}: {names} want different bytes in it; nothing was changed")
+            raise MigrationError(f"{path}: {names} disagree about its new bytes; nothing was changed")
     return list(found.values()), manual
 
 
-def _entry(root: Path, change: Change) -> Entry:
-    place = root / change.path
-    before = state_of(place)
-    told = ABSENT if change.before is None else sha256(change.before).hexdigest()
-    if not before.endswith(told):
+def _entry(root: Path, change: Change, before: str) -> Entry:
+    if not before.endswith(ABSENT if change.before is None else sha256(change.before).hexdigest()):
         raise MigrationError(f"{change.path}: changed while the plan was made; plan again")
-    mode = 0o644 if change.before is None else place.stat().st_mode & 0o7777
+    if change.after is not None and change.path.endswith((".py", ".pyw")):
+        try:
+            compile(change.after, change.path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            raise MigrationError(f"{change.path}: would not compile: {error}; nothing was changed") from error
+    mode = 0o644 if change.before is None else int(before.split(" ")[1], 8)
     after = ABSENT if change.after is None else file_state(mode, sha256(change.after).hexdigest())
-    return Entry(change.path, before, after, folders=list(folders_to_make(root, change.path)))
+    above = [str(folder) for folder in Path(change.path).parents if str(folder) != "."]
+    return Entry(change.path, before, after, folders=[name for name in above if not (root / name).is_dir()])
 
 
-def _touched(root: Path, steps: Sequence[Step]) -> list[Entry]:
-    paths = list(dict.fromkeys(path for step in reversed(steps) for path in sorted(step.touches)))
+def retired_entries(root: Path, paths: Sequence[str], tree: dict[str, str]) -> list[Entry]:
+    """Return the entries of files that retire; a second name of a file says of which it is one."""
     first: dict[tuple[int, int], str] = {}
     found = []
     for path in paths:
         about = (root / path).lstat()
         other = first.setdefault((about.st_dev, about.st_ino), path)
-        found.append(Entry(path, state_of(root / path), ABSENT, same_as="" if other == path else other))
-    return sorted(found, key=lambda entry: entry.path)
+        found.append(Entry(path, tree[path], ABSENT, same_as="" if other == path else other))
+    return found
 
 
 def _backup_name(root: Path, plan_id: str) -> str:
-    """A folder for this backup alone: one that another migration made stays whole."""
+    """Return a folder for this backup alone: one that another migration made stays whole."""
     try:
         found = json.loads((root / BACKUP / MANIFEST).read_text(encoding="utf-8"))["migration"]
     except FileNotFoundError:
@@ -246,7 +232,7 @@ def _backup_name(root: Path, plan_id: str) -> str:
 
 
 def _needs(root: Path, entries: Sequence[Entry]) -> int:
-    """Bytes that apply may need on the disk, at most: the backup, and each database as snapshot and as export."""
+    """Return bytes that apply may need on the disk: the backup, and each database as snapshot and as export."""
     sizes = [((root / entry.path).lstat().st_size, entry.after) for entry in entries if entry.before != ABSENT]
     return sum(size * (3 if after == ABSENT else 1) for size, after in sizes) + 2**20
 
@@ -256,19 +242,19 @@ def _store(plan: Plan, changes: Sequence[Change]) -> None:
     ignore = plan.root / PRIVATE / ".gitignore"
     if not ignore.exists():
         put(ignore, (b"*\n",), {"mode": 0o644})
-    for data in {part for change in changes for part in (change.before, change.after) if part is not None}:
+    for data in {change.after for change in changes if change.after is not None}:
         if not plan.blobs.path(sha256(data).hexdigest()).exists():
-            plan.blobs.put(data)
+            plan.blobs.put((data,))
     put(plan.folder / PLAN, (gzip.compress(_canonical(plan.content), mtime=0),), {"mode": 0o644})
 
 
 def load_plan(root: Path, plan_id: str) -> Plan:
-    """A plan that was stored.
+    """Return a plan that was stored.
 
     Raises
     ------
     NotFound, DamagedFile, BadInput
-        There is none of this name; it cannot be read; a newer toriwork wrote it.
+        There is none of this name; it cannot be read; another version of toriwork wrote it.
     """
     path = root / PRIVATE / "migrations" / plan_id / PLAN
     try:
@@ -278,12 +264,12 @@ def load_plan(root: Path, plan_id: str) -> Plan:
     except (OSError, EOFError, ValueError) as error:
         raise DamagedFile(f"{path}: cannot be read: {error}") from error
     if content.get("format") != FORMAT:
-        raise BadInput(f"{path}: is of format {content.get('format')}, this toriwork knows format {FORMAT}")
+        raise BadInput(f"{path}: expected format {FORMAT}, got {content.get('format')}; another toriwork wrote it")
     return Plan(root, content)
 
 
 def stored_plans(root: Path) -> list[str]:
-    """The ids of all plans of a code base, the one that was made last at the end."""
+    """Return the ids of all plans of a code base, the one that was made last at the end."""
     folder = root / PRIVATE / "migrations"
     found = list(folder.glob(f"*/{PLAN}")) if folder.is_dir() else []
     return [path.parent.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))]

@@ -1,15 +1,21 @@
-"""What recipes, data steps and generated files make of a code base: everything a plan is put together from."""
+"""Everything a plan is put together from: what recipes, data steps and generated files make of a code base."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toriwork.migrate.engine.run import Step
-
-Steps = Callable[[str], Sequence[Step]]  #: plan id -> steps
+from toriwork.codebase.index import CodebaseIndex
+from toriwork.migrate.data.direct_sql import direct_sql
+from toriwork.migrate.data.find import find_data
+from toriwork.migrate.data.steps import data_manual, data_notes, data_steps, retire_steps
+from toriwork.migrate.engine.step import Step
+from toriwork.migrate.generated.files import generated_files
+from toriwork.migrate.recipes import World, core_modules, rewrite
+from toriwork.migrate.recipes.source import Manual
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,63 @@ class Proposal:
     manual: tuple[dict[str, Any], ...] = ()  #: path, line, recipe, why
     notes: tuple[str, ...] = ()  #: what is worth knowing and needs nobody
     databases: tuple[dict[str, Any], ...] = ()
-    data: Steps = lambda _: ()
-    retire: Steps = lambda _: ()
+    data: Sequence[Step] = ()
+    retire: Sequence[Step] = ()
 
 
-Propose = Callable[[Path, Path], Proposal]  #: code base, state root
+def propose(index: CodebaseIndex, state_root: Path) -> Proposal:
+    """Return what toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
+    world, data = World.of(index), find_data(index)
+    files = [(path, "sqlite") for found in data.databases for path in (found.path, *found.names)]
+    files += [(path, "json") for path in data.histories]
+    streams = {path: stream for path, kind in files if (stream := world.file_stream(path, kind))}
+    changes: list[Change] = []
+    manual: list[Manual] = []
+    notes: list[str] = []
+    code: dict[str, bytes] = {}
+    deployed = core_modules(world)
+    for path in (path for path in index.code if path not in deployed):
+        found = rewrite(path, index.read(path), world)
+        code[path] = found.after
+        manual += found.manual
+        notes += [f"{entry.path}:{entry.line}: {entry.why}" for entry in found.notes]
+        changes.append(Change(path, found.before, found.after, found.recipes, found.confidence))
+    for path, after in deployed.items():
+        before = index.read(path) if path in index.files else None
+        changes.append(Change(path, before, after, ("core_modules",)))
+    made, left = generated_files(index.root, state_root)
+    changes += [Change(path, before, after, ("generated_files",)) for path, before, after in made]
+    databases = [found.facts() for found in data.databases]
+    manual += [*data_manual(data), *left, *direct_sql(world, code, databases)]
+    return Proposal(
+        seen=(*index.code, *data.histories),
+        changes=tuple(changes),
+        manual=tuple(asdict(entry) for entry in manual),
+        notes=(*notes, *data_notes(data, streams)),
+        databases=tuple(databases),
+        data=data_steps(index, data, streams, state_root),
+        retire=retire_steps(data),
+    )
+
+
+def described(change: Change) -> dict[str, Any]:
+    """Return the facts of one change, with its unified diff."""
+    action = "make" if change.before is None else "remove" if change.after is None else "write"
+    facts = {"path": change.path, "action": action, "why": list(change.why), "confidence": change.confidence}
+    return facts | {"diff": unified(change.path, change.before, change.after)}
+
+
+def unified(path: str, before: bytes | None, after: bytes | None) -> str:
+    """Return a unified diff that ``patch`` takes; bytes that are no text are named, not shown."""
+    if any(b"\0" in (part or b"") for part in (before, after)):
+        return f"{path}: {len(before or b'')} bytes before, {len(after or b'')} after, no text\n"
+    old, new = (_lines(part or b"") for part in (before, after))
+    names = [f"a/{path}" if before is not None else "/dev/null", f"b/{path}" if after is not None else "/dev/null"]
+    lines = difflib.unified_diff(old, new, names[0], names[1])
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(data: bytes) -> list[str]:
+    # split at \n alone: a diff that also splits at \r or \f shows lines that no editor has
+    parts = data.decode("utf-8", "surrogateescape").split("\n")
+    return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])

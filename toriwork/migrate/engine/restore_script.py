@@ -10,7 +10,6 @@ run again at any time. What is left to do outside of the code base is said at th
 # toriwork ships this very file as restore.py and calls it for its own rollback: one way back, not two
 from __future__ import annotations
 
-import base64
 import contextlib
 import gzip
 import hashlib
@@ -31,7 +30,7 @@ _CHUNK = 2**20
 
 
 def state_of(path: Path) -> str:
-    """What lies at a path, in one text: ``absent``, ``file MODE SHA256``, ``link TARGET``, ``folder`` or ``other``."""
+    """Return what lies at a path: ``absent``, ``file MODE SHA256``, ``link TARGET``, ``folder`` or ``other``."""
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -74,7 +73,7 @@ def chunks_of(blob: Path, sha256: str) -> Iterator[bytes]:
 def put(path: Path, chunks: Iterable[bytes], like: dict[str, Any]) -> None:
     """Write a file so that at every moment its name means the old bytes or the new ones, whole and on the disk.
 
-    ``like`` holds mode, and where they matter mtime_ns, owner and attributes.
+    ``like`` holds mode, and where they matter mtime_ns and owner.
     """
     temporary = temporary_of(path)
     temporary.unlink() if os.path.lexists(temporary) else None
@@ -106,9 +105,6 @@ def _dress(handle: int, path: Path, like: dict[str, Any]) -> None:
         if [found.st_uid, found.st_gid] != owner:
             with contextlib.suppress(PermissionError):  # only root gives files away
                 os.fchown(handle, *owner)
-    for name, value in (like.get("attributes") or {}).items():
-        with contextlib.suppress(OSError):  # an attribute of the system's own, or of another file system
-            os.setxattr(str(path), name, base64.b64decode(value))
     if hasattr(os, "fchmod"):
         os.fchmod(handle, like["mode"])
     if like.get("mtime_ns") is not None:

@@ -1,28 +1,22 @@
-"""Which lines go into which file, so that state has a place and no database comes back.
+"""Lines in capsule.yml, tox.ini and .pre-commit-config.yaml, so that state has a place and no database comes back.
 
-All of it works offline: the hooks are local, the tox environment installs nothing.
+All of it works offline. Lines go to the end of a file, not one byte of what is there changes, and a parser proves that
+the file says what it said and ours beside it; where it would not, it is left to a person together with the lines.
 """
 
 from __future__ import annotations
 
+import codecs
+import configparser
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
+from toriwork.capsule import check_shape
 from toriwork.errors import BadInput
-from toriwork.migrate.generated.merging import (
-    Unmergeable,
-    add_item,
-    add_key,
-    add_section,
-    decoded,
-    encoded,
-    read_ini,
-    read_yaml,
-)
 from toriwork.migrate.recipes.source import Manual
 from toriwork.state import CAPSULE, capsule_state_path
 
@@ -68,50 +62,89 @@ _HOOK_LINES = r"""- repo: local  # no database comes back; both hooks work offli
 """
 
 
-class World(Protocol):
-    """What is asked of a code base."""
-
-    @property
-    def root(self) -> Path: ...
+class _Left(Exception):
+    """A file into which nothing is put; the message says why."""
 
 
-def generated_files(world: World, state_root: Path) -> dict[str, tuple[bytes | None, bytes]]:
-    """Path -> bytes before (None: there is no such file) and after, of every file that gets lines.
+def generated_files(root: Path, state_root: Path) -> tuple[list[tuple[str, bytes | None, bytes]], list[Manual]]:
+    """Return path, bytes before (None: there is no such file) and after of every file that gets lines; and the others.
 
     Parameters
     ----------
-    world : World
+    root : Path
         The code base.
     state_root : Path
         What ``state_path`` says, relative to the code base where it lies inside.
     """
-    return {path: (before, after) for path, before, after, _ in _looked_at(world, state_root) if after is not None}
-
-
-def generated_manual(world: World, state_root: Path) -> list[Manual]:
-    """The files into which nothing was put, and what to do about it."""
-    return [Manual(path, 0, "generated", why) for path, _, _, why in _looked_at(world, state_root) if why]
-
-
-def _looked_at(world: World, state_root: Path) -> Iterator[tuple[str, bytes | None, bytes | None, str]]:
-    """Path, bytes before, bytes after where they change, and why a file is left to somebody."""
-    root = Path(world.root)
-    makers: tuple[tuple[str, Callable[[str, str], str]], ...] = (
-        (CAPSULE, lambda text, newline: _capsule(text, newline, root, state_root)),
-        (TOX, lambda text, newline: _tox(text, newline, root)),
+    makers: tuple[tuple[str, Callable[[str], str]], ...] = (
+        (CAPSULE, lambda text: _capsule(text, root, state_root)),
+        (TOX, lambda text: _tox(text, root)),
         (PRE_COMMIT, _pre_commit),
     )
+    changed, left = [], []
     for path, make in makers:
-        place = root / path
-        before = place.read_bytes() if place.exists() else None
+        before = (root / path).read_bytes() if (root / path).exists() else None
+        mark = codecs.BOM_UTF8 if (before or b"").startswith(codecs.BOM_UTF8) else b""
         try:
-            text, newline = decoded(before or b"")
-            after = make(text, newline)
-        except Unmergeable as error:
-            yield path, before, None, str(error)
-            continue
-        changed = before is None or after != text
-        yield path, before, encoded(after, before or b"") if changed else None, ""
+            text = (before or b"").removeprefix(mark).decode("utf-8")
+            after = make(text)
+        except UnicodeDecodeError as error:
+            left.append(Manual(path, 0, "generated", f"is not UTF-8: {error}"))
+        except _Left as error:
+            left.append(Manual(path, 0, "generated", str(error)))
+        else:
+            if before is None or after != text:
+                changed.append((path, before, mark + after.encode()))
+    return changed, left
+
+
+def _appended(text: str, lines: str) -> str:
+    """Return a text with lines at its end, in the line ends that it uses."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if not text or text.endswith("\n") else newline
+    return text + gap + lines.replace("\n", newline)
+
+
+# ---- YAML ---------------------------------------------------------------------------------------------------------
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        check_shape(text, "it")  # or a file of brackets would end in a RecursionError
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise _Left(f"is not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict | None):
+        raise _Left(f"expected a mapping, got a {type(content).__name__}")
+    return content or {}
+
+
+def _with_yaml(text: str, lines: str, expected: dict[str, Any]) -> str:
+    """Return a YAML file with more lines at its end, if it then says just what is expected."""
+    after = _appended(text, lines)
+    try:
+        proven = repr(_yaml(after)) == repr(expected)  # types, order and NaN count
+    except _Left:
+        proven = False
+    if not proven:
+        raise _Left(f"has a form to which nothing can be added safely. Put in by hand:\n{lines}")
+    return after
+
+
+def _capsule(text: str, root: Path, state_root: Path) -> str:
+    content = _yaml(text)
+    if "state_path" not in content:
+        lines = _STATE.format(path=_scalar(_state_path(root, state_root)))
+        content |= _yaml(lines)
+        text = _with_yaml(text, lines, content)
+    elif not _names(root / CAPSULE, state_root):
+        raise _Left(
+            f"says state_path: {content['state_path']}; the data goes to {state_root}. Change it, or plan with the "
+            "state root that it names"
+        )
+    return text if "guard" in content else _with_yaml(text, _GUARD, content | _yaml(_GUARD))
 
 
 def _state_path(root: Path, state_root: Path) -> str:
@@ -119,24 +152,8 @@ def _state_path(root: Path, state_root: Path) -> str:
     return real.relative_to(base).as_posix() if real.is_relative_to(base) else str(state_root.absolute())
 
 
-def _capsule(text: str, newline: str, root: Path, state_root: Path) -> str:
-    content = read_yaml(text)
-    if "state_path" not in content:
-        text = add_key(text, "state_path", _STATE.format(path=_scalar(_state_path(root, state_root))), newline)
-    elif not _names(root / CAPSULE, state_root):
-        named = content["state_path"]
-        said = named if isinstance(named, str) else f"something that is no text ({type(named).__name__})"
-        raise Unmergeable(
-            f"says state_path: {said}; the data goes to {state_root}. Change it, or plan with the "
-            "state root that it names"
-        )
-    if "guard" not in content:
-        text = add_key(text, "guard", _GUARD, newline)
-    return text
-
-
 def _names(capsule: Path, state_root: Path) -> bool:
-    """Whether a capsule file names a state root, in whatever words."""
+    """Return True when a capsule file names a state root, in whatever words."""
     try:
         named = capsule_state_path(capsule)
     except BadInput:
@@ -145,41 +162,58 @@ def _names(capsule: Path, state_root: Path) -> bool:
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes as JSON writes it."""
-    return (
-        value if re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*", value) and not value.isdigit() else json.dumps(value)
-    )
+    """Return a text as YAML: plain where that is safe, else in double quotes as JSON writes it."""
+    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*", value) and not value.isdigit()
+    return value if plain else json.dumps(value)
 
 
-def _tox(text: str, newline: str, root: Path) -> str:
-    sections = read_ini(text)
+def _pre_commit(text: str) -> str:
+    content = _yaml(text)
+    repos = content.get("repos", [])
+    if not isinstance(repos, list) or not all(isinstance(repo, dict) for repo in repos):
+        raise _Left("has no list of repositories under repos")
+    hooks = [hook for repo in repos for hook in repo.get("hooks") or () if isinstance(hook, dict)]
+    if any(hook.get("id") == GUARD_HOOK for hook in hooks):
+        return text
+    item = re.search(r"^( *)- +repo:", text, re.MULTILINE)
+    indent = item[1] if item else "  "
+    lines = "".join(f"{indent}{line}\n" for line in _HOOK_LINES.splitlines())
+    lines = lines if "repos" in content else f"repos:\n{lines}"
+    return _with_yaml(text, lines, content | {"repos": [*repos, *_yaml(f"new:\n{_HOOK_LINES}")["new"]]})
+
+
+# ---- INI ----------------------------------------------------------------------------------------------------------
+
+
+def _ini(text: str) -> dict[str, dict[str, str | None]]:
+    """Return section -> option -> value, as tox reads them: nothing is interpolated."""
+    parser = configparser.RawConfigParser(allow_no_value=True, default_section="\0")
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise _Left(f"is not readable as INI: {' '.join(str(error).split())}") from error
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+def _tox(text: str, root: Path) -> str:
+    sections = _ini(text)
     if "testenv:guard" in sections:
         if "toriwork guard" in (sections["testenv:guard"].get("commands") or ""):
             return text
-        raise Unmergeable("has a [testenv:guard] of its own; let its commands run `toriwork guard .`")
+        raise _Left("has a [testenv:guard] of its own; let its commands run `toriwork guard .`")
     if not text and (other := _tox_elsewhere(root)) is not None:
-        raise Unmergeable(f"is not there, and one would hide the tox settings in {other}; add an environment there")
-    start = _TOX_HEAD.replace("\n", newline) if not text.strip() else ""
-    return add_section(text + start if not text.strip() else text, "testenv:guard", _TOX, newline)
+        raise _Left(f"is not there, and one would hide the tox settings in {other}; add an environment there:\n{_TOX}")
+    lines = f"\n{_TOX}" if text.strip() else _TOX_HEAD + _TOX
+    after = _appended(text, lines)
+    if _ini(after) != {**sections, **_ini(lines)}:
+        raise _Left(f"has a form to which nothing can be added safely. Put in by hand:\n{_TOX}")
+    return after
 
 
 def _tox_elsewhere(root: Path) -> str | None:
-    """The file that holds tox's settings where there is no tox.ini, which would win over it."""
+    """Return the file that holds tox's settings where there is no tox.ini, which would win over it."""
     for name, sign in (("setup.cfg", "[tox:tox]"), ("pyproject.toml", "[tool.tox"), ("tox.toml", "")):
         path = root / name
         if path.is_file() and sign in path.read_text(encoding="utf-8", errors="replace"):
             return name
     return None
-
-
-def _pre_commit(text: str, newline: str) -> str:
-    content = read_yaml(text)
-    repos = content.get("repos")
-    if "repos" not in content:
-        return add_key(text, "repos", "repos:\n" + "".join(f"  {line}\n" for line in _HOOK_LINES.splitlines()), newline)
-    if not (repos is None or (isinstance(repos, list) and all(isinstance(repo, dict) for repo in repos))):
-        raise Unmergeable("has no list of repositories under repos")
-    hooks = [hook for repo in repos or () for hook in repo.get("hooks") or () if isinstance(hook, dict)]
-    if any(hook.get("id") == GUARD_HOOK for hook in hooks):
-        return text
-    return add_item(text, "repos", _HOOK_LINES, newline)

@@ -1,13 +1,12 @@
-"""What is known of a whole code base before a byte of it changes: files, who does what, databases, histories.
+"""A whole code base before a byte of it changes: files, who does what, and who opens which file.
 
-Everything is found by looking inside: a monitor by its methods, a database by its first bytes, a history by its keys.
-Nothing is imported, opened as a database, or unpickled.
+Everything is found by looking inside: a monitor by its methods, a class of spectra by what it does. Nothing is
+imported.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,31 +29,6 @@ from toriwork.migrate.recipes.detect import (
 from toriwork.migrate.recipes.rows import RowClass, row_classes
 
 CORE = PurePosixPath("python/core")
-_SQLITE = b"SQLite format 3\0"
-_DATABASE_NAME = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sl3)$", re.IGNORECASE)
-_SIDE_FILE = re.compile(r"-(wal|shm|journal)$")
-_KEYS = re.compile(rb"eigenvalues|eigvals|spectrum|signatures", re.IGNORECASE)
-_PICKLED = re.compile(rb"\x80[\x02-\x05]")
-_HEAD = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """A database file and the code that names it."""
-
-    path: str
-    opened_by: tuple[str, ...]  #: code files that hold its name in a text
-    stream: str | None  #: of the spectral class that opens it; None: no spectral history
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A file of spectra that a class over JSON or pickle wrote; a pickle is never loaded."""
-
-    path: str
-    kind: str  #: "json" or "pickle"
-    opened_by: tuple[str, ...]
-    stream: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +51,6 @@ class World:
     python_root: str  #: where imports start, relative with slashes; "" for the root itself
     roles: dict[str, str]  #: code file -> "spectral_db", "origin_sentry", ..., "core"
     spectral: tuple[SpectralClass, ...]
-    databases: tuple[Database, ...]
-    histories: tuple[History, ...]
     facts: dict[str, Facts] = field(repr=False)
     storing: Storing = field(default_factory=dict, repr=False)  #: what speaks to a storage
     rows: dict[str, RowClass] = field(default_factory=dict, repr=False)  #: classes whose objects are spectra, by name
@@ -99,17 +71,11 @@ class World:
         spectral = tuple(_spectral(trees, known))
         names = {found.name for found in spectral}
         facts = {path: _facts(tree, names, known) for path, tree in trees.items()}
-        opened = {
-            path: {PurePosixPath(text).name for text in fact.texts if 0 < len(text) < 4096}
-            for path, fact in facts.items()
-        }
         return cls(
             index=index,
             python_root=_python_root(files),
             roles=_roles(trees, spectral),
             spectral=spectral,
-            databases=tuple(_databases(index, opened, spectral)),
-            histories=tuple(_histories(index, opened, spectral)),
             facts=facts,
             storing=known,
             rows={row.name: row for tree in trees.values() for row in row_classes(tree)},
@@ -153,6 +119,32 @@ class World:
     def reaches(self, attribute: str) -> tuple[str, ...]:
         """The files that touch an attribute of some other object; ``self`` counts below a spectral class alone."""
         return tuple(path for path, fact in self.facts.items() if attribute in fact.reached)
+
+    @cached_property
+    def _named(self) -> dict[str, set[str]]:
+        """Code file -> last parts of the paths that its texts may be."""
+        return {
+            path: {PurePosixPath(text).name for text in fact.texts if 0 < len(text) < 4096}
+            for path, fact in self.facts.items()
+        }
+
+    def openers(self, path: str) -> tuple[str, ...]:
+        """Return the code files that hold the name of a file in a text."""
+        name = PurePosixPath(path).name
+        return tuple(sorted(code for code, names in self._named.items() if name in names))
+
+    def file_stream(self, path: str, kind: str) -> str | None:
+        """Return the stream of the class whose module names a data file; None: no class keeps spectra in it.
+
+        Where other code hands the file to the only class of the kind (``sqlite``, ``json``, ``pickle``), it is that
+        stream and the file's name, as ``stream_for`` has it.
+        """
+        candidates = [found for found in self.spectral if found.kind == kind]
+        by = self.openers(path)
+        naming = [found.stream for found in candidates if found.path in by]
+        if naming or len(candidates) != 1:
+            return naming[0] if naming else None
+        return f"{candidates[0].stream}:{PurePosixPath(path).name}"
 
     def stream(self, path: str, name: str) -> str:
         """The stream of a spectral class; that of its name when the class was not seen before."""
@@ -250,48 +242,3 @@ def _roles(trees: dict[str, ast.Module], spectral: tuple[SpectralClass, ...]) ->
         elif PurePosixPath(path).parent.parts[-2:] == CORE.parts:
             roles[path] = "core"
     return roles
-
-
-def _databases(
-    index: CodebaseIndex, opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
-) -> Iterator[Database]:
-    for path in index.files:
-        if _SIDE_FILE.search(path):
-            continue
-        if _DATABASE_NAME.search(path) or index.head(path, len(_SQLITE)) == _SQLITE:
-            by = _openers(path, opened)
-            yield Database(path, by, _stream(path, by, "sqlite", spectral))
-
-
-def _histories(
-    index: CodebaseIndex, opened: dict[str, set[str]], spectral: tuple[SpectralClass, ...]
-) -> Iterator[History]:
-    for path in index.files:
-        suffix = PurePosixPath(path).suffix.lower()
-        if suffix in (".json", ".jsonl", ".ndjson"):
-            kind = "json"
-        elif suffix in (".pkl", ".pickle", ".p"):
-            kind = "pickle"
-        else:
-            continue
-        head = index.head(path, _HEAD)
-        if (kind == "pickle" and not _PICKLED.match(head)) or not _KEYS.search(head):
-            continue
-        by = _openers(path, opened)
-        yield History(path, kind, by, _stream(path, by, kind, spectral))
-
-
-def _openers(path: str, opened: dict[str, set[str]]) -> tuple[str, ...]:
-    name = PurePosixPath(path).name
-    return tuple(sorted(code for code, names in opened.items() if name in names))
-
-
-def _stream(path: str, by: tuple[str, ...], kind: str, spectral: tuple[SpectralClass, ...]) -> str | None:
-    """The stream of the class whose module names a file; where other code hands the file to the only class there is,
-    its stream and the file's name, as ``toriwork.monitors.adopted.stream_for`` has it.
-    """
-    candidates = [found for found in spectral if found.kind == kind]
-    naming = [found.stream for found in candidates if found.path in by]
-    if naming or len(candidates) != 1:
-        return naming[0] if naming else None
-    return f"{candidates[0].stream}:{PurePosixPath(path).name}"
