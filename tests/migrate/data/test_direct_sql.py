@@ -65,9 +65,7 @@ def test_the_line_that_is_told_reads_the_rows(root):
     assert list(rows["note"]) == [f"run {n}" for n in range(9)]
 
 
-def test_a_helper_of_another_module_and_a_notebook_count(root):
-    helper = "import sqlite3\n\n\ndef ask(sql):\n    return sqlite3.connect('lab.db').execute(sql)\n"
-    (root / "access.py").write_text(helper)
+def test_a_text_in_a_module_without_a_driver_and_a_notebook_count(root):
     (root / "tool.py").write_text("from access import ask\n\nROWS = ask('SELECT * FROM runs')\n")
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     source = "import sqlite3\nc = sqlite3.connect('lab.db')\nc.execute('SELECT n FROM runs')"
@@ -81,5 +79,4 @@ def test_a_helper_of_another_module_and_a_notebook_count(root):
 def test_what_is_told_otherwise_is_not_told_twice(root):
     store = STORE.replace("signatures", "runs") + "\n    def __getitem__(self, n):\n        return self.conn\n"
     (root / "store.py").write_text(store)
-    (root / "plain.py").write_text('SQL = "SELECT n FROM runs"\n')
     assert findings(root) == []

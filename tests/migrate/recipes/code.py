@@ -7,24 +7,67 @@ from pathlib import Path
 
 from toriwork.migrate.recipes import Rewritten, World, rewrite
 
-#: a class over SQLite, as short as one can be; tests put their own members behind it
+#: a class over SQLite of the one shape that is moved; tests put their own members behind it
 STORE = '''
+import json
 import sqlite3
+
+import numpy as np
 
 
 class SpectralDB:
     """Keeps spectra."""
 
+    SCHEMA = """
+    CREATE TABLE IF NOT EXISTS signatures (
+        id INTEGER PRIMARY KEY, hash_id TEXT NOT NULL, timestamp REAL NOT NULL, eigenvalues BLOB NOT NULL,
+        betti TEXT, coherence TEXT NOT NULL, gaps TEXT
+    );
+    """
+
     def __init__(self, db_path="spectral.db", max_entries=100):
         self.db_path = db_path
+        self.max_entries = max_entries
         self.conn = sqlite3.connect(db_path)
+        self._create()
+
+    def _create(self):
+        with self.conn:
+            self.conn.executescript(self.SCHEMA)
 
     def add(self, signature):
-        self.conn.execute("INSERT INTO signatures VALUES (?)", (signature.eigenvalues.tobytes(),))
+        betti = signature.betti_numbers
+        with self.conn:
+            self.conn.execute(
+                "INSERT INTO signatures (hash_id, timestamp, eigenvalues, betti, coherence, gaps)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    signature.hash_id,
+                    signature.timestamp,
+                    np.asarray(signature.eigenvalues, dtype="<f8").tobytes(),
+                    None if betti is None else json.dumps([float(b) for b in betti]),
+                    signature.coherence_state,
+                    json.dumps([float(g) for g in signature.gaps]),
+                ),
+            )
+            self.conn.execute(
+                "DELETE FROM signatures WHERE id <= (SELECT MAX(id) FROM signatures) - ?", (self.max_entries,)
+            )
 
     def distance(self, eigenvalues, top_k=10):
-        rows = self.conn.execute("SELECT eigenvalues FROM signatures").fetchall()
-        return min((abs(eigenvalues - row[0]).mean() for row in rows), default=float("inf"))
+        rows = self.conn.execute("SELECT eigenvalues FROM signatures ORDER BY id DESC LIMIT ?", (top_k,)).fetchall()
+        if not rows:
+            return float("inf")
+        wanted = np.sort(np.abs(np.asarray(eigenvalues)))[::-1]
+        return min(self._compare(wanted, np.frombuffer(row[0], dtype="<f8")) for row in rows)
+
+    @staticmethod
+    def _compare(a, b):
+        b = np.sort(np.abs(b))[::-1]
+        n = max(len(a), len(b))
+        a = np.pad(a, (0, n - len(a)))
+        b = np.pad(b, (0, n - len(b)))
+        return float(np.mean(np.abs(a - b)))
 '''
 
 

@@ -51,34 +51,20 @@ def test_a_driver_that_another_file_takes_from_here_stays(tmp_path):
     assert "another file" in found.manual[0].why
 
 
-def test_errors_of_the_driver_become_those_of_files(tmp_path):
-    text = "import sqlite3\ntry:\n    f()\nexcept (sqlite3.Error, KeyError):\n    raise\n"
-    assert "except (OSError, KeyError):" in after(tmp_path, text, store=STORE)
+HANDLER = "import sqlite3\ntry:\n    f()\nexcept sqlite3.Error:\n    raise\n"
+STAND_IN = "import os\ntry:\n    import sqlite3\n    HAVE = True\nexcept ImportError:\n    sqlite3 = HAVE = None\n"
 
 
-def test_without_a_spectral_database_such_a_handler_is_for_a_person(tmp_path):
-    found = rewritten(tmp_path, "import sqlite3\ntry:\n    f()\nexcept sqlite3.Error:\n    raise\n")
+@pytest.mark.parametrize(("text", "lines"), [(HANDLER, (1, 4)), (STAND_IN, (3, 6))])
+def test_a_handler_of_its_errors_and_a_stand_in_are_for_a_person(tmp_path, text, lines):
+    found = rewritten(tmp_path, text, store=STORE)
     assert found.after == found.before
-    assert found.manual
-
-
-OPTIONAL = "import os\ntry:\n    import sqlite3\n    HAVE = True\nexcept ImportError:\n    sqlite3 = HAVE = None\n"
-
-
-def test_a_driver_with_a_stand_in_goes_as_a_whole(tmp_path):
-    assert after(tmp_path, f"{OPTIONAL}os.name\n") == "import os\nos.name\n"
-
-
-@pytest.mark.parametrize("use", ["print(HAVE)\n", "print(sqlite3)\n", "sqlite3 = 3\n"])
-def test_a_stand_in_that_is_used_stays(tmp_path, use):
-    assert b"HAVE = None" in rewritten(tmp_path, OPTIONAL + use).after
+    (finding,) = found.manual
+    assert (finding.line, f"used in line {lines[1]}" in finding.why) == (lines[0], True)
 
 
 def test_an_import_that_only_what_went_needed_goes_and_no_other(tmp_path):
-    imports = "import sqlite3\nimport json, shutil\nfrom io import BytesIO, StringIO\n"
-    text = STORE.replace("import sqlite3\n", imports).replace(
-        "self.conn = ", "json.dumps([]), BytesIO()\n        self.conn = "
-    )
+    text = STORE.replace("import json\n", "import json, shutil\nfrom io import StringIO\n")
     result = after(tmp_path, text + "\n\nLATER = StringIO()\n")
     assert "import shutil\n" in result  # idle before, and nobody's business
     assert "from io import StringIO\n" in result

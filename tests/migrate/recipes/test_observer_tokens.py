@@ -21,19 +21,9 @@ CHANGES = [
         id="in brackets",
     ),
     pytest.param(
-        "class B:\n    def record_event(self): ...\n    async def aggregate_once(self, s):\n        return {}, 1\n",
+        "class B:\n    def record_event(self): ...\n    async def aggregate_once(self, s):\n        return {'a': 1}\n",
         '    @emitting("braid_summary")  # toriwork: observer_tokens\n    async def',
         id="async",
-    ),
-    pytest.param(
-        "class B:\n    def record_event(self): ...\n    def aggregate(self):\n        yield {'a': 1}\n",
-        '    @emitting("braid_summary")  # toriwork: observer_tokens\n    def aggregate',
-        id="a generator",
-    ),
-    pytest.param(
-        "class S:\n    @property\n    def classify(self):\n        return {'a': 1}\n",
-        '    @property\n    @emitting("origin_spectral")',
-        id="a property",
     ),
     pytest.param(
         "class C:\n    def trigger(self): ...\n    def step(self): ...\n    def _finish(self):\n"
@@ -84,52 +74,26 @@ def test_what_does_not_measure_emits_nothing(tmp_path, text):
     assert (found.after, found.manual) == (found.before, ())
 
 
-def test_a_monitor_whose_measuring_cannot_be_told_is_reported(tmp_path):
-    found = rewritten(tmp_path, "\n\nclass B:\n    def record_event(self):\n        pass\n")
-    assert [(finding.recipe, finding.line) for finding in found.manual] == [("observer_tokens", 1)]
-
-
-BRAID = """
-class Braids:
-    def record_event(self, kind):
-        self.kind = kind
-
-    async def _aggregate(self, scale):
-        summary = {"scale": scale, "event_count": 3}
-        if scale:
-            summary["lambda_max"] = 1.0
-        self.latest = summary
-"""
-
-
-def test_a_summary_that_is_kept_and_not_returned_is_emitted_behind_all_that_completes_it(tmp_path):
-    line = '        emit_measurement(self, summary, "braid_summary")  # toriwork: observer_tokens\n'
-    assert after(tmp_path, BRAID).endswith(f"        self.latest = summary\n{line}")
-
-
-BURST = """
-class Chaos:
-    def trigger(self, level):
-        self.level = level
-
-    def step(self):
-        {line}
-        return 1
-"""
-REPORTS = [
+MONITOR = "class B:\n    def record_event(self): ...\n"
+TOLD = [
+    pytest.param("class B:\n    def record_event(self):\n        pass\n", id="nothing measures"),
+    pytest.param(f"{MONITOR}    def aggregate(self):\n        yield {{'a': 1}}\n", id="a generator"),
+    pytest.param(f"{MONITOR}    def aggregate(self):\n        return 1, 2\n", id="no mapping"),
     pytest.param(
-        'self.bursts.append({"burst_id": "a", "peak_energy": 1.0})',
-        'self.bursts.append(emit_measurement(self, {"burst_id": "a", "peak_energy": 1.0}, "chaos_burst"))',
-        id="a dict that is handed on",
+        f"{MONITOR}    def aggregate(self):\n        self.latest = {{'scale': 1}}\n", id="it keeps its summary"
     ),
+    pytest.param("class S:\n    @property\n    def classify(self):\n        return {'a': 1}\n", id="a property"),
     pytest.param(
-        'report = Burst(burst_id="a", duration=3)',
-        'emit_measurement(self, report, "chaos_burst")  # toriwork: observer_tokens',
-        id="an object made by keywords",
+        "class C:\n    def trigger(self): ...\n    def step(self):\n        self.add({'burst_id': 1, 'peak': 2})\n",
+        id="a report without a name",
     ),
 ]
 
 
-@pytest.mark.parametrize(("line", "wanted"), REPORTS)
-def test_a_burst_is_reported_in_its_own_form(tmp_path, line, wanted):
-    assert wanted in after(tmp_path, BURST.replace("{line}", line))
+@pytest.mark.parametrize("text", TOLD)
+def test_a_monitor_whose_measuring_cannot_be_told_is_reported(tmp_path, text):
+    found = rewritten(tmp_path, text)
+    assert found.after == found.before
+    (finding,) = found.manual
+    assert (finding.recipe, finding.line) == ("observer_tokens", 1)
+    assert "By hand: emit_measurement(self, result, " in finding.why

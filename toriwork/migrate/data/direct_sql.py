@@ -14,7 +14,7 @@ from toriwork.codebase.notebooks import Cells
 from toriwork.codebase.source import parse, read
 from toriwork.errors import Unsure
 from toriwork.migrate.data.steps import export_name
-from toriwork.migrate.recipes.detect import imported_modules, spectral_classes, storage_names
+from toriwork.migrate.recipes.detect import spectral_classes
 from toriwork.migrate.recipes.source import Manual
 from toriwork.migrate.recipes.world import World
 from toriwork.sqlite.export import file_stem
@@ -24,7 +24,6 @@ _TABLE = re.compile(
     r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)\s+(?:\w+\.)?[\"`\[]?(\w+)", re.IGNORECASE
 )
 _SHOWN = 70
-_READERS = frozenset({"read_sql", "read_sql_query", "read_sql_table"})
 
 
 def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapping[str, Any]]) -> list[Manual]:
@@ -45,9 +44,7 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
             tree = parse(cells.code if cells else read(source)[0])
         except Unsure:
             continue  # the recipes have reported it
-        if not _speaks(tree, world):
-            continue
-        for line, sql in _texts(tree, world):
+        for line, sql in _texts(tree):
             cell, place = cells.place(line) if cells else (0, line)
             why = _told(sql, path, world, databases)
             if why:
@@ -55,23 +52,13 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
     return found
 
 
-def _speaks(tree: ast.Module, world: World) -> bool:
-    """Return True when a module has a way to a database: a driver, a helper that has one, or pandas' readers."""
-    ways = {name for name, kind in storage_names(tree, world.storing).items() if kind == "sqlite"}
-    modules = imported_modules(tree)
-    names = {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)}
-    calls = {part.attr for part in ast.walk(tree) if isinstance(part, ast.Attribute)}
-    helpers = {child.name for child in tree.body if isinstance(child, ast.FunctionDef | ast.ClassDef)}
-    return bool(ways & (names | helpers)) or bool(calls & _READERS) or "sqlalchemy" in modules.values()
-
-
-def _texts(tree: ast.Module, world: World) -> Iterator[tuple[int, str]]:
+def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and text of every SQL statement that stands in a module as one text, outside of spectral classes.
 
     Such a class is a finding of its own.
     """
     prose = {id(part.value) for part in ast.walk(tree) if isinstance(part, ast.Expr)}
-    prose |= {id(part) for node, _ in spectral_classes(tree, world.storing) for part in ast.walk(node)}
+    prose |= {id(part) for node, _ in spectral_classes(tree) for part in ast.walk(node)}
     for part in ast.walk(tree):
         if not isinstance(part, ast.Constant) or not isinstance(part.value, str) or id(part) in prose:
             continue

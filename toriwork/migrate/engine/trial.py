@@ -35,7 +35,7 @@ _BROKEN = ("F821", "F822", "F823", "F7", "E9", "invalid-syntax")  #: ruff's code
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the trial of a plan came to."""
+    """The result of the trial of a plan."""
 
     n_modules: int
     tools: tuple[str, ...]  #: ``import``, ``ruff``, ``pytest``
@@ -44,7 +44,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Seen:
-    """What one copy shows."""
+    """The findings in one copy."""
 
     raised: dict[str, str] = field(default_factory=dict)  #: module -> what importing it raised, "" for nothing
     remarks: Counter[tuple[str, str, str]] = field(default_factory=Counter)  #: ruff: path, code, words
@@ -52,7 +52,7 @@ class _Seen:
 
 
 def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
-    """The verdict on the code that a plan is going to write; nothing outside of temporary copies is touched.
+    """Try the code that a plan is going to write; nothing outside of temporary copies is touched.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _look(root: Path, code: list[str], tools: tuple[str, ...]) -> _Seen:
 
 
 def _compared(before: _Seen, after: _Seen) -> tuple[list[str], list[str]]:
-    """What keeps code from running that ran before, and what is only new."""
+    """Return what keeps code from running that ran before, and what is only new."""
     broken = [
         f"{path}: cannot be imported any more: {why}"
         for path, why in after.raised.items()
@@ -163,7 +163,7 @@ def _imported(root: Path, paths: list[str]) -> dict[str, str]:
 
 
 def _child(root: Path, paths: list[str]) -> tuple[list[Any], str]:
-    """What the child told, and how it ended."""
+    """Return what the child told, and how it ended."""
     wanted = [[str(root / path), *_name(root, path)] for path in paths]
     names = {str(root / path): path for path in paths}
     command = [sys.executable, trial_child.__file__, str(root.parent)]
@@ -192,7 +192,7 @@ def _name(root: Path, path: str) -> tuple[str, list[str]]:
 
 
 def _remarks(root: Path, paths: list[str]) -> Counter[tuple[str, str, str]]:
-    """What ruff's F rules say of each file, places left out: they move."""
+    """Return what ruff's F rules say of each file, places left out: they move."""
     command = [sys.executable, "-m", "ruff", "check", "--select", "F", "--isolated", "--no-cache", "--exit-zero"]
     done = subprocess.run(
         [*command, "--output-format", "json", "--", *paths], cwd=root, env=_environment(root), capture_output=True,

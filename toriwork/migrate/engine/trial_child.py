@@ -51,7 +51,7 @@ def confine(folder: str) -> None:
 
 
 def tried(path: str, module: str, folders: list[str]) -> str:
-    """What importing a module raised, in one line; "" when nothing did."""
+    """Return what importing a module raised, in one line; "" when nothing did."""
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     try:
         if module:

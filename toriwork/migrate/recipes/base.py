@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from toriwork.codebase.edits import Edit, apply, check_printable
 from toriwork.codebase.notebooks import Cells
@@ -17,9 +17,7 @@ from toriwork.codebase.source import read, write
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes import betti_cells, core_exports, database_imports, observer_tokens, spectral_db
 from toriwork.migrate.recipes.source import Manual, Outcome, Unit
-
-if TYPE_CHECKING:
-    from toriwork.migrate.recipes.world import World
+from toriwork.migrate.recipes.world import World
 
 __all__ = ["RECIPES", "Edit", "Manual", "Rewritten", "rewrite"]
 
@@ -35,7 +33,7 @@ RECIPES: tuple[tuple[str, Callable[[Unit], Outcome]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What becomes of one file.
+    """One file before and after.
 
     ``after`` is ``before`` where nothing is to be done or nothing can be done without guessing; ``manual`` says which.
     """
@@ -48,19 +46,8 @@ class Rewritten:
     notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
 
 
-@dataclass(frozen=True, slots=True)
-class _Passed:
-    """A text after recipes."""
-
-    data: bytes
-    names: tuple[str, ...]
-    review: bool
-    manual: tuple[Manual, ...]
-    notes: tuple[Manual, ...]
-
-
 def rewrite(path: str, source: bytes, world: World) -> Rewritten:
-    """What all recipes make of one ``.py`` or ``.ipynb`` file; an odd file comes back as it is, with the reason.
+    """Return what all recipes make of one ``.py`` or ``.ipynb`` file; an odd file comes back as it is, with the reason.
 
     A changed result parsed and printed to the same bytes before, compiles, and does not change when rewritten again.
 
@@ -80,21 +67,17 @@ def rewrite(path: str, source: bytes, world: World) -> Rewritten:
     """
     try:
         if path.endswith(".ipynb"):
-            return _notebook(path, source, world)
+            cells = Cells.read(source)
+            found = _run(path, cells.code, world)
+            result = source if found.after == cells.code else cells.replaced(found.after)
+            manual, notes = (tuple(_in_cell(one, cells) for one in group) for group in (found.manual, found.notes))
+            return replace(found, before=source, after=result, manual=manual, notes=notes)
         data, encoding, marked = read(source)
         found = _run(path, data, world)
-        result = source if found.data == data else write(found.data, encoding, marked)
+        result = source if found.after == data else write(found.after, encoding, marked)
+        return replace(found, before=source, after=result)
     except Unsure as error:
-        return _left(path, source, str(error))
-    return _rewritten(source, result, found, found.manual, found.notes)
-
-
-def _notebook(path: str, source: bytes, world: World) -> Rewritten:
-    cells = Cells.read(source)
-    found = _run(path, cells.code, world)
-    result = source if found.data == cells.code else cells.replaced(found.data)
-    manual, notes = (tuple(_in_cell(one, cells) for one in group) for group in (found.manual, found.notes))
-    return _rewritten(source, result, found, manual, notes)
+        return Rewritten(source, source, (), "safe", (Manual(path, 0, "read", str(error)),))
 
 
 def _in_cell(found: Manual, cells: Cells) -> Manual:
@@ -109,34 +92,24 @@ def _in_cell(found: Manual, cells: Cells) -> Manual:
     return replace(found, line=line, why=f"cell {cell}: {why}") if cell else found
 
 
-def _rewritten(
-    source: bytes, result: bytes, found: _Passed, manual: tuple[Manual, ...], notes: tuple[Manual, ...]
-) -> Rewritten:
-    return Rewritten(source, result, found.names, "review" if found.review else "safe", manual, notes)
-
-
-def _left(path: str, source: bytes, why: str) -> Rewritten:
-    return Rewritten(source, source, (), "safe", (Manual(path, 0, "read", why),))
-
-
-def _run(path: str, data: bytes, world: World) -> _Passed:
+def _run(path: str, data: bytes, world: World) -> Rewritten:
     """The text after all recipes, gates included."""
     found = _pass(path, data, world)
-    if found.data == data:
+    if found.after == data:
         return found
     check_printable(data)
-    check_printable(found.data)
-    again = _pass(path, found.data, world)
-    if again.data != found.data:
-        raise Unsure(f"rewriting it twice would change it twice ({', '.join(again.names)})")
+    check_printable(found.after)
+    again = _pass(path, found.after, world)
+    if again.after != found.after:
+        raise Unsure(f"rewriting it twice would change it twice ({', '.join(again.recipes)})")
     try:
-        compile(found.data.decode(), path, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        compile(found.after.decode(), path, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError) as error:
         raise Unsure(f"the result would not compile: {error}") from error
     return found
 
 
-def _pass(path: str, data: bytes, world: World) -> _Passed:
+def _pass(path: str, data: bytes, world: World) -> Rewritten:
     names: list[str] = []
     manual: list[Manual] = []
     notes: list[Manual] = []
@@ -150,4 +123,5 @@ def _pass(path: str, data: bytes, world: World) -> _Passed:
             data = changed
             names.append(name)
             review = review or outcome.review
-    return _Passed(data, tuple(names), review, tuple(manual), tuple(notes))
+    confidence: Literal["safe", "review"] = "review" if review else "safe"
+    return Rewritten(original, data, tuple(names), confidence, tuple(manual), tuple(notes))

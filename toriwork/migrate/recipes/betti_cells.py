@@ -1,7 +1,6 @@
 """A function that computes Betti numbers out of distances asks TorusCells instead: name, signature and docstring stay.
 
-Guards at its head stay too. A function whose result has no shape that can be told, and an inline computation in a
-function that does more, are reported.
+Guards at its head stay too. One of another form, and one that is handed more than points somewhere, are reported.
 """
 
 from __future__ import annotations
@@ -12,59 +11,65 @@ from collections.abc import Iterator
 
 from toriwork.codebase.edits import Edit
 from toriwork.migrate.recipes.detect import Function, names_in
-from toriwork.migrate.recipes.imports import Wanted
+from toriwork.migrate.recipes.imports import NeededImports
 from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
 
 NAME = "betti_cells"
 _NAMED = re.compile(r"betti|homolog", re.IGNORECASE)
-_CLOUD = re.compile(
-    r"^(vert\w*|points?|pts|cloud|coords?|coordinates|positions?|samples?|data|x|shape|arr\w*)$", re.IGNORECASE
-)
+_CLOUD = re.compile(r"^(vert\w*|points?|pts|cloud|coords?|coordinates|positions?)$", re.IGNORECASE)
 _EVIDENCE = re.compile(
     r"dist|norm|hypot|sqrt|union|component|rips|gudhi|\bbars?\b|persist|parent|neighbou?r", re.IGNORECASE
 )
-_RESULT = re.compile(r"^(betti\w*|b[012])$", re.IGNORECASE)
 _DONE = frozenset({"get_torus_cells", "betti0_1", "estimate_betti", "compute_betti"})
-_KEY = re.compile(r"([012])$")
+_NUMBER = re.compile(r"(?:betti|b)_?([012])$")
 
 
 def transform(unit: Unit) -> Outcome:
     """Edits that let every Betti computation of a file ask TorusCells."""
-    wanted = Wanted(unit)
+    needed = NeededImports(unit)
     edits: list[Edit] = []
     manual: list[Manual] = []
     for function in _functions(unit.tree):
         cloud = _cloud(function)
-        if _NAMED.search(function.name) and cloud is not None and _computes(function):
-            shape = result_of(function)
-            if shape is None or function.body[0].lineno == function.lineno:
-                manual.append(
-                    unit.manual(function, NAME, f"{function.name} computes Betti numbers in a form not known")
-                )
-                continue
-            cells = wanted.name(f"{unit.world.core_package}.torus_cells", "get_torus_cells")
-            edits += _delegate(unit, function, cloud, shape, cells)
-        elif (place := _inline(function)) is not None:
-            manual.append(unit.manual(place, NAME, f"{function.name} computes Betti numbers inline: use TorusCells"))
-    return Outcome((*wanted.edits(), *edits) if edits else (), tuple(manual), review=True)
+        if not _NAMED.search(function.name) or cloud is None or not _computes(function):
+            continue
+        form = result_of(function)
+        why = "the form of its result is not known" if form is None else ""
+        if _has_more(function):
+            why = "it has to be handed more than points, which TorusCells does not take"
+        elif users := unit.world.passes_more(function.name):
+            why = f"{users[0]} hands it more than points, which TorusCells does not take"
+        if form is None or why or function.body[0].lineno == function.lineno:
+            advice = (
+                f"By hand: get_torus_cells().compute_betti({cloud}), or toriwork.persistence and diagram.betti(scale)"
+            )
+            manual.append(unit.manual(function, NAME, f"{function.name} computes Betti numbers; {why}. {advice}"))
+            continue
+        cells = needed.name(f"{unit.world.core_package}.torus_cells", "get_torus_cells")
+        edits.append(_delegate(unit, function, cloud, form, cells))
+    return Outcome((*needed.edits(), *edits) if edits else (), tuple(manual), review=True)
 
 
-def _functions(tree: ast.Module) -> Iterator[Function]:
+def _functions(tree: ast.AST) -> Iterator[Function]:
     """Functions that stand in no other function."""
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, Function):
-                yield child
-            else:
-                pending.append(child)
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, Function):
+            yield child
+        else:
+            yield from _functions(child)
 
 
 def _cloud(function: Function) -> str | None:
-    """The argument that holds the points."""
+    """The argument that holds the points: the first one."""
     arguments = [argument.arg for argument in function.args.args if argument.arg not in ("self", "cls")]
-    return next((name for name in arguments if _CLOUD.match(name)), None)
+    return arguments[0] if arguments and _CLOUD.match(arguments[0]) else None
+
+
+def _has_more(function: Function) -> bool:
+    """Tell a function that cannot be called with the points alone."""
+    given = function.args
+    own = [argument for argument in given.args if argument.arg not in ("self", "cls")]
+    return len(own) - len(given.defaults) > 1 or None in given.kw_defaults or given.vararg is not None
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -80,124 +85,54 @@ def _computes(function: Function) -> bool:
     return not words & (_DONE - {function.name}) and any(_EVIDENCE.search(word) for word in words)
 
 
-def _inline(function: Function) -> ast.stmt | None:
-    """The place in a function of another name where Betti numbers come out of distances."""
-    words = set(_words(function))
-    if words & _DONE or not any(
-        re.search(r"pdist|cdist|norm$|distance_matrix|ripser|RipsComplex", word) for word in words
-    ):
-        return None
-    for part in ast.walk(function):
-        if isinstance(part, ast.Assign) and any(
-            isinstance(name, ast.Name) and _RESULT.match(name.id)
-            for target in part.targets
-            for name in ast.walk(target)
-        ):
-            return part
-    return None
-
-
 def result_of(function: Function) -> str | None:
-    """What a function returns, as an expression of ``b0, b1, b2``; None when it cannot be told.
+    """The result as an expression of ``b0, b1, b2``: a list, a tuple, an array of either, or one number by the name.
 
-    ``[b0, b1]``, ``(b0, b1, b2)``, ``np.array(...)`` of them, a dict of keys that end in 0, 1, 2, or one number.
+    None when it is none of them, or not always the same.
     """
-    found = {_form(value, function) for value in _returned(function)}
-    forms = {form for form in found if form is not None}
-    if None in found and not forms:
-        return _annotated(function)
-    if len({form[0] for form in forms}) != 1:  # a list here, a tuple there
-        return None
-    longest = max(forms, key=lambda form: len(form[1]))
-    return longest[1]
+    forms = {_form(value, function) for value in _returned(function.body)}
+    return forms.pop() if len(forms) == 1 else None
 
 
-def _returned(function: Function) -> Iterator[ast.expr]:
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Function | ast.Lambda | ast.ClassDef):
-            continue
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
-        pending += ast.iter_child_nodes(node)
+def _returned(body: list[ast.stmt]) -> Iterator[ast.expr]:
+    for child in body:
+        if isinstance(child, ast.Return) and child.value is not None:
+            yield child.value
+        elif not isinstance(child, Function | ast.ClassDef):
+            yield from _returned([one for one in ast.iter_child_nodes(child) if isinstance(one, ast.stmt)])
 
 
-def _form(value: ast.expr, function: Function) -> tuple[str, str] | None:
-    """Kind and expression of one returned value."""
-    if isinstance(value, ast.Name):
+def _form(value: ast.expr, function: Function) -> str | None:
+    if isinstance(value, ast.Name) and _NUMBER.search(function.name) is None:
         assigned = [
             part.value
             for part in ast.walk(function)
-            if isinstance(part, ast.Assign | ast.AnnAssign)
-            and part.value is not None
-            and any(isinstance(name, ast.Name) and name.id == value.id for name in _targets(part))
+            if isinstance(part, ast.Assign) and any(ast.unparse(target) == value.id for target in part.targets)
         ]
-        forms = [form for part in assigned if not isinstance(part, ast.Name) and (form := _form(part, function))]
-        return forms[-1] if forms else _single(function)
-    if isinstance(value, ast.Tuple | ast.List) and 1 <= len(value.elts) <= 3:
-        numbers = ", ".join(f"b{index}" for index in range(len(value.elts)))
-        comma = "," if len(value.elts) == 1 else ""
-        return ("list", f"[{numbers}]") if isinstance(value, ast.List) else ("tuple", f"({numbers}{comma})")
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Attribute)
-        and value.func.attr in ("array", "asarray")
-    ):
-        inner = _form(value.args[0], function) if value.args else None
-        return ("array", f"{ast.unparse(value.func)}({inner[1]})") if inner else None
-    if isinstance(value, ast.Dict):
-        return _dictionary(value)
-    return _single(function)
+        return _form(assigned[0], function) if len(assigned) == 1 and not isinstance(assigned[0], ast.Name) else None
+    if isinstance(value, ast.Tuple | ast.List) and 2 <= len(value.elts) <= 3:
+        numbers = ", ".join(("b0", "b1", "b2")[: len(value.elts)])
+        return f"[{numbers}]" if isinstance(value, ast.List) else f"({numbers})"
+    if isinstance(value, ast.Call) and ast.unparse(value.func) in ("np.array", "numpy.array") and len(value.args) == 1:
+        inner = None if value.keywords else _form(value.args[0], function)
+        return f"{ast.unparse(value.func)}({inner})" if inner else None
+    number = _NUMBER.search(function.name)
+    return f"b{number[1]}" if number and not isinstance(value, ast.Tuple | ast.List | ast.Dict) else None
 
 
-def _targets(part: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
-    return part.targets if isinstance(part, ast.Assign) else [part.target]
-
-
-def _dictionary(value: ast.Dict) -> tuple[str, str] | None:
-    keys = [key.value for key in value.keys if isinstance(key, ast.Constant)]
-    numbers = [_KEY.search(str(key)) for key in keys]
-    if len(keys) != len(value.keys) or not all(numbers):
-        return None
-    pairs = ", ".join(f"{key!r}: b{number[1]}" for key, number in zip(keys, numbers, strict=True) if number)
-    return "dict", "{" + pairs.replace("'", '"') + "}"
-
-
-def _single(function: Function) -> tuple[str, str] | None:
-    """One number, when the function's name says which."""
-    found = re.search(r"(?:betti|b)_?([012])$", function.name)
-    return ("number", f"b{found[1]}") if found else None
-
-
-def _annotated(function: Function) -> str | None:
-    """The form that the return annotation tells."""
-    told = ast.unparse(function.returns).lower() if function.returns is not None else ""
-    found = re.search(r"tuple\[([^\]]*)\]", told)
-    if found:
-        size = found[1].count(",") + 1
-        return (
-            f"({', '.join(f'b{index}' for index in range(size))})" if 2 <= size <= 3 and "..." not in found[1] else None
-        )
-    return "[b0, b1]" if re.search(r"\blist\b", told) else None
-
-
-def _delegate(unit: Unit, function: Function, cloud: str, shape: str, cells: str) -> Iterator[Edit]:
+def _delegate(unit: Unit, function: Function, cloud: str, form: str, cells: str) -> Edit:
     """Everything behind docstring and guards becomes a question to the cells."""
     known = {cloud, "len", "None", "np", "numpy", "list", "float"}
     first = next(child for child in function.body if not _stays(child, known, function))
-    margin = unit.margin(first)
-    numbers = [f"b{index}" if re.search(rf"\bb{index}\b", shape) else "_" for index in range(3)]
-    unpacked = f"{', '.join(numbers)} = {cells}().compute_betti({cloud})"
-    if _KEY.search(shape):
-        unpacked = f"{shape} = {cells}().compute_betti({cloud})[{shape[-1]}]"
-    lines = [f"{unpacked}  {MARK} {NAME}", f"return {shape}"]
-    start = unit.line_start(first.lineno)
-    yield Edit(start, unit.line_end(function.end_lineno or function.lineno), unit.block(lines, margin))
+    numbers = [f"b{index}" if f"b{index}" in form else "_" for index in range(3)]
+    asked = f"{cells}().compute_betti({cloud})"
+    said = f"{form} = {asked}[{form[-1]}]" if form[0] == "b" else f"{', '.join(numbers)} = {asked}"
+    block = unit.block([f"{said}  {MARK} {NAME}", f"return {form}"], unit.margin(first))
+    return Edit(unit.line_start(first.lineno), unit.line_end(function.end_lineno or 0), block)
 
 
 def _stays(child: ast.stmt, known: set[str], function: Function) -> bool:
-    """Whether a statement at the head stays: the docstring, a guard that leaves, a size or conversion of the points.
+    """Keep a statement at the head: the docstring, a guard that leaves, a size or conversion of the points.
 
     ``known`` grows by what it binds.
     """

@@ -1,6 +1,5 @@
 """Imports of database drivers go where nothing uses them any more; so do imports that only what went needed.
 
-A driver's error that a handler catches becomes OSError, which is what the registry raises where a database did.
 An import stays, and is reported, when its name is used, stands in a text that code may look up, is listed in
 ``__all__``, or is imported from here by another file.
 """
@@ -15,7 +14,7 @@ from pathlib import PurePosixPath
 from toriwork.codebase.edits import Edit
 from toriwork.codebase.source import parse
 from toriwork.migrate.recipes.detect import DATABASE_MODULES
-from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
+from toriwork.migrate.recipes.source import Manual, Outcome, Unit
 
 NAME = "database_imports"
 _LOOKING_UP = frozenset("globals locals vars getattr eval exec __import__ import_module".split())
@@ -26,66 +25,21 @@ def transform(unit: Unit) -> Outcome:
     edits: list[Edit] = []
     manual: list[Manual] = []
     orphans = _orphans(unit)
-    optional = {id(part): child for child in _optional(unit) for part in ast.walk(child)}
-    edits += [_whole(unit, child) for child in {id(child): child for child in optional.values()}.values()]
     for node, siblings in _statements(unit.tree.body):
-        if id(node) in optional:
-            continue
         dead: list[ast.alias] = []
         for alias in node.names:
             name = alias.asname or alias.name.split(".")[0]
             driver = _module(node, alias) in DATABASE_MODULES
             if not driver and name not in orphans:
                 continue
-            caught = list(_caught(unit, name)) if driver and isinstance(node, ast.Import) else []
-            reason = _needed(unit, name, caught)
+            reason = _needed(unit, name)
             if reason is None:
                 dead.append(alias)
-                edits += [Edit(unit.start(part), unit.end(part), b"OSError") for part in caught]
             elif driver:
                 manual.append(unit.manual(node, NAME, f"{_module(node, alias)} stays imported: {reason}"))
         if dead:
             edits += _without(unit, node, dead, siblings)
     return Outcome(tuple(edits), tuple(manual))
-
-
-def _optional(unit: Unit) -> Iterator[ast.Try]:
-    """``try: import driver`` with a stand-in under ``except``, at the top of a module, which nothing uses."""
-    for child in unit.tree.body:
-        if not isinstance(child, ast.Try) or child.orelse or child.finalbody or len(unit.tree.body) < 2:
-            continue
-        inside = list(ast.walk(child))
-        imported = [
-            (part, alias) for part in inside if isinstance(part, ast.Import | ast.ImportFrom) for alias in part.names
-        ]
-        drivers = imported and all(_module(part, alias) in DATABASE_MODULES for part, alias in imported)
-        idle = (ast.Import, ast.ImportFrom, ast.Assign, ast.Pass)
-        plain = all(isinstance(one, idle) for one in (*child.body, *(one for h in child.handlers for one in h.body)))
-        if drivers and plain and not _bound_in(child) & (_used_outside(unit, child) | _borrowed_from(unit)):
-            yield child
-
-
-def _bound_in(child: ast.Try) -> set[str]:
-    stored = {part.id for part in ast.walk(child) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-    imports = (part for part in ast.walk(child) if isinstance(part, ast.Import | ast.ImportFrom))
-    return stored | {alias.asname or alias.name.split(".")[0] for part in imports for alias in part.names}
-
-
-def _used_outside(unit: Unit, child: ast.Try) -> set[str]:
-    """Names and words of texts in the rest of a module."""
-    rest = ast.Module([one for one in unit.tree.body if one is not child], [])
-    return _used(rest) | {part.id for part in ast.walk(rest) if isinstance(part, ast.Name)}
-
-
-def _borrowed_from(unit: Unit) -> set[str]:
-    module = PurePosixPath(unit.path).stem
-    if (module, "*") in unit.world.borrowed:
-        return _used(unit.tree)
-    return {name for other, name in unit.world.borrowed if other == module}
-
-
-def _whole(unit: Unit, child: ast.stmt) -> Edit:
-    return Edit(unit.line_start(child.lineno), unit.line_end(child.end_lineno or child.lineno), b"")
 
 
 def _orphans(unit: Unit) -> set[str]:
@@ -128,26 +82,14 @@ def _module(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     return "" if node.level or not node.module else node.module.split(".")[0]
 
 
-def _caught(unit: Unit, name: str) -> Iterator[ast.Attribute]:
-    """The driver's errors that handlers catch: what the registry raises instead is an OSError."""
-    if not unit.world.spectral and f"{MARK} spectral_db".encode() not in unit.data:
-        return
-    for handler in ast.walk(unit.tree):
-        if isinstance(handler, ast.ExceptHandler) and handler.type is not None:
-            for part in ast.walk(handler.type):
-                if isinstance(part, ast.Attribute) and ast.unparse(part.value) == name and part.attr.endswith("Error"):
-                    yield part
-
-
-def _needed(unit: Unit, name: str, caught: list[ast.Attribute]) -> str | None:
+def _needed(unit: Unit, name: str) -> str | None:
     """Why an import has to stay; None when it need not."""
     module = PurePosixPath(unit.path).stem
     looking_up = False
-    settled = {part.value for part in caught}
     texts: list[ast.Constant] = []
     docstrings = set(_docstrings(unit.tree))
     for part in ast.walk(unit.tree):
-        if isinstance(part, ast.Name) and part.id == name and part not in settled:
+        if isinstance(part, ast.Name) and part.id == name:
             return f"it is used in line {part.lineno}"
         if isinstance(part, ast.Name | ast.Attribute):
             looking_up = looking_up or (part.id if isinstance(part, ast.Name) else part.attr) in _LOOKING_UP

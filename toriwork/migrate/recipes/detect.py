@@ -1,10 +1,10 @@
-"""What a class is, told by what it does: a spectral database, or one of the monitors. Names of files never count."""
+"""Classes told by what they do: spectral databases and monitors. Names of files never count."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -31,20 +31,12 @@ class SpectralClass:
     stream: str  #: under which its spectra stand in the registry
 
 
-@dataclass(frozen=True, slots=True)
-class Measuring:
-    """A monitor's class and the kind of its tokens."""
-
-    kind: str
-    role: str
-
-
-#: methods that make a class a monitor, and what it is then
-MONITORS: tuple[tuple[frozenset[str], Measuring], ...] = (
-    (frozenset({"classify"}), Measuring("origin_spectral", "origin_sentry")),
-    (frozenset({"check_eigenvalues"}), Measuring("curvature", "eigensentry_guard")),
-    (frozenset({"record_event"}), Measuring("braid_summary", "braid_aggregator")),
-    (frozenset({"trigger", "step"}), Measuring("chaos_burst", "chaos_channel_controller")),
+#: methods that make a class a monitor, and the kind of its tokens
+MONITORS = (
+    (frozenset({"classify"}), "origin_spectral"),
+    (frozenset({"check_eigenvalues"}), "curvature"),
+    (frozenset({"record_event"}), "braid_summary"),
+    (frozenset({"trigger", "step"}), "chaos_burst"),
 )
 
 
@@ -82,58 +74,32 @@ def names_in(node: ast.AST) -> set[str]:
     return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
 
-Storing = Mapping[str, str]  #: function or class of a code base -> what it keeps data in, its own or by others
-
-
-def storing(trees: Iterable[ast.Module]) -> dict[str, str]:
-    """The functions and classes of a code base that speak to a storage, also through each other; spectral ones not."""
-    trees = list(trees)
-    spectral = {node.name for tree in trees for node, _ in spectral_classes(tree)}
-    found: dict[str, str] = {}
-    while True:
-        known = dict(found)
-        for tree in trees:
-            bound = storage_names(tree, known)
-            for child in tree.body:
-                if not isinstance(child, Function | ast.ClassDef) or child.name in {*spectral, *found}:
-                    continue
-                if kind := _kind(child, bound):
-                    found[child.name] = kind
-        if found == known:
-            return found
-
-
-def storage_names(tree: ast.Module, known: Storing) -> dict[str, str]:
-    """Name -> storage, of every name of a module that stands for one: a driver, or what speaks to it."""
+def storage_names(tree: ast.Module) -> dict[str, str]:
+    """Name -> storage, of every driver that a module imports and of what stands in it and speaks to one."""
     found = {name: STORAGE[top] for name, top in imported_modules(tree).items() if top in STORAGE}
-    own = {child.name for child in tree.body if isinstance(child, Function | ast.ClassDef)}
-    own |= {
-        alias.asname or alias.name
-        for child in ast.walk(tree)
-        if isinstance(child, ast.ImportFrom)
-        for alias in child.names
-        if alias.name in known
-    }
-    return {name: kind for name, kind in known.items() if name in own} | found
+    helpers = [child for child in tree.body if isinstance(child, Function | ast.ClassDef)]
+    for _ in helpers:
+        known = dict(found)
+        for child in helpers:
+            if child.name not in found and (kind := _kind(child, known)):
+                found[child.name] = kind
+        if found == known:
+            break
+    return found
 
 
-def storage_of(node: ast.AST, tree: ast.Module, known: Storing | None = None) -> str | None:
-    """What a piece of code keeps its data in: "sqlite", "pickle", "json", or None."""
-    return _kind(node, storage_names(tree, known or {}))
-
-
-def _kind(node: ast.AST, bound: Storing) -> str | None:
+def _kind(node: ast.AST, bound: Mapping[str, str]) -> str | None:
     kinds = {bound[name] for name in names_in(node) if name in bound}
     return next((kind for kind in ("sqlite", "pickle", "json") if kind in kinds), None)
 
 
-def spectral_classes(tree: ast.Module, known: Storing | None = None) -> Iterator[tuple[ast.ClassDef, str]]:
+def spectral_classes(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, str]]:
     """Classes that add spectra, tell distances and keep what they hold in a database or file; with its kind."""
     for node in classes(tree):
         have = methods(node)
         if not any(ADDING.match(name) for name in have) or not any(DISTANCE.search(name) for name in have):
             continue
-        kind = storage_of(node, tree, known)
+        kind = _kind(node, storage_names(tree))
         if kind is not None and any(_SPECTRAL.search(word) for word in _words(node)):
             yield node, kind
 
@@ -153,14 +119,12 @@ def _words(node: ast.ClassDef) -> Iterator[str]:
             yield child.value
 
 
-def monitors(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, Measuring]]:
-    """Classes that measure, and what."""
+def monitors(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, str]]:
+    """Classes that measure, and the kind of what they measure; protocols measure nothing."""
     for node in classes(tree):
-        have = set(methods(node))
-        for needed, measuring in MONITORS:
-            if needed <= have:
-                yield node, measuring
-                break
+        kind = next((kind for needed, kind in MONITORS if needed <= methods(node).keys()), None)
+        if kind is not None and not any(ast.unparse(base).endswith("Protocol") for base in node.bases):
+            yield node, kind
 
 
 def stream_of(name: str) -> str:

@@ -39,7 +39,7 @@ def imported_as(tree: ast.Module, module: str, name: str) -> str | None:
     return None
 
 
-class Wanted:
+class NeededImports:
     """Imports that a file needs: what each is called there, and the one edit that adds those that are missing."""
 
     def __init__(self, unit: Unit) -> None:
@@ -49,7 +49,7 @@ class Wanted:
         self._called: dict[tuple[str, str], str] = {}
 
     def name(self, module: str, name: str, alias: str | None = None) -> str:
-        """What something is called in the file once :meth:`edits` were made; an alias where its name is taken."""
+        """Return the name of something in the file once :meth:`edits` were made; an alias where it is taken."""
         known = self._called.get((module, name)) or imported_as(self._unit.tree, module, name)
         if known is not None:
             return known
@@ -96,7 +96,7 @@ def _edits_path(node: ast.stmt) -> bool:
 
 
 def _is_small(node: ast.stmt) -> bool:
-    """Whether imports may go on behind a statement: a constant, a logger, a masked magic."""
+    """Tell whether imports may go on behind a statement: a constant, a logger, a masked magic."""
     return isinstance(node, ast.Assign | ast.AnnAssign | ast.Pass | ast.Expr | ast.If | ast.Try)
 
 

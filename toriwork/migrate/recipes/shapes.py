@@ -18,7 +18,7 @@ _PASSED_OVER = frozenset("annotation returns type_comment type_params kind".spli
 
 
 def bind(shape: str, function: ast.stmt, known: Bound) -> Bound | None:
-    """What the words of a shape stand for in a function, those that are known included; None when it is of another."""
+    """Return what the words of a shape stand for in a function, ``known`` included; None when it is of another."""
     found = dict(known)
     return found if _same(_parsed(shape), function, found) else None
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toriwork.codebase.edits import Edit, SourceFile
-
-if TYPE_CHECKING:
-    from toriwork.migrate.recipes.world import World
+from toriwork.migrate.recipes.world import World
 
 MARK = "# toriwork:"  #: begins the comment that a re-run finds
 
@@ -37,7 +35,7 @@ class Unit(SourceFile):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a recipe wants of one file."""
+    """The result of a recipe for one file."""
 
     edits: tuple[Edit, ...] = ()
     manual: tuple[Manual, ...] = ()

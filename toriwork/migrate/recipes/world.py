@@ -18,29 +18,25 @@ from toriwork.codebase.source import parse, read
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import (
     SpectralClass,
-    Storing,
-    classes,
     imported_modules,
-    monitors,
     spectral_classes,
-    storing,
     stream_of,
 )
-from toriwork.migrate.recipes.rows import RowClass, row_classes
 
 CORE = PurePosixPath("python/core")
+_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one code file says."""
+    """The facts of one code file."""
 
     imports: frozenset[tuple[str, str]]  #: (last part of the module, name) of every ``from`` import
-    attributes: frozenset[str]  #: every attribute that is read or called, outside of spectral classes
     texts: frozenset[str]  #: every text constant
-    reached: frozenset[str] = frozenset()  #: attributes of other objects, and of ``self`` below a spectral class
-    looked_up: frozenset[str] = frozenset()  #: text constants outside of spectral classes
-    results: frozenset[str] = frozenset()  #: methods of other objects whose result is used
+    reached: frozenset[str]  #: attributes of objects that are no module and not the method's own
+    results: frozenset[str]  #: methods of other objects whose result is used
+    bases: frozenset[str]  #: last part of every base of a class
+    passed: frozenset[str]  #: functions that are called with more than one argument
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,8 @@ class World:
 
     index: CodebaseIndex
     python_root: str  #: where imports start, relative with slashes; "" for the root itself
-    roles: dict[str, str]  #: code file -> "spectral_db", "origin_sentry", ..., "core"
     spectral: tuple[SpectralClass, ...]
     facts: dict[str, Facts] = field(repr=False)
-    storing: Storing = field(default_factory=dict, repr=False)  #: what speaks to a storage
-    rows: dict[str, RowClass] = field(default_factory=dict, repr=False)  #: classes whose objects are spectra, by name
-    functions: dict[str, ast.FunctionDef] = field(default_factory=dict, repr=False)  #: at the top of modules, by name
     core_package: str = "python.core"
 
     @classmethod
@@ -67,24 +59,12 @@ class World:
         """Return what is known of a code base."""
         files = index.files
         trees = {path: tree for path in index.code if (tree := _tree(index, path)) is not None}
-        known = storing(trees.values())
-        spectral = tuple(_spectral(trees, known))
-        names = {found.name for found in spectral}
-        facts = {path: _facts(tree, names, known) for path, tree in trees.items()}
+        facts = {path: _facts(tree) for path, tree in trees.items()}
         return cls(
             index=index,
             python_root=_python_root(files),
-            roles=_roles(trees, spectral),
-            spectral=spectral,
+            spectral=tuple(_spectral(trees)),
             facts=facts,
-            storing=known,
-            rows={row.name: row for tree in trees.values() for row in row_classes(tree)},
-            functions={
-                child.name: child
-                for tree in trees.values()
-                for child in tree.body
-                if isinstance(child, ast.FunctionDef)
-            },
         )
 
     @property
@@ -112,13 +92,26 @@ class World:
         """(last part of a module, name) of every name that some file imports from it."""
         return frozenset().union(*(fact.imports for fact in self.facts.values()))
 
-    def uses(self, attribute: str) -> tuple[str, ...]:
-        """The files that read or call an attribute of this name, outside of the class that defines it."""
-        return tuple(path for path, fact in self.facts.items() if attribute in fact.attributes)
+    @cached_property
+    def databases(self) -> tuple[str, ...]:
+        """The files of SQLite."""
+        return tuple(path for path in self.files if self.index.head(path, len(_SQLITE)) == _SQLITE)
 
     def reaches(self, attribute: str) -> tuple[str, ...]:
-        """The files that touch an attribute of some other object; ``self`` counts below a spectral class alone."""
-        return tuple(path for path, fact in self.facts.items() if attribute in fact.reached)
+        """The files that touch an attribute of some object but ``self``, or have its name in a text."""
+        return tuple(path for path, fact in self.facts.items() if attribute in fact.reached | fact.texts)
+
+    def results(self, method: str) -> tuple[str, ...]:
+        """The files that use what a method of this name hands back."""
+        return tuple(path for path, fact in self.facts.items() if method in fact.results)
+
+    def heirs(self, name: str) -> tuple[str, ...]:
+        """The files with a class that derives from one of this name."""
+        return tuple(path for path, fact in self.facts.items() if name in fact.bases)
+
+    def passes_more(self, function: str) -> tuple[str, ...]:
+        """The files that call a function of this name with more than one argument."""
+        return tuple(path for path, fact in self.facts.items() if function in fact.passed)
 
     @cached_property
     def _named(self) -> dict[str, set[str]]:
@@ -163,10 +156,10 @@ def _tree(index: CodebaseIndex, path: str) -> ast.Module | None:
         return None
 
 
-def _spectral(trees: dict[str, ast.Module], known: Storing) -> Iterator[SpectralClass]:
+def _spectral(trees: dict[str, ast.Module]) -> Iterator[SpectralClass]:
     taken: set[str] = set()
     for path, tree in trees.items():
-        for node, kind in spectral_classes(tree, known):
+        for node, kind in spectral_classes(tree):
             stream = stream_of(node.name)
             if stream in taken:
                 stream = f"{PurePosixPath(path).with_suffix('').as_posix().replace('/', '.')}.{stream}"
@@ -174,47 +167,37 @@ def _spectral(trees: dict[str, ast.Module], known: Storing) -> Iterator[Spectral
             yield SpectralClass(path, node.name, kind, stream)
 
 
-def _facts(tree: ast.Module, spectral: set[str], known: Storing) -> Facts:
-    own = {id(child) for node, _ in spectral_classes(tree, known) for child in ast.walk(node)}
-    imports, attributes, texts, looked_up = set(), set(), set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".")[-1]
-            imports |= {(module, alias.name) for alias in node.names}
-        elif isinstance(node, ast.Attribute) and id(node) not in own:
-            attributes.add(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            texts.add(node.value)
-            looked_up |= set() if id(node) in own else {node.value}
-    reached, results = _reached(tree, own, spectral)
-    sets = (imports, attributes, texts, reached, looked_up, results)
-    return Facts(*map(frozenset, sets))  # type: ignore[arg-type]  # map forgets which is which
+def _facts(tree: ast.Module) -> Facts:
+    nodes = list(ast.walk(tree))
+    own = {"self", "cls", *imported_modules(tree)}
+    outer = {
+        node for node in nodes
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in own)
+    }  # fmt: skip
+    idle = {id(node.value.value if isinstance(node.value, ast.Await) else node.value)
+            for node in nodes if isinstance(node, ast.Expr)}  # fmt: skip
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    return Facts(
+        imports=frozenset(
+            ((node.module or "").split(".")[-1], alias.name)
+            for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+        ),
+        texts=frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)),
+        reached=frozenset(node.attr for node in outer),
+        results=frozenset(_last(call.func) for call in calls if call.func in outer and id(call) not in idle),
+        bases=frozenset(_last(base) for node in nodes if isinstance(node, ast.ClassDef) for base in node.bases),
+        passed=frozenset(_last(call.func) for call in calls if len(call.args) > 1 or call.keywords or _starred(call)),
+    )  # fmt: skip
 
 
-def _reached(tree: ast.Module, own: set[int], spectral: set[str]) -> tuple[set[str], set[str]]:
-    """Attributes of objects that are no module and not the method's own; and those that are called for a result."""
-    modules = set(imported_modules(tree))
-    heirs = [
-        node
-        for node in classes(tree)
-        if id(node) not in own and any(ast.unparse(base).rpartition(".")[2] in spectral for base in node.bases)
-    ]
-    inherited = {id(part) for node in heirs for part in ast.walk(node)}
-    idle = {
-        id(node.value.value if isinstance(node.value, ast.Await) else node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr)
-    }
-    reached, results = set(), set()
-    for node in ast.walk(tree):
-        called = node.func if isinstance(node, ast.Call) else None
-        if isinstance(called, ast.Attribute) and id(node) not in own and id(node) not in idle:
-            results.add(called.attr)
-        if isinstance(node, ast.Attribute) and id(node) not in own:
-            base = node.value.id if isinstance(node.value, ast.Name) else ""
-            if base not in modules and (base not in ("self", "cls") or id(node) in inherited):
-                reached.add(node.attr)
-    return reached, results
+def _last(value: ast.expr) -> str:
+    """The last part of a dotted name, that of ``Base[int]`` included; "" for anything else."""
+    value = value.value if isinstance(value, ast.Subscript) else value
+    return value.attr if isinstance(value, ast.Attribute) else value.id if isinstance(value, ast.Name) else ""
+
+
+def _starred(call: ast.Call) -> bool:
+    return any(isinstance(one, ast.Starred) for one in call.args)
 
 
 def _python_root(files: tuple[str, ...]) -> str:
@@ -227,18 +210,3 @@ def _python_root(files: tuple[str, ...]) -> str:
         above = [top for top in tops if top.name not in ("tests", "test", "docs")]
     best = min(above, key=lambda folder: (len(folder.parts), -above.count(folder), str(folder)), default=None)
     return "" if best is None or best == PurePosixPath(".") else best.as_posix()
-
-
-def _roles(trees: dict[str, ast.Module], spectral: tuple[SpectralClass, ...]) -> dict[str, str]:
-    """A file's first monitor names its role; a spectral class alone makes it the database."""
-    roles = {}
-    stores = {found.path for found in spectral}
-    for path, tree in trees.items():
-        found = next((measuring.role for _, measuring in monitors(tree)), None)
-        if found is not None:
-            roles[path] = found
-        elif path in stores:
-            roles[path] = "spectral_db"
-        elif PurePosixPath(path).parent.parts[-2:] == CORE.parts:
-            roles[path] = "core"
-    return roles
