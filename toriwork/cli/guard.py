@@ -72,7 +72,7 @@ def _updated(report: Report, known: Baseline | None, path: Path) -> Report:
 
 
 def _watched(options: argparse.Namespace) -> int:
-    from toriwork.guard.watched import run_watched
+    from toriwork.guard.runtime import run_watched
 
     settings = read_settings(project_root(["."]))
     findings, code = run_watched(options.paths, settings)

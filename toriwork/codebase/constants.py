@@ -1,60 +1,128 @@
-"""What a constant expression is worth, found without running it: a few operations, each bounded.
+"""Values of constant expressions, found without running it: texts, lists, sums, joins and formats, each bounded.
 
-An operation that is not listed, fails, or would make something large is worth nothing known.
+What is not listed here, fails, or would make something large is worth nothing known.
 """
 
 from __future__ import annotations
 
 import ast
+import operator
+import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import partial, reduce
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice, product
-from pathlib import PurePosixPath
 from typing import Any
 
-from toriwork.codebase.operations import (
-    CHOOSERS,
-    CONVERSIONS,
-    FAILURES,
-    FUNCTIONS,
-    MAX_SIZE,
-    METHODS,
-    OPERATORS,
-    SPECIAL,
-    added,
-    as_text,
-    checked_spec,
-)
-
 MAX_VALUES = 24  #: that one expression may have
+MAX_SIZE = 100_000  #: characters, or elements, of anything that is made
 MAX_DEPTH = 60  #: of names that lead to names
 MAX_STEPS = 20_000  #: that one question may take
+
+_FAILURES = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, MemoryError, RecursionError)
+#: methods of str and bytes that make something of at most the size of what they are given
+_METHODS = frozenset(
+    "lower upper title capitalize strip lstrip rstrip removeprefix removesuffix split rsplit decode encode".split()
+)
+_CONVERSIONS: dict[int, Callable[[Any], Any]] = {-1: lambda value: value, 115: str, 114: repr, 97: ascii}
+#: calls that give a default where an environment has nothing: place of the default
+_DEFAULTS = {"os.getenv": 1, "os.environ.get": 1, "builtins.getattr": 2}
+
+
+def as_text(value: Any) -> str | None:
+    """Return a text, or the text that bytes spell; None for anything else."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _added(one: Any, other: Any) -> Any:
+    if isinstance(one, str | bytes | list | tuple) and len(one) + len(other) > MAX_SIZE:
+        raise ValueError("too large")
+    return operator.add(one, other)
+
+
+def _times(one: Any, other: Any) -> Any:
+    for whole, times in ((one, other), (other, one)):
+        if hasattr(whole, "__len__") and isinstance(times, int) and len(whole) * max(times, 1) > MAX_SIZE:
+            raise ValueError("too large")
+    if isinstance(one, int) and isinstance(other, int) and one.bit_length() + other.bit_length() > 4096:
+        raise ValueError("too large")
+    return operator.mul(one, other)
+
+
+def _percent(text: Any, given: Any) -> Any:
+    if not isinstance(text, str):
+        raise TypeError("arithmetic is not followed")
+    if "*" in _checked(text):
+        raise ValueError("a width that is given as an argument")
+    return text % (tuple(given) if isinstance(given, tuple) else given)
+
+
+def _format(text: Any, *given: Any, **named: Any) -> str:
+    if re.search(r"\{[^{}]*:[^{}]*\{", _checked(text)) or "." in "".join(re.findall(r"\{([^{}:!]*)", text)):
+        raise ValueError("a width that is given as an argument, or an attribute")
+    return str(text.format(*given, **named))
+
+
+def _checked(spec: Any) -> str:
+    """Return a format specification that makes nothing wide. Raises ValueError."""
+    if re.search(r"\d{5}", spec):
+        raise ValueError("too wide")
+    return str(spec)
+
+
+def _join(glue: Any, parts: Any) -> Any:
+    parts = list(islice(parts, MAX_SIZE))
+    if len(glue) * len(parts) + sum(map(len, parts)) > MAX_SIZE:
+        raise ValueError("too large")
+    return glue.join(parts)
+
+
+def _replace(text: Any, old: Any, new: Any, *count: int) -> Any:
+    if (len(text) + 1) * (len(new) + 1) > MAX_SIZE * 10:
+        raise ValueError("too large")
+    return text.replace(old, new, *count)
+
+
+_SPECIAL: dict[str, Callable[..., Any]] = {"join": _join, "replace": _replace, "format": _format}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "builtins.str": str,
+    "builtins.list": list,
+    "builtins.tuple": tuple,
+    "builtins.chr": chr,
+    "os.path.join": posixpath.join,
+    "posixpath.join": posixpath.join,
+    "pathlib.Path": posixpath.join,
+    "pathlib.PurePath": posixpath.join,
+    "shutil.which": lambda program, *_: program,
+}
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: _added,
+    ast.Mult: _times,
+    ast.Mod: _percent,
+    ast.Div: lambda one, other: f"{one}/{other}" if isinstance(one, str) and isinstance(other, str) else None,
+}
 
 
 class ConstantEvaluator:
     """Values of expressions.
 
-    ``look_up`` gives those of a name, of ``.attribute``, of ``[key]`` and of what ``function()`` gives back,
-    ``qualify`` the dotted names of an expression, ``foreign`` the values of a dotted name in another module.
+    ``look_up`` gives those of a name or of ``.attribute``, ``qualify`` the dotted names of an expression.
     """
 
     def __init__(
         self,
         look_up: Callable[[str], tuple[Any, ...]] = lambda _: (),
         qualify: Callable[[ast.expr], set[str]] | None = None,
-        foreign: Callable[[str], tuple[Any, ...]] = lambda _: (),
     ) -> None:
         self._look_up = look_up
         self._qualify = qualify or _builtin
-        self._foreign = foreign
-        self._bound: list[Mapping[str, Any]] = []
-        self._depth = 0
-        self._steps = 0
+        self._bound: list[tuple[str, Any]] = []  # variables of comprehensions
+        self._depth = self._steps = 0
 
     def values(self, node: ast.expr | None) -> tuple[Any, ...]:
-        """Every value that an expression is known to may have; empty when none is known."""
+        """Return every value that an expression is known to may have; empty when none is known."""
         if isinstance(node, ast.Constant):
             return (node.value,)
         rule = None if node is None else _RULES.get(type(node))
@@ -66,22 +134,22 @@ class ConstantEvaluator:
         self._depth += 1
         try:
             return _small(rule(self, node))
-        except FAILURES:
+        except _FAILURES:
             return ()  # the expression would fail as well, or does what is not followed
         finally:
             self._depth -= 1
 
     def texts(self, node: ast.expr | None) -> list[str]:
-        """The values that are text; bytes count as the text they spell."""
+        """Return the values that are text; bytes count as the text they spell."""
         return [text for value in self.values(node) if (text := as_text(value)) is not None]
 
     def shape(self, node: ast.expr) -> str:
-        """The text of an expression with ``…`` where a part is not known."""
+        """Return the text of an expression with ``…`` where a part is not known."""
         known = self.texts(node)
         if known:
             return known[0]
         if isinstance(node, ast.JoinedStr):
-            parts = [p.value if isinstance(p, ast.FormattedValue) else p for p in node.values]
+            parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
             return "".join(map(self.shape, parts))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self.shape(node.left) + self.shape(node.right)
@@ -92,23 +160,14 @@ class ConstantEvaluator:
         return "…"
 
     def name(self, node: ast.Name) -> tuple[Any, ...]:
-        for scope in reversed(self._bound):
-            if node.id in scope:
-                return (scope[node.id],)
-        return self._look_up(node.id)
+        bound = next((value for name, value in reversed(self._bound) if name == node.id), None)
+        return self._look_up(node.id) if bound is None else (bound,)
 
     def attribute(self, node: ast.Attribute) -> tuple[Any, ...]:
-        names = self._qualify(node)
-        if names == {"sys.executable"}:
+        if self._qualify(node) == {"sys.executable"}:
             return ("python",)
-        found = [*self._look_up(f".{node.attr}"), *(value for name in names for value in self._foreign(name))]
-        if node.attr == "value":  # of a member of an enumeration
-            found += self.values(node.value)
-        elif node.attr in ("stem", "name"):
-            found += [getattr(PurePosixPath(text), node.attr) for text in self.texts(node.value)]
-        elif node.attr in ("__name__", "__doc__") and isinstance(node.value, ast.Name):
-            found += self._look_up(f"{node.value.id}.{node.attr}")
-        return tuple(found)
+        found = self._look_up(f".{node.attr}")
+        return found or (self.values(node.value) if node.attr == "value" else ())  # of a member of an enumeration
 
     def sequence(self, node: ast.List | ast.Tuple | ast.Set) -> tuple[Any, ...]:
         made: list[tuple[Any, ...]] = [()]
@@ -128,25 +187,22 @@ class ConstantEvaluator:
     def joined(self, node: ast.JoinedStr) -> tuple[Any, ...]:
         made = [""]
         for part in node.values:
-            made = [added(done, more) for done, more in islice(product(made, self.values(part)), MAX_VALUES)]
+            made = [_added(done, more) for done, more in islice(product(made, self.values(part)), MAX_VALUES)]
         return tuple(made)
 
     def formatted(self, node: ast.FormattedValue) -> tuple[Any, ...]:
-        convert = CONVERSIONS[node.conversion]
+        convert = _CONVERSIONS[node.conversion]
         specs = self.values(node.format_spec) if node.format_spec else ("",)
-        return tuple(
-            format(convert(value), checked_spec(spec)) for value, spec in product(self.values(node.value), specs)
-        )
+        pairs = product(self.values(node.value), specs)
+        return tuple(format(convert(value), _checked(spec)) for value, spec in pairs)
 
     def binary(self, node: ast.BinOp) -> tuple[Any, ...]:
-        apply = OPERATORS[type(node.op)]
+        apply = _OPERATORS[type(node.op)]
         pairs = islice(product(self.values(node.left), self.values(node.right)), MAX_VALUES)
-        return tuple(apply(one, other) for one, other in pairs)
+        return tuple(value for one, other in pairs if (value := apply(one, other)) is not None)
 
     def unary(self, node: ast.UnaryOp) -> tuple[Any, ...]:
-        if not isinstance(node.op, ast.USub):
-            return ()
-        return tuple(-value for value in self.values(node.operand))
+        return tuple(-value for value in self.values(node.operand)) if isinstance(node.op, ast.USub) else ()
 
     def either(self, node: ast.IfExp | ast.BoolOp) -> tuple[Any, ...]:
         options = (node.body, node.orelse) if isinstance(node, ast.IfExp) else node.values
@@ -155,16 +211,13 @@ class ConstantEvaluator:
     def subscript(self, node: ast.Subscript) -> tuple[Any, ...]:
         wholes = self.values(node.value)
         if isinstance(node.slice, ast.Slice):
-            ends = [
-                self.values(end) if end else (None,) for end in (node.slice.lower, node.slice.upper, node.slice.step)
-            ]
-            keys: tuple[Any, ...] = tuple(slice(*bounds) for bounds in product(*ends))
-        else:
-            keys = self.values(node.slice)
+            bounds = (node.slice.lower, node.slice.upper, node.slice.step)
+            ends = [self.values(end) if end else (None,) for end in bounds]
+            return tuple(whole[slice(*bounds)] for whole in wholes for bounds in product(*ends))
+        keys = self.values(node.slice)
         if not keys:  # which one is not known: any of them
-            return tuple(v for whole in wholes for v in _elements(whole))
-        found = [value for whole, key in product(wholes, keys) for value in _at(whole, key)]
-        return (*found, *(value for key in keys if isinstance(key, str) for value in self._look_up(f"[{key}]")))
+            return tuple(v for whole in wholes for v in (whole.values() if isinstance(whole, dict) else whole))
+        return tuple(value for whole, key in product(wholes, keys) for value in _at(whole, key))
 
     def comprehension(self, node: ast.GeneratorExp | ast.ListComp | ast.SetComp) -> tuple[Any, ...]:
         if len(node.generators) != 1 or node.generators[0].ifs or not isinstance(node.generators[0].target, ast.Name):
@@ -172,7 +225,7 @@ class ConstantEvaluator:
         name, made = node.generators[0].target.id, []
         for whole in self.values(node.generators[0].iter)[:1]:
             for value in islice(whole, MAX_SIZE):
-                self._bound.append({name: value})
+                self._bound.append((name, value))
                 try:
                     (one,) = self.values(node.elt)
                 finally:
@@ -182,151 +235,56 @@ class ConstantEvaluator:
 
     def called(self, node: ast.Call) -> tuple[Any, ...]:
         names = self._qualify(node.func)
-        special = next((rule for name, rule in _CALLS.items() if name in names), None)
-        if special is not None:
-            return special(self, node)
-        if names & CHOOSERS:
-            return tuple(value for whole in self.values(node.args[0]) for value in _elements(whole))
-        function = next((FUNCTIONS[name] for name in names if name in FUNCTIONS), None)
+        for name, place in _DEFAULTS.items():
+            if name in names:
+                given = [*node.args[place : place + 1], *(k.value for k in node.keywords if k.arg == "default")]
+                return tuple(value for argument in given for value in self.values(argument))
+        function = next((_FUNCTIONS[name] for name in names if name in _FUNCTIONS), None)
         if function is not None:
             return self._applied(function, node)
-        if isinstance(node.func, ast.Lambda):
-            return self._inside(node.func, [value for argument in node.args for value in self.values(argument)[:1]])
-        elsewhere = [value for name in names for value in self._foreign(f"{name}()")]
         if not isinstance(node.func, ast.Attribute):
-            return (*elsewhere, *(self._look_up(f"{node.func.id}()") if isinstance(node.func, ast.Name) else ()))
+            return ()
         end = node.func.attr
-        found = [v for whole in self.values(node.func.value) for v in self._method(whole, end, node)]
-        if not found and end in _GETTERS and node.args:
-            found = [value for key in self.texts(node.args[0]) for value in self._look_up(f"[{key}]")]
-            found += self._default(node)
-        return (*found, *elsewhere, *self._look_up(f"{end}()"))
-
-    def _default(self, node: ast.Call) -> tuple[Any, ...]:
-        """What a call such as ``os.getenv("X", "y")`` gives when there is nothing else."""
-        given = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "default")]
-        return tuple(value for argument in given for value in self.values(argument))
-
-    def of_environment(self, node: ast.Call) -> tuple[Any, ...]:
-        stored = [value for key in self.texts(node.args[0]) for value in self._look_up(f"[{key}]")]
-        return (*stored, *self._default(node))
-
-    def got(self, node: ast.Call) -> tuple[Any, ...]:
-        """``getattr(thing, "name", default)``."""
-        named = [value for text in self.texts(node.args[1]) for value in self._look_up(f".{text}")]
-        return (*named, *(value for argument in node.args[2:] for value in self.values(argument)))
-
-    def field(self, node: ast.Call) -> tuple[Any, ...]:
-        """``field(default=...)``: the value that an attribute has at first."""
-        given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "default")]
-        return tuple(value for argument in given for value in self.values(argument))
-
-    def mapped(self, node: ast.Call) -> tuple[Any, ...]:
-        function, over = node.args
-        known = self._function(function)
-        if known is None:
-            return ()
-        return tuple([known(value) for value in islice(whole, MAX_SIZE)] for whole in self.values(over))
-
-    def reduced(self, node: ast.Call) -> tuple[Any, ...]:
-        known = self._function(node.args[0])
-        if known is None:
-            return ()
-        begun = [value for argument in node.args[2:3] for value in self.values(argument)[:1]]
-        return tuple(reduce(known, [*begun, *islice(whole, MAX_VALUES)]) for whole in self.values(node.args[1]))
-
-    def _function(self, node: ast.expr) -> Callable[..., Any] | None:
-        """Something that can be applied, for a function that is handed on."""
-        if isinstance(node, ast.Lambda):
-            return lambda *given: _only(self._inside(node, given))
-        return next((FUNCTIONS[name] for name in self._qualify(node) if name in FUNCTIONS), None)
-
-    def _inside(self, node: ast.Lambda, given: Sequence[Any]) -> tuple[Any, ...]:
-        """What a lambda gives for some arguments."""
-        self._bound.append(dict(zip((parameter.arg for parameter in node.args.args), given, strict=False)))
-        try:
-            return self.values(node.body)
-        finally:
-            self._bound.pop()
-
-    def _method(self, whole: Any, name: str, node: ast.Call) -> tuple[Any, ...]:
-        if isinstance(whole, dict):
-            return self._of_mapping(whole, name, node)
-        if isinstance(whole, list | tuple):
-            return tuple(whole) if name == "pop" else (whole,) if name == "copy" else ()
-        if isinstance(whole, str | bytes) and name in METHODS:
-            return self._applied(getattr(whole, name), node)
-        special = SPECIAL.get(name) if isinstance(whole, str | bytes | int) else None
-        return () if special is None else self._applied(partial(special, whole), node)
-
-    def _of_mapping(self, whole: dict[Any, Any], name: str, node: ast.Call) -> tuple[Any, ...]:
-        if name in _GETTERS and node.args:
-            return tuple(whole[key] for key in self.values(node.args[0]) if key in whole)
-        if name in ("values", "items", "keys"):
-            return ([*getattr(whole, name)()],)
-        return ()
+        found: list[Any] = []
+        for whole in self.values(node.func.value):
+            if isinstance(whole, dict) and end == "get" and node.args:
+                found += [whole[key] for key in self.values(node.args[0]) if key in whole]
+            elif isinstance(whole, str | bytes) and end in _SPECIAL:
+                found += self._applied(partial(_SPECIAL[end], whole), node)
+            elif isinstance(whole, str | bytes) and end in _METHODS:
+                found += self._applied(getattr(whole, end), node)
+        return tuple(found)
 
     def _applied(self, function: Callable[..., Any], node: ast.Call) -> tuple[Any, ...]:
         positions = self.sequence(ast.List(elts=node.args))
-        named = [
-            [value if keyword.arg is None else {keyword.arg: value} for value in self.values(keyword.value)]
-            for keyword in node.keywords
-        ]
+        named = [[(str(keyword.arg), value) for value in self.values(keyword.value)] for keyword in node.keywords]
         return tuple(
-            function(*given, **{str(name): value for part in more for name, value in part.items()})
+            function(*given, **dict(more))
             for given, more in islice(product(positions, list(product(*named))), MAX_VALUES)
         )
 
 
-#: methods that give what a mapping has under a key
-_GETTERS = frozenset({"get", "pop", "setdefault"})
-
-
-def _elements(whole: Any) -> Iterable[Any]:
-    return whole.values() if isinstance(whole, dict) else whole
-
-
 def _at(whole: Any, key: Any) -> Iterator[Any]:
-    """The element under a key, if there is one."""
-    with suppress(LookupError):
+    """Yield the element under a key, if there is one."""
+    try:
         yield whole[key]
-
-
-def _only(values: tuple[Any, ...]) -> Any:
-    (value,) = values
-    return value
+    except LookupError:
+        return
 
 
 def _builtin(node: ast.expr) -> set[str]:
-    if isinstance(node, ast.Attribute):
-        return {f"{name}.{node.attr}" for name in _builtin(node.value)}
     return {f"builtins.{node.id}"} if isinstance(node, ast.Name) else set()
 
 
 def _small(values: tuple[Any, ...]) -> tuple[Any, ...]:
     kept: list[Any] = []
     for value in values[:MAX_VALUES]:
-        if not (hasattr(value, "__len__") and len(value) > MAX_SIZE) and not _known(value, kept):
+        known = any(type(value) is type(other) and value == other for other in kept)
+        if not known and not (hasattr(value, "__len__") and len(value) > MAX_SIZE):
             kept.append(value)
     return tuple(kept)
 
 
-def _known(value: Any, kept: list[Any]) -> bool:
-    return any(type(value) is type(other) and value == other for other in kept)
-
-
-#: calls whose arguments are not simply evaluated
-_CALLS: dict[str, Callable[[ConstantEvaluator, ast.Call], tuple[Any, ...]]] = {
-    "builtins.map": ConstantEvaluator.mapped,
-    "functools.reduce": ConstantEvaluator.reduced,
-    "builtins.getattr": ConstantEvaluator.got,
-    "os.getenv": ConstantEvaluator.of_environment,
-    "os.environ.get": ConstantEvaluator.of_environment,
-    **dict.fromkeys(
-        ("dataclasses.field", "attr.ib", "attr.attrib", "attr.field", "attrs.field", "pydantic.Field"),
-        ConstantEvaluator.field,
-    ),
-}
 _RULES: dict[type[ast.expr], Callable[[ConstantEvaluator, Any], tuple[Any, ...]]] = {
     ast.Name: ConstantEvaluator.name,
     ast.Attribute: ConstantEvaluator.attribute,
@@ -345,6 +303,6 @@ _RULES: dict[type[ast.expr], Callable[[ConstantEvaluator, Any], tuple[Any, ...]]
     ast.ListComp: ConstantEvaluator.comprehension,
     ast.SetComp: ConstantEvaluator.comprehension,
     ast.Call: ConstantEvaluator.called,
-    ast.NamedExpr: lambda folder, node: folder.values(node.value),
-    ast.Await: lambda folder, node: folder.values(node.value),
+    ast.NamedExpr: lambda evaluator, node: evaluator.values(node.value),
+    ast.Await: lambda evaluator, node: evaluator.values(node.value),
 }

@@ -21,6 +21,7 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _OPTIONS = re.compile(r"^\s*(?::[\w-]+:|\#\|)[^\n]*|\A---\n(?:[^\n]*\n)*?---$", re.MULTILINE)
+_TORN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)')  # an open text goes to the end, or long lines would cost squares
 _FRONT = re.compile(r"\A---\n(?:.*\n)*?(?:jupytext|jupyter|kernelspec):")
 _BETWEEN = "# %% toriwork-cell {}\n"
 _BREAK = re.compile(r"^# %% toriwork-cell \d+\n", re.MULTILINE)
@@ -48,15 +49,6 @@ def code_cells(text: str) -> list[Cell] | None:
     return [Cell(number, source, finder.places(source)) for number, source in cells]
 
 
-def kernel_of(text: str) -> str:
-    """Name and language of the kernel of a notebook, or ""."""
-    try:
-        spec = json.loads(text)["metadata"]["kernelspec"]
-        return f"{spec.get('name', '')} {spec.get('language', '')}"
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return ""
-
-
 def text_cells(text: str) -> list[Cell]:
     """The chunks of a notebook that is kept as text: those that its format runs, no others."""
     runs_plain = _FRONT.match(text) is not None
@@ -70,10 +62,10 @@ def text_cells(text: str) -> list[Cell]:
 
 
 def torn_cell(text: str) -> Cell:
-    """What looks like lines of source in a text that is no JSON (cut off, or with marks of a merge)."""
+    """Return whatever looks like lines of source in a text that is no JSON (cut off, or with marks of a merge)."""
     lines, numbers = [], []
     for number, line in enumerate(text.split("\n"), 1):
-        for quoted in re.findall(r'"((?:[^"\\]|\\.)*)"', line):
+        for quoted in _TORN.findall(line):
             try:
                 written = json.loads(f'"{quoted}"')
             except ValueError:

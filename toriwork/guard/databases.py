@@ -38,14 +38,14 @@ _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 class Judged(NamedTuple):
-    """What a file is: a code and a message, or no code and why it is left alone."""
+    """A verdict on a file: a code and a message, or no code and why it is left alone."""
 
     code: str
     message: str
 
 
 def judged(path: str, head: bytes) -> Judged | None:
-    """What the first bytes and the name of a file say; None when it is no database."""
+    """Return the verdict by the first bytes and the name of a file; None when it is no database."""
     name = path.rsplit("/", 1)[-1]
     by_bytes = next((kind for at, sign, kind in _SIGNS if head[at : at + len(sign)] == sign and _is_binary(head)), "")
     if name == "CURRENT" and head.startswith(b"MANIFEST-0"):
@@ -63,7 +63,7 @@ def judged(path: str, head: bytes) -> Judged | None:
 
 
 def _is_binary(head: bytes) -> bool:
-    """Whether it is more than a text about databases."""
+    """Tell if it is more than a text about databases."""
     return b"\0" in head or not head.isascii()
 
 

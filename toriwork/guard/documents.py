@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from toriwork.codebase.notebooks import Cell, code_cells, kernel_of, text_cells, torn_cell
+from toriwork.codebase.notebooks import Cell, code_cells, text_cells, torn_cell
 from toriwork.codebase.source import decoded, nodes_of, parsed, salvaged, words_of
 from toriwork.codebase.walk import Omission, TreeFile
 from toriwork.guard import required, scripts
@@ -17,7 +16,7 @@ from toriwork.guard.calls import magic_hits, started_hits
 from toriwork.guard.databases import HEAD, judged
 from toriwork.guard.finding import Finding
 from toriwork.guard.magics import Part, read_cell
-from toriwork.guard.parsed_module import Hit, Unit, unit_of
+from toriwork.guard.parsed_module import Hit, ParsedModule, parsed_module
 from toriwork.guard.policy import SQL_EXTENSIONS, Policy
 from toriwork.guard.python import code_hits, hits_in, is_suspect
 from toriwork.guard.shell import started_by_line, started_by_script
@@ -26,12 +25,6 @@ from toriwork.guard.texts import OWN_FILE, address_in
 PYTHON = frozenset({".py", ".pyw", ".pyi", ".pyx", ".wsgi", ".tac", ".pth"})
 INTERACTIVE = frozenset({".ipy"})
 TEXT_NOTEBOOKS = frozenset({".md", ".qmd", ".rmd", ".myst"})
-_KERNEL = re.compile(r"sqlite|postgres|mysql|mariadb|mongo|redis|t-?sql", re.IGNORECASE)
-_OF_R = re.compile(
-    r"(?m)^\s*(?:library|require|requireNamespace|loadNamespace)\s*\(\s*[\"']?"
-    r"(RSQLite|RPostgres|RPostgreSQL|RMySQL|RMariaDB|ROracle|mongolite|redux|rredis)\b"
-    r"|\b(RSQLite|RPostgres|RPostgreSQL|RMySQL|RMariaDB|ROracle)::"
-)
 _VARIABLE = re.compile(r"\{([^{}]+)\}|\$\{?([A-Za-z_]\w*)\}?")
 _SHEBANG = re.compile(rb"#!.*\b(?:python|pypy)")
 MAX_FOLLOWED = 3
@@ -48,21 +41,19 @@ class Document:
     omitted: list[Omission] = field(default_factory=list)
     source: str | None = None  #: of a Python module
     words: set[str] = field(default_factory=set)
-    is_open: bool = False  #: whether it holds a call of which another module may know more
     followed: int = 0  #: how many ``%run`` lead here
-    foreign: Callable[[str], tuple[Any, ...]] = lambda _: ()  #: values of a dotted name in another module
-    _unit: Unit | None = None
+    _unit: ParsedModule | None = None
 
     @property
-    def unit(self) -> Unit:
+    def unit(self) -> ParsedModule:
         """The module as a unit, parsed when it is first asked for."""
         if self._unit is None:
             source = self.source or ""
             self._unit = self._unit_of([parsed(source) or salvaged(source)])
         return self._unit
 
-    def _unit_of(self, trees: list[ast.Module]) -> Unit:
-        return unit_of(nodes_of(trees), self.policy, self.is_local, foreign=self.foreign)
+    def _unit_of(self, trees: list[ast.Module]) -> ParsedModule:
+        return parsed_module(nodes_of(trees), self.policy, self.is_local)
 
     def add(self, line: int, column: int, hit: Hit) -> None:
         """Note what a rule found."""
@@ -92,19 +83,14 @@ class Document:
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
-        if self._unit is not None and not self.is_open and not self.takes_driver:
+        if self._unit is not None and not self.takes_driver:
             self._unit.names.release()
             self._unit = None
 
     @property
     def takes_driver(self) -> bool:
-        """Whether another module may get a driver from this one."""
+        """Tell if another module may get a driver from this one."""
         return any(finding.code in ("TWG101", "TWG102", "TWG104") for finding in self.findings)
-
-    def look_again(self, foreign: Callable[[str], tuple[Any, ...]]) -> None:
-        """Look with the values that names have in other modules."""
-        self.findings, self.omitted, self.foreign = [], [], foreign
-        self.look()
 
     def _all(self, head: bytes) -> bytes:
         return head if len(head) < HEAD else self.item.content()
@@ -139,10 +125,9 @@ class Document:
         self._unit = self._unit_of([tree])
         self._judge(self._unit, source)
 
-    def _judge(self, unit: Unit, source: str) -> None:
+    def _judge(self, unit: ParsedModule, source: str) -> None:
         for hit in hits_in(unit, source):
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
-        self.is_open = bool(unit.unknown)
 
     def _look_at_requirements(self, path: PurePosixPath, text: str) -> None:
         for place in required.places_in(path.name, path.parent.name, text, self.policy):
@@ -153,13 +138,11 @@ class Document:
             self.add(place.line, 1, hit)
 
     def _look_at_script(self, text: str) -> None:
-        empty = unit_of({}, self.policy, self.is_local)
+        empty = parsed_module({}, self.policy, self.is_local)
         for line, hit in _script_hits(self.item.path, text, empty):
             self.add(line, 1, hit)
 
     def _look_at_notebook(self, text: str) -> None:
-        if kernel := _KERNEL.search(kernel_of(text)):
-            self._whole("TWG107", f"the kernel of the notebook is a database ({kernel[0]})", kernel[0].lower())
         cells = code_cells(text)
         if cells is None:
             self._whole("TWG902", "no JSON; what looks like source was read", "syntax")
@@ -181,11 +164,6 @@ class Document:
                     sources.append(part.text)
                 else:
                     others.append((part, cell))
-            for found in _OF_R.finditer(cell.source):
-                line = _line(cell, cell.source.count("\n", 0, found.start(1 if found[1] else 2)) + 1)
-                self.add(
-                    line, 1, Hit(_NOWHERE, "TWG101", f"{found[1] or found[2]} in R", (found[1] or found[2]).lower())
-                )
         self._unit = self._unit_of(trees)
         self._judge(self._unit, "\n".join(sources))
         for part, cell in others:
@@ -203,7 +181,7 @@ class Document:
                 node.lineno = _line(cell, part.line + node.lineno - 1)
         return tree
 
-    def _part_hits(self, part: Part, unit: Unit) -> Iterator[Hit]:
+    def _part_hits(self, part: Part, unit: ParsedModule) -> Iterator[Hit]:
         if part.kind == "shell":
             line = _VARIABLE.sub(lambda found: _value(unit, found), part.text)
             yield from started_hits(unit, _NOWHERE, started_by_line(line, self.policy), code_hits)
@@ -223,20 +201,13 @@ class Document:
         else:
             yield from self._followed(part.text)
 
-    def _written(self, part: Part, unit: Unit) -> Iterator[Hit]:
-        path = PurePosixPath(part.name)
-        if path.suffix in PYTHON or path.suffix in INTERACTIVE or not path.suffix:
+    def _written(self, part: Part, unit: ParsedModule) -> Iterator[Hit]:
+        if PurePosixPath(part.name).suffix in {*PYTHON, *INTERACTIVE, ""}:
             for hit in code_hits(unit, part.text):
                 yield hit._replace(message=f"written to {part.name}: {hit.message}")
-        elif scripts.wants(part.name, b""):
-            yield from (hit for _, hit in _script_hits(part.name, part.text, unit))
-        if required.wants(path.name, path.parent.name):
-            for place in required.places_in(path.name, path.parent.name, part.text, self.policy):
-                code = "TWG301" if place.kind == "package" else "TWG105"
-                yield Hit(_NOWHERE, code, f"written to {part.name}: {place.what}", place.what)
 
     def _followed(self, name: str) -> Iterator[Hit]:
-        """What a file does that ``%run`` or ``%load`` names, under whatever suffix."""
+        """Yield findings in a file that ``%run`` or ``%load`` names, under whatever suffix."""
         folder = Path(self.item.path).parent
         for candidate in (name, f"{name}.py", f"{name}.ipynb", f"{name}.ipy"):
             file = folder / candidate
@@ -262,17 +233,17 @@ class Document:
 _NOWHERE = ast.Pass()
 
 
-def _value(unit: Unit, found: re.Match[str]) -> str:
-    """What IPython puts into a line of shell for ``{expression}`` or ``$name``; itself when that is not known."""
+def _value(unit: ParsedModule, found: re.Match[str]) -> str:
+    """Return the text that IPython puts into a line of shell for ``{expression}`` or ``$name``, where it is known."""
     if found[1] == "sys.executable":
         return "python"
     tree = parsed(found[1] or found[2])
     statement = tree.body[0] if tree and tree.body else None
-    return unit.names.folder.shape(statement.value) if isinstance(statement, ast.Expr) else found[0]
+    return unit.names.constants.shape(statement.value) if isinstance(statement, ast.Expr) else found[0]
 
 
-def _script_hits(path: str, text: str, unit: Unit) -> Iterator[tuple[int, Hit]]:
-    """What a script, a makefile and the like does with databases, by the line."""
+def _script_hits(path: str, text: str, unit: ParsedModule) -> Iterator[tuple[int, Hit]]:
+    """Yield findings in a script, a makefile and the like, by the line."""
     for piece in scripts.pieces_in(path, text):
         if piece.kind == "shell":
             for line, started in started_by_script(piece.text, unit.policy):

@@ -10,7 +10,7 @@ Level = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What one code stands for."""
+    """The meaning of one code."""
 
     title: str
     remedy: str

@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from toriwork.codebase.source import nodes_of
 from toriwork.guard.finding import CODES
-from toriwork.guard.parsed_module import unit_of
+from toriwork.guard.parsed_module import parsed_module
 from toriwork.guard.policy import Policy
 from toriwork.guard.python import hits_in
 
 
 class Plugin:
-    """What flake8 calls with the tree of each file."""
+    """The plugin that flake8 calls with the tree of each file."""
 
     name: ClassVar[str] = "toriwork-guard"
     version: ClassVar[str] = "1"
@@ -28,7 +28,7 @@ class Plugin:
 
     def run(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
         """Line, column, text and class of each finding; warnings are left to ``toriwork guard``."""
-        unit = unit_of(nodes_of([self._tree]), Policy(), self._is_local)
+        unit = parsed_module(nodes_of([self._tree]), Policy(), self._is_local)
         for hit in hits_in(unit, self._source):
             if CODES[hit.code].level == "error":
                 line, column = getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0)

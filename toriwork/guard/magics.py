@@ -1,4 +1,4 @@
-"""What a line or a cell with an IPython magic does, said as Python, shell, files to follow, and addresses.
+"""Lines and cells with an IPython magic taken apart: Python, shell, files to follow, and addresses.
 
 ``read_cell`` takes the source of a cell apart: a ``Part`` for every piece that somebody else judges.
 """
@@ -15,9 +15,7 @@ from toriwork.codebase.source import parsed
 Kind = Literal["python", "shell", "file", "run", "load", "words", "sql"]
 
 _CELL = re.compile(r"\s*%%(\S+)[ \t]*(.*)\Z", re.DOTALL)
-_LINE = re.compile(
-    r"(?P<indent>\s*)(?P<target>[\w.,\[\]\"' ]+?=\s*)?(?P<mark>%|!!?|\?|,|;|/(?=\w))(?P<rest>[^=\s].*)\Z"
-)
+_LINE = re.compile(r"(?P<indent>\s*+)(?P<target>[\w.,\[\]\"' ]+?=\s*)?(?P<mark>%|!!?|\?)(?P<rest>[^=\s].*)\Z")
 _HELP = re.compile(r"\s*[\w.*]+\?{1,2}\s*\Z")
 _OPTIONS = re.compile(r"(?:-{1,2}\w+(?:[= ](?:\d[\d.]*|\w+\b(?=\s+-)))?\s+)*")
 _SHELLS = frozenset("bash sh zsh system sx ! cmd powershell".split())
@@ -101,8 +99,6 @@ def _line_magic(mark: str, rest: str, line: int) -> Iterator[Part]:
         yield Part("shell", rest, line)
     elif mark == "%":
         yield from _magic_word(rest, line)
-    elif mark in (",", ";", "/"):
-        yield from _maybe_python(rest, line)
 
 
 def _magic_word(text: str, line: int) -> Iterator[Part]:
@@ -115,8 +111,6 @@ def _magic_word(text: str, line: int) -> Iterator[Part]:
         yield Part("shell", rest, line)
     elif name in ("pip", "conda", "mamba", "micromamba", "uv"):
         yield Part("shell", f"{name} {rest}", line)
-    elif name == "alias":
-        yield Part("shell", rest.partition(" ")[2], line)
     elif name in ("run", "load"):
         words = _OPTIONS.sub("", f"{rest} ", count=1).split() or [""]
         module = re.search(r"(?:^|\s)-m\s+(\S+)", rest)
@@ -128,7 +122,7 @@ def _magic_word(text: str, line: int) -> Iterator[Part]:
 
 
 def _maybe_python(statement: str, line: int) -> Iterator[Part]:
-    """What a magic gets on its line, if it is Python."""
+    """Yield the rest of a magic's line, if it is Python."""
     if parsed(statement) is not None:
         yield Part("python", statement, line)
 

@@ -1,13 +1,12 @@
-"""One piece of Python as the rules see it: its nodes, what its names stand for, and what a rule found in it."""
+"""One piece of Python as the rules see it: its nodes, what its names stand for, and the rules for single nodes."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from toriwork.codebase.names import Names
 from toriwork.codebase.source import Nodes
@@ -18,7 +17,7 @@ MAX_NESTING = 5  #: of code in strings in code
 
 
 class Hit(NamedTuple):
-    """What a rule found, and at which node."""
+    """A find of a rule, and its node."""
 
     node: ast.AST
     code: str
@@ -26,60 +25,39 @@ class Hit(NamedTuple):
     what: str
 
 
-#: modules that have a function which imports or runs code, and such functions that are there without an import
-_GIVING = frozenset(
-    "importlib builtins pkgutil runpy pytest pydoc imp timeit operator lazy_loader cProfile profile pdb".split()
-)
-_GIVEN = frozenset("__import__ __builtins__ exec eval compile globals locals vars".split())
-
-
 @dataclass(frozen=True)
-class Unit:
+class ParsedModule:
     """A module, all code cells of a notebook, or the code in a string."""
 
     nodes: Nodes
     names: Names
     policy: Policy
-    is_local: Callable[[str], bool]  #: whether a top-level name is a module of the scanned code itself
+    is_local: Callable[[str], bool]  #: tells if a top-level name is a module of the scanned code itself
     nesting: int = 0
-    unknown: list[ast.Call] = field(default_factory=list)  #: calls of which only another module, or a run, knows what
-
-    @cached_property
-    def hands_on(self) -> bool:
-        """Whether any function that imports or runs code can be an argument of another one at all."""
-        return bool(
-            self.names.stars
-            or self.names.tops & _GIVING
-            or any(node.id in _GIVEN for node in self.nodes.get(ast.Name, ()))
-        )
 
     def banned(self, dotted: str) -> str:
-        """The banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
+        """Return the banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
         found = self.policy.banned(dotted)
         if found and found.split(".")[0] in PLAIN_WORDS and self.is_local(found.split(".")[0]):
             return ""
         return found
 
 
-def unit_of(
-    nodes: Nodes,
-    policy: Policy,
-    is_local: Callable[[str], bool] = lambda _: False,
-    nesting: int = 0,
-    foreign: Callable[[str], tuple[Any, ...]] = lambda _: (),
-) -> Unit:
-    """A unit of nodes; ``foreign`` gives the values of a dotted name in another module."""
-    return Unit(nodes, Names(nodes, foreign), policy, is_local, nesting)
+def parsed_module(
+    nodes: Nodes, policy: Policy, is_local: Callable[[str], bool] = lambda _: False, nesting: int = 0
+) -> ParsedModule:
+    """Return nodes as the rules see them."""
+    return ParsedModule(nodes, Names(nodes), policy, is_local, nesting)
 
 
-def import_hits(unit: Unit, node: ast.Import) -> Iterator[Hit]:
+def import_hits(unit: ParsedModule, node: ast.Import) -> Iterator[Hit]:
     """``import a, b.c as d``."""
     for alias in node.names:
         if found := unit.banned(alias.name):
             yield Hit(alias, "TWG101", f"import of {alias.name} ({unit.policy.modules[found]})", found)
 
 
-def import_from_hits(unit: Unit, node: ast.ImportFrom) -> Iterator[Hit]:
+def import_from_hits(unit: ParsedModule, node: ast.ImportFrom) -> Iterator[Hit]:
     """``from a import b``; relative imports name modules of the project itself."""
     module = node.module or ""
     if node.level or not module:
@@ -94,7 +72,7 @@ def import_from_hits(unit: Unit, node: ast.ImportFrom) -> Iterator[Hit]:
             yield Hit(alias, "TWG104", f"{module} passes on {alias.name}", alias.name)
 
 
-def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
+def attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterator[Hit]:
     """``nbformat.sign.sqlite3``: a driver inside somebody else's module; ``ctypes.cdll.sqlite3``."""
     if node.attr in unit.policy.telling:
         for name in unit.names.qualify(node.value):
@@ -103,41 +81,35 @@ def attribute_hits(unit: Unit, node: ast.Attribute) -> Iterator[Hit]:
                 continue
             yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
             return
-    if node.attr.startswith("sqlite3_") and {"ctypes", "cffi"} & unit.names.tops:
-        yield Hit(node, "TWG108", f"{node.attr} of the library of SQLite", "sqlite3")
-    if "ctypes" in unit.names.tops and library_in(unit, node.attr) and _LOADERS & unit.names.qualify(node.value):
-        yield Hit(node, "TWG108", f"the library {node.attr} is loaded", library_in(unit, node.attr))
+    found = library_in(unit.policy, node.attr) if "ctypes" in unit.names.tops else ""
+    if found and _LOADERS & unit.names.qualify(node.value):
+        yield Hit(node, "TWG108", f"the library {node.attr} is loaded", found)
 
 
-def subscript_hits(unit: Unit, node: ast.Subscript) -> Iterator[Hit]:
+def subscript_hits(unit: ParsedModule, node: ast.Subscript) -> Iterator[Hit]:
     """``sys.modules["sqlite3"]``, read; ``ctypes.cdll["libsqlite3.so"]``."""
     if not isinstance(node.ctx, ast.Load) or not isinstance(node.value, ast.Name | ast.Attribute):
         return
     wholes = unit.names.qualify(node.value)
     if "sys.modules" in wholes:
-        for name in unit.names.folder.texts(node.slice):
+        for name in unit.names.constants.texts(node.slice):
             if found := unit.banned(name):
                 yield Hit(node, "TWG102", f"{name} taken out of sys.modules", found)
                 return
     elif wholes & _LOADERS:
-        for name in unit.names.folder.texts(node.slice):
-            if found := library_in(unit, name):
+        for name in unit.names.constants.texts(node.slice):
+            if found := library_in(unit.policy, name):
                 yield Hit(node, "TWG108", f"the library {name} is loaded", found)
-    elif "plumbum.local" in wholes:
-        for name in unit.names.folder.texts(node.slice):
-            if name in unit.policy.programs:
-                yield Hit(node, "TWG107", f"the program {name} is started", name)
 
 
-def library_in(unit: Unit, path: str) -> str:
-    """The library of a database that the path of a shared library names, or ""."""
-    base = re.split(r"[/\\]", path)[-1]
-    matched = unit.policy.library.match(base)
+def library_in(policy: Policy, path: str) -> str:
+    """Return the library of a database that the path of a shared library names, or ""."""
+    matched = policy.library.match(re.split(r"[/\\]", path)[-1])
     return matched[1].lower() if matched else ""
 
 
-def _is_module(unit: Unit, node: ast.expr) -> bool:
-    """Whether the left end of a chain of attributes is a name that an import gave."""
+def _is_module(unit: ParsedModule, node: ast.expr) -> bool:
+    """Tell if the left end of a chain of attributes is a name that an import gave."""
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and node.id in unit.names.modules

@@ -1,4 +1,4 @@
-"""What counts as a database: families of modules, the packages that bring them, programs, libraries, addresses."""
+"""Everything that counts as a database: modules, the packages that bring them, programs, libraries, addresses."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Policy:
         return frozenset(self._words("schemes")) - self.permit
 
     def driver(self, requirement: str) -> str:
-        """What of a requirement such as ``celery[redis]>=5`` brings a database, or ""."""
+        """Return the part of a requirement such as ``celery[redis]>=5`` that brings a database, or ""."""
         located = _LOCATED.search(requirement)
         matched = _REQUIREMENT.match(located[1] if located else requirement.strip())
         if matched is None:
@@ -172,21 +172,21 @@ class Policy:
 
     @cached_property
     def address(self) -> re.Pattern[str]:
-        """What a whole text that is the address of a database matches; group 1 is the scheme."""
+        """Pattern of a whole text that is the address of a database; group 1 is the scheme."""
         return re.compile(
             rf"\s*(?:jdbc:|\w+\+)?({_any(self.schemes)})(?:\+\w+)*:(?://|(?<=sqlite:))\S*\s*\Z", re.IGNORECASE
         )
 
     @cached_property
     def backend(self) -> re.Pattern[str]:
-        """What the dotted name of a backend that settings name matches; group 1 is the database."""
+        """Pattern of the dotted name of a backend that settings name; group 1 is the database."""
         named = _any(self.schemes | self.programs | self.tops)
         begin = r"django\.(?:db|core\.cache)\.backends|django\.contrib\.gis\.db\.backends|dogpile\.cache"
         return re.compile(rf"(?:{begin})\.({named}|db)(?:\.\w+)*\Z|(?P<own>django_redis|diskcache)\.[\w.]+\Z")
 
     @cached_property
     def library(self) -> re.Pattern[str]:
-        """What the file name of a shared library of a database matches; group 1 is the library."""
+        """Pattern of the file name of a shared library of a database; group 1 is the library."""
         named = _any(frozenset(self._words("libraries")) - self.permit)
         return re.compile(rf"(?:lib)?({named})(?:[-.\d].*)?\Z", re.IGNORECASE)
 

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from toriwork.codebase.source import nodes_of, parsed, salvaged, words_of
-from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, RUNNER_ENDS, STARTERS, call_hits
+from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, STARTERS, call_hits
 from toriwork.guard.parsed_module import (
     MAX_NESTING,
     Hit,
-    Unit,
+    ParsedModule,
     attribute_hits,
     import_from_hits,
     import_hits,
+    parsed_module,
     subscript_hits,
-    unit_of,
 )
 from toriwork.guard.policy import Policy
 from toriwork.guard.texts import has_address, text_hits, worthwhile
 
-_RULES: dict[type[ast.AST], Callable[[Unit, Any], Iterator[Hit]]] = {
+_RULES: dict[type[ast.AST], Callable[[ParsedModule, Any], Iterator[Hit]]] = {
     ast.Import: import_hits,
     ast.ImportFrom: import_from_hits,
     ast.Attribute: attribute_hits,
@@ -35,13 +35,11 @@ _SUSPECT = frozenset(
     | IMPORTER_ENDS
     | LOADER_ENDS
     | READ_ENDS
-    | set(RUNNER_ENDS)
     | set(
-        "importlib builtins __builtins__ __import__ __loader__ __spec__ __subclasses__ pkgutil runpy imp zipimport "
-        "timeit duckdb to_sql ctypes cffi subprocess pexpect get_ipython sqlite_scan dogpile "
-        "install_requires extras_require".split()
+        "importlib builtins __builtins__ __import__ pkgutil runpy timeit duckdb to_sql ctypes subprocess sqlite_scan "
+        "dogpile install_requires extras_require".split()
     )
-) - {"run", "call", "locate", "ex", "exec", "system"}
+) - {"run", "call", "system"}
 #: for words that are common otherwise: what they have to stand in
 _CLOSER: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
     (frozenset({"exec"}), re.compile(r"(?<![.\w])exec\s*\(|[=(,\[:]\s*exec\b")),
@@ -55,7 +53,7 @@ _STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
 
 
 def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
-    """Whether a source can hold a finding at all: False spares the parser."""
+    """Tell if a source can hold a finding at all: False spares the parser."""
     if not (policy.telling_tops.isdisjoint(words) and _SUSPECT.isdisjoint(words)):
         return True
     if any(needed <= words and closer.search(source) for needed, closer in _CLOSER) or has_address(source):
@@ -64,8 +62,8 @@ def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
     return bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source))
 
 
-def hits_in(unit: Unit, source: str) -> list[Hit]:
-    """Everything that the rules find in a unit; ``source`` tells whether texts are worth a look."""
+def hits_in(unit: ParsedModule, source: str) -> list[Hit]:
+    """Return everything that the rules find in a module; ``source`` tells if texts are worth a look."""
     found: list[Hit] = []
     for kind, rule in _RULES.items():
         for node in unit.nodes.get(kind, ()):
@@ -78,13 +76,13 @@ def hits_in(unit: Unit, source: str) -> list[Hit]:
     return found
 
 
-def code_hits(unit: Unit, source: str) -> Iterator[Hit]:
-    """Findings in code that a text holds; its names are those of the code around it no more."""
+def code_hits(unit: ParsedModule, source: str) -> Iterator[Hit]:
+    """Yield findings in code that a text holds; its names are those of the code around it no more."""
     if unit.nesting >= MAX_NESTING:
         return
     tree = parsed(source.strip()) or parsed(_dedented(source))
     trees = [tree] if tree else [salvaged(source)]
-    yield from hits_in(unit_of(nodes_of(trees), unit.policy, unit.is_local, unit.nesting + 1), source)
+    yield from hits_in(parsed_module(nodes_of(trees), unit.policy, unit.is_local, unit.nesting + 1), source)
 
 
 def _dedented(source: str) -> str:

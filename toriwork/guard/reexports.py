@@ -22,12 +22,14 @@ class Tree:
         self._tops = {stem_of(file) for file in self._files}
 
     def is_local(self, importer: str, name: str) -> bool:
-        """Whether a top-level name is a module or package of the scanned files, as seen from one of them."""
+        """Tell if a top-level name is a module or package of the scanned files, as seen from one of them.
+
+        Inside a package a plain import means no neighbour: it starts outside of every package.
+        """
         if name not in self._tops:
             return False
-        return any(
-            self._module(f"{base}/{name}") or f"{base}/{name}" in self._folders for base in self._bases(importer)
-        )
+        bases = (base for base in self._bases(importer) if not os.path.isfile(f"{base}/__init__.py"))
+        return any(self._module(f"{base}/{name}") or f"{base}/{name}" in self._folders for base in bases)
 
     def resolve(self, importer: str, dotted: str) -> tuple[str, list[str]] | None:
         """The file that the front of a dotted name leads to, and the names behind it."""

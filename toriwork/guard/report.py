@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from toriwork.errors import NotFound
 from toriwork.guard.finding import CODES, Finding
@@ -20,7 +21,7 @@ def finding_lines(report: Report) -> list[str]:
 
 
 def note_lines(report: Report) -> Iterator[str]:
-    """What does not make a run fail, and is told all the same: warnings, exceptions, omissions, the sum."""
+    """Yield lines about what does not make a run fail: warnings, exceptions, omissions, the sum."""
     for finding in report.warnings:
         yield f"warning: {finding}"
     excepted = Counter(entry for _, entry in report.allowed)
@@ -70,7 +71,7 @@ def sarif(report: Report, version: str) -> dict[str, Any]:
 
 
 def explanation(code: str) -> str:
-    """What a code means and what to do about it.
+    """Return the meaning of a code and what to do about it.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(finding: Finding, reason: str = "") -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": finding.path},
+        "artifactLocation": {"uri": quote(finding.path)},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     result: dict[str, Any] = {

@@ -15,6 +15,9 @@ _NAME = re.compile(r"\s*(?:-\s+)?[\"']?([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*(?=
 _LISTS = re.compile(
     r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)\Z|(?:dev|test|docs?)[-_]requirements\.txt\Z", re.IGNORECASE
 )
+#: keys of lists, or tables, of requirements; of tables whose values are lists of them
+_DEPENDENCIES = frozenset("dependencies dev-dependencies extra-dependencies pypi-dependencies requires deps".split())
+_GROUPS = frozenset({"optional-dependencies", "dependency-groups", "packages", "dev-packages"})
 _LOCKS = frozenset("poetry.lock uv.lock pdm.lock pylock.toml pixi.lock".split())
 _SETTINGS = re.compile(r"(?:.*\.(?:ini|cfg|toml|ya?ml|json|env|properties|conf)|\.env(?:\..+)?)\Z", re.IGNORECASE)
 _VALUE = re.compile(
@@ -27,7 +30,7 @@ _QUOTED = re.compile(r':\s*"([a-z][\w+:]*:/[^\s"]*)"')
 
 
 class Place(NamedTuple):
-    """What a line of such a file asks for."""
+    """A requirement or an address, and its line."""
 
     line: int
     kind: str  #: "package" or "address"
@@ -35,7 +38,7 @@ class Place(NamedTuple):
 
 
 def wants(name: str, parent: str) -> bool:
-    """Whether a file of this name can hold requirements or settings."""
+    """Tell if a file of this name can hold requirements or settings."""
     return bool(_LISTS.match(name)) or name in _OTHERS or bool(_SETTINGS.match(name)) or _in_folder(name, parent)
 
 
@@ -53,7 +56,7 @@ def places_in(name: str, parent: str, text: str, policy: Policy) -> Iterator[Pla
                 yield Place(text.count("\n", 0, value.start()) + 1, "address", address[1].lower())
     elif _SETTINGS.match(name):
         for number, line in enumerate(text.split("\n"), 1):
-            matched = _VALUE.match(line)
+            matched = _VALUE.match(line.strip())
             if matched and (address := policy.address.match(matched[1])):
                 yield Place(number, "address", address[1].lower())
 
@@ -65,15 +68,13 @@ def _packages(name: str, parent: str, text: str) -> Iterator[str]:
         yield from re.findall(r"^name = [\"']([\w.-]+)[\"']", text, re.MULTILINE)
     elif name == "Pipfile.lock":
         yield from _pipfile_lock(text)
-    elif name in ("pyproject.toml", "Pipfile", "tox.toml"):
+    elif name in ("pyproject.toml", "Pipfile", "tox.toml", "pixi.toml"):
         yield from _toml(text)
     elif name == ".pre-commit-config.yaml":
         for listed in re.findall(r"additional_dependencies:\s*(\[[^\]]*\]|(?:\n\s*-[^\n:]*)+)", text):
             yield from _listed("\n".join(re.split(r"[,\n]", listed.strip("[]").replace("- ", ""))))
     elif name in ("setup.cfg", "tox.ini"):
         yield from _ini(text)
-    elif name in ("pixi.toml", "pdm.toml"):
-        yield from _toml("[tool.pixi]\n" + re.sub(r"(?m)^\[", "[tool.pixi.", text))
     elif re.match(r"(?:meta|recipe)\.ya?ml\Z|environment[\w.-]*\.ya?ml\Z", name) or name == "conda-lock.yml":
         yield from _conda(text)
 
@@ -134,46 +135,20 @@ def _toml(text: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield from _listed(text)  # a broken file: what begins a line like a requirement
         return
-    project, tool = _table(content, "project"), _table(content, "tool")
-    lists: list[Any] = [project.get("dependencies"), _table(content, "build-system").get("requires")]
-    for table in (_table(project, "optional-dependencies"), _table(content, "dependency-groups")):
-        lists += table.values()
-    environments = [
-        *_table(tool, "hatch", "envs").values(),
-        *_table(content, "env").values(),
-        _table(content, "env_run_base"),
-    ]
-    for table in (table for table in environments if isinstance(table, dict)):
-        lists += [table.get("dependencies"), table.get("extra-dependencies"), table.get("deps")]
-    lists += [_table(tool, "uv").get("dev-dependencies"), _table(tool, "rye").get("dev-dependencies")]
-    lists += [_table(tool, "rye").get("dependencies"), *_table(tool, "pdm", "dev-dependencies").values()]
-    for entries in lists:
-        yield from _listed(
-            "\n".join(entry for entry in entries if isinstance(entry, str)) if isinstance(entries, list) else ""
-        )
-    entries = _table(project, "entry-points").values()
-    for table in (_table(project, "scripts"), _table(project, "gui-scripts"), *entries):
-        if isinstance(table, dict):
-            yield from (str(target).split(":")[0].split(".")[0] for target in table.values())
-    poetry = _table(tool, "poetry")
-    tables: list[Any] = [
-        poetry.get("dependencies"),
-        poetry.get("dev-dependencies"),
-        content.get("packages"),
-        content.get("dev-packages"),
-    ]
-    tables += [group.get("dependencies") for group in _table(poetry, "group").values() if isinstance(group, dict)]
-    tables += [_table(tool, "pixi", "dependencies"), _table(tool, "pixi", "pypi-dependencies")]
-    for named in tables:
-        if isinstance(named, dict):
-            yield from named
+    yield from _in_tables(content)
 
 
-def _table(content: dict[str, Any], *path: str) -> dict[str, Any]:
-    found: Any = content
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+def _in_tables(content: dict[str, Any]) -> Iterator[str]:
+    """Yield the requirements of a table and of those inside, whichever tool they are for."""
+    for key, value in content.items():
+        if isinstance(value, list) and key in _DEPENDENCIES:
+            yield from _listed("\n".join(entry for entry in value if isinstance(entry, str)))
+        elif isinstance(value, dict) and (key in _DEPENDENCIES or key in _GROUPS):
+            for name, wanted in value.items():
+                entries = [entry for entry in wanted if isinstance(entry, str)] if isinstance(wanted, list) else []
+                yield from _listed("\n".join(entries)) if entries else (name,)
+        elif isinstance(value, dict):
+            yield from _in_tables(value)
 
 
 def _ini(text: str) -> Iterator[str]:

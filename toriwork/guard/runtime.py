@@ -12,14 +12,20 @@ import json
 import os
 import runpy
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from toriwork.errors import BadInput
 from toriwork.guard.databases import judged
-from toriwork.guard.parsed_module import library_in, unit_of
+from toriwork.guard.finding import Finding
+from toriwork.guard.parsed_module import library_in
 from toriwork.guard.policy import Policy
+from toriwork.guard.settings import Settings
 from toriwork.guard.shell import started_by, started_by_line
 
 _INTERNAL = (__file__, "<frozen ", "<string>")
@@ -32,7 +38,6 @@ class Watch:
     def __init__(self, root: str, descriptor: int, policy: Policy) -> None:
         self._root = os.path.realpath(root) + os.sep
         self._descriptor, self._policy = descriptor, policy
-        self._empty = unit_of({}, policy)
         self._library = os.path.dirname(os.__file__) + os.sep
         self._seen: set[tuple[str, int, str, str]] = set()
         self._rules: dict[str, Callable[[tuple[Any, ...]], None]] = {
@@ -47,7 +52,7 @@ class Watch:
         }
 
     def __call__(self, event: str, given: tuple[Any, ...]) -> None:
-        """What ``sys.addaudithook`` calls."""
+        """Take an event of ``sys.addaudithook``."""
         rule = self._rules.get(event)
         if rule is not None:
             rule(given)
@@ -65,7 +70,7 @@ class Watch:
             self._note(self._nearest(), "TWG109", "a connection to SQLite is opened, seen", "sqlite3")
 
     def _loaded(self, given: tuple[Any, ...]) -> None:
-        found = library_in(self._empty, str(given[0])) if given[0] else ""
+        found = library_in(self._policy, str(given[0])) if given[0] else ""
         if found:
             self._note(self._nearest(), "TWG108", f"the library {given[0]} is loaded, seen", found)
 
@@ -159,6 +164,34 @@ def as_python(command: Sequence[str]) -> list[str] | None:
     with open(found, "rb") as stream:
         first = stream.readline(200)
     return [found, *rest] if first.startswith(b"#!") and b"python" in first else None
+
+
+def run_watched(command: Sequence[str], settings: Settings) -> tuple[list[Finding], int]:
+    """Return the findings of a command that ran under the audit hook, in code of the project, and its exit code.
+
+    The command is ``python ...``, a script, or a program that is one (``pytest``). Processes that it starts are not
+    watched themselves; that it starts a database program is seen.
+
+    Raises
+    ------
+    BadInput
+        There is no command, or it runs no Python that could be watched.
+    """
+    if not command:
+        raise BadInput("guard --runtime: expected a command behind --, such as: guard --runtime -- pytest")
+    arguments = as_python(command)
+    if arguments is None:
+        raise BadInput(f"guard --runtime: expected python, a script or a tool like pytest, got {command[0]!r}")
+    with tempfile.TemporaryDirectory(prefix="toriwork-guard-") as folder:
+        report = Path(folder) / "seen"
+        policy = settings.policy
+        words = [str(settings.root), str(report), " ".join(sorted(policy.ban)), " ".join(sorted(policy.permit))]
+        own = str(Path(__file__).resolve().parents[2])  # behind what is there already
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), own]))
+        line = [sys.executable, "-m", "toriwork.guard.runtime", *words, *arguments]
+        done = subprocess.run(line, env=os.environ | {"PYTHONPATH": path}, check=False)
+        lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
+    return sorted(Finding(*json.loads(line)) for line in lines), done.returncode
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from toriwork.codebase.walk import Omission, select
-from toriwork.guard.across import note_across
 from toriwork.guard.baseline import Baseline
 from toriwork.guard.documents import Document
 from toriwork.guard.finding import Finding
@@ -21,7 +20,7 @@ from toriwork.guard.settings import Allowed, Settings, project_root, read_settin
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run found."""
+    """The findings of a run, and what it left out."""
 
     findings: tuple[Finding, ...]  #: what makes it fail
     warnings: tuple[Finding, ...] = ()  #: what nobody can judge from outside
@@ -34,7 +33,7 @@ class Report:
 
     @property
     def found(self) -> bool:
-        """Whether there is anything that makes a run fail."""
+        """Tell if there is anything that makes a run fail."""
         return bool(self.findings)
 
 
@@ -75,7 +74,6 @@ def examine(
         documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.files]
         for document in documents:
             document.look()
-        note_across(documents, tree)
         note_passed_on({d.item.path: d for d in documents if d.source is not None and not d.item.staged}, tree)
     found = sorted((finding for d in documents for finding in d.findings), reverse=True)
     everything = sorted({_key(finding): finding for finding in found}.values())

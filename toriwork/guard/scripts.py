@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 
 
 def wants(path: str, head: bytes) -> bool:
-    """Whether a file of this path and beginning holds any shell."""
+    """Tell if a file of this path and beginning holds any shell."""
     name = PurePosixPath(path).name
     known = name in _LISTS or name == "tox.ini"
     return known or _is_shell(name, head) or any(one.match(name) for one in (_MAKEFILE, _DOCKERFILE, _YAML))

@@ -1,4 +1,4 @@
-"""What a project says about its guard: exceptions with reason and day, further modules, modules it permits.
+"""The settings of a project: exceptions with reason and day, further modules, modules it permits.
 
 In ``guard:`` of its ``capsule.yml`` or in ``[tool.toriwork.guard]`` of its ``pyproject.toml``, at the top of the
 project: a file further down changes nothing.
@@ -38,7 +38,7 @@ class Allowed:
     origin: str  #: the file that says so
 
     def covers(self, finding: Finding, path: str) -> bool:
-        """Whether it speaks of a finding in a file of this path below the top."""
+        """Tell if it speaks of a finding in a file of this path below the top."""
         return self.what in ("*", finding.what, finding.code) and fnmatch.fnmatchcase(path, self.path)
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ def project_root(paths: Sequence[str]) -> Path:
 
 
 def read_settings(root: Path) -> Settings:
-    """What the ``capsule.yml`` and the ``pyproject.toml`` of a folder say; the defaults where neither says anything.
+    """Return the settings in the ``capsule.yml`` and the ``pyproject.toml`` of a folder; the defaults without any.
 
     Raises
     ------
@@ -127,33 +127,35 @@ def _section(content: Any, name: str, origin: str) -> list[tuple[str, Mapping[st
     if section is None:
         return []
     if not isinstance(section, dict):
-        raise BadInput(f"{origin}: guard: a mapping is wanted, given was {section!r}")
+        raise BadInput(f"{origin}: guard: expected a mapping, got {section!r}")
     return [(origin, section)]
 
 
 def _entries(section: Mapping[str, Any], key: str, origin: str) -> list[Any]:
     entries = section.get(key) or []
     if not isinstance(entries, list):
-        raise BadInput(f"{origin}: guard: {key}: a list is wanted, given was {entries!r}")
+        raise BadInput(f"{origin}: guard: {key}: expected a list, got {entries!r}")
     return entries
 
 
 def _word(word: Any, key: str, origin: str) -> str:
     if not isinstance(word, str) or not word.strip():
-        raise BadInput(f"{origin}: guard: {key}: the name of a module is wanted, given was {word!r}")
+        raise BadInput(f"{origin}: guard: {key}: expected the name of a module, got {word!r}")
     return word
 
 
 def _allowed(entry: Any, origin: str) -> Allowed:
     if not isinstance(entry, dict) or set(entry) != _ALLOW_KEYS:
-        raise BadInput(f"{origin}: guard: allow: an entry has {', '.join(sorted(_ALLOW_KEYS))}; given was {entry!r}")
+        raise BadInput(
+            f"{origin}: guard: allow: expected an entry with {', '.join(sorted(_ALLOW_KEYS))}, got {entry!r}"
+        )
     texts = {key: entry[key] for key in ("path", "what", "reason")}
     for key, text in texts.items():
         if not isinstance(text, str) or not text.strip():
-            raise BadInput(f"{origin}: guard: allow: {key} is {text!r}, a text is wanted")
+            raise BadInput(f"{origin}: guard: allow: {key}: expected a text, got {text!r}")
     until = entry["until"]
     try:
         day = until if type(until) is dt.date else dt.date.fromisoformat(str(until))
     except ValueError as error:
-        raise BadInput(f"{origin}: guard: allow: until is {until!r}, a day such as 2027-12-31 is wanted") from error
+        raise BadInput(f"{origin}: guard: allow: until: expected a day such as 2027-12-31, got {until!r}") from error
     return Allowed(texts["path"], texts["what"], texts["reason"].strip(), day, origin)

@@ -28,14 +28,14 @@ _WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What one command does that matters."""
+    """One thing that a command starts, installs or runs."""
 
     kind: str  #: "program", "package", "module" or "code"
     what: str
 
 
 def started_by_line(line: str, policy: Policy) -> Iterator[Started]:
-    """What a line of shell starts; quotes are respected, variables are not followed."""
+    """Yield everything that a line of shell starts; quotes are respected, variables are not followed."""
     for _, started in started_by_script(line, policy):
         yield started
 
@@ -48,7 +48,7 @@ def started_by_script(text: str, policy: Policy) -> Iterator[tuple[int, Started]
 
 
 def started_by(words: Sequence[str], policy: Policy) -> Iterator[Started]:
-    """What a program with its arguments starts."""
+    """Yield everything that a program with its arguments starts."""
     words = _without_wrappers(words)
     if not words:
         return

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from toriwork.codebase.operations import as_text
-from toriwork.guard.parsed_module import Hit, Unit
+from toriwork.codebase.constants import as_text
+from toriwork.guard.parsed_module import Hit, ParsedModule
 
 #: what a call of this name is given is read by people, compared, or cut off
 _TELLING = frozenset(
@@ -32,7 +32,7 @@ _KINDS = (ast.Expr, ast.Compare, ast.Raise, ast.Assert, ast.MatchValue, ast.Call
 
 
 def has_address(text: str) -> bool:
-    """Whether a text holds ``://`` behind anything but the usual schemes."""
+    """Tell if a text holds ``://`` behind anything but the usual schemes."""
     at = text.find("://")
     while at >= 0:
         if not text.endswith(_ELSEWHERE, 0, at):
@@ -42,12 +42,12 @@ def has_address(text: str) -> bool:
 
 
 def worthwhile(text: str) -> bool:
-    """Whether a source can hold an address or such SQL at all."""
+    """Tell if a source can hold an address or such SQL at all."""
     lowered = text.lower()
     return any(word in lowered for word in _WORTHWHILE) or has_address(lowered)
 
 
-def text_hits(unit: Unit) -> Iterator[Hit]:
+def text_hits(unit: ParsedModule) -> Iterator[Hit]:
     """Addresses and SQL in the texts of a unit."""
     constants = [node for node in unit.nodes.get(ast.Constant, ()) if _is_text(node)]
     telling = {id(node): node for node in constants if worthwhile(as_text(node.value) or "")}
@@ -97,8 +97,8 @@ def _prose(node: ast.AST) -> list[ast.AST]:
     return []
 
 
-def _judged(unit: Unit, node: ast.expr) -> Iterator[Hit]:
-    text = unit.names.folder.shape(node)
+def _judged(unit: ParsedModule, node: ast.expr) -> Iterator[Hit]:
+    text = unit.names.constants.shape(node)
     if found := address_in(unit, text):
         yield Hit(node, "TWG105", f"address of a database ({found})", found)
     elif found := backend_in(unit, text):
@@ -110,13 +110,13 @@ def _judged(unit: Unit, node: ast.expr) -> Iterator[Hit]:
         yield Hit(node, "TWG106", f"SQL that opens a {what} database", what)
 
 
-def address_in(unit: Unit, text: str) -> str:
+def address_in(unit: ParsedModule, text: str) -> str:
     """The scheme of a text that is the address of a database, or ""."""
     matched = unit.policy.address.match(text)
     return matched[1].lower() if matched else ""
 
 
-def backend_in(unit: Unit, text: str) -> str:
+def backend_in(unit: ParsedModule, text: str) -> str:
     """The database behind a backend that settings of Django and the like name, or ""."""
     matched = unit.policy.backend.match(text)
     return (matched[1] or matched["own"]) if matched else ""
