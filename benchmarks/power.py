@@ -21,7 +21,8 @@ from benchmarks.sizes import Size
 from toriwork.registry.codec import SPEC
 from toriwork.registry.rows import pack_shape
 from toriwork.storage import ParquetTable
-from toriwork.storage.files import Files, Handle, OsFiles
+from toriwork.storage.files import Files, OsFiles
+from toriwork.storage.handles import Handle
 
 N_THREADS = 8
 INJECTED_SECONDS = 0.004

@@ -60,11 +60,11 @@ def build_and_grow(path: str, n_rows: int, rounds: int) -> dict[str, Any]:
         _copy(file, file.with_name("copy"))
         times["copy"].append(time.perf_counter() - began)
         file.with_name("copy").unlink()
-    with registry._table.view() as view:  # noqa: SLF001 - what a publish kept stands in the footer only
-        assert view.base is not None
-        extents = view.base.footer.extents()
+    with registry._table.snapshot() as snapshot:  # noqa: SLF001 - what a publish kept stands in the footer only
+        assert snapshot.base is not None
+        extents = snapshot.base.footer.extents()
         kept = extents[-2].end if len(extents) > 1 else 0
-        size = view.base.stat.size
+        size = snapshot.base.stat.size
     registry.close()
     shutil.rmtree(file.with_suffix(".d"))
     file.unlink()

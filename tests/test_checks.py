@@ -47,9 +47,9 @@ class TestPoints:
     @pytest.mark.parametrize(
         ("points", "words"),
         [
-            pytest.param([1.0, 2.0], r"shape \(n_points, dim\) is wanted, given was \(2,\)", id="a vector"),
-            pytest.param(3.0, r"given was \(\)", id="a number"),
-            pytest.param([], r"given was \(0,\)", id="an empty list has no dimension"),
+            pytest.param([1.0, 2.0], r"expected shape \(n_points, dim\), got \(2,\)", id="a vector"),
+            pytest.param(3.0, r"got \(\)", id="a number"),
+            pytest.param([], r"got \(0,\)", id="an empty list has no dimension"),
             pytest.param(np.zeros((2, 2, 2)), r"\(2, 2, 2\)", id="three axes"),
             pytest.param(np.zeros((2, 0)), r"\(2, 0\)", id="points without coordinates"),
             pytest.param([[1, 2], [3]], "shape", id="rows of different length"),
@@ -80,7 +80,7 @@ class TestBand:
 
     @pytest.mark.parametrize("band", ["Local", "", None, 1, b"local", np.array(["local", "global"]), ["local"]])
     def test_anything_else_is_refused_and_shown(self, band):
-        with pytest.raises(BadInput, match="one of local, global, critical is wanted"):
+        with pytest.raises(BadInput, match="expected one of local, global, critical"):
             check_band(band)
 
 
@@ -114,11 +114,11 @@ class TestMetadata:
             pytest.param({"b": b"raw"}, "key 'b'", id="bytes"),
             pytest.param({"deep": DEEP}, "key 'deep'", id="nested beyond what can be read back"),
             pytest.param({"loop": LOOP}, "key 'loop'", id="a cycle"),
-            pytest.param({1: "a"}, "keys are texts, given was 1", id="a number as key would come back as text"),
+            pytest.param({1: "a"}, "expected texts as keys, got 1", id="a number as key would come back as text"),
             pytest.param({"mixed": {1: 0, "1": 0}}, "key 'mixed'", id="keys that cannot be sorted"),
-            pytest.param([("a", 1)], "a mapping is wanted, given was list", id="pairs"),
-            pytest.param([], "a mapping is wanted, given was list", id="an empty list is no mapping either"),
-            pytest.param("{}", "a mapping is wanted, given was str", id="text"),
+            pytest.param([("a", 1)], "expected a mapping, got list", id="pairs"),
+            pytest.param([], "expected a mapping, got list", id="an empty list is no mapping either"),
+            pytest.param("{}", "expected a mapping, got str", id="text"),
         ],
     )
     def test_what_json_cannot_hold_is_refused_by_key(self, metadata, words):

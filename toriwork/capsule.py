@@ -1,4 +1,4 @@
-"""What a ``capsule.yml`` says, read with care: anybody may have put it into a folder above the working directory.
+"""Reading a ``capsule.yml`` with care: anybody may have put it into a folder above the working directory.
 
 A file is taken only where nobody else can have written it, read up to 64 KiB, and never turned into Python objects: an
 alias costs nothing as long as nobody spells out what it stands for.

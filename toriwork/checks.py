@@ -29,9 +29,9 @@ def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
     """
     array = as_array(points, name=name)
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: real numbers are wanted, given was dtype {array.dtype}")
+        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim != 2 or (array.shape[1] == 0 and array.shape[0] > 0):
-        raise BadInput(f"{name}: shape (n_points, dim) is wanted, given was {array.shape}")
+        raise BadInput(f"{name}: expected shape (n_points, dim), got {array.shape}")
     cloud = as_float64(array)
     finite = np.isfinite(cloud)
     if not finite.all():
@@ -53,9 +53,9 @@ def as_array(given: Any, *, name: str) -> NDArray[Any]:
     try:
         return np.asarray(given)
     except ValueError as error:  # rows of different length
-        raise BadInput(f"{name}: a rectangular shape is wanted: {error}") from error
+        raise BadInput(f"{name}: expected a rectangular shape: {error}") from error
     except (RuntimeError, TypeError) as error:  # what tensors raise that want to be detached or moved first
-        raise BadInput(f"{name}: an array of numbers is wanted: {error}") from error
+        raise BadInput(f"{name}: expected an array of numbers: {error}") from error
 
 
 def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
@@ -70,20 +70,20 @@ def check_number(given: Any, *, name: str, least: float) -> float:
     with suppress(OverflowError):  # an integer beyond float64
         if isinstance(number, Real) and float(number) >= least:
             return float(number)
-    raise BadInput(f"{name}: a number >= {least:g} is wanted, given was {shown(given)}")
+    raise BadInput(f"{name}: expected a number >= {least:g}, got {shown(given)}")
 
 
 def check_count(number: Any, *, name: str) -> int:
     """The number itself when it is an integer >= 1; otherwise BadInput."""
     if not isinstance(number, int | np.integer) or number < 1:
-        raise BadInput(f"{name}: an integer >= 1 is wanted, given was {shown(number)}")
+        raise BadInput(f"{name}: expected an integer >= 1, got {shown(number)}")
     return int(number)
 
 
 def check_band(band: Any) -> str:
     """The coherence band itself when it is one of local, global, critical; otherwise BadInput."""
     if not isinstance(band, str) or band not in BANDS:
-        raise BadInput(f"coherence band: one of {', '.join(BANDS)} is wanted, given was {shown(band)}")
+        raise BadInput(f"coherence band: expected one of {', '.join(BANDS)}, got {shown(band)}")
     return str.__str__(band)  # of an enumeration that is a text, str() would give the name of the member
 
 
@@ -102,10 +102,10 @@ def metadata_text(metadata: Mapping[str, Any] | None) -> str:
     if metadata is None:
         return "{}"
     if not isinstance(metadata, Mapping):
-        raise BadInput(f"metadata: a mapping is wanted, given was {type(metadata).__name__}")
+        raise BadInput(f"metadata: expected a mapping, got {type(metadata).__name__}")
     for key in metadata:
         if not isinstance(key, str):
-            raise BadInput(f"metadata: keys are texts, given was {shown(key)}")
+            raise BadInput(f"metadata: expected texts as keys, got {shown(key)}")
     try:
         return _encoded(dict(metadata))
     except _NOT_JSON as error:

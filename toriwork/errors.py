@@ -1,6 +1,6 @@
 """The error tree: one root, a stable ``kind`` per leaf, and the built-in that people already catch.
 
-A message says what was given, what was wanted and where (row, file, key). Nothing else lives here.
+A message says what was expected, what came and where (row, file, key). Nothing else lives here.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Unsure(MigrationError):
 
 
 class NotProven(MigrationError):
-    """What arrived is not proven to be what was there; nothing was removed."""
+    """A copy is not proven to be equal to its source; nothing was removed."""
 
     kind = "not_proven"
 

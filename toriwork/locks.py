@@ -55,7 +55,7 @@ class Mutex:
         return self.lock
 
     def is_free(self) -> bool:
-        """Whether the calling thread may ask for it: it is not inside."""
+        """True when the calling thread may ask for it: it is not inside."""
         return not (self.owned() and self._is_inside(sys._getframe(2)))  # noqa: SLF001
 
     def release(self) -> None:
@@ -64,7 +64,7 @@ class Mutex:
             self.lock.release()
 
     def _is_inside(self, frame: FrameType | None) -> bool:
-        """Whether one of the interrupted calls can hold this lock; if none can, it is left over and given up here."""
+        """True when one of the interrupted calls can hold this lock; if none can, it is left over and given up here."""
         while frame is not None:
             if self.name in frame.f_code.co_names:
                 keeper = frame.f_locals.get("self")
@@ -93,7 +93,7 @@ def let_go(key: Any) -> None:
 
 
 def holds(key: Any) -> bool:
-    """Whether the calling thread holds a lock of files in a call that is not over; one left over is given up."""
+    """True when the calling thread holds a lock of files in a call that is not over; one left over is given up."""
     holder = _HOLDERS.get((key, threading.get_ident()))
     if holder is None:
         return False

@@ -1,18 +1,17 @@
-"""What the first cell of a notebook calls: a state root of its own, and everything the same in each run."""
+"""Set up a notebook: a state root of its own, and everything the same in each run."""
 
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import toriwork
+from toriwork.lifetime import open_stores
 from toriwork.state import ENV_NAME, REGISTRY_FILE
 
 if TYPE_CHECKING:
@@ -73,20 +72,7 @@ def setup(seed: int = 0) -> Session:
 
 def _remove(session: Session) -> None:
     atexit.unregister(_remove)
-    _close_stores(session.state_root)
+    for store in open_stores():  # the stores' own exit handlers run later, when their files are gone
+        if store.path.is_relative_to(session.state_root):
+            store.close()
     shutil.rmtree(session.state_root, ignore_errors=True)
-
-
-def _close_stores(folder: Path) -> None:
-    """Close what is open below the folder: the stores' own exit handlers run later, when their files are gone."""
-    if "toriwork.registry" not in sys.modules and "toriwork.storage" not in sys.modules:
-        return
-    from toriwork.registry import TorusRegistry
-    from toriwork.storage import ParquetTable
-
-    # registries first, since they wait for Betti numbers; `isinstance` would wake lazy proxies, so the type is asked;
-    # one that failed to open has no state yet and counts as closed
-    for kind in (TorusRegistry, ParquetTable):
-        for store in [found for found in gc.get_objects() if type(found) is kind]:
-            if not getattr(store, "closed", True) and store.path.is_relative_to(folder):
-                store.close()

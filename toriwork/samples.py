@@ -134,13 +134,11 @@ def delay_embedding(
     """
     values = np.asarray(series)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
-        raise BadInput(
-            f"series: real numbers of shape (n_samples,) are wanted, given was {values.dtype} {values.shape}"
-        )
+        raise BadInput(f"series: expected real numbers of shape (n_samples,), got {values.dtype} {values.shape}")
     if not np.isfinite(values).all():
         raise BadInput(f"series: sample {int(np.argmin(np.isfinite(values)))} is not finite")
     if dimension < 1 or delay < 1:
-        raise BadInput(f"dimension and delay: at least 1 is wanted, given was {dimension} and {delay}")
+        raise BadInput(f"dimension and delay: expected at least 1, got {dimension} and {delay}")
     n_points = len(values) - (dimension - 1) * delay
     if n_points < 1:
         raise BadInput(f"series: {len(values)} samples are fewer than a window of {(dimension - 1) * delay + 1}")
@@ -180,7 +178,7 @@ def _entries(folder: Path) -> tuple[Sample, ...]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         if index["format"] != INDEX_FORMAT:
-            raise DamagedFile(f"{path}: format {INDEX_FORMAT} is wanted, found was {index['format']!r}")
+            raise DamagedFile(f"{path}: expected format {INDEX_FORMAT}, got {index['format']!r}")
         return tuple(_entry(**fields) for fields in index["samples"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, DamagedFile):

@@ -407,9 +407,9 @@ def test_a_publish_thins_the_file(tmp_path):
         store.append([ended], cloud_of(cloud))
         store.append([dataclasses.replace(ended, status=LOST if k % 2 else RELEASED)])
     store._table.flush(publish=True)
-    with store._table.view() as view:
-        assert view.pending_rows() == 0
-        assert view.n_rows() == (3 + 2) + 2 * (2 + 1)
+    with store._table.snapshot() as snapshot:
+        assert snapshot.pending_rows() == 0
+        assert snapshot.n_rows() == (3 + 2) + 2 * (2 + 1)
     assert [row["shape_id"] for row in store.history("kept")] == ["shape_7", "shape_8", "shape_9"]
     assert [row["status"] for row in store.history("ended 9")] == [PROTECTED, LOST]
     assert store.history("ended 7") == []

@@ -41,7 +41,17 @@ def small_house(tmp_path):
     ):
         (tmp_path / "toriwork" / room).mkdir(parents=True)
         (tmp_path / "toriwork" / room / "__init__.py").touch()
-    for module in ("__init__", "capsule", "checks", "locks", "state", "errors", "printed", "topology/engines"):
+    for module in (
+        "__init__",
+        "capsule",
+        "checks",
+        "lifetime",
+        "locks",
+        "state",
+        "errors",
+        "printed",
+        "topology/engines",
+    ):
         (tmp_path / "toriwork" / f"{module}.py").touch()
     return tmp_path
 

@@ -16,7 +16,7 @@ import pytest
 
 from toriwork.errors import Busy, Closed
 from toriwork.locks import BUSY
-from toriwork.registry import Budget, TorusRegistry, completion
+from toriwork.registry import Budget, TorusRegistry, betti_values, completion
 from toriwork.registry.completion import BettiQueue
 from toriwork.registry.rows import pack_shape
 from toriwork.storage.frames import Kind
@@ -85,7 +85,7 @@ def test_an_engine_that_fails_marks_its_row_and_not_the_others(tmp_path: Path, m
             raise RuntimeError("thirteen")
         return estimate_betti(points, **options)
 
-    monkeypatch.setattr(completion, "estimate_betti", picky)
+    monkeypatch.setattr(betti_values, "estimate_betti", picky)
     with TorusRegistry(tmp_path / "r.parquet") as registry:
         for n in (12, 13, 14):
             registry.record_shape(RNG.normal(size=(n, 2)))
@@ -149,8 +149,8 @@ def test_an_interpreter_that_ends_without_closing_leaves_everything_published(tm
         """
         import sys
         import numpy as np
-        from toriwork.registry import TorusRegistry, shared
-        shared._EXIT_SECONDS = 600.0  # on a busy machine loading the engines takes longer than ten
+        from toriwork.registry import TorusRegistry, registry
+        registry._EXIT_SECONDS = 600.0  # on a busy machine loading the engines takes longer than ten
         registry = TorusRegistry(sys.argv[1])
         for k in range(20):
             registry.record_shape(np.random.default_rng(k).normal(size=(30, 2)))
@@ -325,7 +325,7 @@ def test_waiting_for_numbers_in_the_thread_that_computes_them_is_busy_at_once(
         return estimate_betti(*args, **options)
 
     with TorusRegistry(tmp_path / "x.parquet", betti_threads=1) as registry:
-        monkeypatch.setattr(completion, "estimate_betti", estimate_and_call)
+        monkeypatch.setattr(betti_values, "estimate_betti", estimate_and_call)
         registry.record_shape(RNG.normal(size=(5, 2)))
         registry.flush(publish=True)
         assert len(said) >= 1
@@ -356,6 +356,7 @@ def test_a_call_in_the_middle_of_closing_says_so_and_closing_goes_on(
     with pytest.raises(KeyboardInterrupt):
         registry.close()
     assert said == [call]
+    assert registry.closed  # it says so until another close finishes it
     registry.close()
     assert registry.closed
     with TorusRegistry(tmp_path / "x.parquet") as again:

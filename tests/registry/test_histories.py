@@ -19,7 +19,7 @@ from tests.registry.test_left_behind import SLOW, WAIT, Disk, Gate, StopAt, clou
 from toriwork.errors import StoreError
 from toriwork.registry import TorusRegistry, completion
 from toriwork.registry.rows import PackedRow
-from toriwork.storage import ParquetTable, journal, upkeep
+from toriwork.storage import ParquetTable, journal, maintenance
 
 STEPS = 14
 N_SHORT = 40
@@ -144,9 +144,9 @@ def run_histories(folder: Path, first: int, count: int, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(completion, "compute_values", slow)
     monkeypatch.setattr(journal, "ROLL_BYTES", 6000)
-    monkeypatch.setattr(upkeep, "_SEAL_BYTES", 3000)
-    monkeypatch.setattr(upkeep, "_SEAL_REST", 0.0)
-    monkeypatch.setattr(ParquetTable, "tend", lambda _: False)  # sealed and published by the history alone
+    monkeypatch.setattr(maintenance, "_SEAL_BYTES", 3000)
+    monkeypatch.setattr(maintenance, "_SEAL_REST", 0.0)
+    monkeypatch.setattr(ParquetTable, "run_maintenance", lambda _: False)  # sealed and published by the history alone
     disk = Disk(monkeypatch)
     for seed in range(first, first + count):
         gate.set()

@@ -15,11 +15,12 @@ import pandas as pd
 import pytest
 
 from toriwork.errors import PublishError, StoreError
-from toriwork.registry import TorusRegistry, completion
+from toriwork.registry import TorusRegistry, betti_values, completion
 from toriwork.registry.rows import COMPUTED, PackedRow, pack_shape, pack_values
-from toriwork.storage import ParquetTable, journal, upkeep
-from toriwork.storage.files import OsFiles, OsHandle
+from toriwork.storage import ParquetTable, journal, maintenance
+from toriwork.storage.files import OsFiles
 from toriwork.storage.frames import Address, Kind
+from toriwork.storage.handles import OsHandle
 from toriwork.storage.writer import Writer
 
 WAIT = 60.0
@@ -66,9 +67,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 @pytest.fixture
 def small_journals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "ROLL_BYTES", 20_000)
-    monkeypatch.setattr(upkeep, "_SEAL_BYTES", 10_000)
-    monkeypatch.setattr(upkeep, "_SEAL_REST", 0.0)
-    monkeypatch.setattr(ParquetTable, "tend", lambda _: False)  # sealed and published when the test says so
+    monkeypatch.setattr(maintenance, "_SEAL_BYTES", 10_000)
+    monkeypatch.setattr(maintenance, "_SEAL_REST", 0.0)
+    monkeypatch.setattr(ParquetTable, "run_maintenance", lambda _: False)  # sealed and published when the test says so
 
 
 class Disk:
@@ -123,7 +124,7 @@ def writer_of(registry: TorusRegistry) -> Writer:
 def sealed(registry: TorusRegistry) -> int:
     """How many segments there are after a round of sealing."""
     writer = writer_of(registry)
-    registry._table._upkeep._seal_closed(writer)
+    registry._table._maintenance._seal_closed(writer)
     return len(list(registry.path.with_suffix(".d").glob("*.parquet")))
 
 
@@ -189,7 +190,7 @@ def test_a_journal_that_waited_for_another_is_sealed_behind_it(tmp_path: Path, g
 @pytest.mark.usefixtures("small_journals")
 def test_a_store_that_sealed_numbers_away_heals(tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.parquet"
-    monkeypatch.setattr(upkeep, "is_needed", lambda *_: False)  # as version 0.1 did
+    monkeypatch.setattr(maintenance, "is_needed", lambda *_: False)  # as version 0.1 did
     owner = TorusRegistry(path)
     gate.others.clear()
     owner.record_shape(cloud(0, SLOW), metadata={"n": 0})
@@ -214,7 +215,7 @@ def test_the_owner_finds_again_what_was_sealed_away(
     tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "r.parquet"
-    monkeypatch.setattr(upkeep, "is_needed", lambda *_: False)
+    monkeypatch.setattr(maintenance, "is_needed", lambda *_: False)
     with TorusRegistry(path) as registry:
         gate.others.clear()
         registry.record_shape(cloud(0, SLOW), metadata={"n": 0})
@@ -247,8 +248,8 @@ def test_a_journal_that_speaks_of_rows_of_a_dead_writer_stays_until_they_are_pub
     last = 1 + fill(owner, 1, 25_000)
     n_sealed = sealed(owner)
     assert n_sealed == 0
-    with owner._table.view() as view:
-        spoken = [journal.attempts if kind == Kind.ATTEMPT else journal.done for journal in view.journals]
+    with owner._table.snapshot() as snapshot:
+        spoken = [journal.attempts if kind == Kind.ATTEMPT else journal.done for journal in snapshot.journals]
         assert any(address in found for found in spoken)
     owner.flush(publish=True)
     assert public(path) == list(range(last))
@@ -328,7 +329,7 @@ def test_rows_that_never_reached_the_queue_are_found(tmp_path: Path, end: str) -
         writer = writer_of(registry)
         registry._queue.join()
         for _ in range(3):
-            registry._table._upkeep.try_publish(writer)
+            registry._table._maintenance.try_publish(writer)
             registry._queue.join()
     elif end == "close":
         registry.close()
@@ -377,9 +378,9 @@ def test_numbers_that_found_no_room_are_stored_when_there_is_some(
         assert registry.to_pandas(["betti0"]).betti0.notna().all()
     elif end == "background":
         writer = writer_of(registry)
-        registry._table._upkeep.try_publish(writer)
+        registry._table._maintenance.try_publish(writer)
         registry._queue.join()
-        registry._table._upkeep.try_publish(writer)
+        registry._table._maintenance.try_publish(writer)
         assert public(path) == list(range(20))
     elif end == "flush":
         registry.record_shape(cloud(20), metadata={"n": 20})
@@ -444,7 +445,7 @@ def test_whatever_an_engine_raises_no_row_waits_for_ever(
     def broken(points: Any, **options: Any) -> Any:
         raise error("engine")
 
-    monkeypatch.setattr(completion, "estimate_betti", broken)
+    monkeypatch.setattr(betti_values, "estimate_betti", broken)
     path = tmp_path / "r.parquet"
     with TorusRegistry(path) as registry:
         registry.record_shape(cloud(0), metadata={"n": 0})

@@ -13,7 +13,7 @@ import pytest
 
 from toriwork.errors import BadInput, DurabilityError, StoreError
 from toriwork.registry import TorusRegistry
-from toriwork.storage.files import OsHandle
+from toriwork.storage.handles import OsHandle
 
 CLOUD = np.array([[1.0, 2.0], [3.0, 4.0]])
 GIVEN = (1.0, 0.0, 0.0)

@@ -23,7 +23,7 @@ from toriwork.registry.rows import pack_shape
 from toriwork.storage import ParquetTable, PublishPolicy
 from toriwork.storage.frames import Kind
 from toriwork.storage.journal import JournalWriter
-from toriwork.storage.publish import Plan
+from toriwork.storage.publish_plan import PublishPlan
 
 #: publishes by policy all the time, so that kills fall into publishes
 EAGER = PublishPolicy(min_interval=0.02, max_share=0.5, inline_seconds=0.5, max_age=0.05)
@@ -48,7 +48,7 @@ def break_it(mutant: str) -> None:
         JournalWriter.append = append  # type: ignore[method-assign]
         JournalWriter.append_sync_mark = lambda self, time_ns: self.append(b"", 0, Kind.SYNC, time_ns)  # type: ignore[method-assign]
     elif mutant == "absorbed is forgotten":
-        Plan.absorbed = lambda self, files: {}  # type: ignore[method-assign]
+        PublishPlan.absorbed = lambda self, files: {}  # type: ignore[method-assign]
     elif mutant:
         raise SystemExit(f"no such mutant: {mutant}")
 

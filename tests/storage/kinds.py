@@ -143,8 +143,8 @@ class Diagrams(Kind):
         handle.put(self.diagram, CLOUD + float(name[1:]))
 
     def names(self, handle: DiagramMemory) -> list[str]:
-        with self.table(handle).view() as view:
-            batches = [*view.base_batches(["key"]), *(b.select(["key"]) for b in view.pending_batches())]
+        with self.table(handle).snapshot() as snapshot:
+            batches = [*snapshot.base_batches(["key"]), *(b.select(["key"]) for b in snapshot.pending_batches())]
         return [self.known[key] for batch in batches for key in batch["key"].to_pylist()]
 
     def named(self, rows: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from toriwork.storage.files import FileStat
+from toriwork.storage.handles import FileStat
 
 SECTOR = 512
 

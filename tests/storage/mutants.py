@@ -237,68 +237,69 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the folder of the public file is not synced": Mutant(
         _STORAGE + "publish",
-        "    files.replace(temporary, places.base)\n    files.sync_folder(places.base.parent)\n",
-        "    files.replace(temporary, places.base)\n",
+        "    files.replace(temporary, paths.base)\n    files.sync_folder(paths.base.parent)\n",
+        "    files.replace(temporary, paths.base)\n",
         _CUTS,
     ),
     "the public file is renamed before HEAD": Mutant(
         _STORAGE + "publish",
-        "    write_head(files, places, prepared)\n    files.replace(temporary, places.base)\n",
-        "    files.replace(temporary, places.base)\n    write_head(files, places, prepared)\n",
+        "    write_head(files, paths, prepared)\n    files.replace(temporary, paths.base)\n",
+        "    files.replace(temporary, paths.base)\n    write_head(files, paths, prepared)\n",
         _CUTS,
     ),
     "HEAD is not committed": Mutant(
         _STORAGE + "publish",
-        "    write_head(files, places, replace(prepared, committed=True, held={}))\n",
+        "    write_head(files, paths, replace(prepared, committed=True, held={}))\n",
         "",
         _PUBLISH,
     ),
     "journals go before the public file is written": Mutant(
         _STORAGE + "publish",
-        "            facts = _write_next(files, places, plan, lock)\n"
-        "            done = _clean_up(files, places, plan)\n",
-        "            done = _clean_up(files, places, plan)\n"
-        "            facts = _write_next(files, places, plan, lock)\n",
+        "            facts = _write_next(files, paths, plan, lock)\n            done = _clean_up(files, paths, plan)\n",
+        "            done = _clean_up(files, paths, plan)\n            facts = _write_next(files, paths, plan, lock)\n",
         _CUTS,
     ),
     "the list of absorbed journals is empty": Mutant(
         _STORAGE + "publish", "absorbed=plan.absorbed(files),", "absorbed={},", _PUBLISH
     ),
     "absorbed counts one frame too many": Mutant(
-        _STORAGE + "publish", "self.cuts.get(j, 0), sealed", "self.cuts.get(j, 0) + 1, sealed", _PUBLISH
+        _STORAGE + "publish_plan", "self.cuts.get(j, 0), sealed", "self.cuts.get(j, 0) + 1, sealed", _PUBLISH
     ),
     "absorbed counts one frame too few": Mutant(
-        _STORAGE + "publish", "self.cuts.get(j, 0), sealed", "self.cuts.get(j, 0) - 1, sealed", _PUBLISH
+        _STORAGE + "publish_plan", "self.cuts.get(j, 0), sealed", "self.cuts.get(j, 0) - 1, sealed", _PUBLISH
     ),
     "a lock that is no longer ours is published under": Mutant(
         _STORAGE + "publish", "    if not lock.still_ours():\n", "    if False:\n", _PUBLISH
     ),
     "a public file that was replaced meanwhile is overwritten": Mutant(
         _STORAGE + "publish",
-        "    if (now.identity if now else None) != (view.base.stat.identity if view.base else None):\n",
+        "    if (now.identity if now else None) != (snapshot.base.stat.identity if snapshot.base else None):\n",
         "    if False:\n",
         _PUBLISH,
     ),
     "the journal of a living writer is removed": Mutant(
-        _STORAGE + "publish",
+        _STORAGE + "publish_plan",
         "        elif journal.handle.try_lock() and _has_name",
         "        elif (journal.handle.try_lock() or True) and _has_name",
         _PUBLISH,
     ),
     "a journal is not read again behind its lock": Mutant(
-        _STORAGE + "publish",
-        "            again = open_journal(journal.handle, journal.path, _store_id(view), journal.after)\n",
+        _STORAGE + "publish_plan",
+        "            again = open_journal(journal.handle, journal.path, store_id_of(snapshot), journal.after)\n",
         "            again = journal\n",
         _PUBLISH,
     ),
     "what completes a row that stays behind is absorbed": Mutant(
-        _STORAGE + "publish",
+        _STORAGE + "publish_plan",
         "    changed = True\n    while changed:\n",
         "    changed = False\n    while changed:\n",
         _RECOVERY,
     ),
     "what completes a lost row holds others back": Mutant(
-        _STORAGE + "publish", "lost = target.frame > last.get(target.journal, target.frame)", "lost = False", _RECOVERY
+        _STORAGE + "publish_plan",
+        "lost = target.frame > last.get(target.journal, target.frame)",
+        "lost = False",
+        _RECOVERY,
     ),
     "a journal that cannot be removed is kept for ever": Mutant(
         _STORAGE + "writer",
@@ -313,19 +314,21 @@ MUTANTS: dict[str, Mutant] = {
         _RECOVERY,
     ),
     "the lock of publishing is never released": Mutant(
-        _STORAGE + "upkeep",
+        _STORAGE + "maintenance",
         "            return self._publish(writer, wait)\n        finally:\n            self._publishing.release()\n",
         "            return self._publish(writer, wait)\n        finally:\n            pass\n",
         _PUBLISH,
     ),
     "the lock of publishing is taken outside of the try": Mutant(
-        _STORAGE + "upkeep",
+        _STORAGE + "maintenance",
         "        try:  # from here on: an interrupt between the two would leave it taken\n"
         "            if not lock.acquire(blocking):",
         "        got = lock.acquire(blocking)\n        got = bool(got)\n        try:\n            if not got:",
         "tests/storage/test_interrupts.py -k lock_of_publishing",
     ),
-    "a journal that is needed is sealed": Mutant(_STORAGE + "upkeep", " or is_needed(found, view):", ":", _LEFT_BEHIND),
+    "a journal that is needed is sealed": Mutant(
+        _STORAGE + "maintenance", " or is_needed(found, snapshot):", ":", _LEFT_BEHIND
+    ),
     "rows that missed the queue are not looked for": Mutant(
         "toriwork.registry.completion",
         'self._used, self.doubt = True, Doubt("a call was interrupted while it recorded")',
@@ -333,7 +336,7 @@ MUTANTS: dict[str, Mutant] = {
         _LEFT_BEHIND,
     ),
     "a publish forgets to put rows into the queue again": Mutant(
-        "toriwork.registry.adoption", "if queue is not None and queue.requeue(view):", "if False:", _LEFT_BEHIND
+        "toriwork.registry.adoption", "if queue is not None and queue.requeue(snapshot):", "if False:", _LEFT_BEHIND
     ),
     "a failed computation leaves no doubt": Mutant(
         "toriwork.registry.completion",
@@ -349,7 +352,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a cursor is not compared": Mutant(
         "toriwork.registry.reading",
-        "    if after != _cursor(view, int(parts[0])):\n",
+        "    if after != _cursor(snapshot, int(parts[0])):\n",
         "    if False:\n",
         "tests/registry/test_following.py -k never_taken",
     ),
@@ -363,7 +366,7 @@ MUTANTS: dict[str, Mutant] = {
         _STORAGE + "columns", "        copied = 0\n", "        copied = 1\n", _GROWING
     ),
     "copied rows that no index has get none": Mutant(
-        _STORAGE + "publish", "    _index_kept(view, behind, sink)\n", "", _GROWING
+        _STORAGE + "publish", "    _index_kept(snapshot, behind, sink)\n", "", _GROWING
     ),
     "new groups are shifted by one byte too few": Mutant(
         _STORAGE + "sink",
@@ -384,7 +387,7 @@ MUTANTS: dict[str, Mutant] = {
         "tests/storage/test_growing.py -k retention",
     ),
     "pending rows come by name": Mutant(
-        _STORAGE + "view",
+        _STORAGE + "snapshot",
         "key=lambda source: (source.created_ns, source.path.name)",
         "key=lambda source: source.path.name",
         _PUBLISH,

@@ -34,7 +34,7 @@ from toriwork.registry.rows import COMPUTED, pack_shape, pack_values
 from toriwork.storage import ParquetTable, TableSpec, frames
 from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, footer_digest
 from toriwork.storage.frames import Address, Kind
-from toriwork.storage.head import Places
+from toriwork.storage.paths import StorePaths
 from toriwork.storage.seal import seal
 from toriwork.synthesis.chain import Chain
 from toriwork.synthesis.identity import identify
@@ -123,9 +123,9 @@ def made(table: str) -> Disk:
     plain = [found for found in frames_of() if found[2] == Kind.ROWS]
     add_all(store, plain[:2])
     store.flush(publish=False)
-    with store.view() as view:
-        assert view.head is not None
-        seal(disk.files(), Places(BASE), spec, view.head.store_id, view.journals, {})
+    with store.snapshot() as snapshot:
+        assert snapshot.head is not None
+        seal(disk.files(), StorePaths(BASE), spec, snapshot.head.store_id, snapshot.journals, {})
     disk.kill_processes()
     store = still(ParquetTable(BASE, spec, files=disk.files(), policy=BY_HAND))
     add_all(store, frames_of())
@@ -333,10 +333,10 @@ def outcome(table: str, files: Disk, **options: Any) -> str:
         store = still(ParquetTable(BASE, spec, files=disk.files(), policy=BY_HAND, **options))
         with store:
             str(store.verify())
-            with store.view() as view:
-                n_rows = sum(found.num_rows for found in view.base_batches())
-                n_rows += sum(found.num_rows for found in view.pending_batches())
-                assert n_rows == view.n_rows()
+            with store.snapshot() as snapshot:
+                n_rows = sum(found.num_rows for found in snapshot.base_batches())
+                n_rows += sum(found.num_rows for found in snapshot.pending_batches())
+                assert n_rows == snapshot.n_rows()
             if not options.get("read_only"):
                 store.flush(publish=True)
     except ToriworkError as error:

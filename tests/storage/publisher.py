@@ -26,7 +26,7 @@ def main(path: str, durability: str = "process") -> None:
                     add(table, f"{os.getpid()}-{run}-{number}-{row}", size=1000 * (run % 2))
                 if number % 10 == 9:  # a journal that is full is sealed, then absorbed
                     add(table, f"{os.getpid()}-{run}-{number}-full", size=9 * 2**20)
-                    table.tend()
+                    table.run_maintenance()
                 table.flush(publish=True)
             if not run:
                 os.write(1, b"ready\n")

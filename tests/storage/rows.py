@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from toriwork.storage import ArrowCodec, ParquetTable, TableSpec
 from toriwork.storage.policy import PublishPolicy
-from toriwork.storage.view import View
+from toriwork.storage.snapshot import Snapshot
 
 SCHEMA = pa.schema(
     [("row_id", pa.string()), ("time", pa.timestamp("us", tz="UTC")), ("number", pa.int64()), ("text", pa.string())]
@@ -39,17 +39,17 @@ def add(table: ParquetTable, *names: str, size: int = 0) -> Any:
     return table.append(payload(*names, size=size), len(names))
 
 
-def names_in(view: View) -> list[str]:
-    """The names of all rows that a view holds, published ones first."""
-    published = [name for found in view.base_batches(["row_id"]) for name in found.column(0).to_pylist()]
-    return published + [name for found in view.pending_batches() for name in found["row_id"].to_pylist()]
+def names_in(snapshot: Snapshot) -> list[str]:
+    """The names of all rows that a snapshot holds, published ones first."""
+    published = [name for found in snapshot.base_batches(["row_id"]) for name in found.column(0).to_pylist()]
+    return published + [name for found in snapshot.pending_batches() for name in found["row_id"].to_pylist()]
 
 
 def names_of(table: ParquetTable) -> list[str]:
     """The names of all rows of a table."""
-    with table.view() as view:
-        names = names_in(view)
-        assert len(names) == view.n_rows()
+    with table.snapshot() as snapshot:
+        names = names_in(snapshot)
+        assert len(names) == snapshot.n_rows()
         return names
 
 

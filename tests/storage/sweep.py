@@ -29,8 +29,8 @@ from tests.storage import kinds
 from tests.storage.faulty import CUT, Fault, FaultyFiles, Step, Trouble, ways
 from tests.storage.memdisk import MemDisk, PowerCut
 from toriwork.errors import Closed, DurabilityError, StoreError, ToriworkError
-from toriwork.registry import TorusRegistry, shared
-from toriwork.storage import journal, lifetime, table, upkeep
+from toriwork.registry import TorusRegistry, registry
+from toriwork.storage import journal, maintenance, table
 from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.worker import Worker
 
@@ -122,7 +122,7 @@ class Story:
         """Rows of the handle itself survive a power cut from now on."""
         self.durable |= {name for name in self.acked if self.owners[name] is self.handles[-1]}
 
-    def tend(self) -> None:
+    def run_maintenance(self) -> None:
         """What the thread behind a handle does once a second; it logs what fails."""
         self.kind.table(self.handles[-1])._worker._round()
 
@@ -161,7 +161,7 @@ class Story:
                 self.add(name)
             if self.act_name == "sealed":
                 self.kind.flush(self.handles[-1])
-                self.tend()
+                self.run_maintenance()
                 self.add("r6")
 
     def act(self) -> None:
@@ -198,7 +198,7 @@ class Story:
 
     def do_seal(self) -> None:
         self.kind.flush(self.handles[-1])
-        self.tend()
+        self.run_maintenance()
 
     def do_sealed(self) -> None:
         self.publish()
@@ -312,10 +312,10 @@ def stories() -> list[tuple[str, str]]:
 def forget(kind: kinds.Kind, handle: Any) -> None:
     """Let nobody close a handle at the end of this process, which outlives the one that is simulated."""
     if isinstance(handle, TorusRegistry):
-        shared.OPEN.discard(handle)
-    for found in list(lifetime._OPEN):
+        registry._OPEN.discard(handle)
+    for found in table._OPEN:
         if found.path == kind.path:
-            lifetime.closed(found)
+            table._OPEN.discard(found)
 
 
 @contextmanager
@@ -325,7 +325,7 @@ def small_store(story: list[Story]) -> Iterator[None]:
     with ExitStack() as changed:
         for where, name, value in (
             (journal, "ROLL_BYTES", 400),
-            (upkeep, "_SEAL_BYTES", 1),
+            (maintenance, "_SEAL_BYTES", 1),
             (table, "OsFiles", lambda base: story[-1].files),
             (table, "PublishPolicy", lambda: by_hand),
             (Worker, "wake", lambda self, now=True: None),
@@ -360,9 +360,9 @@ def told(kind: str, act: str, fault: Fault | None, folder: Path) -> Told:
                 wrong = f"{kind} {act}, {fault} ({running[-1].trouble.hit}): {type(error).__name__}: {error} ({at})"
             for handle in running[-1].handles:
                 forget(running[-1].kind, handle)
-            for found in list(lifetime._OPEN):
+            for found in table._OPEN:
                 if found.path == running[-1].kind.path:
-                    lifetime.closed(found)
+                    table._OPEN.discard(found)
     finally:
         shutil.rmtree(place)
     return Told(fault, running[-1].trouble.steps, running[-1].trouble.hit, wrong)

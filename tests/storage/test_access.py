@@ -21,8 +21,8 @@ from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreEr
 from toriwork.storage import ParquetTable, access, clock, table
 from toriwork.storage.access import Access, lock_holders, refusal
 from toriwork.storage.files import OsFiles
-from toriwork.storage.head import Places
-from toriwork.storage.publish import store_lock
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.store_lock import store_lock
 
 LAB = 4242  # a group
 
@@ -42,10 +42,10 @@ def written(base: Path, *names: str, publish: bool = True) -> None:
 
 def modes(base: Path) -> dict[str, int]:
     """Permission bits of everything that belongs to a store."""
-    places = Places.of(base)
-    inside = places.folder.iterdir()
-    kinds = {base: "public", places.lock: "lock", places.folder: "folder", places.head: "HEAD"}
-    kinds[places.folder / clock.NAME] = "CLOCK"
+    paths = StorePaths.of(base)
+    inside = paths.folder.iterdir()
+    kinds = {base: "public", paths.lock: "lock", paths.folder: "folder", paths.head: "HEAD"}
+    kinds[paths.folder / clock.NAME] = "CLOCK"
     return {kinds.get(p, p.suffix): stat.S_IMODE(p.lstat().st_mode) for p in {*kinds, *inside}}
 
 
@@ -136,7 +136,7 @@ class TestModes:
 
     def test_a_folder_that_was_closed_by_hand_stays_closed(self, base: Path) -> None:
         written(base, "a1")
-        Places.of(base).folder.chmod(0o700)
+        StorePaths.of(base).folder.chmod(0o700)
         written(base, "b1")
         assert modes(base)["folder"] == 0o700
 
@@ -170,13 +170,13 @@ class TestModes:
                 seen.append(path.suffix)
             real(descriptor, like, mode)
 
-        monkeypatch.setattr("toriwork.storage.files.give", spy)
+        monkeypatch.setattr("toriwork.storage.handles.give", spy)
         written(base, "b1")
         assert {".new", ".tmp"} <= set(seen)
 
     def test_a_lock_file_of_an_earlier_version_is_closed_to_readers(self, base: Path) -> None:
         written(base, "a1")
-        lock = Places.of(base).lock
+        lock = StorePaths.of(base).lock
         lock.chmod(0o644)
         written(base, "b1")
         assert stat.S_IMODE(lock.stat().st_mode) == 0o600
@@ -202,12 +202,12 @@ class TestOwners:
         base.chmod(mode)
         with opened(base) as found:
             add(found, "root1")
-            journals = list(Places.of(base).folder.glob("*.journal"))
+            journals = list(StorePaths.of(base).folder.glob("*.journal"))
             assert [(p.stat().st_uid, p.stat().st_gid) for p in journals] == [(ALICE, LAB)]
             found.flush(publish=True)
             add(found, "root2")
-        made_once = {Places.of(base).folder / clock.NAME}  # by her, before the file was given to the group
-        for path in {base, *Places.of(base).folder.iterdir()} - made_once:
+        made_once = {StorePaths.of(base).folder / clock.NAME}  # by her, before the file was given to the group
+        for path in {base, *StorePaths.of(base).folder.iterdir()} - made_once:
             assert (path.stat().st_uid, path.stat().st_gid) == (ALICE, LAB), path
         assert as_user(ALICE, lambda: written(base, "a2"), groups=(LAB,)) is None
         assert published_names(base) == ["a1", "root1", "root2", "a2"]
@@ -218,8 +218,8 @@ class TestOwners:
         as_user(ALICE, lambda: written(base, "a1"))
         copy = base.rename(shared / "copy.parquet")
         written(copy, "root1")
-        places = Places.of(copy)
-        assert {p.stat().st_uid for p in (copy, places.lock, places.folder, places.head)} == {ALICE}
+        paths = StorePaths.of(copy)
+        assert {p.stat().st_uid for p in (copy, paths.lock, paths.folder, paths.head)} == {ALICE}
         assert as_user(ALICE, lambda: written(copy, "a2")) is None
 
     @as_root
@@ -227,7 +227,13 @@ class TestOwners:
         base = shared / "x.parquet"
         as_user(ALICE, lambda: written(base, "a1"), umask=0o002)
         shared.chmod(0o775)
-        for path in (shared, base, Places.of(base).lock, *Places.of(base).folder.iterdir(), Places.of(base).folder):
+        for path in (
+            shared,
+            base,
+            StorePaths.of(base).lock,
+            *StorePaths.of(base).folder.iterdir(),
+            StorePaths.of(base).folder,
+        ):
             os.chown(path, -1, LAB)
         assert as_user(BOB, lambda: written(base, "b1"), groups=(LAB,)) is None
         assert (base.stat().st_uid, base.stat().st_gid, stat.S_IMODE(base.stat().st_mode)) == (BOB, LAB, 0o664)
@@ -291,7 +297,7 @@ class TestReadersWithLocks:
         assert as_user(ALICE, lambda: written(base, "a3")) is None
         assert sorted(published_names(base)) == ["a1", "a2", "a3"]
         # the journal of the dead stays as long as it is locked; nothing comes twice
-        assert len(list(Places.of(base).folder.glob("*.journal"))) == 1
+        assert len(list(StorePaths.of(base).folder.glob("*.journal"))) == 1
         assert as_user(ALICE, lambda: opened(base).verify().ok) is True
 
     @as_root
@@ -306,13 +312,13 @@ class TestReadersWithLocks:
         as_user(ALICE, left)
         holding()
         as_user(ALICE, lambda: written(base, "a2"))
-        journal = next(iter(Places.of(base).folder.glob("*.journal")))
+        journal = next(iter(StorePaths.of(base).folder.glob("*.journal")))
         journal.rename(journal.with_name("moved"))  # what Bob holds is another file now
         journal.write_bytes(journal.with_name("moved").read_bytes())
         journal.with_name("moved").unlink()
         os.chown(journal, ALICE, ALICE)
         as_user(ALICE, lambda: written(base, "a3"))
-        assert list(Places.of(base).folder.glob("*.journal")) == []
+        assert list(StorePaths.of(base).folder.glob("*.journal")) == []
         assert sorted(published_names(base)) == ["a1", "a2", "a3"]
 
 
@@ -322,7 +328,7 @@ def held_by_another_thread(base: Path) -> Iterator[None]:
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with store_lock(OsFiles(), Places.of(base)) as lock:
+        with store_lock(OsFiles(), StorePaths.of(base)) as lock:
             assert lock is not None
             taken.set()
             done.wait(60)
@@ -357,7 +363,7 @@ class TestTheLockHeldByAWriter:
 
     def test_nobody_is_named_where_nobody_holds_it(self, base: Path) -> None:
         written(base, "a1")
-        found = OsFiles().stat(Places.of(base).lock)
+        found = OsFiles().stat(StorePaths.of(base).lock)
         assert found is not None
         assert lock_holders(found.identity) == ""
 
@@ -365,9 +371,9 @@ class TestTheLockHeldByAWriter:
         self, base: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written(base, "a1")
-        monkeypatch.setattr("toriwork.storage.publish._REMOVED_SECONDS", 0.01)
-        monkeypatch.setattr("toriwork.storage.publish.Lock.still_ours", lambda lock: False)
-        with store_lock(OsFiles(base), Places.of(base)) as lock:
+        monkeypatch.setattr("toriwork.storage.store_lock._REMOVED_SECONDS", 0.01)
+        monkeypatch.setattr("toriwork.storage.store_lock.Lock.still_ours", lambda lock: False)
+        with store_lock(OsFiles(base), StorePaths.of(base)) as lock:
             assert lock is None
 
 
@@ -396,23 +402,23 @@ class TestWhatIsNotAllowed:
         ("change", "named", "readable"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
     )
     def test_is_told_by_name_and_what_may_be_read_is_read(
-        self, shared: Path, change: Callable[[Places], object], named: str, readable: bool
+        self, shared: Path, change: Callable[[StorePaths], object], named: str, readable: bool
     ) -> None:
-        places = Places.of(shared / "x.parquet")
+        paths = StorePaths.of(shared / "x.parquet")
 
         def left() -> None:
-            written(places.base, "a1")
-            add(opened(places.base), "a2")
+            written(paths.base, "a1")
+            add(opened(paths.base), "a2")
 
         def write() -> None:
-            written(places.base, "a3")
+            written(paths.base, "a3")
 
         def read() -> list[str]:
-            with opened(places.base, read_only=True) as found:
+            with opened(paths.base, read_only=True) as found:
                 return names_of(found)
 
         as_user(ALICE, left)
-        change(places)
+        change(paths)
         seen, done = as_user(ALICE, read), as_user(ALICE, write)
         if readable:
             assert seen == ["a1", "a2"]

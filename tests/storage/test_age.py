@@ -15,8 +15,8 @@ from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, st
 from toriwork.registry.codec import SPEC as REGISTRY_SPEC
 from toriwork.storage import ParquetTable, PublishPolicy
 from toriwork.storage.files import OsFiles
-from toriwork.storage.head import Places
-from toriwork.storage.pace import Pace
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.publish_stats import PublishStats
 from toriwork.storage.seal import seal
 
 HOUR = 3600.0
@@ -62,12 +62,12 @@ def test_the_age_is_that_of_the_oldest_row_over_any_number_of_openings(path: Pat
     for run in range(3):
         with opened(path) as table:
             assert is_about(table.pending_age, ago)
-            assert is_about(table._pace.age, ago)
+            assert is_about(table._stats.age, ago)
             add(table, f"b{run}")
             assert is_about(table.pending_age, ago)
     with opened(path, read_only=True) as table:
         assert is_about(table.pending_age, ago)
-        assert table._pace.age is None  # it publishes nothing
+        assert table._stats.age is None  # it publishes nothing
 
 
 def test_rows_of_another_who_is_alive_have_an_age_and_are_left_to_them(path: Path, clock: Clock) -> None:
@@ -75,7 +75,7 @@ def test_rows_of_another_who_is_alive_have_an_age_and_are_left_to_them(path: Pat
     with opened(path) as one:
         add(one, "a1")
         with opened(path) as two, opened(path, read_only=True) as three:
-            assert two._pace.age is None
+            assert two._stats.age is None
             assert is_about(two.pending_age, HOUR)
             assert is_about(three.pending_age, HOUR)
 
@@ -95,16 +95,16 @@ def test_sealed_rows_have_the_age_of_their_journal(path: Path, clock: Clock, n_p
     writer = alive._writer
     assert writer is not None
     own = writer.freeze()
-    with alive.view() as view:
-        segment = seal(OsFiles(), Places.of(path), SPEC, writer.store_id, view.journals, {})
+    with alive.snapshot() as snapshot:
+        segment = seal(OsFiles(), StorePaths.of(path), SPEC, writer.store_id, snapshot.journals, {})
     writer.release(own)
     if not keep:
         for name in own:  # as between two steps of a publish
             (segment.parent / f"{name}.journal").unlink()
     with opened(path) as table:
         assert is_about(table.pending_age, 2 * HOUR if keep else 0.0)
-        assert is_about(table._pace.age, 2 * HOUR if keep else 0.0)
-        assert table._pace.pending_bytes
+        assert is_about(table._stats.age, 2 * HOUR if keep else 0.0)
+        assert table._stats.pending_bytes
     alive.close()
 
 
@@ -152,8 +152,8 @@ def test_what_writers_left_is_published_by_a_handle_that_never_appends(path: Pat
     for policy, awake in ((MINUTE, True), (BY_HAND, False)):
         table = ParquetTable(path, SPEC, policy=policy)
         assert (table._worker._thread is not None) is awake
-        table._pace.oldest = time.monotonic() - HOUR
-        table.tend()
+        table._stats.oldest = time.monotonic() - HOUR
+        table.run_maintenance()
         assert published_names(path) == ["a1"]  # by the first of them
         table.close()
 
@@ -200,12 +200,12 @@ def test_closing_says_nothing_of_rows_that_somebody_else_published_or_keeps(
 def test_closing_waits_for_somebody_who_publishes_and_says_what_it_could_not_publish(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from toriwork.storage.publish import store_lock
+    from toriwork.storage.store_lock import store_lock
 
     policy = PublishPolicy(close_seconds=0.2)
     table = opened(path, policy)
     add(table, "a1")
-    with store_lock(table.files, Places.of(path)) as lock:
+    with store_lock(table.files, StorePaths.of(path)) as lock:
         assert lock is not None
         closing = threading.Thread(target=table.close)  # another thread than the one that publishes
         closing.start()
@@ -228,27 +228,27 @@ def test_a_flush_that_comes_too_early_is_published_as_soon_as_the_pace_allows(pa
         table._worker.stop()  # this test is the background
 
         def tended() -> list[str]:
-            table.tend()
-            table._upkeep.join()
+            table.run_maintenance()
+            table._maintenance.join()
             return published_names(path)
 
-        table._pace._last_end, table._pace._last_seconds = time.monotonic(), seconds
+        table._stats._last_end, table._stats._last_seconds = time.monotonic(), seconds
         add(table, "a1")
         table.flush()
         assert tended() == []
-        table._pace._last_end -= max(1.0, 10 * seconds)  # a tenth of the time
+        table._stats._last_end -= max(1.0, 10 * seconds)  # a tenth of the time
         assert tended() == ["a1"]
         add(table, "a2")
-        table._pace._last_end -= HOUR
+        table._stats._last_end -= HOUR
         assert tended() == ["a1"]  # nobody flushed
 
 
 def test_a_publish_that_fails_is_still_asked_for(path: Path) -> None:
-    pace = Pace(OsFiles(), Places.of(path), PublishPolicy())
-    pace.note(100)
-    pace.asked = True
-    assert pace.due()
-    pace.begin()
-    pace.failed()
-    pace._last_end -= HOUR
-    assert pace.due()
+    stats = PublishStats(OsFiles(), StorePaths.of(path), PublishPolicy())
+    stats.note(100)
+    stats.asked = True
+    assert stats.due()
+    stats.begin()
+    stats.failed()
+    stats._last_end -= HOUR
+    assert stats.due()

@@ -109,19 +109,19 @@ def test_a_file_that_pandas_wrote_over_it_is_refused_and_repair_accepts_it_witho
 
 def test_rows_of_a_sealed_segment_do_not_come_twice_beside_an_accepted_file(base: Path) -> None:
     from toriwork.storage.files import OsFiles
-    from toriwork.storage.head import Places
+    from toriwork.storage.paths import StorePaths
     from toriwork.storage.seal import seal
 
     alive = opened(base)
     add(alive, "a1")
     add(alive, "a2")
     alive.sync()
-    with alive.view() as view:
-        assert view.head is not None
+    with alive.snapshot() as snapshot:
+        assert snapshot.head is not None
         alive._writer.freeze()  # type: ignore[union-attr]
-        seal(OsFiles(), Places.of(base), SPEC, view.head.store_id, view.journals, {})
-    with alive.view() as view:
-        frame = pd.concat([found.to_pandas() for found in view.pending_batches()])
+        seal(OsFiles(), StorePaths.of(base), SPEC, snapshot.head.store_id, snapshot.journals, {})
+    with alive.snapshot() as snapshot:
+        frame = pd.concat([found.to_pandas() for found in snapshot.pending_batches()])
     frame.iloc[:1].to_parquet(base)
     with opened(base, repair=True) as table:
         assert sorted(names_of(table)) == ["a1", "a2"]
@@ -222,8 +222,8 @@ def test_a_file_of_older_software_is_adopted_and_its_original_kept(base: Path) -
     base.parent.mkdir()
     with opened(base.with_name("new.parquet")) as table:
         add(table, "a1")
-        with table.view() as view:
-            [rows] = view.pending_batches()
+        with table.snapshot() as snapshot:
+            [rows] = snapshot.pending_batches()
     pq.write_table(pa.Table.from_batches([rows]), base)
     original = base.read_bytes()
     with opened(base) as table:

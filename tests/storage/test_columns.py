@@ -20,10 +20,10 @@ from toriwork.storage import ArrowCodec, ParquetTable, TableSpec, columns, sink,
 from toriwork.storage.columns import ParquetSource, parquet_format
 from toriwork.storage.files import OsFiles
 from toriwork.storage.footer import Facts
-from toriwork.storage.head import Places
+from toriwork.storage.paths import StorePaths
 from toriwork.storage.seal import seal
 from toriwork.storage.sink import ParquetSink
-from toriwork.storage.view import look
+from toriwork.storage.snapshot import open_snapshot
 
 PATH = Path("/table.parquet")
 BASE = Path("/state/table.parquet")
@@ -254,12 +254,12 @@ def test_an_older_public_file_is_read_with_nulls_and_the_next_publish_unifies() 
     disk = MemDisk()
     old_table(disk)
     with still(ParquetTable(BASE, WIDER_SPEC, files=disk.files(), policy=BY_HAND)) as table:
-        with table.view() as view:
-            [read] = view.base_batches()
+        with table.snapshot() as snapshot:
+            [read] = snapshot.base_batches()
             assert read.schema.equals(WIDER)
             assert read["row_id"].to_pylist() == ["a1", "a2"]
             assert read["weight"].to_pylist() == read["tags"].to_pylist() == [None, None]
-            [narrow] = view.base_batches(["weight"])
+            [narrow] = snapshot.base_batches(["weight"])
             assert narrow.to_pydict() == {"weight": [None, None]}
         table.append(wider_row("b1"))
         table.flush(publish=True)
@@ -279,18 +279,18 @@ def test_pending_rows_of_an_older_release_are_read_with_nulls_too(sealed: bool) 
     add(table, "a1", "a2")
     table.sync()
     if sealed:
-        files, places = disk.files(), Places(BASE)
-        view = look(files, places, SPEC)
-        assert view.head is not None
-        with view.opened:
-            seal(files, places, SPEC, view.head.store_id, view.journals, {})
+        files, paths = disk.files(), StorePaths(BASE)
+        snapshot = open_snapshot(files, paths, SPEC)
+        assert snapshot.head is not None
+        with snapshot.opened:
+            seal(files, paths, SPEC, snapshot.head.store_id, snapshot.journals, {})
     disk.kill_processes()
     with still(ParquetTable(BASE, WIDER_SPEC, files=disk.files(), policy=BY_HAND)) as wider:
-        with wider.view() as view:
-            assert [row for found in view.pending_batches() for row in found["tags"].to_pylist()] == [None, None]
+        with wider.snapshot() as snapshot:
+            assert [row for found in snapshot.pending_batches() for row in found["tags"].to_pylist()] == [None, None]
         wider.flush(publish=True)
-        with wider.view() as view:
-            assert [row for found in view.base_batches() for row in found["weight"].to_pylist()] == [None, None]
+        with wider.snapshot() as snapshot:
+            assert [row for found in snapshot.base_batches() for row in found["weight"].to_pylist()] == [None, None]
 
 
 def test_a_public_file_with_columns_of_a_newer_release_is_not_cut_down() -> None:
@@ -310,8 +310,8 @@ def test_a_public_file_with_columns_of_a_newer_release_is_not_cut_down() -> None
     ("given", "message"),
     [
         pytest.param({"n": [1], "other": [2]}, r"\['other'\] are not known", id="a column too many"),
-        pytest.param({"n": [1.5]}, "column n: int64 is wanted", id="a cast that would lose something"),
-        pytest.param({"n": [[1]]}, "column n: int64 is wanted", id="another kind of value"),
+        pytest.param({"n": [1.5]}, "column n: expected int64", id="a cast that would lose something"),
+        pytest.param({"n": [[1]]}, "column n: expected int64", id="another kind of value"),
     ],
 )
 def test_what_cannot_be_unified_without_loss_is_refused(given: dict[str, list[object]], message: str) -> None:

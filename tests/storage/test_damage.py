@@ -19,15 +19,16 @@ from toriwork.errors import DamagedFile, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_MAGIC
-from toriwork.storage.head import Places
 from toriwork.storage.journal import read_journal
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.pending import open_journal
 from toriwork.storage.seal import seal
-from toriwork.storage.view import look, open_journal
+from toriwork.storage.snapshot import open_snapshot
 
 #: how many bits of each byte are flipped, one after the other
 BITS = pytest.mark.parametrize("bits", [1, pytest.param(8, marks=pytest.mark.long)])
 BASE = Path("/state/table.parquet")
-PLACES = Places(BASE)
+PLACES = StorePaths(BASE)
 
 
 def damaged(data: bytes, bits: int) -> Iterator[bytes]:
@@ -61,9 +62,9 @@ def with_segment() -> tuple[MemDisk, Path]:
     add(table, "b3")
     table.flush(publish=False)
     files = disk.files()
-    with look(files, PLACES, SPEC).opened, table.view() as view:
-        assert view.head is not None
-        path = seal(files, PLACES, SPEC, view.head.store_id, view.journals, {})
+    with open_snapshot(files, PLACES, SPEC).opened, table.snapshot() as snapshot:
+        assert snapshot.head is not None
+        path = seal(files, PLACES, SPEC, snapshot.head.store_id, snapshot.journals, {})
     disk.kill_processes()
     return disk, path
 
@@ -97,8 +98,8 @@ def test_a_flip_or_truncation_of_a_parquet_file_is_an_error_or_the_same_answer(
 ) -> None:
     disk, path = made()
     files = disk.files()
-    with look(files, PLACES, SPEC).opened, opened(disk, read_only=True).view() as view:
-        right = names_in(view)
+    with open_snapshot(files, PLACES, SPEC).opened, opened(disk, read_only=True).snapshot() as snapshot:
+        right = names_in(snapshot)
     inode = disk.inode(path)
     assert inode is not None
     whole = bytes(inode.now)
@@ -106,9 +107,9 @@ def test_a_flip_or_truncation_of_a_parquet_file_is_an_error_or_the_same_answer(
     for bad in damaged(whole, bits):
         inode.now[:] = bad
         try:
-            view = look(files, PLACES, SPEC)
-            with view.opened:
-                assert names_in(view) == right
+            snapshot = open_snapshot(files, PLACES, SPEC)
+            with snapshot.opened:
+                assert names_in(snapshot) == right
             silent += 1
         except StoreError as error:
             assert str(path) in str(error)  # noqa: PT017 - most variants raise, some rightly do not
@@ -150,7 +151,7 @@ def test_a_flip_or_truncation_of_a_journal_leaves_an_exact_prefix_down_to_the_la
     whole = bytes(inode.now)
     right = ["a1", "a2", "a3", "b1", "b2"]
     store = files.open(path)
-    header_store = look(files, PLACES, SPEC)
+    header_store = open_snapshot(files, PLACES, SPEC)
     with header_store.opened:
         assert header_store.head is not None
         store_id = header_store.head.store_id

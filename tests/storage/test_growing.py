@@ -77,10 +77,10 @@ class Grown:
         facts = self.facts()
         assert facts.n_rows == sum(extent.n_rows for extent in facts.extents) == len(self.rows)
         assert self.table.verify().ok
-        with self.table.view() as view:
-            assert view.base is not None
+        with self.table.snapshot() as snapshot:
+            assert snapshot.base is not None
             for name in ("name 0", "name 17", "name 49", "nowhere"):
-                hits = [row for rows in view.base.rows_with(name) for row in sorted(rows)]
+                hits = [row for rows in snapshot.base.rows_with(name) for row in sorted(rows)]
                 same = index.hash_of(name)
                 assert hits == [n for n, row in enumerate(self.rows) if index.hash_of(row["name"]) == same]
 
@@ -239,8 +239,11 @@ def test_an_index_that_is_damaged_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     grown.append(300)
     grown.table.flush(publish=True)
     grown.files.disk.inode(grown.path).now[grown.facts().indexes[0][0] + 9] ^= 4  # type: ignore[union-attr]
-    with grown.table.view() as view, pytest.raises(DamagedFile, match=r"x\.parquet: damaged: the index at byte"):
-        list(next(view.base.rows_with("name 3")))  # type: ignore[union-attr]
+    with (
+        grown.table.snapshot() as snapshot,
+        pytest.raises(DamagedFile, match=r"x\.parquet: damaged: the index at byte"),
+    ):
+        list(next(snapshot.base.rows_with("name 3")))  # type: ignore[union-attr]
 
 
 def test_a_publish_that_failed_half_way_leaves_no_writer_that_writes_later(

@@ -19,11 +19,12 @@ from toriwork.errors import DamagedFile, StoreError, StoreMismatch
 from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.footer import Facts
-from toriwork.storage.head import Head, Places, check_base, read_head, stamp, write_head
+from toriwork.storage.head import Head, check_base, read_head, write_head
+from toriwork.storage.paths import StorePaths, stamp
 from toriwork.storage.sink import ParquetSink
 
 BASE = Path("/state/table.parquet")
-PLACES = Places(BASE)
+PLACES = StorePaths(BASE)
 STORE, OTHER = "ab" * 16, "cd" * 16
 SCHEMA = pa.schema([("a", pa.int64())])
 NAMES = st.text("0123456789abcdef", min_size=32, max_size=32)
@@ -242,9 +243,9 @@ def test_a_symbolic_link_leads_to_the_names_of_the_file_behind_it(
     (tmp_path / "deep").mkdir()
     link = tmp_path / "link.parquet"
     link.symlink_to(tmp_path / "deep" / "real.parquet")
-    places = Places.of(kind(link))  # type: ignore[arg-type]  # a text or a path
-    assert places.base == (tmp_path / "deep" / "real.parquet").resolve()
-    assert places.folder.name == "real.d"
+    paths = StorePaths.of(kind(link))  # type: ignore[arg-type]  # a text or a path
+    assert paths.base == (tmp_path / "deep" / "real.parquet").resolve()
+    assert paths.folder.name == "real.d"
 
 
 # ---- whether somebody wrote --------------------------------------------------------------------------------------
@@ -252,38 +253,38 @@ def test_a_symbolic_link_leads_to_the_names_of_the_file_behind_it(
 
 @pytest.mark.parametrize("durability", ["process", "power"])
 def test_a_stamp_changes_with_each_row_and_stays_while_nobody_writes(tmp_path: Path, durability: str) -> None:
-    places = Places.of(tmp_path / "t.parquet")
-    with still(ParquetTable(places.base, SPEC, policy=BY_HAND, durability=durability)) as table:
-        seen = [stamp(places)]
+    paths = StorePaths.of(tmp_path / "t.parquet")
+    with still(ParquetTable(paths.base, SPEC, policy=BY_HAND, durability=durability)) as table:
+        seen = [stamp(paths)]
         for number in range(30):
             add(table, f"a{number}")
-            seen.append(stamp(places))
+            seen.append(stamp(paths))
             assert seen[-1] != seen[-2]  # however short the time between two rows
-        _rest(places)
-        assert stamp(places) == stamp(places)
+        _rest(paths)
+        assert stamp(paths) == stamp(paths)
         for change in (table.sync, lambda: table.flush(publish=True)):
             add(table, f"b{change}")
-            _rest(places)
-            before = stamp(places)
+            _rest(paths)
+            before = stamp(paths)
             change()
-            assert stamp(places) != before
+            assert stamp(paths) != before
 
 
 def test_a_stamp_passes_over_own_journals(tmp_path: Path) -> None:
-    places = Places.of(tmp_path / "t.parquet")
-    with still(ParquetTable(places.base, SPEC, policy=BY_HAND)) as table:
+    paths = StorePaths.of(tmp_path / "t.parquet")
+    with still(ParquetTable(paths.base, SPEC, policy=BY_HAND)) as table:
         own = {add(table, "a1").journal}
-        before = stamp(places, own=own)
+        before = stamp(paths, own=own)
         add(table, "a2")
-        assert stamp(places, own=own) == before != stamp(places)
+        assert stamp(paths, own=own) == before != stamp(paths)
 
 
 def test_a_stamp_of_a_missing_file_equals_no_other(tmp_path: Path) -> None:
-    places = Places.of(tmp_path / "t.parquet")
-    assert stamp(places) != stamp(places)
+    paths = StorePaths.of(tmp_path / "t.parquet")
+    assert stamp(paths) != stamp(paths)
 
 
-def _rest(places: Places) -> None:
+def _rest(paths: StorePaths) -> None:
     """Make every file as old as it will be a minute later."""
-    for path in (places.base, *places.folder.iterdir()):
+    for path in (paths.base, *paths.folder.iterdir()):
         os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - 60 * 10**9))

@@ -19,7 +19,7 @@ import pytest
 from tests.storage.everywhere import Stop, count
 from tests.storage.kinds import KINDS, Kind, Plain
 from toriwork.errors import Closed
-from toriwork.storage import journal, upkeep
+from toriwork.storage import journal, maintenance
 
 ACTIONS = ("open", "add", "first", "roll", "seal", "flush", "publish", "close", "names")
 SAMPLES = 2
@@ -58,7 +58,7 @@ class Case:
             for name in ("r4", "r5", "r6"):
                 self.add(name)
         elif self.action == "seal":
-            self.kind.table(self.handle).tend()
+            self.kind.table(self.handle).run_maintenance()
         else:
             getattr(self.kind, self.action)(self.handle)
 
@@ -107,7 +107,7 @@ def descriptors(folder: Path) -> list[str]:
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Journals are full after a row or two and sealed at any size. In the end no file is left open."""
     monkeypatch.setattr(journal, "ROLL_BYTES", 400)
-    monkeypatch.setattr(upkeep, "_SEAL_BYTES", 1)
+    monkeypatch.setattr(maintenance, "_SEAL_BYTES", 1)
     yield
     gc.collect()
     if sys.platform == "linux":
@@ -153,10 +153,10 @@ def test_an_interrupt_at_any_line_of_upkeep_leaves_the_lock_of_publishing_free(t
         folder = tmp_path / str(at)
         folder.mkdir()
         case = Case(Plain(folder), "publish")
-        stop = Stop(at, only="storage/upkeep.py")
+        stop = Stop(at, only="storage/maintenance.py")
         reached = stop.run(case.act)
-        if case.handle._upkeep._publishing.owned():
-            left.append(linecache.getline(upkeep.__file__, int(stop.where.split(":")[1].split()[0])).strip())
+        if case.handle._maintenance._publishing.owned():
+            left.append(linecache.getline(maintenance.__file__, int(stop.where.split(":")[1].split()[0])).strip())
         assert set(left) <= {"self._publishing.release()"}
         case.check()
     assert at > 20

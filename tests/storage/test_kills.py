@@ -78,9 +78,9 @@ class Crew:
     def check(self) -> int:
         """Re-open the table: every acknowledged row once, nothing else twice; how many there are."""
         with ParquetTable(self.path, SPEC) as table:
-            with table.view() as view:
-                found = [i for batch in view.base_batches(["shape_id"]) for i in batch.column(0).to_pylist()]
-                found += [i for batch in view.pending_batches() for i in batch["shape_id"].to_pylist()]
+            with table.snapshot() as snapshot:
+                found = [i for batch in snapshot.base_batches(["shape_id"]) for i in batch.column(0).to_pylist()]
+                found += [i for batch in snapshot.pending_batches() for i in batch["shape_id"].to_pylist()]
             table.flush(publish=True)
             assert table.recovery_report.clean or table.recovery_report.torn
         rows = pd.read_parquet(self.path)

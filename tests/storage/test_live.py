@@ -18,13 +18,13 @@ from tests.storage.rows import BY_HAND, SPEC, add, names_of, still, twice
 from toriwork.errors import StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.files import OsFiles
-from toriwork.storage.head import Places
+from toriwork.storage.paths import StorePaths
 from toriwork.storage.seal import seal
+from toriwork.storage.snapshot import open_snapshot
 from toriwork.storage.verify import VerifyReport, verify
-from toriwork.storage.view import look
 
 BASE = Path("/state/table.parquet")
-PLACES = Places(BASE)
+PLACES = StorePaths(BASE)
 PUBLISHER = Path(__file__).with_name("publisher.py")
 _numbers = itertools.count()
 
@@ -56,7 +56,7 @@ class Other:
     def publish_if_free(self) -> None:
         """Publish unless somebody holds the lock: it may be the one who looks."""
         assert self.table._writer is not None
-        self.table._upkeep.publish(self.table._writer, wait=0.0)
+        self.table._maintenance.publish(self.table._writer, wait=0.0)
 
     def publish_twice(self) -> None:
         self.publish()
@@ -80,8 +80,8 @@ class Other:
         writer = self.table._writer
         assert writer is not None
         writer.freeze()
-        with self.table.view() as view:
-            mine = [j for j in view.journals if j.id in {one.id for one in writer.closed} and j.rows()]
+        with self.table.snapshot() as snapshot:
+            mine = [j for j in snapshot.journals if j.id in {one.id for one in writer.closed} and j.rows()]
             for journal in mine:
                 seal(self.files, PLACES, SPEC, writer.store_id, [journal], {})
         writer.release({journal.id for journal in mine})
@@ -215,7 +215,7 @@ def test_a_long_read_that_passes_over_a_frame_is_no_damage(size: int, n_rounds: 
     table = opened(disk, durability="power")  # filled ahead: the file has its length before it has its frames
     place = add(table, "a1")
     path = PLACES.folder / f"{place.journal}.journal"
-    with look(disk.files(), PLACES, SPEC).opened:
+    with open_snapshot(disk.files(), PLACES, SPEC).opened:
         pass
 
     def write() -> Iterator[None]:
@@ -235,7 +235,7 @@ def test_a_long_read_that_passes_over_a_frame_is_no_damage(size: int, n_rounds: 
             return Passing(handle, meanwhile) if path.suffix == ".journal" else handle
 
     assert verify(Slow(disk, disk.boots), PLACES, SPEC).ok
-    look(Slow(disk, disk.boots), PLACES, SPEC).close()
+    open_snapshot(Slow(disk, disk.boots), PLACES, SPEC).close()
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".journal", "HEAD"])
@@ -254,7 +254,7 @@ def test_real_damage_is_still_found_while_its_owner_records_and_nothing_is_waite
     report = verify(files, PLACES, SPEC)
     assert str(path) in report.findings[0]
     with pytest.raises(OSError, match="repair=True"):
-        look(files, PLACES, SPEC)
+        open_snapshot(files, PLACES, SPEC)
     assert files.steps < 500
 
 
@@ -284,8 +284,8 @@ def test_a_table_is_sound_beside_publishers(tmp_path: Path, durabilities: tuple[
     reports: list[VerifyReport] = []
     with publishers(path, *durabilities):
         for _ in range(n_verifies):
-            reports.append(verify(OsFiles(), Places.of(path), SPEC))
-            with ParquetTable(path, SPEC, read_only=True) as table, table.view() as view:
-                assert view.n_rows() >= reports[-1].n_rows
+            reports.append(verify(OsFiles(), StorePaths.of(path), SPEC))
+            with ParquetTable(path, SPEC, read_only=True) as table, table.snapshot() as snapshot:
+                assert snapshot.n_rows() >= reports[-1].n_rows
     assert [str(report) for report in reports if not report.ok] == []
     assert reports[-1].n_published > reports[0].n_published

@@ -27,7 +27,7 @@ def test_every_look_up_is_that_of_a_slow_twin(history: list[str], n_newest: int)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "_SMALL_BYTES", 0)
         patch.setattr(journals, "ROLL_BYTES", 2000)
-        patch.setattr("toriwork.storage.upkeep._SEAL_BYTES", 0)
+        patch.setattr("toriwork.storage.maintenance._SEAL_BYTES", 0)
         grown = Grown()
         handles = [grown.table]
         for step in history:
@@ -36,7 +36,7 @@ def test_every_look_up_is_that_of_a_slow_twin(history: list[str], n_newest: int)
             elif step == "publish":
                 grown.table.flush(publish=True)
             elif step == "seal":
-                grown.table._upkeep._seal_closed(grown.table._writer)  # type: ignore[arg-type]
+                grown.table._maintenance._seal_closed(grown.table._writer)  # type: ignore[arg-type]
             else:
                 grown.table = ParquetTable(grown.path, SPEC, policy=NEVER, files=grown.files)
                 handles.append(grown.table)
@@ -46,16 +46,16 @@ def test_every_look_up_is_that_of_a_slow_twin(history: list[str], n_newest: int)
 def compare(grown: Grown, n_newest: int) -> None:
     """Both ways of looking with the rows as they were recorded."""
     wanted = ["row_id", "values"]
-    with grown.table.view() as view:
-        found = lookup.newest(view, n_newest, wanted).to_pylist()
+    with grown.table.snapshot() as snapshot:
+        found = lookup.newest(snapshot, n_newest, wanted).to_pylist()
         last = grown.rows[len(grown.rows) - min(n_newest, len(grown.rows)) :]
         assert found == [{name: row[name] for name in wanted} for row in last]
         for name in ("name 0", "name 7", "name 31", "nowhere", ""):
             every = [row for row in grown.rows if row["name"] == name]
-            one = lookup.newest_match(view, name, wanted)
+            one = lookup.newest_match(snapshot, name, wanted)
             told = None if one is None else {column: value.as_py() for column, value in one.items()}
             assert told == ({column: every[-1][column] for column in wanted} if every else None)
-            rows = [row for batch in lookup.matches(view, name, wanted) for row in batch.to_pylist()]
+            rows = [row for batch in lookup.matches(snapshot, name, wanted) for row in batch.to_pylist()]
             assert sorted(row["row_id"] for row in rows) == [row["row_id"] for row in every]
 
 
@@ -73,14 +73,14 @@ def test_a_look_up_decodes_one_row_group_of_many(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(columns.ParquetSource, "_read", counted)
     name = grown.rows[3]["name"]
-    with grown.table.view() as view:
-        assert view.base is not None
-        assert view.base.footer.metadata.num_row_groups > 20
-        newest = lookup.newest_match(view, name, ["values"])
+    with grown.table.snapshot() as snapshot:
+        assert snapshot.base is not None
+        assert snapshot.base.footer.metadata.num_row_groups > 20
+        newest = lookup.newest_match(snapshot, name, ["values"])
         assert newest is not None
         assert [names for _, names in read] == [["name", "row_id"], ["values"]]
         read.clear()
-        assert lookup.newest(view, 5, ["name"]).num_rows == 5
+        assert lookup.newest(snapshot, 5, ["name"]).num_rows == 5
         assert len(read) <= 2  # the last group may be short
 
 

@@ -18,7 +18,8 @@ from toriwork.errors import BadInput, DamagedFile, NotFound, OddFile, StoreError
 from toriwork.storage import ParquetTable, journal
 from toriwork.storage.files import OsFiles
 from toriwork.storage.frames import FILE_HEADER_BYTES
-from toriwork.storage.head import Places, read_head, write_head
+from toriwork.storage.head import read_head, write_head
+from toriwork.storage.paths import StorePaths
 
 ID = "0123456789abcdef" * 2
 NAMES = {
@@ -101,7 +102,7 @@ def test_what_is_no_file_is_refused_by_name_and_left_alone(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lock_that_is_no_file_keeps_from_writing_only(base: Path, kind: str) -> None:
-    lock = Places.of(base).lock
+    lock = StorePaths.of(base).lock
     plant(lock, kind)
     for options in ({}, {"repair": True}):
         with pytest.raises(OddFile, match=r"\.x\.lock: expected a regular file"):
@@ -112,7 +113,7 @@ def test_a_lock_that_is_no_file_keeps_from_writing_only(base: Path, kind: str) -
 
 @pytest.mark.parametrize("kind", [*KINDS, "file"])
 def test_a_private_folder_that_is_none_is_refused_by_name(base: Path, kind: str) -> None:
-    folder = Places.of(base).folder
+    folder = StorePaths.of(base).folder
     plant(folder, kind)
     if kind == "folder":
         return  # that is what it should be
@@ -125,7 +126,7 @@ def test_a_private_folder_that_is_none_is_refused_by_name(base: Path, kind: str)
 
 def test_a_link_to_another_folder_is_not_a_private_folder(base: Path, tmp_path: Path) -> None:
     """Whoever publishes as root would write, give away and remove in there."""
-    folder = Places.of(base).folder
+    folder = StorePaths.of(base).folder
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     stale = elsewhere / "notes.tmp"
@@ -141,10 +142,10 @@ def test_a_link_to_another_folder_is_not_a_private_folder(base: Path, tmp_path: 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["old.tmp", f"{ID}.journal.new", f"{ID}.segment.new", "../.x.0123abcd.tmp"])
 def test_remains_that_are_no_files_stay_and_disturb_nobody(base: Path, kind: str, name: str) -> None:
-    path = Path(os.path.normpath(Places.of(base).folder / name))
+    path = Path(os.path.normpath(StorePaths.of(base).folder / name))
     plant(path, kind)
     os.utime(path, (1, 1), follow_symlinks=False)
-    real = Places.of(base).folder / "real.tmp"
+    real = StorePaths.of(base).folder / "real.tmp"
     real.touch()
     os.utime(real, (1, 1))
     assert names_of(opened(base)) == ["a1", "a2"]
@@ -156,15 +157,15 @@ def test_remains_that_are_no_files_stay_and_disturb_nobody(base: Path, kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_quarantine_that_is_no_folder_stops_a_repair(base: Path, kind: str) -> None:
-    places = Places.of(base)
-    places.head.write_bytes(b"damaged")
-    plant(places.quarantine, kind)
+    paths = StorePaths.of(base)
+    paths.head.write_bytes(b"damaged")
+    plant(paths.quarantine, kind)
     if kind == "folder":
         opened(base, repair=True)
         return
     with pytest.raises(OddFile, match="quarantine: expected a folder"):
         opened(base, repair=True)
-    assert places.head.read_bytes() == b"damaged"
+    assert paths.head.read_bytes() == b"damaged"
 
 
 @pytest.mark.parametrize("name", [*NAMES.values(), "x.d/old.tmp", ".x.lock"])
@@ -205,7 +206,7 @@ def test_a_sparse_file_of_forty_gigabytes_is_not_read(base: Path, name: str) -> 
 
 class TestSparseJournals:
     def only_journal(self, base: Path) -> Path:
-        return next(iter(Places.of(base).folder.glob("*.journal")))
+        return next(iter(StorePaths.of(base).folder.glob("*.journal")))
 
     def test_a_journal_that_was_made_longer_keeps_its_rows_in_a_repair(self, base: Path) -> None:
         path = self.only_journal(base)
@@ -226,7 +227,7 @@ class TestSparseJournals:
 
     @pytest.mark.parametrize("size", [40 * 2**20, 2**30])
     def test_a_file_without_header_and_frames_is_torn(self, base: Path, size: int) -> None:
-        path = Places.of(base).folder / f"{ID}.journal"
+        path = StorePaths.of(base).folder / f"{ID}.journal"
         path.touch()
         os.truncate(path, size)
         with opened(base) as table:
@@ -300,10 +301,10 @@ class TestTwoNames:
             opened(base)
 
     def test_a_store_that_was_renamed_with_its_folder_goes_on(self, base: Path) -> None:
-        places = Places.of(base)
-        moved = Places.of(base.with_name("y.parquet"))
+        paths = StorePaths.of(base)
+        moved = StorePaths.of(base.with_name("y.parquet"))
         base.rename(moved.base)
-        places.folder.rename(moved.folder)
+        paths.folder.rename(moved.folder)
         with opened(moved.base) as table:
             assert names_of(table) == ["a1", "a2"]
             table.flush(publish=True)
@@ -313,12 +314,12 @@ class TestTwoNames:
 
     @pytest.mark.parametrize("name", ["a/b", "..", ".", "/etc/passwd", "x.parquet/"])
     def test_a_name_in_head_that_is_none_leads_nowhere(self, base: Path, name: str) -> None:
-        places = Places.of(base)
-        head = read_head(OsFiles(), places)
+        paths = StorePaths.of(base)
+        head = read_head(OsFiles(), paths)
         assert head is not None
-        write_head(OsFiles(), places, head)
-        text = places.head.read_bytes().rpartition(b" ")[0].replace(b'"x.parquet"', f'"{name}"'.encode())
-        places.head.write_bytes(text + f" {crc32(text):08x}\n".encode())
+        write_head(OsFiles(), paths, head)
+        text = paths.head.read_bytes().rpartition(b" ")[0].replace(b'"x.parquet"', f'"{name}"'.encode())
+        paths.head.write_bytes(text + f" {crc32(text):08x}\n".encode())
         assert names_of(opened(base)) == ["a1", "a2"]
 
 

@@ -14,8 +14,8 @@ from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, st
 from toriwork.errors import LockUnavailable, NotFound, PublishError, VersionTooOld
 from toriwork.storage import ParquetTable, PublishPolicy, frames
 from toriwork.storage.files import OsFiles, file_system_of
-from toriwork.storage.head import Places
-from toriwork.storage.publish import store_lock
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.store_lock import store_lock
 
 BASE = Path("/state/table.parquet")
 
@@ -131,8 +131,8 @@ def test_a_lock_file_that_is_removed_while_held_stops_the_publish(monkeypatch: p
     listed = MemFiles.free_bytes
 
     def meanwhile(self: MemFiles, folder: Path) -> int:
-        self.unlink(Places(BASE).lock)
-        with store_lock(disk.files(), Places(BASE)) as second:
+        self.unlink(StorePaths(BASE).lock)
+        with store_lock(disk.files(), StorePaths(BASE)) as second:
             assert second is not None  # the new lock file is another file
         return listed(self, folder)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from toriwork.storage.policy import MIB, Choice, Load, PublishPolicy
+from toriwork.storage.policy import MIB, Load, PublishPolicy, PublishTime
 
 POLICY = PublishPolicy()
 IDLE = Load(0, 0, 0, 0.0, math.inf, 0.0, 0)
@@ -42,20 +42,20 @@ def test_a_million_rows_are_written_a_bounded_number_of_times(rows_per_second: f
 
 
 def test_a_small_table_is_published_by_the_flush_itself() -> None:
-    assert POLICY.decide(WAITING, flushing=True) is Choice.INLINE
-    assert POLICY.decide(WAITING, flushing=False) is Choice.WAIT
-    assert POLICY.decide(IDLE, flushing=True) is Choice.WAIT
+    assert POLICY.decide(WAITING, flushing=True) is PublishTime.INLINE
+    assert POLICY.decide(WAITING, flushing=False) is PublishTime.WAIT
+    assert POLICY.decide(IDLE, flushing=True) is PublishTime.WAIT
 
 
 def test_at_most_one_publish_a_second_and_a_tenth_of_the_time() -> None:
-    assert POLICY.decide(replace(WAITING, since_last=0.9), flushing=True) is Choice.BACKGROUND
+    assert POLICY.decide(replace(WAITING, since_last=0.9), flushing=True) is PublishTime.BACKGROUND
     slow = replace(WAITING, pending_age=1e4, last_seconds=10.0)
     assert not POLICY.allowed(replace(slow, since_last=89.0))
     assert POLICY.allowed(replace(slow, since_last=91.0))
 
 
 def test_what_takes_longer_than_a_tenth_of_a_second_goes_to_the_background() -> None:
-    assert POLICY.decide(replace(WAITING, base_bytes=8 * MIB, slowness=10.0), flushing=True) is Choice.BACKGROUND
+    assert POLICY.decide(replace(WAITING, base_bytes=8 * MIB, slowness=10.0), flushing=True) is PublishTime.BACKGROUND
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_row_is_public_within_a_minute_unless_copies_would_wear_out_the_disk(
     megabytes: int, shares: bool, seconds: float
 ) -> None:
     large = replace(WAITING, base_bytes=megabytes * MIB, shares=shares)
-    assert POLICY.decide(replace(large, pending_age=seconds - 1), flushing=False) is Choice.WAIT
-    assert POLICY.decide(replace(large, pending_age=seconds + 1.0), flushing=False) is Choice.BACKGROUND
+    assert POLICY.decide(replace(large, pending_age=seconds - 1), flushing=False) is PublishTime.WAIT
+    assert POLICY.decide(replace(large, pending_age=seconds + 1.0), flushing=False) is PublishTime.BACKGROUND
     assert POLICY.patience(large) < 900
 
 
@@ -91,4 +91,7 @@ def test_failures_double_the_wait_up_to_ten_minutes(failures: int, wait: float) 
 
 
 def test_many_files_are_reason_enough() -> None:
-    assert POLICY.decide(replace(WAITING, base_bytes=100 * MIB, pending_files=65), flushing=False) is Choice.BACKGROUND
+    assert (
+        POLICY.decide(replace(WAITING, base_bytes=100 * MIB, pending_files=65), flushing=False)
+        is PublishTime.BACKGROUND
+    )

@@ -14,7 +14,7 @@ from tests.storage.memdisk import MemDisk, MemFiles, MemHandle, PowerCut
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, still, twice
 from toriwork.errors import DurabilityError, StoreError
 from toriwork.storage import ParquetTable, publish
-from toriwork.storage.publish import Plan
+from toriwork.storage.publish_plan import PublishPlan
 
 BASE = Path("/state/run/table.parquet")
 
@@ -174,7 +174,7 @@ def live_through(lab: Lab) -> None:
 MUTANTS = {
     "no fsync of files": (MemHandle, "sync", lambda self: None),
     "no fsync of folders": (MemFiles, "sync_folder", lambda self, folder: None),
-    "absorbed is forgotten": (Plan, "absorbed", lambda self, files: {}),
+    "absorbed is forgotten": (PublishPlan, "absorbed", lambda self, files: {}),
     "a new folder is not synced": (MemFiles, "sync_folder", None),
     "journals go before the public file is on the disk": (publish, "_write_next", None),
 }

@@ -57,8 +57,8 @@ def test_a_child_records_beside_its_parent_and_neither_loses_its_lock(base: Path
         os.waitpid(child, 0)
         # the child is gone and its descriptors with it: the parent's journal must still be locked
         with ParquetTable(sys.argv[1], SPEC, policy=BY_HAND) as other:
-            with other.view() as view:
-                alive = [journal.id for journal in view.journals if not journal.handle.try_lock()]
+            with other.snapshot() as snapshot:
+                alive = [journal.id for journal in snapshot.journals if not journal.handle.try_lock()]
             assert len(alive) == 1, alive
             other.flush(publish=True)
         add(table, "after")
@@ -95,20 +95,20 @@ def test_a_child_keeps_no_lock_of_a_publish_that_its_parent_was_at(base: Path) -
         """
         from toriwork import locks
         from toriwork.storage.files import OsFiles
-        from toriwork.storage.head import Places
-        from toriwork.storage.publish import store_lock
+        from toriwork.storage.paths import StorePaths
+        from toriwork.storage.store_lock import store_lock
         ParquetTable(sys.argv[1], SPEC).close()
-        places = Places.of(sys.argv[1])
+        paths = StorePaths.of(sys.argv[1])
         ours, theirs = os.pipe()
-        with store_lock(OsFiles(), places) as lock:
+        with store_lock(OsFiles(), paths) as lock:
             child = os.fork()
             if not child:
                 os.close(theirs)
                 os.read(ours, 1)
                 os._exit(0)
             lock.handle.close()  # as after kill -9: without unlocking
-            locks.let_go(places.lock)
-            with store_lock(OsFiles(), places, wait=20) as second:
+            locks.let_go(paths.lock)
+            with store_lock(OsFiles(), paths, wait=20) as second:
                 assert second is not None
             os.write(theirs, b"x")
             os.waitpid(child, 0)

@@ -13,10 +13,10 @@ from tests.storage.memdisk import Inode, MemDisk, MemFiles, PowerCut, content
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, still, twice
 from toriwork.errors import PublishError, StoreMismatch
 from toriwork.storage import ParquetTable
-from toriwork.storage.head import Places
+from toriwork.storage.paths import StorePaths
 
 BASE = Path("/state/table.parquet")
-PLACES = Places(BASE)
+PLACES = StorePaths(BASE)
 
 
 def opened(files: MemFiles) -> ParquetTable:
@@ -146,7 +146,7 @@ def test_a_handle_publishes_again_from_another_thread(disk: MemDisk) -> None:
     table = opened(disk.files())
     add(table, "b0")
     table.flush(publish=True)
-    assert not table._upkeep._publishing.owned()  # another thread would wait for it
+    assert not table._maintenance._publishing.owned()  # another thread would wait for it
     for name in ("b1", "b2"):
         add(table, name)
         thread = threading.Thread(target=table.flush, args=(True,), daemon=True)

@@ -14,11 +14,12 @@ from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
 from toriwork.errors import StoreMismatch
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_HEADER_BYTES, Address, Kind, pack_target
-from toriwork.storage.head import Head, Places, read_head, write_head
+from toriwork.storage.head import Head, read_head, write_head
+from toriwork.storage.paths import StorePaths
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale
 
 BASE = Path("/state/table.parquet")
-PLACES = Places(BASE)
+PLACES = StorePaths(BASE)
 FOLDER = PLACES.folder
 
 
@@ -340,8 +341,8 @@ def test_what_was_said_of_a_row_that_a_power_cut_took_holds_no_other_row_back(
     with opened(disk) as table:
         table.flush(publish=True)
         assert names_of(table) == ["a1", "b1"]
-        with table.view() as view:
-            assert view.pending_rows() == 0
+        with table.snapshot() as snapshot:
+            assert snapshot.pending_rows() == 0
     assert journals(disk) == []
 
 
@@ -353,6 +354,6 @@ def test_what_completes_a_row_that_its_living_writer_may_still_show_stays_behind
         adopter.append(pack_target(Address(place.journal, frame, 0)) + b"numbers", 0, Kind.DONE)
     add(adopter, "c1")
     adopter.flush(publish=True)
-    with adopter.view() as view:
-        assert Address(place.journal, place.frame + 1, 0) in view.done
-        assert view.pending_rows() == 1  # what is behind it waits, too
+    with adopter.snapshot() as snapshot:
+        assert Address(place.journal, place.frame + 1, 0) in snapshot.done
+        assert snapshot.pending_rows() == 1  # what is behind it waits, too

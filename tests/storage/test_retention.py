@@ -105,8 +105,8 @@ def test_the_note_of_a_publish_is_handed_to_the_next_one_and_to_readers(tmp_path
         with opened(path, Counting()) as table:
             add(table, *names)
             table.flush(publish=True)
-            with table.view() as view:
-                last = view.note
+            with table.snapshot() as snapshot:
+                last = snapshot.note
     assert last == "0 2 3 "  # a new table publishes itself empty
 
 
@@ -116,8 +116,8 @@ def test_a_handle_that_knows_no_retention_passes_the_note_on(tmp_path: Path) -> 
         with opened(path, retention) as table:
             add(table, "a1")
             table.flush(publish=True)
-            with table.view() as view:
-                assert view.note == "0 1 "
+            with table.snapshot() as snapshot:
+                assert snapshot.note == "0 1 "
 
 
 names = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 99)).map(lambda p: f"{p[0]}{p[1]:02}"), unique=True)

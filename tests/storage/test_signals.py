@@ -47,7 +47,7 @@ class Handler:
 
 
 CALLS: dict[str, Callable[[ParquetTable], object]] = {
-    "view": names_of,
+    "snapshot": names_of,
     "verify": ParquetTable.verify,
     "sync": ParquetTable.sync,
     "publish": lambda table: table.flush(publish=True),

@@ -19,7 +19,8 @@ from tests.storage.rows import BY_HAND, NOON, SCHEMA, SPEC, add, batch, names_of
 from toriwork.errors import BadInput, Closed, DamagedFile, NotFound, ReadOnly
 from toriwork.storage import ArrowCodec, ParquetTable, Payload, PublishPolicy, TableSpec
 from toriwork.storage.frames import Address, Kind
-from toriwork.storage.view import View
+from toriwork.storage.pending import open_rows
+from toriwork.storage.snapshot import Snapshot
 
 MEASURED = pa.schema(
     [
@@ -56,8 +57,8 @@ def opened(path: Path, **options: Any) -> ParquetTable:
 
 def rows_of(table: ParquetTable) -> pa.Table:
     """All rows, published ones first."""
-    with table.view() as view:
-        return pa.Table.from_batches([*view.base_batches(), *view.pending_batches()], schema=table.spec.schema)
+    with table.snapshot() as snapshot:
+        return pa.Table.from_batches([*snapshot.base_batches(), *snapshot.pending_batches()], schema=table.spec.schema)
 
 
 # ---- from one end to the other -----------------------------------------------------------------------------------
@@ -203,10 +204,12 @@ def test_prepare_computes_what_a_dead_writer_left_open_before_the_publish(path: 
     writer.sync()
     writer.close()
 
-    def prepare(table: ParquetTable, view: View) -> None:
+    def prepare(table: ParquetTable, snapshot: Snapshot) -> None:
         assert not lock_is_held(table)  # others must not wait for mathematics
-        for found in view.journals:
-            for address in [a for addresses in view.open_addresses(found).values() for a in addresses]:
+        for found in snapshot.journals:
+            for address in [
+                a for addresses in open_rows(snapshot.spec, found, snapshot.done).values() for a in addresses
+            ]:
                 table.attempt([address])
                 table.complete(address, b"7")
 
@@ -292,10 +295,8 @@ def test_reading_needs_a_table(path: Path) -> None:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        pytest.param(
-            pa.schema([("row_id", pa.string())]), "columns .* are wanted, given were", id="columns are missing"
-        ),
-        pytest.param(pa.schema(list(SCHEMA)[::-1]), "columns .* are wanted, given were", id="another order"),
+        pytest.param(pa.schema([("row_id", pa.string())]), "expected columns .*, got", id="columns are missing"),
+        pytest.param(pa.schema(list(SCHEMA)[::-1]), "expected columns .*, got", id="another order"),
     ],
 )
 def test_rows_of_other_columns_are_refused(schema: pa.Schema, message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.storage.memdisk import MemDisk, content
 from tests.storage.rows import BY_HAND, SPEC, add, still
 from toriwork.storage import ParquetTable
-from toriwork.storage.publish import Plan
+from toriwork.storage.publish_plan import PublishPlan
 
 BASE = Path("/state/table.parquet")
 
@@ -75,7 +75,7 @@ def test_a_missing_public_file_is_found(disk: MemDisk) -> None:
 
 
 def test_rows_that_are_there_twice_are_found(disk: MemDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Plan, "absorbed", lambda self, files: {})
+    monkeypatch.setattr(PublishPlan, "absorbed", lambda self, files: {})
     table = opened(disk)
     other = opened(disk)
     add(table, "a1", "a2")

@@ -158,9 +158,9 @@ def test_a_journal_rolls_and_every_one_ends_in_a_sync_mark(disk: MemDisk, monkey
         add(table, f"a{n:02}", size=900)
     assert len(journals(disk)) >= 3
     table.flush(publish=False)
-    with table.view() as view:
-        assert all(journal.scan.synced >= journal.scan.total_bytes - 200 for journal in view.journals)
-        assert sum(len(journal.rows()) for journal in view.journals) == 12
+    with table.snapshot() as snapshot:
+        assert all(journal.scan.synced >= journal.scan.total_bytes - 200 for journal in snapshot.journals)
+        assert sum(len(journal.rows()) for journal in snapshot.journals) == 12
     assert names_of(table) == [f"a{n:02}" for n in range(12)]
     table.flush(publish=True)
     assert journals(disk) == []
@@ -282,7 +282,7 @@ def test_a_closed_handle_and_one_for_reading_refuse_rows(disk: MemDisk) -> None:
 
 
 def test_bad_arguments_are_named(disk: MemDisk) -> None:
-    with pytest.raises(BadInput, match="durability: one of process, power is wanted, given was 'often'"):
+    with pytest.raises(BadInput, match="durability: expected one of process, power, got 'often'"):
         opened(disk.files(), durability="often")
 
     class Huge(bytes):
@@ -295,7 +295,7 @@ def test_bad_arguments_are_named(disk: MemDisk) -> None:
 
 def test_an_empty_journal_is_not_left_behind(disk: MemDisk) -> None:
     table = opened(disk.files())
-    with table.view():
+    with table.snapshot():
         pass
     table.close()
     assert journals(disk) == []

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from toriwork.storage import journal, upkeep
+from toriwork.storage import journal, maintenance
 from toriwork.synthesis import ObserverSynthesis
 
 _real, _real_ns = time.time, time.time_ns
@@ -26,7 +26,7 @@ def main(path: str, progress: str, n: int, seed: int) -> None:
     """Emit ``n`` tokens."""
     randomness = random.Random(seed)
     journal.ROLL_BYTES = randomness.choice((50_000, 200_000, 1_000_000))
-    upkeep._SEAL_BYTES = journal.ROLL_BYTES // 2
+    maintenance._SEAL_BYTES = journal.ROLL_BYTES // 2
     observers = ObserverSynthesis(path=path)
     with Path(progress).open("wb", buffering=0) as told:
         for at in range(n):

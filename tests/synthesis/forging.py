@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import OsFiles
 from toriwork.storage.footer import Facts
-from toriwork.storage.head import Places, read_head, write_head
+from toriwork.storage.head import read_head, write_head
+from toriwork.storage.paths import StorePaths
 from toriwork.storage.sink import ParquetSink
 
 FIRST = bytes(20)
@@ -35,7 +36,7 @@ def forge(path: Path, rows: list[dict], note: str | None = None) -> None:
     """Rows put back by somebody who also mends everything that the store checks: digests, counts and HEAD."""
     _, facts = read(path)
     schema = pq.read_schema(path).remove_metadata()
-    files, places = OsFiles(), Places.of(path)
+    files, paths = OsFiles(), StorePaths.of(path)
     temporary = path.with_name("forged")
     handle = files.create(temporary)
     sink = ParquetSink(handle, temporary, schema)
@@ -45,9 +46,9 @@ def forge(path: Path, rows: list[dict], note: str | None = None) -> None:
     digest = ParquetSource(handle, temporary).footer.digest
     handle.close()
     temporary.replace(path)
-    head = read_head(files, places)
+    head = read_head(files, paths)
     if head is not None:
-        write_head(files, places, replace(head, digest=digest, n_rows=facts.n_rows, committed=True))
+        write_head(files, paths, replace(head, digest=digest, n_rows=facts.n_rows, committed=True))
 
 
 def linked(row: dict, before: bytes) -> bytes:

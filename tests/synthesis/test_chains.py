@@ -359,7 +359,7 @@ def test_a_log_whose_retired_runs_are_too_many_is_sound(tmp_path, monkeypatch):
     for n in range(200):
         observers.emit_token({"n": n})
         if n % 40 == 39:
-            observers.log._table._upkeep._seal_closed(observers.log._table._writer)
+            observers.log._table._maintenance._seal_closed(observers.log._table._writer)
             observers.log.flush(publish=True)
             report = observers.verify_log()
             assert report.ok, str(report)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from toriwork.cells.shape import Numbers, ShapeNumbers, checked_shape
 from toriwork.cells.tracks import Series
 from toriwork.checks import check_band, metadata_text, shown
 from toriwork.errors import BadInput, NotFound
+from toriwork.lifetime import OpenObjects
 from toriwork.registry import TorusRegistry, get_torus_registry
 from toriwork.topology import Diagram, available_engines
 from toriwork.topology.clouds import cloud_of
@@ -38,7 +37,7 @@ _LOG = logging.getLogger("toriwork.cells")
 CELLS_FILE = "torus_cells.parquet"
 OUR_KEY = "torus_cells"  #: of the metadata of a row
 
-_ALL: weakref.WeakSet[TorusCells] = weakref.WeakSet()
+_ALL: OpenObjects[TorusCells] = OpenObjects(lambda cells: cells.after_fork())
 
 
 class TorusCells:
@@ -354,12 +353,3 @@ def _notes(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if metadata is not None and OUR_KEY in metadata:
         raise BadInput(f"metadata: expected no key {OUR_KEY!r}, which TorusCells writes")
     return {} if metadata is None else metadata
-
-
-def _after_fork() -> None:
-    for cells in list(_ALL):
-        cells.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -24,8 +24,9 @@ from toriwork.locks import Mutex
 from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
 from toriwork.storage.decoding import decode
 from toriwork.storage.frames import Frame
-from toriwork.storage.head import Places, stamp
-from toriwork.storage.view import JournalView, SegmentView, View, fitted, payload_groups
+from toriwork.storage.paths import StorePaths, stamp
+from toriwork.storage.pending import PendingJournal, PendingSegment, fitted, payload_groups
+from toriwork.storage.snapshot import Snapshot
 from toriwork.topology import Diagram
 
 _GROUP_BYTES = 2**20  # one diagram costs a group of rows: 4 ms where the group was not decoded before
@@ -100,10 +101,10 @@ class DiagramStore:
         table = self._open(create=False)
         if table is None:
             return False
-        state = stamp(Places.of(self.path))
+        state = stamp(StorePaths.of(self.path))
         if known is not None and known.state == state:
             return False
-        fresh = _Catalogue(table.view(), state, self._cache)
+        fresh = _Catalogue(table.snapshot(), state, self._cache)
         fresh.stale_from = time.monotonic() + (time.monotonic() - began) / _LOOK_SHARE
         self._drop()
         self._catalogue = fresh
@@ -137,15 +138,15 @@ class DiagramStore:
 class _Catalogue:
     """One consistent state of the table: where each key is; groups that were decoded last are in the cache."""
 
-    def __init__(self, opened: AbstractContextManager[View], state: object, cache: BoundedCache) -> None:
+    def __init__(self, opened: AbstractContextManager[Snapshot], state: object, cache: BoundedCache) -> None:
         self._cache = cache
         self.state = state
         self.stale_from = 0.0
         self._opened = opened
         self._groups: list[_Group] = []
-        view = opened.__enter__()
+        snapshot = opened.__enter__()
         try:
-            self._list(view)
+            self._list(snapshot)
         except BaseException:
             self.close()
             raise
@@ -155,15 +156,15 @@ class _Catalogue:
         self._cache.drop(self)
         self._opened.__exit__(None, None, None)
 
-    def _list(self, view: View) -> None:
+    def _list(self, snapshot: Snapshot) -> None:
         heads: list[NDArray[np.uint64]] = []
-        for group, keys in _groups(view):
+        for group, keys in _groups(snapshot):
             self._groups.append(group)
             heads.append(np.frombuffer(keys, ">u8")[::2].astype(np.uint64))
         starts = np.cumsum([0, *map(len, heads)])
         every = np.concatenate(heads) if heads else np.zeros(0, np.uint64)
         order = np.argsort(every, kind="stable").astype(np.uint32)
-        self._heads, self._places, self._starts = every[order], order, starts
+        self._heads, self._paths, self._starts = every[order], order, starts
         self.n_keys = len(np.unique(every))
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Diagram]:
@@ -173,7 +174,7 @@ class _Catalogue:
         last = np.searchsorted(self._heads, heads, side="right")
         hits = np.flatnonzero(last > first)
         # the last of equal heads was written last; by group, so that none is decoded twice
-        places = self._places[last[hits] - 1]
+        places = self._paths[last[hits] - 1]
         found: dict[bytes, Diagram] = {}
         groups = np.searchsorted(self._starts, places, side="right") - 1
         last_group, rows = -1, None
@@ -194,17 +195,17 @@ class _Catalogue:
         return found
 
 
-def _groups(view: View) -> Iterable[tuple[_Group, bytes]]:
+def _groups(snapshot: Snapshot) -> Iterable[tuple[_Group, bytes]]:
     """How to read each group of rows, and its keys, 16 bytes each; what is newer comes later."""
-    base = view.base
+    base = snapshot.base
     if base is not None and base.facts is not None and base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
         for number, batch in enumerate(base.batches(["key"])):
             yield partial(base.group, number), _key_bytes(batch)
     else:  # of another layout: it is read whole until the next publish
-        for number, batch in enumerate(view.base_batches()):
-            yield partial(_nth, view.base_batches, number), _key_bytes(batch)
-    for source in view.pending():
-        if isinstance(source, SegmentView):
+        for number, batch in enumerate(snapshot.base_batches()):
+            yield partial(_nth, snapshot.base_batches, number), _key_bytes(batch)
+    for source in snapshot.pending():
+        if isinstance(source, PendingSegment):
             batches = partial(_fitted, source)
             for number, batch in enumerate(batches()):
                 yield partial(_nth, batches, number), _key_bytes(batch)
@@ -212,15 +213,15 @@ def _groups(view: View) -> Iterable[tuple[_Group, bytes]]:
         frames = {frame.number: frame for frame in source.rows()}
         for payloads in payload_groups(source):
             keys = b"".join(row.key for payload in payloads for row in unpack(payload))
-            yield partial(_decoded, view, source, [frames[payload.frame] for payload in payloads]), keys
+            yield partial(_decoded, snapshot, source, [frames[payload.frame] for payload in payloads]), keys
 
 
-def _fitted(segment: SegmentView) -> Iterable[pa.RecordBatch]:
+def _fitted(segment: PendingSegment) -> Iterable[pa.RecordBatch]:
     return fitted(segment.batches(), SCHEMA)
 
 
-def _decoded(view: View, journal: JournalView, frames: Sequence[Frame]) -> pa.RecordBatch:
-    return decode(view.spec, journal.path, journal.payloads(frames), {})
+def _decoded(snapshot: Snapshot, journal: PendingJournal, frames: Sequence[Frame]) -> pa.RecordBatch:
+    return decode(snapshot.spec, journal.path, journal.payloads(frames), {})
 
 
 def _nth(batches: Callable[[], Iterable[pa.RecordBatch]], number: int) -> pa.RecordBatch:

@@ -35,7 +35,7 @@ from toriwork.cells.ideas import (
 from toriwork.cells.protection import MAX_REFERENCE_BYTES
 from toriwork.locks import Mutex
 from toriwork.storage import ArrowCodec, Chosen, ParquetTable, Pass, Rows, TableSpec
-from toriwork.storage.head import Places, stamp
+from toriwork.storage.paths import StorePaths, stamp
 from toriwork.topology.clouds import Cloud, cloud_of
 
 HISTORY = 64  #: changes of an idea that stay when the file is published
@@ -188,7 +188,7 @@ class IdeaStore:
         table = self._open(create=False)
         if table is None:
             return None
-        return stamp(Places.of(table.path), own=self._own)
+        return stamp(StorePaths.of(table.path), own=self._own)
 
     def _changes(self) -> Iterator[dict[str, Any]]:
         for batch in self._batches(CHANGES):
@@ -198,9 +198,9 @@ class IdeaStore:
         table = self._open(create=False)
         if table is None:
             return
-        with table.view() as view:
-            yield from view.base_batches(columns)
-            for batch in view.pending_batches():
+        with table.snapshot() as snapshot:
+            yield from snapshot.base_batches(columns)
+            for batch in snapshot.pending_batches():
                 yield batch.select(columns)
 
     def history(self, idea_id: str) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from toriwork.cells.diagram_store import DiagramStore
 from toriwork.cells.diagrams import pack, question, question_of
 from toriwork.checks import check_count
 from toriwork.errors import BadInput, ToriworkError
+from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
 from toriwork.state import state_root
 from toriwork.topology import Diagram, persistence
@@ -30,7 +30,7 @@ _OVERHEAD_BYTES = 1000  # of a Diagram and its place, beside its arrays
 _MANY_QUESTIONS = 256
 _KEY = re.compile("[0-9a-f]{32}")
 
-_ALL: weakref.WeakSet[DiagramMemory] = weakref.WeakSet()
+_ALL: OpenObjects[DiagramMemory] = OpenObjects(lambda memory: memory.after_fork())
 
 
 class DiagramMemory:
@@ -289,12 +289,3 @@ def _given(points: Any, distances: Any) -> tuple[str, Cloud | None]:
 
 def _reopen(path: Path, options: dict[str, Any]) -> DiagramMemory:
     return DiagramMemory(path, **options)
-
-
-def _after_fork() -> None:
-    for memory in list(_ALL):
-        memory.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from toriwork.cells.cells import TorusCells
 from toriwork.cells.shape import checked_shape
+from toriwork.lifetime import at_fork
 from toriwork.locks import Mutex
 from toriwork.registry import get_torus_registry
 from toriwork.topology import estimate_betti
@@ -53,5 +53,4 @@ def _after_fork() -> None:
     _lock = Mutex("_lock")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)

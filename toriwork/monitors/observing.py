@@ -5,21 +5,20 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from toriwork.errors import BadInput
+from toriwork.lifetime import OpenObjects
 from toriwork.synthesis import ObserverSynthesis, get_observer_synthesis
 
 _LOG = logging.getLogger("toriwork.monitors")
 SIGNIFICANT = 12  #: digits of a measurement in its token: the last bits differ between machines
 
-_ALL: weakref.WeakSet[ObservingMonitor] = weakref.WeakSet()
+_ALL: OpenObjects[ObservingMonitor] = OpenObjects(lambda monitor: monitor.after_fork())
 
 
 class ObservingMonitor:
@@ -109,12 +108,3 @@ def check_name(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise BadInput(f"{name}: a text that is not empty is wanted, given was {value!r:.80}")
     return value
-
-
-def _after_fork() -> None:
-    for monitor in list(_ALL):
-        monitor.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,10 +1,10 @@
-"""What was recorded: TorusRegistry, one plain Parquet file of clouds, spectra and their Betti numbers."""
+"""The registry: one plain Parquet file of clouds, spectra and their Betti numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toriwork.registry.completion import Budget
+from toriwork.registry.betti_values import Budget
 from toriwork.registry.registry import TorusRegistry
 from toriwork.registry.shared import get_torus_registry
 from toriwork.state import registry_path

@@ -10,7 +10,6 @@ import concurrent.futures.process
 import concurrent.futures.thread  # noqa: F401 - engines that are first imported at exit may no longer register these
 import contextlib
 import itertools
-import json
 import logging
 import threading
 import time
@@ -19,17 +18,16 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-import numpy as np
-
 from toriwork.errors import Busy
 from toriwork.locks import BUSY, Mutex
-from toriwork.registry.loading import load_once
-from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values, rows_in
+from toriwork.registry.betti_values import Budget
+from toriwork.registry.betti_values import compute_values as compute_values  # noqa: PLC0414 - adoption asks for it here
+from toriwork.registry.rows import PackedRow, rows_in
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Address
-from toriwork.storage.view import View, open_rows
+from toriwork.storage.pending import open_rows
+from toriwork.storage.snapshot import Snapshot
 from toriwork.storage.writer import Appended
-from toriwork.topology import estimate_betti, work_estimate
 
 _LOG = logging.getLogger("toriwork.registry")
 _QUEUE_LIMIT = 20_000  # addresses; what does not fit is found again in the journals
@@ -38,35 +36,6 @@ _IDLE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5  # whoever waits for numbers looks so often whether the handle was closed meanwhile
 _REMEMBERED = 2048
 _FINISHED = 4096
-
-
-class Budget(NamedTuple):
-    """What one row's Betti numbers may cost; a cloud above it is stored with status ``too_large``."""
-
-    seconds: float = 20.0
-    bytes: int = 2 * 2**30
-
-
-def compute_values(row: PackedRow, budget: Budget) -> bytes:
-    """The completion of one row: b0 and b1 by one engine call, the rule and its evidence; no exception but Busy."""
-    vertices = row.vertices()
-    n_points, dim = vertices.shape
-    cost = work_estimate(n_points, dim, 1)
-    if cost.seconds > budget.seconds or cost.bytes > budget.bytes:
-        reason = {"reason": "too_large", "n_points": n_points, "predicted_seconds": round(cost.seconds, 1)}
-        return pack_values((), TOO_LARGE, json.dumps(reason))
-    try:
-        load_once(lambda: estimate_betti(np.zeros((3, 2)), max_dimension=1))
-        estimate = estimate_betti(vertices, max_dimension=1)
-    except Busy:  # of a handler, or in one: that says nothing about the cloud, which stays open
-        raise
-    except Exception as error:
-        if not threading.main_thread().is_alive():
-            raise  # the interpreter is going down: that says nothing about the cloud, which stays open
-        # whatever an engine says, the row and the rows behind it must not wait for ever
-        return pack_values((), FAILED, json.dumps({"reason": "failed", "error": str(error)[:500]}))
-    undecided = any(np.isnan(number) for number in estimate.numbers)
-    return pack_values(estimate.numbers, UNDECIDED if undecided else COMPUTED, estimate.to_json())
 
 
 class Doubt:
@@ -137,12 +106,12 @@ class BettiQueue:
         """Take note that a row may be in the journal and not in here: an exception came in between."""
         self._used, self.doubt = True, Doubt("a call was interrupted while it recorded")
 
-    def requeue(self, view: View) -> int:
-        """How many rows of this handle a view shows without numbers that did not wait here; they do now."""
-        # in the order in which pieces move on; what was finished since the view is no news
+    def requeue(self, snapshot: Snapshot) -> int:
+        """How many rows of this handle a snapshot shows without numbers that did not wait here; they do now."""
+        # in the order in which pieces move on; what was finished since the snapshot is no news
         here = {piece.key for piece in (*self._waiting.copy(), *self._hands.copy().values()) if piece is not None}
         here.update(self._finished.copy())
-        pieces = [piece for piece in self._lacking(view) if piece.key not in here]
+        pieces = [piece for piece in self._lacking(snapshot) if piece.key not in here]
         room = max(0, _QUEUE_LIMIT - len(self._waiting))
         if len(pieces) > room:
             self._overflow = object()
@@ -151,11 +120,11 @@ class BettiQueue:
             self._call_threads()
         return sum(len(piece.positions) for piece in pieces[:room])
 
-    def _lacking(self, view: View) -> Iterator[_Piece]:
-        """The rows of this handle that a view shows without numbers."""
-        own, done = self._table.own_frames(), view.done
-        for journal in [journal for journal in view.journals if journal.id in own]:
-            lacking = open_rows(view.spec, journal, done)
+    def _lacking(self, snapshot: Snapshot) -> Iterator[_Piece]:
+        """The rows of this handle that a snapshot shows without numbers."""
+        own, done = self._table.own_frames(), snapshot.done
+        for journal in [journal for journal in snapshot.journals if journal.id in own]:
+            lacking = open_rows(snapshot.spec, journal, done)
             for frame in [frame for frame in journal.rows() if frame.number in lacking]:
                 place = Appended(journal.id, frame.number, frame.offset, frame.length, frame.time_ns)
                 positions = [address.position for address in lacking[frame.number]]
@@ -165,12 +134,8 @@ class BettiQueue:
     def settle(self, *, search: bool = False) -> str:
         """Wait until every row recorded before has its numbers: "", or why some of them could not be stored.
 
-        With ``search`` the journals are looked through in any case, not only when there is a doubt.
-
-        Raises
-        ------
-        Busy
-            The calling thread is in the middle of another call, for which the threads may have to wait, or of a row.
+        With ``search`` the journals are looked through in any case, not only when there is a doubt. Busy where the
+        calling thread is in the middle of another call, for which the threads may have to wait, or of a row.
         """
         self.ask()
         if self.doubt is not None or (search and self._used):
@@ -179,20 +144,14 @@ class BettiQueue:
         return "" if self.doubt is None else self.doubt.why
 
     def ask(self) -> None:
-        """Return when the calling thread may wait for numbers: it is in the middle of no call and of no row.
-
-        Raises
-        ------
-        Busy
-            It is: a ``__del__`` method or the like ran while the numbers of a row were computed, say.
-        """
+        """Return when the calling thread may wait for numbers; Busy where it is in the middle of a call or a row."""
         self._table.ask()
         me = threading.get_ident()
         if any(thread == me for thread, _ in self._hands.copy()):
             raise Busy(BUSY)
 
     def join(self, timeout: float | None = None, *, here: bool = False) -> bool:
-        """Whether nothing put in before is left to do, after waiting for it; with ``here`` this thread does its part.
+        """Wait for everything put in before; True when it is done. With ``here`` this thread does its part.
 
         It does so too where no thread can be started.
         """
@@ -214,12 +173,9 @@ class BettiQueue:
         return True
 
     def finish_here(self, patience: float) -> str:
-        """As :meth:`settle`, in the calling thread too, for at most about ``patience`` seconds.
-
-        For an interpreter that ends: it may start no more threads.
-        """
+        """As :meth:`settle`, in the calling thread too, for at most about ``patience`` seconds."""
         self.ask()
-        self._n_threads = 0
+        self._n_threads = 0  # an interpreter that ends may start no more
         if self.doubt is not None:
             self._find()
         if not self.join(patience, here=True):
@@ -228,7 +184,7 @@ class BettiQueue:
 
     @property
     def stopped(self) -> bool:
-        """Whether the handle is being closed, or was when an interrupt came."""
+        """True when the handle is being closed, or was when an interrupt came."""
         return self._stopped
 
     def stop(self) -> None:
@@ -238,7 +194,7 @@ class BettiQueue:
             self._bell.put(None)
 
     def _busy(self, before: int) -> bool:
-        """Whether a piece with a lower ticket waits or is worked on. The order matters: hands are looked at last."""
+        """True while a piece with a lower ticket waits or is worked on. The order matters: hands are looked at last."""
         if self._overflow is not None:
             return True
         try:
@@ -288,7 +244,7 @@ class BettiQueue:
         self._threads.discard(me)
 
     def _work_once(self) -> bool:
-        """Whether there was a piece of work; it is done."""
+        """Do one piece of work; False when there is none."""
         hand = (threading.get_ident(), object())
         self._hands[hand] = None  # first: whoever finds nothing waiting finds this
         try:
@@ -350,7 +306,7 @@ class BettiQueue:
         return known
 
     def _refill(self) -> bool:
-        """Whether something that did not fit into the queue was found again."""
+        """True when something that did not fit into the queue was found again."""
         overflow = self._overflow
         if overflow is None:
             return False
@@ -363,8 +319,8 @@ class BettiQueue:
         """How many rows of this handle lacked numbers and did not wait here."""
         doubt = self.doubt
         try:
-            with self._table.view() as view:
-                found = self.requeue(view)
+            with self._table.snapshot() as snapshot:
+                found = self.requeue(snapshot)
         except Busy:  # of a handler that ran meanwhile: whoever called is to see it
             raise
         except Exception as error:  # noqa: BLE001 - the store's own calls say what is wrong with it

@@ -1,4 +1,4 @@
-"""What there is to say about a registry, as text and as HTML: the same facts in both."""
+"""Facts about a registry, as text and as HTML: the same in both."""
 
 from __future__ import annotations
 

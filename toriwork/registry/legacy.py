@@ -9,19 +9,13 @@ from toriwork.errors import BadInput
 from toriwork.registry.rows import SCHEMA, V1_COLUMNS
 from toriwork.storage.spec import unify
 
-_ROW_ID_DIGITS = 16
-
 
 def upgrade(table: pa.Table) -> pa.Table:
     """A table of the nine columns of schema v1 (or of an older toriwork) in the present schema.
 
     Timestamps become UTC (text without a zone is taken as UTC, as the legacy code wrote it); rows without an id get
-    one from their time and position, so that they sort in front of what is recorded later.
-
-    Raises
-    ------
-    BadInput
-        A column of schema v1 is missing, or a timestamp cannot be read (the message names the row).
+    one from their time and position, so that they sort in front of what is recorded later. BadInput names a missing
+    column, or the row of a timestamp that cannot be read.
     """
     missing = [name for name in V1_COLUMNS if name not in table.column_names]
     if missing:

@@ -8,7 +8,6 @@ pandas while it holds a lock that is not reentrant; a handler that comes meanwhi
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -16,6 +15,7 @@ from types import FrameType
 import pyarrow as pa
 
 from toriwork.errors import Busy
+from toriwork.lifetime import at_fork
 from toriwork.locks import BUSY, Mutex
 
 _FORK_SECONDS = 60.0  # loading takes one, on a busy machine ten
@@ -25,13 +25,7 @@ _state = {"loaded": False, "forking": False, "pandas": False}
 
 
 def load_once(load: Callable[[], object]) -> None:
-    """Run what loads the engines, unless that was done; a fork waits for it.
-
-    Raises
-    ------
-    Busy
-        The calling thread is loading them already: a signal handler came in between.
-    """
+    """Run what loads the engines, unless that was done; a fork waits for it. Busy in a handler that came in between."""
     if _state["loaded"]:
         return
     with _LOADING.alone():
@@ -76,5 +70,4 @@ def _after_fork() -> None:
         _LOADING.lock.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -38,7 +38,7 @@ class RegistryReader(ABC):
 
     @property
     def closed(self) -> bool:
-        """Whether the registry was closed."""
+        """True when the registry was closed."""
         return self._table.closed
 
     @abstractmethod
@@ -157,9 +157,9 @@ class RegistryReader(ABC):
         """
         names = ["coherence_band", "betti0", "betti1", "betti2"]
         rows = self.scan(names).read_all()
-        with self._table.view() as view:
-            pending = view.pending_rows()
-            n_bytes = view.base.stat.size if view.base is not None else 0
+        with self._table.snapshot() as snapshot:
+            pending = snapshot.pending_rows()
+            n_bytes = snapshot.base.stat.size if snapshot.base is not None else 0
         means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
         return {
             "total_shapes": rows.num_rows,
@@ -172,11 +172,11 @@ class RegistryReader(ABC):
         }
 
     def verify(self) -> VerifyReport:
-        """What a check of every file, page, row id and of HEAD found; see ``toriwork.storage.verify``."""
+        """Check every file, page, row id and HEAD; see ``toriwork.storage.verify``."""
         return self._table.verify()
 
     def facts(self, n_last: int = 5) -> RegistryFacts:
-        """What there is to say about the registry now; reads a few narrow columns and the newest rows."""
+        """Facts about the registry now; reads a few narrow columns and the newest rows."""
         rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
         last = reading.newest(self._table, n_last, LAST_COLUMNS)
         return gather(str(self.path), rows, last, self.get_statistics())
@@ -188,8 +188,8 @@ class RegistryReader(ABC):
         return f"<code>{html.escape(repr(self))}</code>" if self.closed else self.facts().html()
 
     def __len__(self) -> int:
-        with self._table.view() as view:
-            return view.n_rows()
+        with self._table.snapshot() as snapshot:
+            return snapshot.n_rows()
 
     def __bool__(self) -> bool:
         return True  # an empty registry is still a registry

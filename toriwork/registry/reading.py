@@ -1,10 +1,10 @@
-"""Reading the registry: one consistent view, scanned lazily with filters pushed down to row groups."""
+"""Reading the registry: one consistent snapshot, scanned lazily with filters pushed down to row groups."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from toriwork.registry.rows import SCHEMA
 from toriwork.storage import ParquetTable, lookup
 from toriwork.storage.columns import parquet_format
 from toriwork.storage.footer import unreadable
-from toriwork.storage.view import View
+from toriwork.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -49,7 +49,7 @@ def _utc(name: str, value: Any) -> dt.datetime:
         return value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-    raise BadInput(f"{name}: a datetime or an ISO text is wanted, given was {value!r}")
+    raise BadInput(f"{name}: expected a datetime or an ISO text, got {value!r}")
 
 
 def check_columns(columns: Sequence[str] | None) -> list[str]:
@@ -67,8 +67,8 @@ def scan(table: ParquetTable, columns: Sequence[str], where: pads.Expression | N
     """All rows of the state at the time of the call, lazily: published rows first, then segments and journals."""
     schema = pa.schema([SCHEMA.field(name) for name in columns])
     state = contextlib.ExitStack()
-    view = state.enter_context(table.view())  # now, not when the first batch is asked for
-    return pa.RecordBatchReader.from_batches(schema, _batches(table, state, view, list(columns), where))
+    snapshot = state.enter_context(table.snapshot())  # now, not when the first batch is asked for
+    return pa.RecordBatchReader.from_batches(schema, _batches(table, state, snapshot, list(columns), where))
 
 
 def follow(
@@ -80,46 +80,49 @@ def follow(
     last rows in front of it, and when ``repair=True`` last took another file tell whether it is still that place.
     """
     state = contextlib.ExitStack()
-    view = state.enter_context(table.view())
+    snapshot = state.enter_context(table.snapshot())
     try:
-        skip = _place(after, view, table)
-        cursor = _cursor(view, view.base.n_rows if view.base is not None else 0)
+        skip = _place(after, snapshot, table)
+        cursor = _cursor(snapshot, snapshot.base.n_rows if snapshot.base is not None else 0)
     except BaseException:
         state.close()
         raise
     fields = [SCHEMA.field(name) for name in columns]
     schema = pa.schema(fields, metadata={CURSOR: cursor})
-    return pa.RecordBatchReader.from_batches(schema, _followed(table, state, view, list(columns), where, skip))
+    return pa.RecordBatchReader.from_batches(schema, _followed(table, state, snapshot, list(columns), where, skip))
 
 
-def _cursor(view: View, n_rows: int) -> str:
+def _cursor(snapshot: Snapshot, n_rows: int) -> str:
     """The place behind the first ``n_rows`` published rows."""
-    owner, accepted = (view.head.store_id, view.head.accepted) if view.head is not None else ("", 0)
+    owner, accepted = (snapshot.head.store_id, snapshot.head.accepted) if snapshot.head is not None else ("", 0)
     start = max(0, n_rows - _MARKED_ROWS)
     ids: list[str] = []
-    for batch in view.base_batches(["row_id"], skip=start):
+    for batch in snapshot.base_batches(["row_id"], skip=start):
         ids += batch["row_id"].slice(0, n_rows - start - len(ids)).to_pylist()
         if len(ids) >= n_rows - start:
             break
     return f"{owner}:{n_rows}:{blake2b(' '.join(map(str, ids)).encode(), digest_size=8).hexdigest()}:{accepted}"
 
 
-def _place(after: str, view: View, table: ParquetTable) -> int:
+def _place(after: str, snapshot: Snapshot, table: ParquetTable) -> int:
     if after == "":
         return 0
     store, *parts = after.split(":")
     if len(parts) not in (1, 3) or not parts[0].isdecimal():
-        raise BadInput(f"after: the cursor of an earlier scan or '' is wanted, given was {after!r}")
+        raise BadInput(f"after: expected the cursor of an earlier scan or '', got {after!r}")
     again = f"expected the cursor of an earlier scan, got {after!r}; begin again with after=''"
     if len(parts) == 1:
         raise BadInput(f"after: a cursor of version 0.1 does not tell whether its rows were replaced since: {again}")
-    owner, n_rows = view.head.store_id if view.head is not None else "", view.base.n_rows if view.base else 0
+    owner, n_rows = (
+        snapshot.head.store_id if snapshot.head is not None else "",
+        snapshot.base.n_rows if snapshot.base else 0,
+    )
     if store != owner or int(parts[0]) > n_rows:
         raise BadInput(
             f"after: {table.path} has {n_rows:,} published rows of store {owner[:8]}, the cursor is behind them or of "
             f"another store (restored from a backup?): {again}"
         )
-    if after != _cursor(view, int(parts[0])):
+    if after != _cursor(snapshot, int(parts[0])):
         raise BadInput(
             f"after: the rows of {table.path} in front of row {int(parts[0]):,} are others than the cursor followed "
             f"(restored from a backup, or another file was accepted with repair=True): {again}"
@@ -130,48 +133,55 @@ def _place(after: str, view: View, table: ParquetTable) -> int:
 def _followed(
     table: ParquetTable,
     state: contextlib.ExitStack,
-    view: View,
+    snapshot: Snapshot,
     columns: list[str],
     where: pads.Expression | None,
     skip: int,
 ) -> Iterator[pa.RecordBatch]:
     with state, damage_named(table):
-        for batch in view.base_batches(columns if where is None else None, skip=skip):
-            if where is None:
-                yield batch
-                continue
-            import pyarrow.dataset as pads
-
-            yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
+        if where is None:
+            yield from snapshot.base_batches(columns, skip=skip)
+        else:
+            yield from _filtered(snapshot.base_batches(skip=skip), columns, where)
 
 
 def _batches(
-    table: ParquetTable, state: contextlib.ExitStack, view: View, columns: list[str], where: pads.Expression | None
+    table: ParquetTable,
+    state: contextlib.ExitStack,
+    snapshot: Snapshot,
+    columns: list[str],
+    where: pads.Expression | None,
 ) -> Iterator[pa.RecordBatch]:
     with state, damage_named(table):
         if where is None:
-            yield from view.base_batches(columns)
-            for batch in view.pending_batches():
+            yield from snapshot.base_batches(columns)
+            for batch in snapshot.pending_batches():
                 yield batch.select(columns)
             return
-        import pyarrow.dataset as pads  # only where it is needed: it imports pandas
-
-        for source in _sources(view):
+        for source in _sources(snapshot):
             yield from source.scanner(columns=columns, filter=where, **_SCAN).to_batches()
-        for batch in view.pending_batches():
-            yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
+        yield from _filtered(snapshot.pending_batches(), columns, where)
 
 
-def _sources(view: View) -> Iterator[pads.Dataset]:
+def _filtered(
+    batches: Iterable[pa.RecordBatch], columns: list[str], where: pads.Expression
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
+
+    for batch in batches:
+        yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
+
+
+def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
     """The published rows as datasets: the file itself, or a converted copy where an older version wrote it."""
     import pyarrow.dataset as pads
 
-    if view.base is None:
+    if snapshot.base is None:
         return
-    if view.base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
-        yield pads.FileSystemDataset([view.base.fragment()], schema=SCHEMA, format=parquet_format())
+    if snapshot.base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
+        yield pads.FileSystemDataset([snapshot.base.fragment()], schema=SCHEMA, format=parquet_format())
     else:
-        for batch in view.base_batches():
+        for batch in snapshot.base_batches():
             yield pads.dataset(pa.Table.from_batches([batch], schema=SCHEMA))
 
 
@@ -190,9 +200,9 @@ def as_dataset(table: ParquetTable) -> pads.Dataset:
     """One consistent state as a dataset for other engines: the public file by reference, the rest in memory."""
     import pyarrow.dataset as pads
 
-    with table.view() as view:
-        parts = list(_sources(view))
-        pending = list(view.pending_batches())
+    with table.snapshot() as snapshot:
+        parts = list(_sources(snapshot))
+        pending = list(snapshot.pending_batches())
     if pending or not parts:
         parts.append(pads.dataset(pa.Table.from_batches(pending, schema=SCHEMA)))
     return parts[0] if len(parts) == 1 else pads.dataset(parts)
@@ -200,11 +210,11 @@ def as_dataset(table: ParquetTable) -> pads.Dataset:
 
 def newest(table: ParquetTable, n: int, columns: Sequence[str]) -> pa.Table:
     """The ``n`` newest rows in the order in which they were recorded."""
-    with table.view() as view, damage_named(table):
-        return lookup.newest(view, n, columns)
+    with table.snapshot() as snapshot, damage_named(table):
+        return lookup.newest(snapshot, n, columns)
 
 
 def newest_of(table: ParquetTable, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
     """Some columns of the newest row of an id, None when it has none."""
-    with table.view() as view, damage_named(table):
-        return lookup.newest_match(view, shape_id, columns)
+    with table.snapshot() as snapshot, damage_named(table):
+        return lookup.newest_match(snapshot, shape_id, columns)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,13 @@ import pyarrow.compute as pc
 
 from toriwork.checks import shown
 from toriwork.errors import BadInput, Closed, PublishError, StoreError
+from toriwork.lifetime import OpenStores
 from toriwork.printed import one_line
-from toriwork.registry import reading, shared
+from toriwork.registry import reading
 from toriwork.registry.adoption import Preparation
+from toriwork.registry.betti_values import Budget
 from toriwork.registry.codec import SPEC
-from toriwork.registry.completion import BettiQueue, Budget
+from toriwork.registry.completion import BettiQueue
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.reader import RegistryReader
 from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
@@ -25,10 +28,8 @@ from toriwork.state import registry_path
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Kind
 
-if TYPE_CHECKING:
-    pass
-
 _LOG = logging.getLogger("toriwork.registry")
+_EXIT_SECONDS = 10.0  # an interpreter that ends waits so long for Betti numbers; the rest is computed later
 _ROUNDS = 5  # of publishing again what a first publish could not take
 
 
@@ -74,18 +75,17 @@ class TorusRegistry(RegistryReader):
         betti_threads: int = 2,
         budget: Budget | None = None,
     ) -> None:
+        budget = budget or Budget()
         self._options = {
             "durability": durability,
             "read_only": read_only,
             "keep_vertices": keep_vertices,
             "compute_betti": compute_betti,
             "betti_threads": betti_threads,
-            "budget": budget or Budget(),
+            "budget": budget,
         }
-        self._keep = keep_vertices
-        self._compute = compute_betti
-        self._budget = budget or Budget()
-        preparation = Preparation(self._budget)
+        self._pack = partial(pack_shape, keep_vertices=keep_vertices, compute=compute_betti)
+        preparation = Preparation(budget)
         self._table = ParquetTable(
             registry_path() if path is None else path,
             SPEC,
@@ -94,18 +94,21 @@ class TorusRegistry(RegistryReader):
             repair=repair,
             prepare=preparation,
         )
-        self._queue = BettiQueue(self._table, self._budget, betti_threads)
+        self._queue = BettiQueue(self._table, budget, betti_threads)
         preparation.serve(self._queue)
-        shared.OPEN.add(self)
+        _OPEN.add(self)
         n_rows = self._table.recovery_report.n_rows
         _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, one_line(str(self.path)))
 
     @property
-    def recovery_report(self) -> Any:
-        """What opening found of crashed writers, and what ``repair=True`` set aside."""
-        return self._table.recovery_report
+    def closed(self) -> bool:
+        """True when it takes no more calls: ``close`` was called, and got so far if it was interrupted."""
+        return self._table.closed or self._queue.stopped
 
-    # ---- recording -----------------------------------------------------------------------------------------------
+    @property
+    def recovery_report(self) -> Any:
+        """The findings of opening: rows of crashed writers, and files that ``repair=True`` set aside."""
+        return self._table.recovery_report
 
     def record_shape(
         self,
@@ -151,15 +154,7 @@ class TorusRegistry(RegistryReader):
             Nothing was recorded, unless ``row_ids`` of the error names rows: those may have been, see ``retry``.
             Everything before stays.
         """
-        shape = pack_shape(
-            vertices,
-            betti_numbers,
-            coherence_band,
-            metadata,
-            keep_vertices=self._keep,
-            allow_nonfinite=allow_nonfinite,
-            compute=self._compute,
-        )
+        shape = self._pack(vertices, betti_numbers, coherence_band, metadata, allow_nonfinite=allow_nonfinite)
         if retry and self._recorded_before(retry):
             return shape.shape_id
         if shape.is_open:
@@ -181,12 +176,7 @@ class TorusRegistry(RegistryReader):
         """The content ids of many clouds, recorded at once: all of them or, after an error or a crash, none.
 
         Parameters are those of :meth:`record_shape`; Betti numbers, bands and metadata come one per cloud, a single
-        band or mapping holds for all.
-
-        Raises
-        ------
-        BadInput
-            As for :meth:`record_shape`, with the number of the cloud in front; or the lengths differ.
+        band or mapping holds for all. BadInput has the number of the cloud in front.
         """
         if not isinstance(clouds, Iterable):
             raise BadInput(f"clouds: expected one array after the other, got {shown(clouds)}")
@@ -200,15 +190,7 @@ class TorusRegistry(RegistryReader):
         is_open = False
         for index, (cloud, betti, band, note) in enumerate(zip(arrays, numbers, bands, notes, strict=True)):
             try:
-                shape = pack_shape(
-                    cloud,
-                    betti,
-                    band,
-                    note,
-                    keep_vertices=self._keep,
-                    allow_nonfinite=allow_nonfinite,
-                    compute=self._compute,
-                )
+                shape = self._pack(cloud, betti, band, note, allow_nonfinite=allow_nonfinite)
             except BadInput as error:
                 raise BadInput(f"cloud {index} of {n_clouds}: {error}; nothing was recorded") from error
             ids.append(shape.shape_id)
@@ -223,16 +205,18 @@ class TorusRegistry(RegistryReader):
         return ids
 
     def _recorded_before(self, row_ids: Sequence[str]) -> bool:
-        """Whether rows of an earlier try are there. They are public then: a sync of their journal has failed."""
+        """True when rows of an earlier try are there. They are published: a sync of their journal has failed."""
         if isinstance(row_ids, str) or any(type(name) is not str or len(name) != 32 for name in row_ids):
             raise BadInput(f"retry: expected row_ids of an error, got {row_ids!r}")
         if not len(reading.scan(self._table, ["row_id"], pc.field("row_id").isin(list(row_ids))).read_all()):
             return False
         self.flush(publish=True)
-        with self._table.view() as view:
+        with self._table.snapshot() as snapshot:
             load_pandas()
             values = pa.array(list(row_ids))
-            if any(pc.is_in(batch["row_id"], value_set=values).true_count for batch in view.base_batches(["row_id"])):
+            if any(
+                pc.is_in(batch["row_id"], value_set=values).true_count for batch in snapshot.base_batches(["row_id"])
+            ):
                 return True
         error = StoreError(
             f"{self.path}: the rows of the earlier try are there, but could not be published; close the handle that "
@@ -302,10 +286,7 @@ class TorusRegistry(RegistryReader):
         self.finish(None)
 
     def finish(self, patience: float | None) -> None:
-        """Close; with ``patience``, as at exit, spend at most so many seconds on Betti numbers.
-
-        What is left then is computed by whoever publishes next.
-        """
+        """Close; with ``patience``, as at exit, spend at most so many seconds on Betti numbers, and leave the rest."""
         if self._table.closed:
             self._table.close()  # again: what an interrupt left open
             return
@@ -315,21 +296,15 @@ class TorusRegistry(RegistryReader):
                 self._table.sync()
                 self._finish_numbers(patience)
         finally:
-            shared.OPEN.discard(self)
+            _OPEN.discard(self)
             self._queue.stop()
             self._table.close()
 
     def _finish_numbers(self, patience: float | None) -> None:
-        if patience is None:
-            why = self._queue.settle(search=True)
-        else:
-            why = self._queue.finish_here(patience)
+        why = self._queue.settle(search=True) if patience is None else self._queue.finish_here(patience)
         if why:
-            _LOG.warning(
-                "%s: closed while rows lack Betti numbers (%s); they are safe, whoever publishes next computes them",
-                self.path,
-                why,
-            )
+            text = "%s: closed while rows lack Betti numbers (%s); they are safe, whoever publishes next computes them"
+            _LOG.warning(text, self.path, why)
 
     def _wait_for_numbers(self) -> None:
         if not self._options["read_only"]:
@@ -346,8 +321,6 @@ class TorusRegistry(RegistryReader):
         """In a child: leave the parent's open rows to the parent."""
         self._queue.after_fork()
 
-    # ---- the frame -----------------------------------------------------------------------------------------------
-
     def __enter__(self) -> TorusRegistry:
         return self
 
@@ -358,6 +331,9 @@ class TorusRegistry(RegistryReader):
         return _reopen, (str(self.path), self._options)
 
 
+_OPEN = OpenStores[TorusRegistry](lambda registry: registry.finish(_EXIT_SECONDS))
+
+
 def _per_cloud(name: str, given: Any, n_clouds: int, *, single: Any) -> Sequence[Any]:
     if isinstance(given, single):
         return [given] * n_clouds
@@ -366,7 +342,7 @@ def _per_cloud(name: str, given: Any, n_clouds: int, *, single: Any) -> Sequence
     except TypeError:
         raise BadInput(f"{name}: expected one per cloud ({n_clouds}), got {shown(given)}") from None
     if n_given != n_clouds:
-        raise BadInput(f"{name}: one per cloud is wanted ({n_clouds}), given were {n_given}")
+        raise BadInput(f"{name}: expected one per cloud ({n_clouds}), got {n_given}")
     return list(given)
 
 

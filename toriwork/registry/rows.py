@@ -82,12 +82,12 @@ class Shape(NamedTuple):
 
     @property
     def row(self) -> bytes:
-        """What goes into a frame."""
+        """The bytes for a frame."""
         return b"".join(self.parts)
 
 
 class _Layout(NamedTuple):
-    """What depends on dtype and shape alone: worked out once, used for every cloud of the same layout."""
+    """The part that depends on dtype and shape alone, worked out once for all clouds of the same layout."""
 
     code: int
     axes: bytes
@@ -107,11 +107,11 @@ def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> _Layout:
     code = _CODE.get(canonical)
     if code is None:
         raise BadInput(
-            f"vertices: dtype {dtype} cannot be stored exactly; wanted is float16/32/64, complex64/128, bool or an "
-            "integer type"
+            f"vertices: expected float16/32/64, complex64/128, bool or an integer type, got dtype {dtype}, "
+            "which cannot be stored exactly"
         )
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0):
-        raise BadInput(f"vertices: shape (n_points, dim) or a 1-D spectrum is wanted, given was {shape}")
+        raise BadInput(f"vertices: expected shape (n_points, dim) or a 1-D spectrum, got {shape}")
     n_bytes = math.prod(shape) * canonical.itemsize
     if n_bytes > MAX_PAYLOAD:  # before anything is copied: an array without strides of its own may stand for terabytes
         raise BadInput(f"vertices: expected at most {MAX_PAYLOAD:,} bytes, got {n_bytes:,}")
@@ -140,11 +140,7 @@ def pack_shape(
 ) -> Shape:
     """A cloud or spectrum as the bytes of one row, with its content id; a ``Cloud`` was checked and is hashed once.
 
-    Raises
-    ------
-    BadInput
-        The vertices cannot be stored exactly, hold NaN or infinity (unless ``allow_nonfinite``), or a Betti number,
-        the band or the metadata is not usable.
+    BadInput where vertices, Betti numbers, band or metadata are not usable.
     """
     cloud = vertices if type(vertices) is Cloud else None
     if cloud is not None:
@@ -195,11 +191,11 @@ def pack_shape(
 
 def _as_array(vertices: Any) -> NDArray[Any]:
     if isinstance(vertices, np.ma.MaskedArray):
-        raise BadInput("vertices: a masked array has no single meaning here; fill it or drop the masked rows first")
+        raise BadInput("vertices: expected an array without masked entries; fill them or drop their rows first")
     try:
         return np.asarray(vertices)
     except ValueError as error:
-        raise BadInput(f"vertices: no rectangular array of numbers: {error}") from error
+        raise BadInput(f"vertices: expected a rectangular array of numbers: {error}") from error
 
 
 def _refuse_nonfinite(array: NDArray[Any]) -> None:
@@ -212,7 +208,9 @@ def _refuse_nonfinite(array: NDArray[Any]) -> None:
 
 def _require_exact(array: NDArray[Any]) -> None:
     if array.size and max(int(array.max()), -int(array.min())) > _EXACT_INTEGER:
-        raise BadInput(f"vertices: integers up to 2**53 are stored exactly, given were {array.min()} to {array.max()}")
+        raise BadInput(
+            f"vertices: expected integers up to 2**53, which are stored exactly, got {array.min()} to {array.max()}"
+        )
 
 
 def _given(betti_numbers: Any) -> tuple[float, float, float]:
@@ -222,19 +220,19 @@ def _given(betti_numbers: Any) -> tuple[float, float, float]:
         if type(b0) is type(b1) is type(b2) is float and 0.0 <= b0 < math.inf > b1 >= 0.0 <= b2 < math.inf:
             return betti_numbers
     if len(betti_numbers) > 3:
-        raise BadInput(f"betti_numbers: at most three (b0, b1, b2) are wanted, given were {len(betti_numbers)}")
+        raise BadInput(f"betti_numbers: expected at most three (b0, b1, b2), got {len(betti_numbers)}")
     try:
         numbers = [float("nan") if value is None else _number(value) for value in betti_numbers]
     except (TypeError, ValueError, OverflowError) as error:
-        raise BadInput(f"betti_numbers: numbers are wanted, given was {shown(betti_numbers)}") from error
+        raise BadInput(f"betti_numbers: expected numbers, got {shown(betti_numbers)}") from error
     if any(value < 0 or value == float("inf") for value in numbers):
-        raise BadInput(f"betti_numbers: numbers >= 0 are wanted, given was {shown(betti_numbers)}")
+        raise BadInput(f"betti_numbers: expected numbers >= 0, got {shown(betti_numbers)}")
     b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return b0, b1, b2
 
 
 def _is_empty(betti_numbers: Any) -> bool:
-    """Whether none is given; a text, a set or a mapping says nothing about which number is which."""
+    """True when none is given; a text, a set or a mapping says nothing about which number is which."""
     if not isinstance(betti_numbers, str | bytes | bytearray | Set | Mapping):
         with suppress(TypeError):
             return len(betti_numbers) == 0
@@ -248,7 +246,7 @@ def _number(value: Any) -> float:
 
 
 def pack_values(numbers: Sequence[float], status: int, rule: str) -> bytes:
-    """What completes a row: up to three Betti numbers (NaN: not decided), where they come from, the rule as JSON."""
+    """The completion of a row: up to three Betti numbers (NaN: not decided), their status, the rule as JSON."""
     b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return _VALUES.pack(b0, b1, b2, status) + rule.encode()
 
@@ -275,7 +273,7 @@ class PackedRow(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether its Betti numbers are computed later."""
+        """True when its Betti numbers are computed later."""
         return self.status == PENDING
 
     def vertices(self) -> NDArray[Any]:
@@ -284,13 +282,7 @@ class PackedRow(NamedTuple):
 
 
 def unpack_rows(payload: Payload) -> list[PackedRow]:
-    """The rows of one frame.
-
-    Raises
-    ------
-    ValueError, struct.error
-        The bytes are not those of so many rows.
-    """
+    """The rows of one frame; ValueError or struct.error where the bytes are not those of so many rows."""
     found = rows_in(payload.data)
     if len(found) != payload.n_rows:
         raise ValueError(f"expected {payload.n_rows} rows in {len(payload.data)} bytes, got {len(found)}")

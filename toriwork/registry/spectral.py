@@ -10,9 +10,7 @@ import datetime as dt
 import json
 import logging
 import math
-import os
 import time
-import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_band
 from toriwork.errors import BadInput
+from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
 from toriwork.printed import one_line
 from toriwork.registry.registry import TorusRegistry
@@ -38,23 +37,17 @@ STREAM_KEY = "spectral_stream"
 _COLUMNS = ("row_id", "metadata", "vertices", "vertices_dtype", "vertices_shape")
 _BLOCK_NUMBERS = 2**18  # how many magnitudes are compared at once: 2 MB, whatever is held
 
-_ALL: weakref.WeakSet[SpectralDB] = weakref.WeakSet()
+_ALL: OpenObjects[SpectralDB] = OpenObjects(lambda spectra: spectra.after_fork())
 
 
 def check_spectrum(eigenvalues: ArrayLike, name: str = "eigenvalues") -> NDArray[Any]:
-    """A read-only copy of a spectrum: (n_modes,) float64 or complex128, finite; n_modes may be 0.
-
-    Raises
-    ------
-    BadInput
-        Not 1-D, no numbers, or NaN or infinite.
-    """
+    """A read-only copy of a spectrum: (n_modes,) float64 or complex128, finite; n_modes may be 0. Else BadInput."""
     try:
         given = np.asarray(eigenvalues)
     except ValueError as error:
-        raise BadInput(f"{name}: shape (n_modes,) is wanted: {error}") from error
+        raise BadInput(f"{name}: expected shape (n_modes,): {error}") from error
     if given.ndim != 1 or given.dtype.kind not in "fiubc":
-        raise BadInput(f"{name}: numbers of shape (n_modes,) are wanted, given was {given.dtype} {given.shape}")
+        raise BadInput(f"{name}: expected numbers of shape (n_modes,), got {given.dtype} {given.shape}")
     spectrum = np.array(given, dtype=np.complex128 if given.dtype.kind == "c" else np.float64)
     finite = np.isfinite(spectrum)
     if not finite.all():
@@ -96,13 +89,7 @@ class SpectralSignature:
 
 
 def magnitudes(eigenvalues: ArrayLike) -> NDArray[np.float64]:
-    """|λ| of a spectrum, largest first: (n_modes,) float64.
-
-    Raises
-    ------
-    BadInput
-        See :func:`check_spectrum`; or a complex number is finite but its magnitude is not.
-    """
+    """|λ| of a spectrum, largest first: (n_modes,) float64; BadInput also where a magnitude is beyond float64."""
     spectrum = check_spectrum(eigenvalues)
     with np.errstate(over="ignore"):
         sizes = np.ascontiguousarray(-np.sort(-np.abs(spectrum)), dtype=np.float64)
@@ -111,24 +98,11 @@ def magnitudes(eigenvalues: ArrayLike) -> NDArray[np.float64]:
     return sizes
 
 
-def spectral_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """The mean absolute difference of two descending spectra, the shorter padded with zeros at its small end.
-
-    No metric: padding depends on the pair, so the triangle inequality fails. Two empty spectra have distance 0.
-    """
-    if len(one) < len(other):
-        one, other = other, one
-    if not len(one):
-        return 0.0
-    common = len(other)
-    with np.errstate(over="ignore"):  # the sum of magnitudes near the end of float64 is inf
-        return float((np.abs(one[:common] - other).sum() + one[common:].sum()) / len(one))
-
-
 def spectral_distances(wanted: NDArray[np.float64], held: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """:func:`spectral_distance` of one descending spectrum to each of many: (n_held,) float64, the same bits.
+    """Distances of one descending spectrum to each of many: (n_held,) float64.
 
-    Spectra of one length are compared together; each number depends on its own pair alone.
+    The mean absolute difference, the shorter spectrum padded with zeros at its small end; 0 for two empty ones. No
+    metric: padding depends on the pair, so the triangle inequality fails. Each number depends on its own pair alone.
     """
     found = np.zeros(len(held))
     by_length: dict[int, list[int]] = {}
@@ -181,9 +155,9 @@ class SpectralDB:
         stream: str = "spectral_db",
     ) -> None:
         if max_entries < 1 or not max_size_mb > 0:
-            raise BadInput(f"max_entries, max_size_mb: positive is wanted, given was {max_entries}, {max_size_mb}")
+            raise BadInput(f"max_entries, max_size_mb: expected positive numbers, got {max_entries}, {max_size_mb}")
         if not stream:
-            raise BadInput(f"stream: a name is wanted, given was {stream!r}")
+            raise BadInput(f"stream: expected a name, got {stream!r}")
         self.max_entries = max_entries
         self.max_size_mb = max_size_mb
         self.stream = stream
@@ -232,19 +206,9 @@ class SpectralDB:
         return shape_id
 
     def distance(self, eigenvalues: ArrayLike, top_k: int = 10) -> float:
-        """The distance to the nearest of the last ``top_k`` spectra; inf when none is held.
+        """The distance to the nearest of the last ``top_k`` >= 1 spectra; inf when none is held.
 
-        Parameters
-        ----------
-        eigenvalues : array_like of shape (n_modes,)
-            Real or complex; magnitudes count.
-        top_k : int
-            >= 1.
-
-        Returns
-        -------
-        float
-            See :func:`spectral_distance`; >= 0, in the unit of the eigenvalues.
+        Magnitudes of real or complex eigenvalues count, in their unit; see :func:`spectral_distances`.
         """
         wanted = magnitudes(eigenvalues)
         held = self.last(top_k)
@@ -253,12 +217,12 @@ class SpectralDB:
     def last(self, n: int) -> list[NDArray[np.float64]]:
         """The magnitudes of the newest ``n`` spectra, newest first, each descending."""
         if n < 1:
-            raise BadInput(f"top_k: a number >= 1 is wanted, given was {n}")
+            raise BadInput(f"top_k: expected a number >= 1, got {n}")
         with self._lock.alone():
             return list(islice(reversed(self._held), n))
 
     def notes(self, key: str, n: int) -> list[Any]:
-        """What :meth:`add` was given under a key of the notes, of the newest ``n`` spectra that have it, oldest first.
+        """The values under a key of the notes, of the newest ``n`` spectra that have it, oldest first.
 
         Read from the registry: the bounds of what is held do not limit it.
         """
@@ -337,12 +301,3 @@ def _signature(eigenvalues: ArrayLike) -> SpectralSignature:
 
 def _time(timestamp: Any) -> Any:
     return timestamp.isoformat() if isinstance(timestamp, dt.date) else timestamp
-
-
-def _after_fork() -> None:
-    for spectra in list(_ALL):
-        spectra.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

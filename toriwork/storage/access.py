@@ -54,7 +54,7 @@ class Access(NamedTuple):
 
 
 def access_of(public: Path | None) -> Access | None:
-    """What is made beside a public file takes this; None where there is no such file, so that the umask decides."""
+    """Mode, owner and group of a public file; None where there is none, so that the umask decides."""
     if public is None:
         return None
     try:
@@ -100,15 +100,7 @@ def tighten(folder: Path, access: Access) -> None:
 
 
 def open_regular(path: Path, flags: int) -> int:
-    """A descriptor of the regular file that has this name.
-
-    Raises
-    ------
-    OddFile
-        The name stands for something else: a FIFO, a folder, a link, a device.
-    NotPermitted
-        We may not open it.
-    """
+    """A descriptor of the regular file that has this name; OddFile for a FIFO, a folder, a link or a device."""
     try:
         require_regular(path, os.lstat(path).st_mode)  # first: opening a device may already do something
         descriptor = os.open(path, flags | CAREFUL)
@@ -137,7 +129,7 @@ def odd(path: Path, mode: int, wanted: str = "a regular file") -> OddFile:
 
 
 def refusal(error: OSError, path: Path) -> OSError:
-    """What to raise instead of an error of the operating system: with path and remedy where the store knows them."""
+    """The error to raise instead of one of the operating system, with path and remedy where they are known."""
     if isinstance(error, StoreError):
         return error
     new: StoreError
@@ -159,13 +151,7 @@ def refusal(error: OSError, path: Path) -> OSError:
 
 @contextlib.contextmanager
 def typed(path: Path) -> Iterator[None]:
-    """What the operating system refuses in here, raised as an error of the store at ``path``.
-
-    Raises
-    ------
-    StoreError
-        With the number and the file of what the system said.
-    """
+    """Raise a refusal of the operating system as a StoreError at ``path``, with its number and file."""
     try:
         yield
     except OSError as error:

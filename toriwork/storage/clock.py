@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import struct
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -20,7 +21,8 @@ from zlib import crc32
 from toriwork.errors import Busy
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Files, Handle
+    from toriwork.storage.files import Files
+    from toriwork.storage.handles import Handle
 
 _LOG = logging.getLogger("toriwork.storage")
 NAME = "CLOCK"
@@ -33,14 +35,9 @@ _TRIES = 50  #: milliseconds that an append waits at most for others to write 12
 
 
 class Clock:
-    """Times for the rows of one handle. The caller holds the handle's mutex.
+    """Times for the rows of one handle, whose mutex the caller holds.
 
-    Parameters
-    ----------
-    files, folder
-        Of the store.
-    known_ns : int
-        The highest time in the store when the handle was opened, nanoseconds since 1970.
+    ``known_ns`` is the highest time in the store when the handle was opened, nanoseconds since 1970.
     """
 
     def __init__(self, files: Files, folder: Path, known_ns: int = 0) -> None:
@@ -83,15 +80,12 @@ class Clock:
 
     def _tell(self) -> None:
         try:
-            handle = self._files.create(self._path, exclusive=False)
-            try:
+            with closing(self._files.create(self._path, exclusive=False)) as handle:
                 if not self._locked(handle):  # the row is what matters: others find the offset by the store
                     return
                 data = self._offset.to_bytes(8, "little", signed=True)
                 if self._offset > _offset_in(handle.read_at(0, _RECORD.size)):
                     handle.write_at(0, data + crc32(data).to_bytes(4, "little"))
-            finally:
-                handle.close()
         except Busy:  # of a handler that ran meanwhile: whoever called is to see it
             raise
         except OSError as error:
@@ -108,11 +102,8 @@ class Clock:
         try:
             if self._files.stat(self._path) is None:
                 return _NONE
-            handle = self._files.open(self._path)
-            try:
+            with closing(self._files.open(self._path)) as handle:
                 return _offset_in(handle.read_at(0, _RECORD.size))
-            finally:
-                handle.close()
         except Busy:
             raise
         except OSError as error:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow.dataset as pads
 
-    from toriwork.storage.files import Handle
+    from toriwork.storage.handles import Handle
 
 #: below this size a file's data digest is checked when it is opened: page checksums do not cover page headers
 SMALL_FILE_BYTES = 2 * 2**20
@@ -49,7 +49,7 @@ class ParquetSource:
 
     @property
     def facts(self) -> Facts | None:
-        """What the store wrote about this file, or None when the store did not write it."""
+        """The facts in the footer, or None when the store did not write this file."""
         return self.footer.facts
 
     @property
@@ -58,7 +58,7 @@ class ParquetSource:
         return int(self.footer.metadata.num_rows)
 
     def behind(self, extents: Sequence[Extent]) -> Behind:
-        """What a new file has in front of its own row groups when it keeps the first extents of this one."""
+        """The front of a new file that keeps the first extents of this one."""
         n_groups, n_rows, n_bytes = (sum(column) for column in list(zip(*extents, strict=True))[1:4] or [()] * 3)
         kept = splice.kept_groups(self.footer.raw, n_groups, n_bytes, n_rows)
         end = extents[-1].end if extents else 0
@@ -75,13 +75,7 @@ class ParquetSource:
             copied += taken
 
     def rows_with(self, value: str) -> Iterator[Iterator[int]]:
-        """For each index the numbers of the rows that may have a value in the indexed column, the newest first.
-
-        Raises
-        ------
-        DamagedFile
-            An index fails its checksum.
-        """
+        """For each index the numbers of the rows that may have a value in the indexed column, the newest first."""
         facts = self.facts
         key = index.hash_of(value)
         for offset, first, n_rows in facts.indexes if facts is not None else ():
@@ -116,7 +110,7 @@ class ParquetSource:
             return 0, 0
 
     def has(self, columns: Sequence[str]) -> bool:
-        """Whether the file has all of some columns."""
+        """True when the file has all of some columns."""
         return set(columns) <= set(self.footer.metadata.schema.to_arrow_schema().names)
 
     def groups_by(self, column: str) -> list[tuple[int, str]]:
@@ -154,13 +148,7 @@ class ParquetSource:
         return parquet_format().make_fragment(self._handle.arrow())
 
     def batches(self, columns: Sequence[str] | None = None, *, skip: int = 0) -> Iterator[pa.RecordBatch]:
-        """The rows in file order, one row group in memory at a time; not the first ``skip`` of them.
-
-        Raises
-        ------
-        DamagedFile
-            A page fails its checksum or cannot be decoded.
-        """
+        """The rows in file order, one row group in memory at a time; not the first ``skip`` of them."""
         reader = self._open_reader()
         for number in range(reader.num_row_groups):
             n_rows = self.footer.metadata.row_group(number).num_rows
@@ -174,13 +162,7 @@ class ParquetSource:
                     yield batch.slice(passed)
 
     def group(self, number: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-        """The rows of one row group; the reader stays open for the next one.
-
-        Raises
-        ------
-        DamagedFile
-            A page fails its checksum or cannot be decoded.
-        """
+        """The rows of one row group; the reader stays open for the next one."""
         if self._reader is None:
             self._reader = self._open_reader()
         return pa.Table.from_batches(self._read(self._reader, number, columns)).combine_chunks().to_batches()[0]

@@ -25,13 +25,7 @@ _SHOWN = 200
 
 
 def decode(spec: TableSpec, path: Path, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
-    """The rows of some frames of a journal.
-
-    Raises
-    ------
-    DamagedFile
-        A frame does not hold as many rows of this table as its header states; the message names it.
-    """
+    """The rows of some frames of a journal; DamagedFile names a frame that does not hold its rows."""
     try:
         return _decode(spec, payloads, done)
     except MemoryError:
@@ -56,7 +50,7 @@ def _first_bad(spec: TableSpec, payloads: Sequence[Payload], done: Mapping[Addre
 
 
 def is_sound(spec: TableSpec, payload: Payload, done: Mapping[Address, bytes]) -> bool:
-    """Whether one frame can be decoded."""
+    """True when one frame can be decoded."""
     try:
         _decode(spec, [payload], done)
     except MemoryError:

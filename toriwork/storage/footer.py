@@ -34,7 +34,7 @@ from toriwork.storage.stated import (
 )
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Handle
+    from toriwork.storage.handles import Handle
 
 KEY_DIGEST = b"toriwork.footer_blake2b"
 KEY_FACTS = b"toriwork.store"
@@ -47,7 +47,7 @@ _MAX_BYTES = 64 * 2**20  # of a footer; a thousand row groups need two
 
 
 class Extent(NamedTuple):
-    """What one publish added to a file: some row groups, and the bytes that stand behind them."""
+    """The part of a file that one publish added: row groups, and the bytes behind them."""
 
     end: int  #: offset behind its last byte; it begins where the one before it ends
     n_groups: int
@@ -73,7 +73,7 @@ _STATED = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a base or segment says about itself in its footer."""
+    """The statements of a base or segment about itself, in its footer."""
 
     store_id: str
     generation: int = 0  #: of a base; 0 for a segment
@@ -95,13 +95,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
-        """The facts in a footer's text; names that a newer version added are passed over.
-
-        Raises
-        ------
-        ValueError
-            They are not usable; the message says which.
-        """
+        """The facts in a footer's text, without names that a newer version added; ValueError says what is wrong."""
         raw = read_stated(text, _STATED, frozenset({"store_id"}))
         known = {name: raw[name] for name in cls.__slots__ if name in raw}
         known["extents"] = tuple(Extent(*extent) for extent in known.get("extents", ()))
@@ -121,7 +115,7 @@ class Footer:
     raw: bytes  #: its bytes, without length and magic
 
     def extents(self) -> tuple[Extent, ...]:
-        """What the data consists of, in order; one extent in a file of format 1, none where the store wrote nothing."""
+        """The parts of the data in order; one in a file of format 1, none in a file of other software."""
         facts = self.facts
         if facts is None or facts.extents or not facts.data_blake2b:
             return facts.extents if facts is not None else ()
@@ -130,15 +124,7 @@ class Footer:
 
 
 def read_footer(handle: Handle, path: Path) -> Footer:
-    """The footer of a Parquet file, checked.
-
-    Raises
-    ------
-    DamagedFile
-        The file is no whole Parquet file, or its footer fails its digest.
-    VersionTooOld
-        Written by a newer toriwork that this one may not read.
-    """
+    """The footer of a Parquet file, checked; DamagedFile or VersionTooOld where it is not usable."""
     size = handle.stat().size
     tail = handle.read_at(max(0, size - _FIRST_READ), min(size, _FIRST_READ))
     if len(tail) < TAIL + len(MAGIC) or tail[-4:] != MAGIC:
@@ -189,7 +175,7 @@ def _check_places(facts: Facts, data_bytes: int) -> None:
 
 @lru_cache(maxsize=8)
 def _parsed(footer: bytes, size: int) -> pq.FileMetaData:
-    """What Arrow makes of a footer; a large one takes it 20 ms, and every look at the same file asks for it."""
+    """A footer as Arrow reads it. A large one takes 20 ms, and every snapshot of the same file asks for it."""
     with pa.PythonFile(_Tail(footer, size), mode="r") as file:
         return pq.read_metadata(file)
 

@@ -36,7 +36,7 @@ MAX_PAYLOAD = 2**30
 
 
 class Kind(IntEnum):
-    """What a frame holds."""
+    """The content of a frame."""
 
     ROWS = 1  #: rows, complete
     OPEN = 2  #: rows, some of which still lack values that are computed later
@@ -77,7 +77,7 @@ class JournalHeader(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a journal's bytes hold: its good frames in order and the state of its end."""
+    """The good frames of a journal in order, and the state of its end."""
 
     frames: tuple[Frame, ...]
     good_bytes: int  #: everything below this offset is a valid prefix
@@ -88,7 +88,7 @@ class Scan:
 
     @property
     def torn(self) -> bool:
-        """Whether bytes follow the good prefix."""
+        """True when bytes follow the good prefix."""
         return self.good_bytes < self.total_bytes
 
 
@@ -222,7 +222,7 @@ def _later_frames(data: bytes, view: memoryview, offset: int, journal: bytes) ->
 
 
 def _header_synced(view: memoryview, at: int) -> int:
-    """What a header with a good checksum states although its payload is bad or missing; 0 for a bad header."""
+    """The synced-up-to offset of a header whose payload is bad or missing; 0 for a bad header."""
     end = at + _FRAME_HEADER.size
     if end + _CRC.size > len(view) or _CRC.unpack_from(view, end)[0] != crc32(view[at:end]):
         return 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from toriwork.storage import arrays
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Handle
+    from toriwork.storage.handles import Handle
 
 _MAGIC = b"TwIx0001"
 _BLOCK = 512  #: entries: 6 kB
@@ -106,24 +106,7 @@ def _checksum(data: bytes) -> bytes:
 
 
 def find(handle: Handle, offset: int, n_rows: int, key: int) -> Iterator[int]:
-    """The rows of an index whose value has a hash, the newest first; blocks are read as they are needed.
-
-    Parameters
-    ----------
-    handle : Handle
-        The file.
-    offset : int
-        Where the index begins.
-    n_rows : int
-        How many rows it has.
-    key : int
-        From :func:`hash_of`.
-
-    Raises
-    ------
-    BadIndex
-        A part that was read fails its checksum.
-    """
+    """The rows of an index whose value has a hash, the newest first; blocks are read as they are needed."""
     n_blocks = -(-n_rows // _BLOCK)
     front = handle.read_at(offset, len(_MAGIC) + 8 * n_blocks + 4)
     if front[: len(_MAGIC)] != _MAGIC:

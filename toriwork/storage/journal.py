@@ -20,7 +20,8 @@ from toriwork.storage import frames
 from toriwork.storage.frames import Kind, pack_header
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Files, Handle
+    from toriwork.storage.files import Files
+    from toriwork.storage.handles import Handle
 
 SUFFIX = ".journal"
 ROLL_BYTES = 8 * 2**20
@@ -87,12 +88,7 @@ class JournalWriter:
     def append(self, payload: bytes, n_rows: int, kind: int, time_ns: int) -> int:
         """The number of the frame that was appended; after any error the journal is no longer ``usable``.
 
-        Raises
-        ------
-        StoreError
-            The disk took only a part of the frame; the row does not exist.
-        OSError
-            The write failed; :meth:`holds` says whether the frame may be there all the same.
+        StoreError: the row does not exist. Another OSError: :meth:`holds` says whether the frame may be there.
         """
         self.usable = False
         number = self.next_number
@@ -118,7 +114,7 @@ class JournalWriter:
         return number
 
     def holds(self, payload: bytes, n_rows: int, kind: int, time_ns: int) -> bool:
-        """Whether a frame whose write failed may be in the file: all of it can be read, or nothing can."""
+        """True when a frame whose write failed may be in the file: all of it can be read, or nothing can."""
         frame = pack_header(self._key, self.next_number, self.synced, time_ns, n_rows, kind, payload) + payload
         try:
             return self.handle.read_at(self.size, len(frame)) == frame
@@ -179,13 +175,9 @@ class JournalWriter:
         self._limit, self.usable = limit, usable
 
     def is_named(self) -> bool:
-        """Whether the journal's name still stands for the file that is being written."""
+        """True while the journal's name stands for the file that is being written."""
         found = self._files.stat(self.path)
         return found is not None and found.identity == self.handle.stat().identity
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Bytes of this journal's own file."""
-        return self.handle.read_at(offset, length)
 
     def close(self) -> None:
         """Close the file and with it give up the lock: the journal may now be adopted by whoever publishes."""
@@ -207,20 +199,12 @@ def journal_id(name: str) -> str | None:
 
 
 def read_journal(handle: Handle, path: Path, store_id: str, *, salvage: bool = False) -> JournalBytes:
-    """A journal's bytes and what they hold. A header that is not whole is a bad place like any other: torn, or damage
-    when a frame behind it says that it had been synced.
+    """A journal's bytes and frames. A header that is not whole is a bad place like any other.
 
-    Its owner may write at this moment, and a long read is no snapshot: it may pass over a frame and find the next one,
-    which says that the first is on the disk. So a bad place counts as damage when it is bad twice.
-
-    With ``salvage`` a file that is longer than any journal counts as damaged behind its good frames.
-
-    Raises
-    ------
-    DamagedFile
-        The journal was renamed, belongs to another store, or is longer than any journal.
-    VersionTooOld
-        Written by a newer toriwork that this one may not read.
+    Its owner may write at this moment: a long read may pass over a frame and find the next one, which says that the
+    first is on the disk. So a bad place counts as damage when it is bad twice. DamagedFile also where the file was
+    renamed, belongs to another store, or is longer than any journal; with ``salvage`` the good frames of a longer file
+    come back.
     """
     found = _read_once(handle, path, store_id, salvage=salvage)
     while found.scan.damaged:
@@ -279,7 +263,7 @@ def _read(handle: Handle, size: int) -> bytes:
 
 
 def _has_frames(handle: Handle, name: str, size: int) -> bool:
-    """Whether anything in a file looks like a frame of a journal; a few MB of it in memory at a time."""
+    """True when anything in a file looks like a frame of a journal; read a MB at a time."""
     needle = frames.FRAME_MAGIC + bytes.fromhex(name)
     end = b""
     for offset in range(0, size, _CHUNK_BYTES):

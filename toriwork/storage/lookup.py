@@ -1,4 +1,4 @@
-"""Single rows and the newest rows of a view, at the cost of what comes back.
+"""Single rows and the newest rows of a snapshot, at the cost of what comes back.
 
 The public file is asked through its sorted index and the statistics of its row groups, segments likewise, journals by
 the bytes of their frames; only row groups and columns that hold an answer are decoded.
@@ -15,45 +15,38 @@ import pyarrow.compute as pc
 
 from toriwork.errors import BadInput
 from toriwork.storage.decoding import decode
-from toriwork.storage.view import SegmentView, fitted
+from toriwork.storage.pending import PendingSegment, fitted
 
 if TYPE_CHECKING:
     from toriwork.storage.columns import ParquetSource
     from toriwork.storage.frames import Frame
-    from toriwork.storage.view import JournalView, View
+    from toriwork.storage.pending import PendingJournal
+    from toriwork.storage.snapshot import Snapshot
 
 
-def newest(view: View, n_rows: int, columns: Sequence[str]) -> pa.Table:
-    """The rows with the highest row ids, the newest last.
-
-    Raises
-    ------
-    BadInput
-        ``n_rows`` is negative.
-    DamagedFile
-        A page fails its checksum.
-    """
+def newest(snapshot: Snapshot, n_rows: int, columns: Sequence[str]) -> pa.Table:
+    """The rows with the highest row ids, the newest last."""
     if n_rows < 0:
         raise BadInput(f"n: expected a number of rows from 0 on, got {n_rows}")
-    row_id = view.spec.row_id
+    row_id = snapshot.spec.row_id
     wanted = [*columns, *({row_id} - set(columns))]
-    schema = pa.schema([view.spec.schema.field(name) for name in wanted])
-    parts = [batch.select(wanted) for batch in _newest_parts(view, n_rows, wanted)] if n_rows else []
+    schema = pa.schema([snapshot.spec.schema.field(name) for name in wanted])
+    parts = [batch.select(wanted) for batch in _newest_parts(snapshot, n_rows, wanted)] if n_rows else []
     rows = pa.Table.from_batches(parts, schema=schema).sort_by(row_id)
     return rows.slice(max(0, rows.num_rows - n_rows)).select(list(columns))
 
 
-def _newest_parts(view: View, n_rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _newest_parts(snapshot: Snapshot, n_rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows among which the newest are, and few others."""
-    base, row_id = view.base, view.spec.row_id
+    base, row_id = snapshot.base, snapshot.spec.row_id
     if base is not None and base.facts is not None and base.has(columns):
         yield from _newest_groups(base, n_rows, row_id, columns)
     else:
-        yield from view.base_batches(columns)
-    done = view.done
-    for source in view.pending():
-        if isinstance(source, SegmentView):
-            yield from fitted(source.batches(), view.spec.schema)
+        yield from snapshot.base_batches(columns)
+    done = snapshot.done
+    for source in snapshot.pending():
+        if isinstance(source, PendingSegment):
+            yield from fitted(source.batches(), snapshot.spec.schema)
             continue
         frames: list[Frame] = []
         left = n_rows
@@ -63,7 +56,7 @@ def _newest_parts(view: View, n_rows: int, columns: Sequence[str]) -> Iterator[p
             frames.append(frame)
             left -= frame.n_rows
         for frame in reversed(frames):
-            yield decode(view.spec, source.path, [source.payload(frame)], done)
+            yield decode(snapshot.spec, source.path, [source.payload(frame)], done)
 
 
 def _newest_groups(source: ParquetSource, n_rows: int, row_id: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -78,15 +71,9 @@ def _newest_groups(source: ParquetSource, n_rows: int, row_id: str, columns: Seq
         yield batch
 
 
-def matches(view: View, value: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """All rows that have a value in the indexed column, in no order.
-
-    Raises
-    ------
-    DamagedFile
-        A page or an index fails its checksum.
-    """
-    base, key = view.base, view.spec.index
+def matches(snapshot: Snapshot, value: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """All rows that have a value in the indexed column, in no order."""
+    base, key = snapshot.base, snapshot.spec.index
     assert key is not None  # only tables with an index are asked
     wanted = [*columns, *({key} - set(columns))]
     indexed = base is not None and base.facts is not None and base.has(wanted)
@@ -94,20 +81,14 @@ def matches(view: View, value: str, columns: Sequence[str]) -> Iterator[pa.Recor
         for number in sorted({number for rows in base.rows_with(value) for number in base.groups_of(rows)}):
             yield from _equal(base.group(number, wanted), key, value)
     skip = base.n_indexed if base is not None and indexed else 0
-    for batch in view.base_batches(wanted, skip=skip):  # of an earlier version, or of other software
+    for batch in snapshot.base_batches(wanted, skip=skip):  # of an earlier version, or of other software
         yield from _equal(batch, key, value)
-    yield from _pending_matches(view, value, wanted)
+    yield from _pending_matches(snapshot, value, wanted)
 
 
-def newest_match(view: View, value: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
-    """The newest row that has a value in the indexed column, None when there is none.
-
-    Raises
-    ------
-    DamagedFile
-        A page or an index fails its checksum.
-    """
-    base, key, row_id = view.base, view.spec.index, view.spec.row_id
+def newest_match(snapshot: Snapshot, value: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
+    """The newest row that has a value in the indexed column, None when there is none."""
+    base, key, row_id = snapshot.base, snapshot.spec.index, snapshot.spec.row_id
     assert key is not None  # only tables with an index are asked
     best: tuple[str, pa.RecordBatch | int] | None = None
     narrow = [key, row_id]
@@ -121,8 +102,8 @@ def newest_match(view: View, value: str, columns: Sequence[str]) -> dict[str, pa
                     break
         rest = base.batches(wanted, skip=base.n_indexed)
     else:
-        rest = view.base_batches(wanted)
-    for batches in (rest, _pending_matches(view, value, wanted)):
+        rest = snapshot.base_batches(wanted)
+    for batches in (rest, _pending_matches(snapshot, value, wanted)):
         for batch in batches:
             for equal in _equal(batch, key, value):
                 at = pc.index(equal[row_id], pc.max(equal[row_id])).as_py()
@@ -147,26 +128,28 @@ def _equal(batch: pa.RecordBatch, column: str, value: str) -> Iterator[pa.Record
         yield found
 
 
-def _pending_matches(view: View, value: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    key = view.spec.index
+def _pending_matches(snapshot: Snapshot, value: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    key = snapshot.spec.index
     assert key is not None  # its callers looked
-    done = view.done
-    for source in view.pending():
-        if isinstance(source, SegmentView):
+    done = snapshot.done
+    for source in snapshot.pending():
+        if isinstance(source, PendingSegment):
             if (
                 source.untouched
                 and source.source.n_indexed == source.source.n_rows
                 and not any(True for rows in source.source.rows_with(value) for _ in rows)
             ):
                 continue
-            for batch in fitted(source.batches(), view.spec.schema):
+            for batch in fitted(source.batches(), snapshot.spec.schema):
                 yield from _equal(batch.select(columns), key, value)
             continue
-        for frame in _frames_with(source, view.spec.codec.needle(value)):
-            yield from _equal(decode(view.spec, source.path, [source.payload(frame)], done).select(columns), key, value)
+        for frame in _frames_with(source, snapshot.spec.codec.needle(value)):
+            yield from _equal(
+                decode(snapshot.spec, source.path, [source.payload(frame)], done).select(columns), key, value
+            )
 
 
-def _frames_with(journal: JournalView, needle: bytes | None) -> Iterator[Frame]:
+def _frames_with(journal: PendingJournal, needle: bytes | None) -> Iterator[Frame]:
     """The frames that may hold a row with a value, by the bytes that stand for it in a payload."""
     frames = journal.rows()
     if not needle or not frames:

@@ -8,8 +8,8 @@ from enum import Enum
 MIB = 2**20
 
 
-class Choice(Enum):
-    """What to do about unpublished rows now."""
+class PublishTime(Enum):
+    """The answers to: publish now?"""
 
     INLINE = "inline"
     BACKGROUND = "background"
@@ -18,7 +18,7 @@ class Choice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the decision rests on. Bytes of the public file and of what is not in it yet; times in seconds."""
+    """The facts for a decision. Bytes of the public file and of rows that are not in it; times in seconds."""
 
     base_bytes: int
     pending_bytes: int
@@ -68,14 +68,14 @@ class PublishPolicy:
         return max(self.max_age, min(self.longest_age, self.max_age * load.base_bytes / self.copied_bytes))
 
     def allowed(self, load: Load) -> bool:
-        """Whether the pace (and the back-off after failures) admits a publish now."""
+        """True when the last publish, or the last failure, is long enough ago."""
         if load.failures:
             return load.since_last >= min(self.max_backoff, self.min_interval * 2.0**load.failures)
         rest = load.last_seconds * (1 / self.max_share - 1)
         return load.since_last >= max(self.min_interval, rest)
 
     def wanted(self, load: Load, *, flushing: bool) -> bool:
-        """Whether enough has gathered, or has waited long enough, to be worth it."""
+        """True when enough has gathered, or has waited long enough."""
         if not load.pending_bytes:
             return False
         return (
@@ -85,12 +85,12 @@ class PublishPolicy:
             or load.pending_files > self.max_files
         )
 
-    def decide(self, load: Load, *, flushing: bool) -> Choice:
-        """What to do now."""
+    def decide(self, load: Load, *, flushing: bool) -> PublishTime:
+        """The decision for now."""
         if not self.wanted(load, flushing=flushing):
-            return Choice.WAIT
+            return PublishTime.WAIT
         if not self.allowed(load):
-            return Choice.BACKGROUND if flushing else Choice.WAIT
+            return PublishTime.BACKGROUND if flushing else PublishTime.WAIT
         if flushing and self.estimate(load) <= self.inline_seconds:
-            return Choice.INLINE
-        return Choice.BACKGROUND
+            return PublishTime.INLINE
+        return PublishTime.BACKGROUND

@@ -1,4 +1,4 @@
-"""What opening a store finds and mends: dead writers' remains, and with ``repair=True`` damaged files.
+"""Recovery when a store is opened: the remains of dead writers, and with ``repair=True`` damaged files.
 
 Everything that changes a file happens under the store's lock. A damaged file is moved to quarantine/, never
 overwritten, emptied or deleted.
@@ -22,17 +22,19 @@ from toriwork.errors import DamagedFile, NotPermitted, OddFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.decoding import decode, is_sound
-from toriwork.storage.head import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
 from toriwork.storage.head import Head, check_base, read_head, write_head
 from toriwork.storage.journal import journal_id, read_journal
-from toriwork.storage.pace import oldest_pending
+from toriwork.storage.paths import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
+from toriwork.storage.pending import PendingJournal, is_segment, is_segment_of, note_completions, payload_groups
 from toriwork.storage.publish import quarantine
+from toriwork.storage.publish_stats import oldest_pending
 from toriwork.storage.seal import TEMPORARY_SUFFIX, seal
-from toriwork.storage.view import JournalView, View, is_segment, is_segment_of, look, note_completions, payload_groups
+from toriwork.storage.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Files, Handle
-    from toriwork.storage.head import Places
+    from toriwork.storage.files import Files
+    from toriwork.storage.handles import Handle
+    from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import TableSpec
 
 _LOG = logging.getLogger("toriwork.storage")
@@ -43,7 +45,7 @@ _TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, REPLACEMENT_SUFFIX, ".journal.new")
 
 @dataclass(slots=True)
 class RecoveryReport:
-    """What opening a store found; ``clean`` when there was nothing to report."""
+    """The findings of opening a store."""
 
     n_rows: int = 0  #: all rows, published or not, when the table was opened
     pending_bytes: int = 0  #: of rows that are not in the public file, about
@@ -57,45 +59,39 @@ class RecoveryReport:
 
     @property
     def clean(self) -> bool:
-        """Whether there was neither a torn write nor anything to repair."""
+        """True when there was neither a torn write nor anything to repair."""
         return not (self.torn or self.quarantined or self.notes)
 
 
-def create_head(files: Files, places: Places) -> None:
-    """Give a store its identity, unless it has one. The caller holds the lock.
-
-    Raises
-    ------
-    StoreMismatch
-        There are journals or segments already: the record of this store was removed.
-    """
-    if read_head(files, places) is not None:
+def create_head(files: Files, paths: StorePaths) -> None:
+    """Give a store its identity, unless it has one. The caller holds the lock."""
+    if read_head(files, paths) is not None:
         return
-    left = [name for name in files.names(places.folder) if is_segment(name) or journal_id(name) is not None]
+    left = [name for name in files.names(paths.folder) if is_segment(name) or journal_id(name) is not None]
     if left:
         raise StoreMismatch(
-            f"{places.head}: is missing, although {len(left)} journals or segments lie beside it. Nothing was changed. "
+            f"{paths.head}: is missing, although {len(left)} journals or segments lie beside it. Nothing was changed. "
             "Put it back from a backup, or open with repair=True, which takes the public file as it is and goes on"
         )
-    write_head(files, places, _new_head(files, places))
+    write_head(files, paths, _new_head(files, paths))
 
 
-def _new_head(files: Files, places: Places) -> Head:
-    if files.stat(places.base) is None:
-        return Head(_pending_store(files, places) or uuid.uuid4().hex, 0, "", "", True, 0)
-    with _source(files, places.base) as source:
+def _new_head(files: Files, paths: StorePaths) -> Head:
+    if files.stat(paths.base) is None:
+        return Head(_pending_store(files, paths) or uuid.uuid4().hex, 0, "", "", True, 0)
+    with _source(files, paths.base) as source:
         facts = source.facts
         # a public file that knows its store came here as a copy; one that does not was written by legacy code
-        store_id = facts.store_id if facts is not None else _pending_store(files, places) or uuid.uuid4().hex
+        store_id = facts.store_id if facts is not None else _pending_store(files, paths) or uuid.uuid4().hex
         generation = facts.generation if facts is not None else 0
         return Head(store_id, generation, source.footer.digest, "", True, source.n_rows)
 
 
-def _pending_store(files: Files, places: Places) -> str | None:
+def _pending_store(files: Files, paths: StorePaths) -> str | None:
     """The store that the first readable journal beside a lost HEAD belongs to."""
-    for name in files.names(places.folder):
+    for name in files.names(paths.folder):
         if journal_id(name) is not None:
-            with _opened(files, places.folder / name) as handle:
+            with contextlib.closing(files.open(paths.folder / name)) as handle:
                 header = frames.unpack_file_header(handle.read_at(0, frames.FILE_HEADER_BYTES))
             if header is not None:
                 return header.store_id
@@ -103,24 +99,15 @@ def _pending_store(files: Files, places: Places) -> str | None:
 
 
 @contextlib.contextmanager
-def _opened(files: Files, path: Path) -> Iterator[Handle]:
-    handle = files.open(path)
-    try:
-        yield handle
-    finally:
-        handle.close()
-
-
-@contextlib.contextmanager
 def _source(files: Files, path: Path) -> Iterator[ParquetSource]:
-    with _opened(files, path) as handle:
+    with contextlib.closing(files.open(path)) as handle:
         yield ParquetSource(handle, path)
 
 
-def remove_stale(files: Files, places: Places) -> None:
+def remove_stale(files: Files, paths: StorePaths) -> None:
     """Remove the half-written files of dead processes. The caller holds the lock."""
-    inside = [places.folder / name for name in files.names(places.folder) if name.endswith(_TEMPORARY_ENDINGS)]
-    beside = [places.base.with_name(name) for name in files.names(places.base.parent) if places.is_temporary(name)]
+    inside = [paths.folder / name for name in files.names(paths.folder) if name.endswith(_TEMPORARY_ENDINGS)]
+    beside = [paths.base.with_name(name) for name in files.names(paths.base.parent) if paths.is_temporary(name)]
     for path in inside + beside:
         with contextlib.suppress(NotPermitted):  # somebody else's: they are in nobody's way
             if _is_abandoned(files, path):
@@ -132,86 +119,80 @@ def _is_abandoned(files: Files, path: Path) -> bool:
         found = files.stat(path)
         if found is None or time.time() - found.modified < _STALE_SECONDS:
             return False
-        with _opened(files, path) as handle:
+        with contextlib.closing(files.open(path)) as handle:
             return handle.try_lock()  # its maker keeps it locked until it has its final name
     except (FileNotFoundError, OddFile):  # what is no file was not made by us
         return False
 
 
-def examine(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
-    """What dead writers left; nothing is changed.
-
-    Raises
-    ------
-    DamagedFile, StoreMismatch, VersionTooOld
-        The store must not be used as it is; the message has the remedy.
-    """
-    view = look(files, places, spec)
-    report = RecoveryReport(view.n_rows(), view.pending_bytes(), newest_ns=view.newest_ns())
+def examine(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
+    """Report what dead writers left; nothing is changed, and an error where the store must not be used as it is."""
+    snapshot = open_snapshot(files, paths, spec)
+    report = RecoveryReport(snapshot.n_rows(), snapshot.pending_bytes(), newest_ns=snapshot.newest_ns())
     dead = []
     try:
-        for journal in view.journals:
+        for journal in snapshot.journals:
             if not journal.handle.try_lock():
                 continue  # alive: a bad tail is still being written
             dead.append(journal)
             report.adopted_rows += journal.n_rows
             if journal.scan.torn:
                 report.torn[journal.path.name] = journal.scan.total_bytes - journal.scan.good_bytes
-        report.oldest_ns = oldest_pending(files, view, dead)
+        report.oldest_ns = oldest_pending(files, snapshot, dead)
     finally:
-        view.close()
+        snapshot.close()
     for name, size in report.torn.items():
         _LOG.warning("%s: its writer died in the middle of a write; %d bytes behind the last row are cut", name, size)
     return report
 
 
-def repair(files: Files, places: Places, spec: TableSpec) -> RecoveryReport:
-    """What was set aside and accepted so that the store can be used again. The caller holds the lock."""
+def repair(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
+    """Set aside and accept what keeps the store from being used; the report names it. The caller holds the lock."""
     report = RecoveryReport()
-    head = _repair_head(files, places, report)
-    _repair_base(files, places, report)
-    for name in files.names(places.folder):
+    head = _repair_head(files, paths, report)
+    _repair_base(files, paths, report)
+    for name in files.names(paths.folder):
         if is_segment(name):
-            _repair_segment(files, places, head.store_id, places.folder / name, report)
-    for name in files.names(places.folder):
+            _repair_segment(files, paths, head.store_id, paths.folder / name, report)
+    for name in files.names(paths.folder):
         if journal_id(name) is not None:
-            _repair_journal(files, places, spec, head.store_id, places.folder / name, report)
-    _accept_base(files, places, spec, report)
+            _repair_journal(files, paths, spec, head.store_id, paths.folder / name, report)
+    _accept_base(files, paths, spec, report)
     for note in report.notes:
         _LOG.warning("repair: %s", note)
     return report
 
 
-def _set_aside(files: Files, places: Places, path: Path, why: object, report: RecoveryReport) -> None:
-    target = quarantine(files, places, path)
+def _set_aside(files: Files, paths: StorePaths, path: Path, why: object, report: RecoveryReport) -> None:
+    target = quarantine(files, paths, path)
     report.quarantined.append(target)
     report.notes.append(f"{path.name} was moved to {target}: {why}")
 
 
-def _repair_head(files: Files, places: Places, report: RecoveryReport) -> Head:
+def _repair_head(files: Files, paths: StorePaths, report: RecoveryReport) -> Head:
     try:
-        head = read_head(files, places)
+        head = read_head(files, paths)
     except DamagedFile as error:
-        _set_aside(files, places, places.head, error, report)
+        _set_aside(files, paths, paths.head, error, report)
         head = None
     if head is None:
         with contextlib.suppress(DamagedFile):  # set aside in the next step
-            head = _new_head(files, places)
+            head = _new_head(files, paths)
     if head is None:
-        head = Head(_pending_store(files, places) or uuid.uuid4().hex, 0, "", "", True, 0)
-    write_head(files, places, head)
+        head = Head(_pending_store(files, paths) or uuid.uuid4().hex, 0, "", "", True, 0)
+    write_head(files, paths, head)
     return head
 
 
-def _repair_base(files: Files, places: Places, report: RecoveryReport) -> None:
-    if files.stat(places.base) is None:
+def _repair_base(files: Files, paths: StorePaths, report: RecoveryReport) -> None:
+    if files.stat(paths.base) is None:
         return
     try:
-        with _source(files, places.base) as source:
+        with _source(files, paths.base) as source:
             source.check_data_digest()
             _read_all(source)
     except DamagedFile as error:
-        _set_aside(files, places, places.base, error, report)
+        _set_aside(files, paths, paths.base, error, report)
 
 
 def _read_all(source: ParquetSource) -> None:
@@ -220,27 +201,27 @@ def _read_all(source: ParquetSource) -> None:
         pass
 
 
-def _accept_base(files: Files, places: Places, spec: TableSpec, report: RecoveryReport) -> None:
+def _accept_base(files: Files, paths: StorePaths, spec: TableSpec, report: RecoveryReport) -> None:
     """Take the public file as it is. What it holds of journals is found by row ids if it cannot say so itself:
     whatever was published was a prefix of each journal, so no row of it comes again.
     """
-    view = look(files, places, spec, check=False)
-    with view.opened:
-        assert view.head is not None  # the first step of repairing
+    snapshot = open_snapshot(files, paths, spec, check=False)
+    with snapshot.opened:
+        assert snapshot.head is not None  # the first step of repairing
         try:
-            check_base(view.head, view.base, places.base)
+            check_base(snapshot.head, snapshot.base, paths.base)
             return
         except StoreMismatch as error:
             report.notes.append(f"accepted as it is: {error}")
-        base, head, held = view.base, view.head, {}
+        base, head, held = snapshot.base, snapshot.head, {}
         if base is not None and (base.facts is None or base.facts.store_id != head.store_id):
-            held = _frames_held(view, _base_ids(view))
+            held = _frames_held(snapshot, _base_ids(snapshot))
         digest, n_rows = (base.footer.digest, base.n_rows) if base is not None else ("", 0)
         number = head.generation + 1
-        write_head(files, places, Head(head.store_id, number, digest, "", True, n_rows, held, accepted=number))
+        write_head(files, paths, Head(head.store_id, number, digest, "", True, n_rows, held, accepted=number))
 
 
-def _repair_segment(files: Files, places: Places, store_id: str, path: Path, report: RecoveryReport) -> None:
+def _repair_segment(files: Files, paths: StorePaths, store_id: str, path: Path, report: RecoveryReport) -> None:
     try:
         with _source(files, path) as source:
             source.check_data_digest()
@@ -249,19 +230,19 @@ def _repair_segment(files: Files, places: Places, store_id: str, path: Path, rep
             _read_all(source)
     except DamagedFile as error:
         # the journals it was made of are still there unless the public file holds their rows
-        _set_aside(files, places, path, error, report)
+        _set_aside(files, paths, path, error, report)
 
 
 def _repair_journal(
-    files: Files, places: Places, spec: TableSpec, store_id: str, path: Path, report: RecoveryReport
+    files: Files, paths: StorePaths, spec: TableSpec, store_id: str, path: Path, report: RecoveryReport
 ) -> None:
-    with _opened(files, path) as handle:
+    with contextlib.closing(files.open(path)) as handle:
         if not handle.try_lock():
             return  # its owner is alive: opening will refuse it, if it is damaged, until that process has ended
         try:
             data, scan, _ = read_journal(handle, path, store_id, salvage=True)
         except DamagedFile as error:
-            _set_aside(files, places, path, error, report)
+            _set_aside(files, paths, path, error, report)
             return
         good = _sound_frames(spec, path, handle, (*scan.frames, *scan.salvaged))
         n_strange = len(scan.frames) + len(scan.salvaged) - len(good)
@@ -269,14 +250,14 @@ def _repair_journal(
             return
         name = journal_id(path.name) or ""
         saved = frames.Scan(good, scan.total_bytes, scan.total_bytes, 0, damaged=False)
-        view = JournalView(name, path, handle, saved, _absorbed(files, places, store_id).get(name, 0))
-        note_completions(view, data)
+        snapshot = PendingJournal(name, path, handle, saved, _absorbed(files, paths, store_id).get(name, 0))
+        note_completions(snapshot, data)
         why = f"{len(good)} good frames, {len(scan.salvaged)} of them behind the damage"
         if n_strange:
             why = f"{len(good)} good frames, and {n_strange} that hold no rows of this table"
-        if view.rows():
-            why += f", are in {seal(files, places, spec, store_id, [view], view.done).name}"
-        _set_aside(files, places, path, why, report)
+        if snapshot.rows():
+            why += f", are in {seal(files, paths, spec, store_id, [snapshot], snapshot.done).name}"
+        _set_aside(files, paths, path, why, report)
 
 
 def _sound_frames(
@@ -284,55 +265,55 @@ def _sound_frames(
 ) -> tuple[frames.Frame, ...]:
     """The frames that hold what they say, whatever their checksums say."""
     whole = frames.Scan(found, 0, 0, 0, damaged=False)
-    view = JournalView(journal_id(path.name) or "", path, handle, whole, 0)
-    rows = {frame.number for frame in view.wanted}
+    snapshot = PendingJournal(journal_id(path.name) or "", path, handle, whole, 0)
+    rows = {frame.number for frame in snapshot.wanted}
     sound: list[frames.Frame] = []
     for frame in found:
         # numbers only rise: one that does not is an address that other rows have, or none that a column holds
         rises = (sound[-1].number if sound else 0) < frame.number < _NO_NUMBER
-        if rises and _is_sound(spec, view, frame, rows):
+        if rises and _is_sound(spec, snapshot, frame, rows):
             sound.append(frame)
     return tuple(sound)
 
 
-def _is_sound(spec: TableSpec, view: JournalView, frame: frames.Frame, rows: set[int]) -> bool:
+def _is_sound(spec: TableSpec, snapshot: PendingJournal, frame: frames.Frame, rows: set[int]) -> bool:
     if frame.number in rows:
-        return is_sound(spec, view.payload(frame), {})
+        return is_sound(spec, snapshot.payload(frame), {})
     if frame.kind in (frames.Kind.DONE, frames.Kind.ATTEMPT):
         return frame.length >= frames.TARGET_BYTES
     return True
 
 
-def _absorbed(files: Files, places: Places, store_id: str) -> dict[str, int]:
-    if files.stat(places.base) is None:
+def _absorbed(files: Files, paths: StorePaths, store_id: str) -> dict[str, int]:
+    if files.stat(paths.base) is None:
         return {}
-    with _source(files, places.base) as source:
+    with _source(files, paths.base) as source:
         ours = source.facts is not None and source.facts.store_id == store_id
         return dict(source.facts.absorbed) if ours and source.facts is not None else {}
 
 
-def _base_ids(view: View) -> pa.Array:
+def _base_ids(snapshot: Snapshot) -> pa.Array:
     """The row ids in the public file, as it stands."""
-    name = view.spec.row_id
-    if view.base is None or name not in view.base.footer.metadata.schema.to_arrow_schema().names:
+    name = snapshot.spec.row_id
+    if snapshot.base is None or name not in snapshot.base.footer.metadata.schema.to_arrow_schema().names:
         return pa.array([], pa.string())
-    ids = [batch.column(0).cast(pa.string()) for batch in view.base.batches([name])]
+    ids = [batch.column(0).cast(pa.string()) for batch in snapshot.base.batches([name])]
     return pa.chunked_array(ids, pa.string())
 
 
-def _frames_held(view: View, ids: pa.ChunkedArray) -> dict[str, int]:
+def _frames_held(snapshot: Snapshot, ids: pa.ChunkedArray) -> dict[str, int]:
     """Journal id -> last frame with a row whose id is in the public file."""
     held: dict[str, int] = {}
-    for segment in view.segments:
-        for batch in segment.source.batches([view.spec.row_id, "_journal", "_frame"]):
+    for segment in snapshot.segments:
+        for batch in segment.source.batches([snapshot.spec.row_id, "_journal", "_frame"]):
             known = batch.filter(pc.is_in(batch.column(0), value_set=ids))
             for journal, frame in zip(known["_journal"].to_pylist(), known["_frame"].to_pylist(), strict=True):
                 held[journal] = max(held.get(journal, 0), frame)
-    for journal in view.journals:
+    for journal in snapshot.journals:
         everything = replace(journal, after=0)
         for payloads in payload_groups(everything):
             for payload in payloads:
-                row_ids = decode(view.spec, journal.path, [payload], {})[view.spec.row_id]
+                row_ids = decode(snapshot.spec, journal.path, [payload], {})[snapshot.spec.row_id]
                 if pc.any(pc.is_in(row_ids, value_set=ids)).as_py():
                     held[journal.id] = payload.frame
     return held

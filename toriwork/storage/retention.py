@@ -1,4 +1,4 @@
-"""What a publish leaves out of a table that supersedes itself, and the note that it leaves in the public file.
+"""Retention: the rows that a publish leaves out, and its note in the public file.
 
 The registry keeps every row for ever and has no retention. A table whose newer rows replace older ones (the cells'
 state), or whose oldest rows may go (the token log), would grow for ever without one.
@@ -25,7 +25,7 @@ class Pass(Protocol):
     """One publish, as a retention sees it: every row once, in the order of the file, then the note."""
 
     def passes(self, n_rows: int) -> bool:
-        """Whether the first rows of the present public file stay as they are; then they are not handed to ``keep``."""
+        """True when the first rows of the present public file stay; then they are not handed to ``keep``."""
         ...
 
     def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -33,7 +33,7 @@ class Pass(Protocol):
         ...
 
     def note(self) -> str:
-        """What the public file says in its footer about the rows that it has; asked for once, behind the last."""
+        """The note in the footer about the rows of the file; asked for once, behind the last row."""
         ...
 
 
@@ -68,7 +68,7 @@ class NewestPerKey:
 
     def __post_init__(self) -> None:
         if self.per_key < 1 or (self.max_rows is not None and self.max_rows < 1):
-            raise BadInput(f"per_key and max_rows: at least 1 is wanted, given were {self.per_key}, {self.max_rows}")
+            raise BadInput(f"per_key and max_rows: expected at least 1, got {self.per_key}, {self.max_rows}")
 
     def begin(self, rows: Rows, note: str) -> Pass:
         """The choice, made from the keys and row ids alone."""
@@ -96,7 +96,7 @@ class Chosen:
         self._at = 0
 
     def passes(self, n_rows: int) -> bool:
-        """Whether all of the first rows are chosen."""
+        """True when all of the first rows are chosen."""
         stay = bool(self._stays[:n_rows].all())
         self._at = n_rows if stay else 0
         return stay

@@ -15,13 +15,14 @@ from toriwork.errors import LockUnavailable
 from toriwork.storage import arrays
 from toriwork.storage.decoding import decode
 from toriwork.storage.footer import Facts
+from toriwork.storage.pending import ADDRESS_FIELDS, SEGMENT_SUFFIX, PendingJournal, payload_groups
 from toriwork.storage.sink import ParquetSink
-from toriwork.storage.view import ADDRESS_FIELDS, SEGMENT_SUFFIX, JournalView, View, payload_groups
+from toriwork.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.frames import Address
-    from toriwork.storage.head import Places
+    from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import Payload, TableSpec
 
 TEMPORARY_SUFFIX = ".segment.new"
@@ -29,16 +30,16 @@ TEMPORARY_SUFFIX = ".segment.new"
 
 def seal(
     files: Files,
-    places: Places,
+    paths: StorePaths,
     spec: TableSpec,
     store_id: str,
-    journals: Sequence[JournalView],
+    journals: Sequence[PendingJournal],
     done: Mapping[Address, bytes],
 ) -> Path:
     """The new segment that holds all rows of some closed journals; it is on the disk when this returns."""
     name = secrets.token_hex(16)
-    temporary = places.folder / (name + TEMPORARY_SUFFIX)
-    path = places.folder / (name + SEGMENT_SUFFIX)
+    temporary = paths.folder / (name + TEMPORARY_SUFFIX)
+    path = paths.folder / (name + SEGMENT_SUFFIX)
     handle = files.create(temporary)
     try:
         if not handle.try_lock():  # locked: so that nobody takes it for the remains of a dead process
@@ -53,7 +54,7 @@ def seal(
         sink.close(Facts(store_id, covers=covers, created_ns=created_ns))
         handle.sync()
         files.replace(temporary, path)
-        files.sync_folder(places.folder)
+        files.sync_folder(paths.folder)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             files.unlink(temporary)
@@ -64,12 +65,13 @@ def seal(
     return path
 
 
-def is_needed(journal: JournalView, view: View) -> bool:
-    """Whether a journal says something of rows that are in another journal only: what completes them, or that somebody
-    tried to. Nobody reads a journal any more that a segment holds, so until those rows have a segment or are public it
-    stays a journal.
+def is_needed(journal: PendingJournal, snapshot: Snapshot) -> bool:
+    """True when a journal completes, or notes an attempt at, rows that are in another journal only.
+
+    Nobody reads a journal any more that a segment holds, so it stays a journal until those rows have a segment or are
+    public.
     """
-    after = {other.id: other.after for other in view.journals if other.id != journal.id}
+    after = {other.id: other.after for other in snapshot.journals if other.id != journal.id}
     return any(
         address.frame > after[address.journal]
         for address in (*journal.done, *journal.attempts)
@@ -82,7 +84,9 @@ def segment_schema(spec: TableSpec) -> pa.Schema:
     return pa.schema([*spec.schema, *ADDRESS_FIELDS])
 
 
-def addressed_batches(spec: TableSpec, journal: JournalView, done: Mapping[Address, bytes]) -> Iterator[pa.RecordBatch]:
+def addressed_batches(
+    spec: TableSpec, journal: PendingJournal, done: Mapping[Address, bytes]
+) -> Iterator[pa.RecordBatch]:
     """The rows of a journal with their addresses."""
     for payloads in payload_groups(journal):
         batch = decode(spec, journal.path, payloads, done)

@@ -22,7 +22,7 @@ from toriwork.storage.footer import KEY_DIGEST, KEY_FACTS, NO_DIGEST, TAIL, Exte
 from toriwork.storage.splice import MAGIC, Kept
 
 if TYPE_CHECKING:
-    from toriwork.storage.files import Handle
+    from toriwork.storage.handles import Handle
 
 ROW_GROUP_BYTES = 16 * 2**20
 _CHUNK_BYTES = 4 * 2**20
@@ -32,7 +32,7 @@ _SPLIT_SHARE = 0.8  # byte-splitting pays when a sample of the values shrinks to
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What of an older file stands in front of the new row groups, its bytes copied already."""
+    """The part of an older file in front of the new row groups, its bytes copied already."""
 
     kept: Kept = splice.NOTHING
     extents: tuple[Extent, ...] = ()
@@ -103,14 +103,11 @@ class ParquetSink:
     ----------
     handle, path
         The file, which stands behind the bytes that were copied.
-    schema : pyarrow.Schema
-    dictionary : sequence of str
+    dictionary
         Columns of few distinct values.
-    group_bytes : int, optional
-        Of a row group; 16 MB.
-    keys : (str, str), optional
+    keys
         A text column that is indexed, and the column of row ids, which order equal values.
-    behind : Behind, optional
+    behind
         What was copied from an older file.
     """
 

@@ -1,4 +1,4 @@
-"""What a table of the store needs to know about its rows: a schema, and how frames become columns.
+"""The description of a table: a schema, and how frames become columns.
 
 The store has no mathematics and no idea what a shape is: the registry, the cells' state and the token log are
 three specs over the same ``ParquetTable``.
@@ -79,7 +79,7 @@ class ArrowCodec:
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """A batch of the schema as the payload of one frame."""
         if batch.schema.names != self._schema.names:
-            raise BadInput(f"columns {self._schema.names} are wanted, given were {batch.schema.names}")
+            raise BadInput(f"expected columns {self._schema.names}, got {batch.schema.names}")
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self._schema) as writer:
             writer.write_batch(batch.cast(self._schema))
@@ -126,5 +126,5 @@ def unify(table: pa.Table, schema: pa.Schema) -> pa.Table:
         try:
             arrays.append(table[field.name].cast(field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise BadInput(f"column {field.name}: {field.type} is wanted: {error}") from error
+            raise BadInput(f"column {field.name}: expected {field.type}: {error}") from error
     return pa.table(arrays, schema=schema)

@@ -36,7 +36,7 @@ class Kept(NamedTuple):
 NOTHING = Kept(b"", 0, 0)
 
 
-class Opening(NamedTuple):
+class FooterFront(NamedTuple):
     """The front of a footer, up to its row groups."""
 
     fields: Struct  #: that stand in front of them
@@ -44,14 +44,8 @@ class Opening(NamedTuple):
     start: int  #: of the description of the first one
 
 
-def opening(footer: bytes) -> Opening:
-    """The front of a footer; the groups are not parsed.
-
-    Raises
-    ------
-    ValueError
-        It is no footer, or has no list of row groups.
-    """
+def opening(footer: bytes) -> FooterFront:
+    """The front of a footer; the groups are not parsed."""
     reader = Reader(footer)
     fields: Struct = {}
     number = 0
@@ -59,7 +53,7 @@ def opening(footer: bytes) -> Opening:
         step, kind = head >> 4, head & 0x0F
         number = number + step if step else reader.signed()
         if number == _GROUPS and kind == LIST:
-            return Opening(fields, reader.list_head()[1], reader.at)
+            return FooterFront(fields, reader.list_head()[1], reader.at)
         fields[number] = kind, kind == thrift.TRUE if kind <= thrift.FALSE else reader.value(kind)
     raise ValueError("expected a footer with a list of row groups, got one without")
 
@@ -74,13 +68,7 @@ def bytes_of_groups(footer: bytes) -> int:
 
 
 def kept_groups(footer: bytes, n_groups: int, n_bytes: int, n_rows: int) -> Kept:
-    """The first groups of a footer, whose number, bytes and rows are known: nothing of them is parsed.
-
-    Raises
-    ------
-    ValueError
-        It is no footer, or has fewer groups.
-    """
+    """The first groups of a footer, whose number, bytes and rows are known: nothing of them is parsed."""
     front = opening(footer)
     if front.n_groups < n_groups or front.start + n_bytes > len(footer):
         raise ValueError(f"expected a footer with {n_groups} row groups in {n_bytes} bytes, got {front.n_groups}")
@@ -111,15 +99,7 @@ def _move(fields: Struct, numbers: tuple[int, ...], shift: int) -> None:
 def join(kept: Kept, fields: Struct, groups: list[bytes], added: dict[bytes, bytes]) -> bytes:
     """The footer of a file with old and new groups, its length and the closing magic behind it.
 
-    Parameters
-    ----------
-    kept : Kept
-    fields : dict
-        Everything else, from :func:`new_groups`.
-    groups : list of bytes
-        The new groups.
-    added : dict of bytes
-        Key-value metadata that is added, in this order.
+    ``fields`` is everything else, from :func:`new_groups`; ``added`` is key-value metadata, in this order.
     """
     number_of_rows = kept.n_rows + fields[_N_ROWS][1]
     pairs = list(fields[_KEY_VALUES][1][1]) if _KEY_VALUES in fields else []
@@ -127,20 +107,15 @@ def join(kept: Kept, fields: Struct, groups: list[bytes], added: dict[bytes, byt
     before = {number: field for number, field in fields.items() if number < _GROUPS}
     before[_N_ROWS] = I64, number_of_rows
     behind = {number: field for number, field in fields.items() if number > _KEY_VALUES}
-    body = b"".join(
-        (
-            thrift.pack(before)[:-1],
-            thrift.pack_field(_GROUPS, max(before), LIST),
-            thrift.pack_list_head(STRUCT, kept.n_groups + len(groups)),
-            kept.groups,
-            *groups,
-            thrift.pack_field(_KEY_VALUES, _GROUPS, LIST),
-            thrift.pack_list_head(STRUCT, len(pairs)),
-            *map(thrift.pack, pairs),
-            thrift.pack_behind(behind, _KEY_VALUES),
-        )
-    )
-    return body + len(body).to_bytes(4, "little") + MAGIC
+    out = bytearray(thrift.pack(before)[:-1])
+    thrift.put_head(out, _GROUPS, max(before), LIST)
+    thrift.put_list_head(out, STRUCT, kept.n_groups + len(groups))
+    out += b"".join((kept.groups, *groups))
+    thrift.put_head(out, _KEY_VALUES, _GROUPS, LIST)
+    thrift.put_list_head(out, STRUCT, len(pairs))
+    out += b"".join(map(thrift.pack, pairs))
+    thrift.put_fields(out, behind, _KEY_VALUES)
+    return bytes(out) + len(out).to_bytes(4, "little") + MAGIC
 
 
 @lru_cache(maxsize=16)
@@ -153,7 +128,7 @@ def _schema_bytes(schema: pa.Schema) -> bytes:
 
 
 def same_schema(footer: bytes, schema: pa.Schema) -> bool:
-    """Whether a footer has this schema, to the byte: groups are kept only where it has not changed."""
+    """True when a footer has this schema, to the byte: groups are kept only where it has not changed."""
     try:
         return _schema_of(footer) == _schema_bytes(schema)
     except (ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""What HEAD and footers state in JSON, checked by name: a checksum proves that it is whole, not that it is usable."""
+"""The JSON of HEAD and footers, checked by name: a checksum proves that it is whole, not that it is usable."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ Check = Callable[[Any], bool]
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is an integer from 0 to 2**63 - 1."""
+    """True for an integer from 0 to 2**63 - 1."""
     return type(value) is int and 0 <= value < _COUNT
 
 
 def is_version(value: Any) -> bool:
-    """Whether a value is a format version."""
+    """True for a format version."""
     return type(value) is int and 0 <= value < 2**16
 
 
 def is_id(value: Any) -> bool:
-    """Whether a value is the id of a store or a journal: 32 hex digits."""
+    """True for the id of a store or a journal: 32 hex digits."""
     return isinstance(value, str) and _HEX_ID.fullmatch(value) is not None
 
 
 def is_digest(value: Any) -> bool:
-    """Whether a value is a digest, 64 hex digits, or "" for none."""
+    """True for a digest, 64 hex digits, or "" for none."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is text."""
+    """True for text."""
     return isinstance(value, str)
 
 
 def is_flag(value: Any) -> bool:
-    """Whether a value is true or false."""
+    """True for true and false."""
     return isinstance(value, bool)
 
 
 def are_frames(value: Any) -> bool:
-    """Whether a value maps journal ids to frame numbers."""
+    """True for a mapping from journal ids to frame numbers."""
     return isinstance(value, dict) and all(is_id(journal) and is_count(frame) for journal, frame in value.items())
 
 
 def are_spans(value: Any) -> bool:
-    """Whether a value maps journal ids to a first and a last frame number."""
+    """True for a mapping from journal ids to a first and a last frame number."""
     return isinstance(value, dict) and all(is_id(j) and _is_span(found) for j, found in value.items())
 
 
@@ -60,21 +60,21 @@ def _is_span(value: Any) -> bool:
 
 
 def are_extents(value: Any) -> bool:
-    """Whether a value is a list of extents: four counts and a digest each."""
+    """True for a list of extents: four counts and a digest each."""
     return isinstance(value, list) and all(
         isinstance(one, list) and len(one) == 5 and all(map(is_count, one[:4])) and is_digest(one[4]) for one in value
     )
 
 
 def are_indexes(value: Any) -> bool:
-    """Whether a value is a list of indexes: offset, first row and number of rows each."""
+    """True for a list of indexes: offset, first row and number of rows each."""
     return isinstance(value, list) and all(
         isinstance(one, list) and len(one) == 3 and all(map(is_count, one)) for one in value
     )
 
 
 #: in words, for an error
-_WANTED: dict[Check, str] = {
+_EXPECTED: dict[Check, str] = {
     is_count: "an integer from 0 to 2**63 - 1",
     is_version: "a format version",
     is_id: "32 hex digits",
@@ -89,12 +89,9 @@ _WANTED: dict[Check, str] = {
 
 
 def read_stated(text: bytes | str, checks: Mapping[str, Check], required: frozenset[str]) -> dict[str, Any]:
-    """The JSON object in a text; names without a check are passed on as they are, a newer version may have added them.
+    """The JSON object in a text; ValueError says which name is missing or has a wrong value.
 
-    Raises
-    ------
-    ValueError
-        It is no object, a required name is missing, or a value is not what is wanted; the message says which.
+    Names without a check are passed on: a newer version may have added them.
     """
     try:
         raw = json.loads(text)
@@ -107,5 +104,5 @@ def read_stated(text: bytes | str, checks: Mapping[str, Check], required: frozen
         raise ValueError(f"expected {', '.join(missing)}, got nothing of that name")
     for name, check in checks.items():
         if name in raw and not check(raw[name]):
-            raise ValueError(f"{name}: expected {_WANTED[check]}, got {json.dumps(raw[name])[:_SHOWN]}")
+            raise ValueError(f"{name}: expected {_EXPECTED[check]}, got {json.dumps(raw[name])[:_SHOWN]}")
     return raw

@@ -1,12 +1,12 @@
 """ParquetTable: a crash-safe, multi-process, append-only table whose public face is one plain Parquet file.
 
-The rules are written down in docs/storage.md. This file is the front: it joins the writer (append, sync), the view
+The rules are written down in docs/storage.md. This file is the front: it joins the writer (append, sync), the snapshot
 (read), publishing and recovery, and decides nothing about rows; a ``TableSpec`` says what those are.
 """
 
 from __future__ import annotations
 
-import errno
+import concurrent.futures.thread  # noqa: F401 - pyarrow loads pandas, which loads this: too late at the end of a process
 import logging
 import os
 import shlex
@@ -16,26 +16,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from toriwork.errors import Closed, LockUnavailable, NotFound, ReadOnly, StoreError
-from toriwork.storage import lifetime
+from toriwork.errors import Closed, ReadOnly, StoreError
+from toriwork.lifetime import OpenStores
 from toriwork.storage.access import typed
 from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.frames import Address, Kind, pack_target
-from toriwork.storage.head import Places, read_head
-from toriwork.storage.pace import oldest_pending, seconds_since
-from toriwork.storage.policy import Choice, PublishPolicy
-from toriwork.storage.publish import lock_holder, publish, refuse_network, settle, store_lock
-from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
+from toriwork.storage.maintenance import Maintenance
+from toriwork.storage.opening import open_for_reading, open_for_writing
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.policy import PublishPolicy, PublishTime
+from toriwork.storage.publish_stats import oldest_pending, seconds_since
+from toriwork.storage.recovery import RecoveryReport
+from toriwork.storage.snapshot import Snapshot, open_snapshot
 from toriwork.storage.spec import TableSpec
-from toriwork.storage.upkeep import Upkeep
 from toriwork.storage.verify import VerifyReport, verify
-from toriwork.storage.view import View, look
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
 
 _LOG = logging.getLogger("toriwork.storage")
-#: of a folder that we may not read, or of another kind of file system: we have made neither
-_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS, errno.ENOTSUP)
 _LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
 
 
@@ -56,8 +54,8 @@ class ParquetTable:
     repair
         Set damaged files aside in ``quarantine/`` and go on with what is left; see ``recovery_report``.
     prepare
-        Called without locks before a publish, with the table and a view of it: the place to compute what rows of dead
-        writers lack. It appends what it computed through :meth:`complete`.
+        Called without locks before a publish, with the table and a snapshot of it. It computes what rows of dead
+        writers lack and appends it through :meth:`complete`.
 
     Raises
     ------
@@ -73,98 +71,56 @@ class ParquetTable:
         durability: str = "process",
         read_only: bool = False,
         repair: bool = False,
-        prepare: Callable[[ParquetTable, View], None] | None = None,
+        prepare: Callable[[ParquetTable, Snapshot], None] | None = None,
         policy: PublishPolicy | None = None,
         files: Files | None = None,
     ) -> None:
         self._options = {"durability": durability, "read_only": read_only, "prepare": prepare, "policy": policy}
         self.spec = spec
-        self._places = Places.of(path)
-        self.files: Files = OsFiles(self._places.base) if files is None else files
-        self._upkeep = Upkeep(self.files, self._places, spec, policy or PublishPolicy(), _prepared(self, prepare))
-        self._pace = self._upkeep.pace
+        self._paths = StorePaths.of(path)
+        self.files: Files = OsFiles(self._paths.base) if files is None else files
+        self._maintenance = Maintenance(
+            self.files, self._paths, spec, policy or PublishPolicy(), _prepared(self, prepare)
+        )
+        self._stats = self._maintenance.stats
         self._closed = False
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
         with typed(self.path):
             if read_only:
-                self._open_read_only()
+                self.recovery_report = open_for_reading(self.files, self._paths, spec)
             else:
                 self._open(repair, durability)
-        self._worker = Worker(self, self._writer)
-        if self._pace.will_be_due():  # rows of writers that are gone: this handle may never append
+        self._worker = Worker(self.run_maintenance, self._writer)
+        if self._stats.will_be_due():  # rows of writers that are gone: this handle may never append
             self._worker.wake(now=False)
-        lifetime.opened(self)
+        _OPEN.add(self)
 
     @property
     def path(self) -> Path:
         """The public file, symbolic links resolved."""
-        return self._places.base
+        return self._paths.base
 
     @property
     def closed(self) -> bool:
-        """Whether it takes no more calls: ``close`` was called, and got so far if it was interrupted."""
+        """True when it takes no more calls: ``close`` was called, and got so far if it was interrupted."""
         return self._closed or (self._writer is not None and self._writer.over)
 
     @property
     def pending_age(self) -> float | None:
         """Seconds since the oldest unpublished row was recorded, whoever recorded it; None when all are public."""
-        with self.view() as view:
-            oldest = oldest_pending(self.files, view)
+        with self.snapshot() as snapshot:
+            oldest = oldest_pending(self.files, snapshot)
         return None if oldest is None else seconds_since(oldest)
 
-    # ---- opening -------------------------------------------------------------------------------------------------
-
-    def _open_read_only(self) -> None:
-        if self.files.stat(self.path) is None and self.files.stat(self._places.head) is None:
-            raise NotFound(f"{self.path}: there is no such table; read_only=True creates none")
-        view = look(self.files, self._places, self.spec)
-        with view.opened:
-            self.recovery_report = RecoveryReport(view.n_rows(), view.pending_bytes())
-
     def _open(self, mend: bool, durability: str) -> None:
-        files, places = self.files, self._places
-        refuse_network(files, places)
-        if files.stat(places.head) is None:
-            places.refuse_new()
-        made = files.make_folder(places.folder)
-        new = mend or read_head(files, places) is None
-        # a first opening that was cut short may have left new folders that only the disk's cache knows of
-        for parent in places.folder.parents if new else made:
-            try:
-                files.sync_folder(parent)
-            except OSError as error:
-                if error.errno not in _NOT_OURS:
-                    raise
-                break
-        with store_lock(files, places, wait=_LOCK_WAIT if new else 0.0) as lock:
-            if lock is None and new:
-                who = f"somebody else{lock_holder(files, places)}"
-                raise LockUnavailable(f"{places.lock}: held by {who} for {_LOCK_WAIT:.0f} s; try again")
-            if lock is not None:
-                if mend:
-                    self.recovery_report = repair(files, places, self.spec)
-                create_head(files, places)
-                remove_stale(files, places)
-                if files.stat(places.base) is None:  # from now on every reader finds a file
-                    publish(files, places, self.spec, lock, frozenset())
-                self._settle()
-        head = read_head(files, places)
-        assert head is not None  # created above, or by whoever held the lock
-        found = examine(files, places, self.spec)
-        self._upkeep.set_aside += self.recovery_report.quarantined
-        found.quarantined, found.notes = self._upkeep.set_aside, self.recovery_report.notes
+        found, store_id = open_for_writing(self.files, self._paths, self.spec, mend=mend, wait=_LOCK_WAIT)
+        self._maintenance.set_aside += found.quarantined
+        found.quarantined = self._maintenance.set_aside  # so that torn journals of later publishes come to it
         self.recovery_report = found
         if found.oldest_ns is not None:
-            self._upkeep.pace.found(found.pending_bytes, found.oldest_ns)
-        self._writer = Writer(files, places, head.store_id, durability, found.newest_ns)
-
-    def _settle(self) -> None:
-        head = read_head(self.files, self._places)
-        if head is not None and not head.committed:
-            view = look(self.files, self._places, self.spec)
-            with view.opened:
-                settle(self.files, self._places, view)
+            self._stats.found(found.pending_bytes, found.oldest_ns)
+        self._writer = Writer(self.files, self._paths, store_id, durability, found.newest_ns)
 
     # ---- appending -----------------------------------------------------------------------------------------------
 
@@ -181,10 +137,10 @@ class ParquetTable:
         if writer is None:
             writer = self._require_writer()
         place = writer.append(payload, n_rows, kind)
-        pace = self._pace
-        pace.pending_bytes += place.length
-        if pace.oldest is None:
-            pace.note(0)
+        stats = self._stats
+        stats.pending_bytes += place.length
+        if stats.oldest is None:
+            stats.note(0)
         if not self._worker.awake:
             self._worker.wake(now=False)
         return place
@@ -210,9 +166,9 @@ class ParquetTable:
 
     def unpublished(self, upto: Mapping[str, int]) -> int:
         """How many rows of some journals, up to a frame of each, are not in the public file."""
-        with self.view() as view:
-            in_journals = sum(f.n_rows for j in view.journals if j.id in upto for f in j.rows(upto[j.id]))
-            segments = [s for s in view.segments if not s.spent and not upto.keys().isdisjoint(s.covers)]
+        with self.snapshot() as snapshot:
+            in_journals = sum(f.n_rows for j in snapshot.journals if j.id in upto for f in j.rows(upto[j.id]))
+            segments = [s for s in snapshot.segments if not s.spent and not upto.keys().isdisjoint(s.covers)]
             return in_journals + sum(segment.count() for segment in segments)
 
     def _refuse(self) -> Any:
@@ -234,7 +190,7 @@ class ParquetTable:
         """
         if self._writer is not None:
             self._writer.ask()
-        self._upkeep.ask()
+        self._maintenance.ask()
         self._worker.ask()
 
     # ---- flushing, sealing, publishing ---------------------------------------------------------------------------
@@ -264,36 +220,36 @@ class ParquetTable:
             return
         if publish:
             with typed(self.path):
-                self._upkeep.publish(self._require_writer(), wait=_LOCK_WAIT)
+                self._maintenance.publish(self._require_writer(), wait=_LOCK_WAIT)
             return
         with typed(self.path):
-            choice = self._upkeep.pace.decide(flushing=True)
-        if choice is Choice.INLINE:
-            self._upkeep.try_publish(self._require_writer(), blocking=False)
-        elif choice is Choice.BACKGROUND:
-            self._upkeep.pace.asked = True
+            choice = self._maintenance.stats.decide(flushing=True)
+        if choice is PublishTime.INLINE:
+            self._maintenance.try_publish(self._require_writer(), blocking=False)
+        elif choice is PublishTime.BACKGROUND:
+            self._maintenance.stats.asked = True
             self._worker.wake()
 
-    def tend(self) -> bool:
+    def run_maintenance(self) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
-        return self._writer is not None and self._upkeep.tend(self._writer)
+        return self._writer is not None and self._maintenance.run_maintenance(self._writer)
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def view(self) -> Iterator[View]:
+    def snapshot(self) -> Iterator[Snapshot]:
         """One consistent state of the table: every row whose append returned before, in any process."""
         if self.closed:
             self._refuse()
         with typed(self.path):
-            found = look(self.files, self._places, self.spec)
+            found = open_snapshot(self.files, self._paths, self.spec)
             with found.opened:
                 yield found
 
     def verify(self) -> VerifyReport:
-        """What a check of every file found; damage is reported, not raised, and nothing is changed."""
+        """Check every file; damage is reported, not raised, and nothing is changed."""
         with typed(self.path):
-            return verify(self.files, self._places, self.spec)
+            return verify(self.files, self._paths, self.spec)
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
@@ -313,7 +269,7 @@ class ParquetTable:
         self.ask()
         writer = self._writer
         self._worker.stop()
-        self._upkeep.join()
+        self._maintenance.join()
         if writer is None:
             self._closed = True
         else:
@@ -326,19 +282,19 @@ class ParquetTable:
                 with typed(self.path):
                     writer.close()
                 self._closed, self._writer = True, None
-        lifetime.closed(self)
+        _OPEN.discard(self)
 
     def _close_publish(self, writer: Writer) -> None:
-        pace = self._upkeep.pace
-        if pace.pending_bytes and pace.due_at_close():
-            self._upkeep.try_publish(writer, wait=pace.close_wait)
-        if not pace.pending_bytes:
+        stats = self._maintenance.stats
+        if stats.pending_bytes and stats.due_at_close():
+            self._maintenance.try_publish(writer, wait=stats.close_wait)
+        if not stats.pending_bytes:
             return
         try:
             own = writer.freeze()
-            with self.view() as view:  # not the rows of others who are alive: they publish them
-                journals = [j for j in view.journals if j.wanted and (j.id in own or j.handle.try_lock())]
-                n_rows = sum(j.n_rows for j in journals) + sum(segment.count() for segment in view.segments)
+            with self.snapshot() as snapshot:  # not the rows of others who are alive: they publish them
+                journals = [j for j in snapshot.journals if j.wanted and (j.id in own or j.handle.try_lock())]
+                n_rows = sum(j.n_rows for j in journals) + sum(segment.count() for segment in snapshot.segments)
         except StoreError as error:
             _LOG.warning("%s: rows may be left unpublished, they cannot be counted: %s", self.path, error)
             return
@@ -348,10 +304,10 @@ class ParquetTable:
 
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
-        self._upkeep.reset()
+        self._maintenance.reset()
         if self._writer is not None:
             self._writer.after_fork()
-        self._worker = Worker(self, self._writer)
+        self._worker = Worker(self.run_maintenance, self._writer)
 
     def __enter__(self) -> ParquetTable:
         return self
@@ -363,18 +319,21 @@ class ParquetTable:
         return _reopen, (self.path, self.spec, self._options)
 
 
+_OPEN = OpenStores(ParquetTable.close)
+
+
 def _prepared(
-    table: ParquetTable, prepare: Callable[[ParquetTable, View], None] | None
-) -> Callable[[View], None] | None:
-    """What is to run before a publish; it does not keep the table alive, which would never be collected then."""
+    table: ParquetTable, prepare: Callable[[ParquetTable, Snapshot], None] | None
+) -> Callable[[Snapshot], None] | None:
+    """The function to run before a publish; it holds the table weakly, or that would never be collected."""
     if prepare is None:
         return None
     found, wanted = weakref.ref(table), prepare
 
-    def run(view: View) -> None:
+    def run(snapshot: Snapshot) -> None:
         it = found()
         if it is not None:
-            wanted(it, view)
+            wanted(it, snapshot)
 
     return run
 

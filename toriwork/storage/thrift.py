@@ -19,13 +19,7 @@ Struct = dict[int, Field]
 
 
 class Reader:
-    """Reads values from bytes, from ``at`` on.
-
-    Raises
-    ------
-    ValueError
-        The bytes end too early, nest too deep or name a type that the protocol lacks.
-    """
+    """Reads values from bytes, from ``at`` on; ValueError where they end early, nest deep or have no known type."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data = data
@@ -116,28 +110,7 @@ class Reader:
 def pack(fields: Struct) -> bytes:
     """The bytes of a struct, its closing byte included."""
     out = bytearray()
-    _put_fields(out, fields)
-    return bytes(out)
-
-
-def pack_behind(fields: Struct, before: int) -> bytes:
-    """The bytes of the last fields of a struct, which follow field ``before``, its closing byte included."""
-    out = bytearray()
-    _put_fields(out, fields, before)
-    return bytes(out)
-
-
-def pack_field(number: int, before: int, kind: int) -> bytes:
-    """The head of a field that follows field ``before`` in its struct."""
-    out = bytearray()
-    _put_head(out, number, before, kind)
-    return bytes(out)
-
-
-def pack_list_head(kind: int, size: int) -> bytes:
-    """The head of a list; its items follow."""
-    out = bytearray()
-    _put_list_head(out, kind, size)
+    put_fields(out, fields)
     return bytes(out)
 
 
@@ -148,7 +121,8 @@ def _put_varint(out: bytearray, value: int) -> None:
     out.append(value)
 
 
-def _put_head(out: bytearray, number: int, before: int, kind: int) -> None:
+def put_head(out: bytearray, number: int, before: int, kind: int) -> None:
+    """Append the head of a field that follows field ``before`` in its struct."""
     step = number - before
     if 0 < step <= 15:
         out.append(step << 4 | kind)
@@ -157,7 +131,8 @@ def _put_head(out: bytearray, number: int, before: int, kind: int) -> None:
         _put_varint(out, (number << 1) ^ (number >> 63))
 
 
-def _put_list_head(out: bytearray, kind: int, size: int) -> None:
+def put_list_head(out: bytearray, kind: int, size: int) -> None:
+    """Append the head of a list; its items follow."""
     if size < 15:
         out.append(size << 4 | kind)
     else:
@@ -165,11 +140,12 @@ def _put_list_head(out: bytearray, kind: int, size: int) -> None:
         _put_varint(out, size)
 
 
-def _put_fields(out: bytearray, fields: Struct, before: int = 0) -> None:
+def put_fields(out: bytearray, fields: Struct, before: int = 0) -> None:
+    """Append the fields of a struct that follow field ``before``, and the closing byte."""
     for number, (kind, value) in fields.items():
         if kind <= FALSE:
             kind = TRUE if value else FALSE
-        _put_head(out, number, before, kind)
+        put_head(out, number, before, kind)
         before = number
         if kind > FALSE:
             _put_value(out, kind, value)
@@ -183,10 +159,10 @@ def _put_value(out: bytearray, kind: int, value: Any) -> None:
     elif kind in (I16, I32, I64):
         _put_varint(out, (value << 1) ^ (value >> 63))
     elif kind == STRUCT:
-        _put_fields(out, value)
+        put_fields(out, value)
     elif kind in (LIST, SET):
         of, items = value
-        _put_list_head(out, of, len(items))
+        put_list_head(out, of, len(items))
         for item in items:
             _put_value(out, of, item)
     elif kind == DOUBLE:

@@ -21,20 +21,21 @@ from toriwork.printed import one_line
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import check_base, read_head
 from toriwork.storage.journal import journal_id, read_journal
-from toriwork.storage.view import is_segment, look
+from toriwork.storage.pending import is_segment
+from toriwork.storage.snapshot import open_snapshot
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
-    from toriwork.storage.head import Places
+    from toriwork.storage.paths import StorePaths
+    from toriwork.storage.snapshot import Snapshot
     from toriwork.storage.spec import TableSpec
-    from toriwork.storage.view import View
 
 _TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What a check found: ``findings`` are sentences about damage, ``notes`` about what is unusual and harmless."""
+    """The result of a check: ``findings`` are sentences about damage, ``notes`` about harmless oddities."""
 
     path: Path
     n_rows: int  #: rows that could be read
@@ -45,7 +46,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is damaged, missing or there twice."""
+        """True when nothing is damaged, missing or there twice."""
         return not self.findings
 
     def __str__(self) -> str:
@@ -56,8 +57,8 @@ class VerifyReport:
         return "\n".join([head, *(f"- {one_line(text)}" for text in (*self.findings, *self.notes))])
 
 
-def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:
-    """What a check of every file found: footers, pages, digests, row counts, row ids, and HEAD.
+def verify(files: Files, paths: StorePaths, spec: TableSpec) -> VerifyReport:
+    """Check every file: footers, pages, digests, row counts, row ids, and HEAD.
 
     Others may record, seal and publish meanwhile: what is damaged is so in two readings of the same file.
     """
@@ -65,53 +66,47 @@ def verify(files: Files, places: Places, spec: TableSpec) -> VerifyReport:
     notes: list[str] = []
     n_files = 0
     # each file by itself, so that one damaged file does not hide another
-    for path in _paths(files, places):
+    for path in _every_path(files, paths):
         try:
-            found = _examined(files, places, path, notes)
+            found = _examined(files, paths, path, notes)
         except FileNotFoundError:  # published meanwhile
             continue
         n_files += 1
         findings += found
     try:
         if not findings:
-            n_rows, n_published, twice = _checked_rows(files, places, spec)
+            n_rows, n_published, twice = _checked_rows(files, paths, spec)
             if twice:
-                n_rows, n_published, twice = _checked_rows(files, places, spec)
-            return VerifyReport(places.base, n_rows, n_published, n_files, tuple(twice), tuple(notes))
+                n_rows, n_published, twice = _checked_rows(files, paths, spec)
+            return VerifyReport(paths.base, n_rows, n_published, n_files, tuple(twice), tuple(notes))
     except Busy:  # of a handler that ran meanwhile: that is no damage
         raise
     except (StoreError, OSError) as error:
         findings.append(str(error))
-    return VerifyReport(places.base, *_count(files, places, spec), n_files, tuple(findings), tuple(notes))
+    return VerifyReport(paths.base, *_count(files, paths, spec), n_files, tuple(findings), tuple(notes))
 
 
-def _paths(files: Files, places: Places) -> Iterator[Path]:
-    if files.stat(places.head) is not None:
-        yield places.head
-    yield places.base
-    for name in files.names(places.folder):
+def _every_path(files: Files, paths: StorePaths) -> Iterator[Path]:
+    if files.stat(paths.head) is not None:
+        yield paths.head
+    yield paths.base
+    for name in files.names(paths.folder):
         if is_segment(name) or journal_id(name) is not None:
-            yield places.folder / name
+            yield paths.folder / name
 
 
-def _examined(files: Files, places: Places, path: Path, notes: list[str]) -> list[str]:
-    """What is wrong with one file: nothing, or what two readings in a row said of it, nobody having replaced it.
-
-    Raises
-    ------
-    FileNotFoundError
-        The file is gone.
-    """
+def _examined(files: Files, paths: StorePaths, path: Path, notes: list[str]) -> list[str]:
+    """The damage of one file, as two readings in a row said it of the same file; empty when it is sound."""
     said: tuple[object, ...] | None = None
     for attempt in range(_TRIES):
         try:
-            notes += _check_file(files, places, path)
+            notes += _check_file(files, paths, path)
         except _Replaced:
             said = None
         except (Busy, FileNotFoundError):
             raise
         except (StoreError, OSError) as error:
-            again = (type(error), _identity(files, path), _identity(files, places.head))
+            again = (type(error), _identity(files, path), _identity(files, paths.head))
             if again == said:
                 return [str(error)]
             said = again
@@ -131,19 +126,18 @@ class _Replaced(Exception):
     """The public file or HEAD was replaced between two looks at it."""
 
 
-def _check_file(files: Files, places: Places, path: Path) -> list[str]:
-    """What is unusual about one file; damage is an exception."""
-    if path == places.head:
-        read_head(files, places)
+def _check_file(files: Files, paths: StorePaths, path: Path) -> list[str]:
+    """Notes about one file; damage is an exception."""
+    if path == paths.head:
+        read_head(files, paths)
         return []
-    if path == places.base:
-        return _check_base(files, places)
-    handle = files.open(path)
-    try:
+    if path == paths.base:
+        return _check_base(files, paths)
+    with contextlib.closing(files.open(path)) as handle:
         if journal_id(path.name) is None:
             _check_data(ParquetSource(handle, path))
             return []
-        head = read_head(files, places)
+        head = read_head(files, paths)
         store_id = head.store_id if head is not None else ""
         scan = read_journal(handle, path, store_id).scan
         dead = scan.torn and handle.try_lock()
@@ -156,32 +150,30 @@ def _check_file(files: Files, places: Places, path: Path) -> list[str]:
         if scan.torn and dead:
             return [f"{path}: its writer died in the middle of a write; {len(scan.frames)} frames are whole"]
         return []
-    finally:
-        handle.close()
 
 
-def _check_base(files: Files, places: Places) -> list[str]:
-    """What is unusual about the public file. HEAD is read before it was opened and after: a rename lies between two
+def _check_base(files: Files, paths: StorePaths) -> list[str]:
+    """Notes about the public file. HEAD is read before it was opened and after: a rename lies between two
     changes of HEAD, so what did not change speaks of the file that was opened.
     """
-    head = read_head(files, places)
+    head = read_head(files, paths)
     with contextlib.ExitStack() as opened:
         base = None
-        if files.stat(places.base) is not None:
-            handle = files.open(places.base)
+        if files.stat(paths.base) is not None:
+            handle = files.open(paths.base)
             opened.callback(handle.close)
-            base = ParquetSource(handle, places.base)
-        if read_head(files, places) != head:
+            base = ParquetSource(handle, paths.base)
+        if read_head(files, paths) != head:
             raise _Replaced
         if head is not None:
-            check_base(head, base, places.base)
+            check_base(head, base, paths.base)
         if base is None:
-            raise FileNotFoundError(places.base)
+            raise FileNotFoundError(paths.base)
         _check_data(base)
         if head is None:
-            return [f"{places.head}: there is none; the public file arrived here alone"]
+            return [f"{paths.head}: there is none; the public file arrived here alone"]
         if head.committed and head.n_rows != base.n_rows:
-            raise StoreError(f"{places.base}: holds {base.n_rows} rows, HEAD states {head.n_rows}")
+            raise StoreError(f"{paths.base}: holds {base.n_rows} rows, HEAD states {head.n_rows}")
         return []
 
 
@@ -192,19 +184,19 @@ def _check_data(source: ParquetSource) -> None:
         raise StoreError(f"{source.path}: its footer states {source.n_rows} rows, {n_rows} can be read")
 
 
-def _checked_rows(files: Files, places: Places, spec: TableSpec) -> tuple[int, int, list[str]]:
+def _checked_rows(files: Files, paths: StorePaths, spec: TableSpec) -> tuple[int, int, list[str]]:
     """Rows that can be read, those of them that are published, and what is wrong with their ids."""
-    view = look(files, places, spec)
-    with view.opened:
-        ids = _row_ids(view)
-        return len(ids), view.base.n_rows if view.base is not None else 0, _check_rows(view, ids)
+    snapshot = open_snapshot(files, paths, spec)
+    with snapshot.opened:
+        ids = _row_ids(snapshot)
+        return len(ids), snapshot.base.n_rows if snapshot.base is not None else 0, _check_rows(snapshot, ids)
 
 
-def _row_ids(view: View) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+def _row_ids(snapshot: Snapshot) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
     """(n_rows,) 16 bytes each: a hash of every row id."""
-    name = view.spec.row_id
-    parts = [_hashed(batch.column(0)) for batch in view.base_batches([name])]
-    parts += [_hashed(batch[name]) for batch in view.pending_batches()]
+    name = snapshot.spec.row_id
+    parts = [_hashed(batch.column(0)) for batch in snapshot.base_batches([name])]
+    parts += [_hashed(batch[name]) for batch in snapshot.pending_batches()]
     return np.concatenate([np.empty(0, "S16"), *parts])
 
 
@@ -215,23 +207,23 @@ def _hashed(column: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
     )
 
 
-def _check_rows(view: View, ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]) -> list[str]:
+def _check_rows(snapshot: Snapshot, ids: np.ndarray[tuple[int], np.dtype[np.bytes_]]) -> list[str]:
     found = []
     n_twice = len(ids) - len(np.unique(ids))
     if n_twice:
-        found.append(f"{view.folder}: {n_twice} rows are there more than once, by their row id")
-    if len(ids) != view.n_rows():
-        found.append(f"{view.folder}: {len(ids)} rows can be read, the files state {view.n_rows()}")
+        found.append(f"{snapshot.folder}: {n_twice} rows are there more than once, by their row id")
+    if len(ids) != snapshot.n_rows():
+        found.append(f"{snapshot.folder}: {len(ids)} rows can be read, the files state {snapshot.n_rows()}")
     return found
 
 
-def _count(files: Files, places: Places, spec: TableSpec) -> tuple[int, int]:
+def _count(files: Files, paths: StorePaths, spec: TableSpec) -> tuple[int, int]:
     """Rows in all and in the public file, as far as they can be counted in a damaged store."""
     try:
-        view = look(files, places, spec, check=False)
+        snapshot = open_snapshot(files, paths, spec, check=False)
     except Busy:
         raise
     except (StoreError, OSError):
         return 0, 0
-    with view.opened:
-        return view.n_rows(), view.base.n_rows if view.base is not None else 0
+    with snapshot.opened:
+        return snapshot.n_rows(), snapshot.base.n_rows if snapshot.base is not None else 0

@@ -1,7 +1,7 @@
 """The thread behind a handle: syncs once a second while rows are at risk, seals, and publishes by policy.
 
-Nobody has to call flush for memory, journals and the window of loss to stay bounded. It holds its table weakly, so
-that a forgotten handle can be collected; then it syncs a last time and ends. It also ends when there was nothing to do
+Nobody has to call flush for memory, journals and the window of loss to stay bounded. It holds its handle weakly: when
+nobody else holds it any more, the thread syncs a last time and ends. It also ends when there was nothing to do
 for a while: a handle that does nothing has no thread.
 """
 
@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import weakref
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from toriwork.errors import Closed, DurabilityError
 from toriwork.locks import Mutex
 
 if TYPE_CHECKING:
-    from toriwork.storage.table import ParquetTable
     from toriwork.storage.writer import Writer
 
 _LOG = logging.getLogger("toriwork.storage")
@@ -29,12 +29,16 @@ _TIDY_SECONDS = 1.0  # for a thread whose last round is over to be gone
 
 
 class Worker:
-    """Runs ``table.tend()`` once a second, or at once when somebody asks for it."""
+    """Does a round of work once a second, or at once when somebody asks for it.
 
-    def __init__(self, table: ParquetTable, writer: Writer | None) -> None:
+    ``work`` is a method of the handle, which is held weakly; True: there was or will be anything to do. ``writer`` is
+    synced and closed when the handle is collected.
+    """
+
+    def __init__(self, work: Callable[[], bool], writer: Writer | None) -> None:
         # not an Event: an interrupt inside Event.set() can leave its lock taken for ever, SimpleQueue is one C call
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._table = weakref.ref(table, lambda _, bell=self._bell: bell.put(None))  # type: ignore[misc]
+        self._work = weakref.WeakMethod(work, lambda _, bell=self._bell: bell.put(None))  # type: ignore[misc]
         self._writer = writer
         self._at_work = Mutex("_at_work")  #: during a round
         self._turn: object = None  #: of the thread that may go on; an older one ends
@@ -58,7 +62,7 @@ class Worker:
             self._bell.put(None)
 
     def _start(self) -> bool:
-        """Whether there is a thread now. Of two that were started at the same moment one ends."""
+        """True when there is a thread now. Of two that were started at the same moment one ends."""
         turn = object()
         thread = threading.Thread(target=self._run, args=(turn,), name="toriwork-store", daemon=True)
         try:
@@ -114,11 +118,11 @@ class Worker:
                 self._bell.get_nowait()
 
     def _round(self) -> bool | None:
-        """Whether there was anything to do; None when there will not be any more."""
-        table = self._table()
+        """True when there was anything to do; None when there will not be any more."""
+        work = self._work()
         try:
-            if table is not None:
-                return table.tend()
+            if work is not None:
+                return work()
             if self._writer is not None:  # the handle was dropped without being closed
                 self._writer.sync(mark=True)
                 self._writer.close()

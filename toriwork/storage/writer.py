@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from toriwork.errors import BadInput, Busy, Closed, DurabilityError, StoreError
 from toriwork.locks import Mutex
 from toriwork.storage.clock import Clock
+from toriwork.storage.failures import in_doubt, not_now, not_recorded, refused, refused_twice
 from toriwork.storage.files import SHORTAGES
-from toriwork.storage.frames import MAX_PAYLOAD, Kind, row_ids, row_ids_in
+from toriwork.storage.frames import MAX_PAYLOAD, Kind
 from toriwork.storage.journal import JournalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from toriwork.storage.files import Files
-    from toriwork.storage.head import Places
+    from toriwork.storage.paths import StorePaths
 
 _LOG = logging.getLogger("toriwork.storage")
 KEPT_BYTES = 32 * 2**20
@@ -50,16 +51,16 @@ class Writer:
     """Appends frames for one handle; safe from any number of threads, and across a fork."""
 
     def __init__(
-        self, files: Files, places: Places, store_id: str, durability: str = "process", known_ns: int = 0
+        self, files: Files, paths: StorePaths, store_id: str, durability: str = "process", known_ns: int = 0
     ) -> None:
         if durability not in DURABILITIES:
-            raise BadInput(f"durability: one of {', '.join(DURABILITIES)} is wanted, given was {durability!r}")
+            raise BadInput(f"durability: expected one of {', '.join(DURABILITIES)}, got {durability!r}")
         self._files = files
-        self._folder = places.folder
+        self._folder = paths.folder
         self.store_id = store_id
         self._power = durability == "power"
         self._refusal: StoreError | None = None  #: why no more rows are taken
-        self._clock = Clock(files, places.folder, known_ns)
+        self._clock = Clock(files, paths.folder, known_ns)
         self._reset()
 
     def _reset(self) -> None:
@@ -84,32 +85,19 @@ class Writer:
 
     @property
     def over(self) -> bool:
-        """Whether it was closed, or is being closed: it takes no more rows."""
+        """True when it was closed, or is being closed: it takes no more rows."""
         return isinstance(self._refusal, Closed)
 
     def ask(self) -> None:
-        """Return when the calling thread is not in the middle of anything here.
-
-        Raises
-        ------
-        Busy
-            It is: whoever waits for another thread now might wait for ever.
-        """
+        """Return when the calling thread is not in the middle of anything here; Busy when it is."""
         self._mutex.alone()
         self._sync_mutex.alone()
 
     def append(self, payload: bytes, n_rows: int = 1, kind: int = Kind.ROWS) -> Appended:
         """Where the frame is; when this returns, the rows survive the death of the process.
 
-        Raises
-        ------
-        StoreError
-            The disk took no or only a part of the frame: the rows do not exist, everything before stays. Where
-            ``row_ids`` of the error is not empty, the rows may be there: the write or the sync failed behind them.
-        DurabilityError
-            A sync failed for good: the handle takes no more rows. ``row_ids`` likewise.
-        Busy
-            The calling thread is in the middle of another call.
+        StoreError: the disk took no or only a part of the frame, and the rows do not exist. Where the error has
+        ``row_ids``, they may: the write or the sync failed behind them. DurabilityError: no more rows are taken.
         """
         length = len(payload)
         if length > MAX_PAYLOAD:
@@ -120,7 +108,7 @@ class Writer:
             self._before_append()
         with self._appending:
             if self._refusal is not None:
-                raise self._refused()
+                raise refused(self._refusal)
             try:
                 journal = self._current
                 if journal is None or not journal.usable:
@@ -132,9 +120,9 @@ class Writer:
                 except OSError as error:
                     if not journal.holds(payload, n_rows, kind, now):
                         raise
-                    raise self._in_doubt(error, journal.id, now, n_rows) from error
+                    raise in_doubt(self._folder, error, journal.id, now, n_rows) from error
             except OSError as error:
-                raise self._not_recorded(error) from error
+                raise not_recorded(self._folder, error) from error
             size = journal.size
             self._kept += length
         try:
@@ -143,40 +131,16 @@ class Writer:
             elif self._kept > KEPT_BYTES:
                 self._sync_soon()
         except OSError as error:
-            raise self._in_doubt(error, journal.id, now, n_rows) from error
+            raise in_doubt(self._folder, error, journal.id, now, n_rows) from error
         # what Appended(...) does, at half the cost: every row comes through here
         return _new(Appended, (journal.id, number, size - length, length, now))
 
     def _before_append(self) -> None:
-        """What is seldom due: nothing of the row is written yet, so that it may fail."""
+        """Do what is seldom due. Nothing of the row is written yet, so it may fail."""
         if self._pid != os.getpid():  # a fork that did not run the hooks
             self.after_fork()
         if self._kept > KEPT_BYTES:  # the sync behind the last append failed
             self.sync()
-
-    def _not_recorded(self, error: OSError) -> StoreError:
-        if isinstance(error, StoreError):
-            return error
-        return StoreError(f"{self._folder}: the row was not recorded: {error}; everything recorded before stays")
-
-    def _in_doubt(self, error: OSError, journal: str, time_ns: int, n_rows: int) -> StoreError:
-        """The error for rows that may be there and may go."""
-        if isinstance(error, Busy):  # of a handler that ran meanwhile
-            return error
-        text = f"{error}; the rows of this call may have been recorded, their ids are in .row_ids of this error"
-        ids = row_ids(journal, time_ns, n_rows)
-        if isinstance(error, DurabilityError):
-            return DurabilityError(text, error.rows, ids)
-        found = StoreError(f"{self._folder}: {text}")
-        found.row_ids = ids
-        return found
-
-    def _refused(self) -> StoreError:
-        """Why nothing more is taken; of this very call nothing was recorded."""
-        assert self._refusal is not None
-        if isinstance(self._refusal, DurabilityError):
-            return DurabilityError(f"nothing of this call was recorded: {self._refusal}", self._refusal.rows)
-        return self._refusal
 
     def _sync_soon(self) -> None:
         """Sync; when that is not possible just now, leave it to the next append, whose row is not written yet."""
@@ -228,10 +192,7 @@ class Writer:
                 journal.close()
 
     def close(self) -> None:
-        """Give up every journal; what is in them stays and is adopted by whoever publishes next.
-
-        A call that was interrupted can be made again.
-        """
+        """Give up every journal, to be adopted by whoever publishes next. May be called again after an interrupt."""
         self._mutex.alone()
         try:
             with self._sync_mutex.alone():
@@ -253,12 +214,8 @@ class Writer:
     def sync(self, *, mark: bool = False) -> None:
         """Return when every row appended before the call has reached the disk.
 
-        Raises
-        ------
-        DurabilityError
-            Neither the journal nor a rewritten copy of it could be synced; ``rows`` holds the frames at risk.
-        StoreError
-            It could not be tried, for want of descriptors or memory: nothing is lost, the next call tries again.
+        DurabilityError: neither the journal nor a rewritten copy of it could be synced. StoreError: for want of
+        descriptors or memory it could not be tried, and nothing is lost.
         """
         self._mutex.alone()
         try:
@@ -275,7 +232,7 @@ class Writer:
     def _sync_upto(self, journal: JournalWriter, size: int) -> None:
         """Group commit: one thread syncs for all whose rows are there by then; the others wait for its bell.
 
-        Not for its lock: of those who wait for a lock only one finds out at a time, and the quickest come first again.
+        Not for its lock, where only one finds out at a time.
         """
         patient = True
         while journal.synced < size or not journal.named:
@@ -302,16 +259,12 @@ class Writer:
     def _behind_sync(self) -> None:
         """Wake who waits, and log what happened; no mutex is held."""
         self._syncing = False
-        if self._waiting:
-            self._ring()
-        with contextlib.suppress(IndexError):  # empty; another thread may tell at the same moment
+        with contextlib.suppress(IndexError):  # empty; another thread may ring at the same moment
+            while self._waiting:
+                self._waiting.popleft().put(None)
+        with contextlib.suppress(IndexError):  # likewise
             while self._news:
                 _LOG.warning("%s", self._news.popleft())
-
-    def _ring(self) -> None:
-        with contextlib.suppress(IndexError):  # empty; another thread may ring at the same moment
-            while True:
-                self._waiting.popleft().put(None)
 
     def _journals(self) -> list[JournalWriter]:
         current = self._current
@@ -347,19 +300,13 @@ class Writer:
                 raise
             except OSError as error:
                 if error.errno in SHORTAGES:  # the folder was not opened: no sync of it has failed
-                    raise self._not_now(journal, error) from error
+                    raise not_now(journal.path, error) from error
                 journal.failure = error
         with self._mutex.alone():
             if journal.failure is None:
                 journal.mark_synced(size, n_kept)
             else:
                 self._rescue(journal, journal.failure)
-
-    def _not_now(self, journal: JournalWriter, error: OSError) -> StoreError:
-        return StoreError(
-            f"{journal.path}: the rows could not be made safe from a power cut now: {error}. Nothing is lost: they are "
-            "in the journal, and in memory until the next try"
-        )
 
     def _keep_name(self) -> None:
         """Write the current journal anew when somebody removed it: its rows would be gone with this process."""
@@ -375,15 +322,8 @@ class Writer:
             raise
         except OSError as again:
             if again.errno in SHORTAGES:
-                raise self._not_now(journal, again) from again
-            rows = tuple(piece for j in self._journals() for piece in j.kept)
-            self._refusal = DurabilityError(
-                f"{journal.path}: the disk failed to make rows durable ({error}) and refused a new copy ({again}). "
-                f"This handle takes no more rows; {sum(map(len, rows)):,} bytes of them are in .rows of this error. "
-                "They may have been recorded: open again to see",
-                rows,
-                tuple(name for j in self._journals() for name in row_ids_in(b"".join(j.kept), j.id)),
-            )
+                raise not_now(journal.path, again) from again
+            self._refusal = refused_twice(journal, error, again, self._journals())
             raise self._refusal from again
         self._news.append(f"{journal.path}: a sync failed ({error}); its rows were written to a new file")
 
@@ -404,5 +344,5 @@ class Writer:
         with self._mutex.alone():
             for journal in self._journals():
                 if journal.id == place.journal:
-                    return journal.read(place.offset, place.length)
+                    return journal.handle.read_at(place.offset, place.length)
         return None

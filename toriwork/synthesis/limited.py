@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from toriwork.errors import ToriworkError
+from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
 from toriwork.synthesis.rate import RateLimit, RateLimiter, Summary
 
 _LOG = logging.getLogger("toriwork.synthesis")
-_WATCHED: weakref.WeakSet[Limited] = weakref.WeakSet()
 
 
 class Limited:
@@ -55,7 +54,7 @@ class Limited:
         if not admitted:
             with self._lock.alone():
                 self._times.append(self._clock())  # it was measured, and counts for the rate
-            _tell_at_exit(self)
+            _watched().add(self)  # tells what it held back at exit
         self._tell(limiter, summaries)
         return admitted
 
@@ -68,21 +67,17 @@ class Limited:
             limiter.put_back(summaries)
 
 
-def _tell_at_exit(synthesis: Limited) -> None:
-    """Have an ObserverSynthesis tell what it held back before its log is closed at the end of the process.
+@cache
+def _watched() -> OpenObjects[Limited]:
+    """The objects that held something back; at exit they tell it before their logs are closed.
 
-    Exit functions run in reverse order: by the time something was held back, something else was let through, so the
-    log is open and has registered its own.
+    Made when the first one holds something back. By then a log is open, and exit functions run in reverse order.
     """
-    if synthesis not in _WATCHED:
-        _WATCHED.add(synthesis)
-        atexit.register(_tell_last, weakref.ref(synthesis))
+    return OpenObjects(at_exit=_tell_last)
 
 
-def _tell_last(reference: weakref.ref[Limited]) -> None:
-    synthesis = reference()
+def _tell_last(synthesis: Limited) -> None:
     try:
-        if synthesis is not None:
-            synthesis.tell_suppressed()
+        synthesis.tell_suppressed()
     except ToriworkError as error:
         _LOG.warning("what was held back could not be told: %s", error)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from toriwork.errors import Busy, ToriworkError
+from toriwork.lifetime import at_fork
 from toriwork.storage import ParquetTable, Payload, TableSpec, arrays, unify
 from toriwork.storage.lookup import matches
 from toriwork.synthesis.canonical import read
@@ -253,8 +254,8 @@ class TokenLog:
     def body_of(self, token: str) -> bytes | None:
         """The body that stands in the log under a token, or None; one that does not hash to it is preferred."""
         found: bytes | None = None
-        with self._table.view() as view:
-            for batch in matches(view, token, ["body"]):
+        with self._table.snapshot() as snapshot:
+            for batch in matches(snapshot, token, ["body"]):
                 for text in set(batch["body"].to_pylist()):
                     found = bytes(text, "utf-8")
                     if PREFIX + digest_of(found).hex() != token:
@@ -263,9 +264,9 @@ class TokenLog:
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Every emission in batches, unpublished ones last; within a batch in the order of the clock."""
-        with self._table.view() as view:
-            yield from view.base_batches(columns)
-            for batch in view.pending_batches():
+        with self._table.snapshot() as snapshot:
+            yield from snapshot.base_batches(columns)
+            for batch in snapshot.pending_batches():
                 yield batch if columns is None else batch.select(columns)
 
     def verify(self) -> LogReport:
@@ -277,28 +278,28 @@ class TokenLog:
             The store itself refuses its files.
         """
         files = self._table.verify()
-        with self._table.view() as view:
-            check = LogCheck(view.note, read_checkpoints(self._checkpoints))
-            for batch in view.base_batches():
+        with self._table.snapshot() as snapshot:
+            check = LogCheck(snapshot.note, read_checkpoints(self._checkpoints))
+            for batch in snapshot.base_batches():
                 check.published(batch)
-            for batch in view.pending_batches():
+            for batch in snapshot.pending_batches():
                 check.pending(batch)
         return check.finish(files.findings)
 
     def note(self) -> Note:
         """What the public file says about all rows that were ever published."""
-        with self._table.view() as view:
-            return Note.from_json(view.note)
+        with self._table.snapshot() as snapshot:
+            return Note.from_json(snapshot.note)
 
     def fence_key(self) -> bytes:
         """32 bytes made of the log's random id: the same in every process, known to those who can read its files.
 
         Empty where there is no id yet.
         """
-        with self._table.view() as view:
-            if view.head is None:
+        with self._table.snapshot() as snapshot:
+            if snapshot.head is None:
                 return b""
-            store_id = view.head.store_id
+            store_id = snapshot.head.store_id
         return blake2b(store_id.encode(), digest_size=32, person=b"toriwork.fences").digest()
 
     def flush(self, publish: bool | None = None) -> None:
@@ -343,5 +344,4 @@ def _after_fork() -> None:
     _forks += 1
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from toriwork.errors import BadInput, Closed, NotFound
+from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
 from toriwork.synthesis.context import Members
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
@@ -27,7 +27,7 @@ _RATE_SECONDS = 10.0
 _RATE_EMISSIONS = 4096
 _SHOWN = slice(len(PREFIX), len(PREFIX) + 8)
 
-_ALL: weakref.WeakSet[ObserverSynthesis] = weakref.WeakSet()
+_ALL: OpenObjects[ObserverSynthesis] = OpenObjects(lambda synthesis: synthesis.after_fork())
 
 
 class Monitor(Protocol):
@@ -311,12 +311,3 @@ def _check_key(key: object) -> None:
     if not isinstance(key, bytes) or not 16 <= len(key) <= 64:
         of = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
         raise BadInput(f"fence_key: expected 16 to 64 bytes, got {of}")
-
-
-def _after_fork() -> None:
-    for synthesis in list(_ALL):
-        synthesis.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

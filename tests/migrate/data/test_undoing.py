@@ -18,7 +18,7 @@ from tests.migrate.data.backend import PLAN, Bench, make_database, tree
 from toriwork.errors import PublishError
 from toriwork.migrate.data import undoing
 from toriwork.registry import SpectralDB, TorusRegistry
-from toriwork.storage.head import Places
+from toriwork.storage.paths import StorePaths
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_retraction_that_could_not_publish_is_tried_again(bench: Bench, monkey
     def full(*args: Any, **options: Any) -> None:
         raise PublishError("the disk is full")
 
-    monkeypatch.setattr("toriwork.storage.upkeep.Upkeep.publish", full)
+    monkeypatch.setattr("toriwork.storage.maintenance.Maintenance.publish", full)
     with pytest.raises(PublishError):
         bench.undo()
     monkeypatch.undo()
@@ -238,9 +238,9 @@ def test_the_registry_stays_untouched_when_nothing_was_kept(bench: Bench) -> Non
 def test_a_registry_that_was_removed_meanwhile_is_put_back_as_it_was(bench: Bench) -> None:
     before = tree(bench.state_root)
     bench.apply()
-    places = Places.of(registry_path(bench))
-    for path in [*places.folder.rglob("*"), places.base]:
+    paths = StorePaths.of(registry_path(bench))
+    for path in [*paths.folder.rglob("*"), paths.base]:
         path.unlink()
-    places.folder.rmdir()
+    paths.folder.rmdir()
     bench.undo()
     assert tree(bench.state_root) == before

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from toriwork.errors import MigrationError, NotFound, NotProven
 from toriwork.migrate.data.history import Spectrum
 from toriwork.registry.adoption import Preparation
+from toriwork.registry.betti_values import Budget
 from toriwork.registry.codec import SPEC
-from toriwork.registry.completion import Budget
 from toriwork.registry.registry import TorusRegistry
 from toriwork.registry.rows import pack_shape
 from toriwork.registry.spectral import STREAM_KEY
@@ -130,10 +130,10 @@ def others(path: Path, migration: str) -> tuple[int, str]:
         table = ParquetTable(path, SPEC, read_only=True)
     except NotFound:
         return 0, _digest([])
-    with table, table.view() as view:
+    with table, table.snapshot() as snapshot:
         rows = [
             row
-            for batch in chain(view.base_batches(["row_id", "metadata"]), view.pending_batches())
+            for batch in chain(snapshot.base_batches(["row_id", "metadata"]), snapshot.pending_batches())
             for row in zip(batch["row_id"].to_pylist(), batch["metadata"].to_pylist(), strict=True)
         ]
     ids = sorted(row_id for row_id, text in rows if _says(text) != migration)

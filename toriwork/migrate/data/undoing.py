@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.errors import DamagedFile, LockUnavailable
+from toriwork.lifetime import open_stores
 from toriwork.migrate.data import registry
 from toriwork.migrate.engine.blobs import Blobs
 from toriwork.migrate.engine.restore_script import put
-from toriwork.registry import shared
 from toriwork.sqlite.files import file_sha256, settle
 from toriwork.storage.files import Files, OsFiles
-from toriwork.storage.head import Places
 from toriwork.storage.journal import journal_id
-from toriwork.storage.publish import store_lock
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.store_lock import store_lock
 
 _LOG = logging.getLogger(__name__)
 _WAIT = 60.0
@@ -57,26 +57,26 @@ def keep(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     done = read_record(note)
     if done is not None:
         return done
-    places = Places.of(path)
-    files = OsFiles(places.base)
+    paths = StorePaths.of(path)
+    files = OsFiles(paths.base)
     n_rows, digest = registry.others(path, migration)  # first: what comes after counts as appended
-    content: dict[str, Any] = {"rows": n_rows, "digest": digest, "lock": places.lock.exists(), "files": {}}
-    content["folder"] = places.folder.exists()
-    if content["folder"] or places.base.exists():
-        with store_lock(files, places, wait=_WAIT) as lock:
+    content: dict[str, Any] = {"rows": n_rows, "digest": digest, "lock": paths.lock.exists(), "files": {}}
+    content["folder"] = paths.folder.exists()
+    if content["folder"] or paths.base.exists():
+        with store_lock(files, paths, wait=_WAIT) as lock:
             if lock is None:
-                raise LockUnavailable(f"{places.lock}: held by somebody else for {_WAIT:.0f} s; try again")
+                raise LockUnavailable(f"{paths.lock}: held by somebody else for {_WAIT:.0f} s; try again")
             blobs = Blobs(folder / "registry")
-            content["files"] = {name: _kept(places.base.parent / name, blobs) for name in _files_of(places)}
+            content["files"] = {name: _kept(paths.base.parent / name, blobs) for name in _files_of(paths)}
     write_record(note, content)
     return content
 
 
-def _files_of(places: Places) -> list[str]:
+def _files_of(paths: StorePaths) -> list[str]:
     """Return public file and private files, relative to the state root."""
-    inside = sorted(path for path in places.folder.rglob("*") if path.is_file())
-    found = [*inside, places.base] if places.base.exists() else inside
-    return [path.relative_to(places.base.parent).as_posix() for path in found]
+    inside = sorted(path for path in paths.folder.rglob("*") if path.is_file())
+    found = [*inside, paths.base] if paths.base.exists() else inside
+    return [path.relative_to(paths.base.parent).as_posix() for path in found]
 
 
 def _kept(path: Path, blobs: Blobs) -> dict[str, Any]:
@@ -99,11 +99,11 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     content = read_record(note)
     if content is None:
         return {"registry": "untouched"}
-    places = Places.of(path)
-    files = OsFiles(places.base)
-    if not places.folder.exists() and not places.base.exists() and not content["files"]:
+    paths = StorePaths.of(path)
+    files = OsFiles(paths.base)
+    if not paths.folder.exists() and not paths.base.exists() and not content["files"]:
         facts: dict[str, Any] = {"registry": "removed"}
-    elif (why := _put_back(files, places, content, note, migration)) is None:
+    elif (why := _put_back(files, paths, content, note, migration)) is None:
         facts = {"registry": "restored" if content["files"] else "removed"}
     else:
         n_rows = registry.retract(path, migration)
@@ -113,54 +113,54 @@ def take_back(path: Path, folder: Path, migration: str) -> dict[str, Any]:
     return facts
 
 
-def _put_back(files: Files, places: Places, content: dict[str, Any], note: Path, migration: str) -> str | None:
+def _put_back(files: Files, paths: StorePaths, content: dict[str, Any], note: Path, migration: str) -> str | None:
     """Return None when the files are what they were, else why they must not be put back."""
-    files.make_folder(places.base.parent)  # somebody may have removed the state root
-    with ExitStack() as held, store_lock(files, places, wait=_WAIT) as lock:
+    files.make_folder(paths.base.parent)  # somebody may have removed the state root
+    with ExitStack() as held, store_lock(files, paths, wait=_WAIT) as lock:
         if lock is None:
             return "somebody publishes"
         if not content.get("decided"):
-            if (why := _in_use(files, places, held)) is not None:
+            if (why := _in_use(files, paths, held)) is not None:
                 return why
-            n_rows, digest = registry.others(places.base, migration)
-            there = places.base.exists() or places.folder.exists()
+            n_rows, digest = registry.others(paths.base, migration)
+            there = paths.base.exists() or paths.folder.exists()
             if there and digest != content["digest"]:
                 return f"{n_rows - content['rows']:+d} rows since the migration"
             content["decided"] = True
             write_record(note, content)
-        _restore(places, content, note.parent)
+        _restore(paths, content, note.parent)
     return None
 
 
-def _in_use(files: Files, places: Places, held: ExitStack) -> str | None:
+def _in_use(files: Files, paths: StorePaths, held: ExitStack) -> str | None:
     """Return who has the registry open; journals of the dead are locked until the files are back."""
-    real = os.path.realpath(places.base)
-    if any(not handle.closed and os.path.realpath(handle.path) == real for handle in shared.OPEN):
+    real = os.path.realpath(paths.base)
+    if any(os.path.realpath(store.path) == real for store in open_stores()):
         return "this process has it open"
-    for name in files.names(places.folder):
+    for name in files.names(paths.folder):
         if journal_id(name) is not None:
-            handle = files.open(places.folder / name)
+            handle = files.open(paths.folder / name)
             held.callback(handle.close)
             if not handle.try_lock():
                 return "another process has it open"
     return None
 
 
-def _restore(places: Places, content: dict[str, Any], folder: Path) -> None:
-    blobs, home = Blobs(folder / "registry"), places.base.parent
-    for name in _files_of(places):
+def _restore(paths: StorePaths, content: dict[str, Any], folder: Path) -> None:
+    blobs, home = Blobs(folder / "registry"), paths.base.parent
+    for name in _files_of(paths):
         if name not in content["files"]:
             (home / name).unlink()
     for name, like in content["files"].items():
         if not _is(home / name, like):
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             put(home / name, blobs.chunks(like["sha256"]), like)
-    folders = sorted((path for path in places.folder.rglob("*") if path.is_dir()), reverse=True)  # deepest first
-    for empty in [*folders, *([] if content["folder"] or not places.folder.exists() else [places.folder])]:
+    folders = sorted((path for path in paths.folder.rglob("*") if path.is_dir()), reverse=True)  # deepest first
+    for empty in [*folders, *([] if content["folder"] or not paths.folder.exists() else [paths.folder])]:
         if not any(empty.iterdir()):
             empty.rmdir()
     if not content["lock"]:
-        places.lock.unlink(missing_ok=True)
+        paths.lock.unlink(missing_ok=True)
     OsFiles().sync_folder(home)
 
 

@@ -1,4 +1,4 @@
-"""What keeps a handle's files few and its rows public: sealing and publishing, each in its own time.
+"""Sealing and publishing for one handle: its files stay few, its rows become public.
 
 Recording goes on beside it. One lock lets one publish of this handle run at a time, a second one keeps a publish and
 the making of a segment from taking over the same journal.
@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,17 @@ import pyarrow as pa
 from toriwork.errors import BadInput, Busy, Closed, PublishError, ToriworkError
 from toriwork.locks import Mutex
 from toriwork.storage.frames import Address, Kind
-from toriwork.storage.pace import Pace
+from toriwork.storage.pending import open_journal, open_rows
 from toriwork.storage.policy import PublishPolicy
-from toriwork.storage.publish import Published, lock_holder, publish, store_lock
+from toriwork.storage.publish import Published, publish
+from toriwork.storage.publish_stats import PublishStats
 from toriwork.storage.seal import is_needed, seal
-from toriwork.storage.view import View, look, open_journal, open_rows
+from toriwork.storage.snapshot import Snapshot, open_snapshot
+from toriwork.storage.store_lock import lock_holder, store_lock
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
-    from toriwork.storage.head import Places
+    from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import TableSpec
     from toriwork.storage.writer import Writer
 
@@ -36,22 +39,22 @@ _SEAL_BYTES = 4 * 2**20
 _SEAL_REST = 9.0  # times as long as a round of sealing took that left journals waiting
 
 
-class Upkeep:
+class Maintenance:
     """Sealing and publishing for one handle."""
 
     def __init__(
         self,
         files: Files,
-        places: Places,
+        paths: StorePaths,
         spec: TableSpec,
         policy: PublishPolicy,
-        prepare: Callable[[View], None] | None,
+        prepare: Callable[[Snapshot], None] | None,
     ) -> None:
         self._files = files
-        self._places = places
+        self._paths = paths
         self._spec = spec
         self._prepare = prepare
-        self.pace = Pace(files, places, policy)
+        self.stats = PublishStats(files, paths, policy)
         self.set_aside: list[Path] = []  #: files in quarantine, torn journals of later publishes among them
         self.reset()
 
@@ -62,7 +65,7 @@ class Upkeep:
         self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
         self._publisher: threading.Thread | None = None
         self._next_seal = 0.0  #: monotonic seconds
-        self.pace.forget()
+        self.stats.forget()
 
     def ask(self) -> None:
         """Return when the calling thread is not in the middle of anything here; Busy when it is."""
@@ -78,14 +81,14 @@ class Upkeep:
             if thread.is_alive():  # not for ever: it may be logging, where we are waited for
                 thread.join(_TIDY_SECONDS)
 
-    def tend(self, writer: Writer) -> bool:
+    def run_maintenance(self, writer: Writer) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
         if writer.dirty:
             writer.sync(mark=True)
         self._seal_closed(writer)
-        if self.pace.due():
+        if self.stats.due():
             self._publish_aside(writer)
-        return writer.dirty or self.pace.pending_bytes > 0
+        return writer.dirty or self.stats.pending_bytes > 0
 
     def _seal_closed(self, writer: Writer) -> None:
         """Turn full journals into segments as far as their rows are complete, oldest first."""
@@ -105,30 +108,27 @@ class Upkeep:
         self._next_seal = time.monotonic() + _SEAL_REST * (time.monotonic() - begun) if waits else 0.0
 
     def _seal_one(self, path: Path, store_id: str) -> bool:
-        """Whether a closed journal has become a segment.
+        """True when a closed journal has become a segment.
 
         One with open rows or a torn end has not, nor one that completes rows of a journal that still waits itself.
         """
-        handle = self._files.open(path)
-        try:
+        with closing(self._files.open(path)) as handle:
             found = open_journal(handle, path, store_id, 0)
             if found.scan.torn:
                 return False
             done: dict[Address, bytes] = {}
             if found.done or found.attempts or any(f.kind == Kind.OPEN for f in found.scan.frames):
-                view = look(self._files, self._places, self._spec)
-                with view.opened:
-                    done = view.done
-                    if open_rows(self._spec, found, done) or is_needed(found, view):
+                snapshot = open_snapshot(self._files, self._paths, self._spec)
+                with snapshot.opened:
+                    done = snapshot.done
+                    if open_rows(self._spec, found, done) or is_needed(found, snapshot):
                         return False
-            seal(self._files, self._places, self._spec, store_id, [found], done)
+            seal(self._files, self._paths, self._spec, store_id, [found], done)
             return True
-        finally:
-            handle.close()
 
     def _publish_aside(self, writer: Writer) -> None:
         """Publish here when that is quick, else in a thread of its own, so that syncing and sealing go on meanwhile."""
-        if self.pace.quick():
+        if self.stats.quick():
             self.try_publish(writer, blocking=False)
         elif self._publisher is None or not self._publisher.is_alive():
             options = {"blocking": False}
@@ -152,18 +152,13 @@ class Upkeep:
         except Closed:  # meanwhile
             return
         except (ToriworkError, OSError, pa.ArrowException) as error:
-            self.pace.failed()
-            _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._places.base, error)
+            self.stats.failed()
+            _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._paths.base, error)
 
     def publish(self, writer: Writer, *, wait: float, blocking: bool = True) -> Published | None:
-        """What was done, or None when somebody else is at it (another process, or with ``blocking=False`` a thread).
+        """Publish; None when somebody else does: another process, or with ``blocking=False`` a thread.
 
-        Raises
-        ------
-        PublishError
-            With ``wait``: the lock was not to be had in so many seconds. Or the public file could not be replaced.
-        Busy
-            The calling thread is publishing already: a signal handler, say, asks for it.
+        PublishError after ``wait`` seconds without the lock, Busy where the calling thread is publishing already.
         """
         lock = self._publishing.alone()
         try:  # from here on: an interrupt between the two would leave it taken
@@ -176,28 +171,28 @@ class Upkeep:
     def _publish(self, writer: Writer, wait: float) -> Published | None:
         """The same; the caller holds the mutex."""
         if writer.over:
-            raise Closed(f"{self._places.base}: this handle was closed; open the table again")
+            raise Closed(f"{self._paths.base}: this handle was closed; open the table again")
         try:
             if self._prepare is not None:
-                view = look(self._files, self._places, self._spec)
-                with view.opened:
-                    self._prepare(view)
-            with store_lock(self._files, self._places, wait=wait) as lock:
+                snapshot = open_snapshot(self._files, self._paths, self._spec)
+                with snapshot.opened:
+                    self._prepare(snapshot)
+            with store_lock(self._files, self._paths, wait=wait) as lock:
                 if lock is None:
                     if wait:
-                        who = f"somebody else{lock_holder(self._files, self._places)}"
-                        raise PublishError(f"{self._places.base}: {who} held the lock for {wait:.0f} s; try again")
+                        who = f"somebody else{lock_holder(self._files, self._paths)}"
+                        raise PublishError(f"{self._paths.base}: {who} held the lock for {wait:.0f} s; try again")
                     return None
-                begun = self.pace.begin()
+                begun = self.stats.begin()
                 with self._sealing.alone():  # a segment that is being made is finished first
                     own = self._absorbing = writer.freeze()
                 try:
-                    done = publish(self._files, self._places, self._spec, lock, own)
+                    done = publish(self._files, self._paths, self._spec, lock, own)
                 except BadInput as error:  # of a retention that cannot use what its own kind noted
-                    raise PublishError(f"{self._places.base}: {error}") from error
+                    raise PublishError(f"{self._paths.base}: {error}") from error
             removed = own & set(done.removed)
             writer.release(removed)
-            self.pace.published(begun, left=removed != own)
+            self.stats.published(begun, left=removed != own)
             self.set_aside.extend(done.torn)
             return done
         finally:

@@ -61,7 +61,7 @@ class Tended:
     def __init__(self) -> None:
         self.rounds: SimpleQueue[None] = SimpleQueue()
 
-    def tend(self) -> bool:
+    def run_maintenance(self) -> bool:
         self.rounds.put(None)
         return True
 
@@ -71,7 +71,7 @@ def test_a_thread_that_an_append_starts_leaves_the_first_second_to_whoever_appen
 ) -> None:
     monkeypatch.setattr(worker_module, "_PERIOD", 3600.0)
     table = Tended()
-    worker = Worker(table, None)  # type: ignore[arg-type]
+    worker = Worker(table.run_maintenance, None)
     worker.wake(now=False)
     with pytest.raises(Empty):
         table.rounds.get(timeout=0.2)
@@ -80,7 +80,7 @@ def test_a_thread_that_an_append_starts_leaves_the_first_second_to_whoever_appen
     worker.wake(now=False)  # there is a thread, which may be asleep
     table.rounds.get(timeout=WAIT)
     worker.stop()
-    Worker(table, None).wake()  # type: ignore[arg-type]
+    Worker(table.run_maintenance, None).wake()
     table.rounds.get(timeout=WAIT)
 
 
@@ -102,12 +102,12 @@ def segments(disk: SlowDisk) -> list[Path]:
 def test_rows_are_synced_while_a_long_publish_is_under_way(table: ParquetTable, disk: SlowDisk) -> None:
     add(table, "a1")
     disk.go_on.clear()
-    table.tend()
+    table.run_maintenance()
     assert disk.reached.wait(WAIT)
     add(table, "b2")
     assert table._writer is not None
     assert table._writer.dirty
-    table.tend()
+    table.run_maintenance()
     assert not table._writer.dirty
     assert published_names(disk.base) == []
     disk.go_on.set()
@@ -119,11 +119,11 @@ def test_rows_are_synced_while_a_long_publish_is_under_way(table: ParquetTable, 
 def test_full_journals_are_sealed_while_a_long_publish_is_under_way(table: ParquetTable, disk: SlowDisk) -> None:
     add(table, "a1")
     disk.go_on.clear()
-    table.tend()
+    table.run_maintenance()
     assert disk.reached.wait(WAIT)
     add(table, "b2", size=SEAL_SIZE)
     add(table, "c3")  # the journal before is full: this opens the next
-    table.tend()
+    table.run_maintenance()
     assert len(segments(disk)) == 1
     assert sorted(names_of(table)) == ["a1", "b2", "c3"]
     disk.go_on.set()
@@ -139,7 +139,7 @@ def test_what_a_publish_is_taking_over_gets_no_segment_behind_its_back(table: Pa
     publishing = threading.Thread(target=table.flush, args=(True,))
     publishing.start()
     assert disk.reached.wait(WAIT)
-    table._upkeep.tend(table._writer)  # type: ignore[arg-type] - open
+    table._maintenance.run_maintenance(table._writer)  # type: ignore[arg-type] - open
     assert segments(disk) == []
     disk.go_on.set()
     publishing.join()
@@ -150,7 +150,7 @@ def test_what_a_publish_is_taking_over_gets_no_segment_behind_its_back(table: Pa
 def test_closing_waits_for_a_publish_under_way(table: ParquetTable, disk: SlowDisk) -> None:
     add(table, "a1")
     disk.go_on.clear()
-    table.tend()
+    table.run_maintenance()
     assert disk.reached.wait(WAIT)
     closing = threading.Thread(target=table.close)
     closing.start()

@@ -1,4 +1,4 @@
-"""What one handle knows about rows that are not published yet and about its last publishes."""
+"""Statistics of one handle: rows that are not published yet, and its last publishes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from toriwork.storage.files import WITH_REFLINKS
 from toriwork.storage.frames import FILE_HEADER_BYTES, scan, unpack_file_header
 from toriwork.storage.journal import SUFFIX
-from toriwork.storage.policy import Choice, Load, PublishPolicy
-from toriwork.storage.view import SEGMENT_SUFFIX
+from toriwork.storage.pending import SEGMENT_SUFFIX
+from toriwork.storage.policy import Load, PublishPolicy, PublishTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from toriwork.storage.files import Files
-    from toriwork.storage.head import Places
-    from toriwork.storage.view import JournalView, SegmentView, View
+    from toriwork.storage.paths import StorePaths
+    from toriwork.storage.pending import PendingJournal, PendingSegment
+    from toriwork.storage.snapshot import Snapshot
 
 _NEVER = 1e8  # seconds: three years
 _SKEW_NS = 1_000_000_000  # rows of one batch have times a little ahead
@@ -31,16 +32,16 @@ class Begun(NamedTuple):
     estimate: float  #: seconds that it was to take
 
 
-class Pace:
+class PublishStats:
     """Counts what waits, measures publishes, and asks the policy."""
 
-    def __init__(self, files: Files, places: Places, policy: PublishPolicy) -> None:
+    def __init__(self, files: Files, paths: StorePaths, policy: PublishPolicy) -> None:
         self._files = files
-        self._places = places
+        self._paths = paths
         self._policy = policy
         self._last_end, self._last_seconds, self._failures = -1e9, 0.0, 0
         self._slowness = 1.0
-        self._shares = files.system_type(places.base.parent) in WITH_REFLINKS
+        self._shares = files.system_type(paths.base.parent) in WITH_REFLINKS
         self.pending_bytes = 0  #: of rows that this handle appended or found, about
         self.oldest: float | None = None  #: monotonic seconds of the first of them
         self.asked = False  #: whether a flush left publishing to the background thread
@@ -65,9 +66,9 @@ class Pace:
         return None if self.oldest is None else time.monotonic() - self.oldest
 
     def load(self) -> Load:
-        """What a decision rests on."""
-        found = self._files.stat(self._places.base)
-        names = self._files.names(self._places.folder) if self.pending_bytes else []
+        """The facts for a decision."""
+        found = self._files.stat(self._paths.base)
+        names = self._files.names(self._paths.folder) if self.pending_bytes else []
         return Load(
             base_bytes=found.size if found else 0,
             pending_bytes=self.pending_bytes,
@@ -80,23 +81,23 @@ class Pace:
             shares=self._shares,
         )
 
-    def decide(self, *, flushing: bool) -> Choice:
-        """Whether to publish now."""
-        return self._policy.decide(self.load(), flushing=flushing) if self.pending_bytes else Choice.WAIT
+    def decide(self, *, flushing: bool) -> PublishTime:
+        """The decision of the policy for now."""
+        return self._policy.decide(self.load(), flushing=flushing) if self.pending_bytes else PublishTime.WAIT
 
     def due(self) -> bool:
-        """Whether the background thread is to publish now: a row waited long enough, or a flush asked for it."""
+        """True when the background thread is to publish now: a row waited long enough, or a flush asked for it."""
         if not self.pending_bytes:
             return False
         load = self.load()
         return self._policy.allowed(load) and self._policy.wanted(load, flushing=self.asked)
 
     def will_be_due(self) -> bool:
-        """Whether rows wait for the background thread: it is not needed where none is ever published by its age."""
+        """True when rows wait for the background thread, which publishes by age."""
         return self.pending_bytes > 0 and self._policy.max_age < _NEVER
 
     def due_at_close(self) -> bool:
-        """Whether closing publishes: in the time that somebody who closes waits, or as a row has waited too long."""
+        """True when closing publishes: it is quick, or a row has waited too long."""
         load, policy = self.load(), self._policy
         return policy.estimate(load) <= policy.close_seconds or load.pending_age >= policy.patience(load)
 
@@ -106,7 +107,7 @@ class Pace:
         return max(0.0, self._policy.close_seconds)
 
     def quick(self) -> bool:
-        """Whether publishing takes no longer than a flush may wait for it."""
+        """True when publishing takes no longer than a flush may wait."""
         return self._policy.estimate(self.load()) <= self._policy.inline_seconds
 
     def begin(self) -> Begun:
@@ -142,24 +143,24 @@ def seconds_since(time_ns: int) -> float:
     return max(0.0, (time.time_ns() - time_ns) / 1e9)
 
 
-def oldest_pending(files: Files, view: View, journals: Iterable[JournalView] | None = None) -> int | None:
+def oldest_pending(files: Files, snapshot: Snapshot, journals: Iterable[PendingJournal] | None = None) -> int | None:
     """Time of the oldest row that is not public, in nanoseconds since 1970, whoever wrote it; None: there is none.
 
-    ``journals`` are those of the view that count; all when not given.
+    ``journals`` are those of the snapshot that count; all when not given.
     """
-    times = [j.wanted[0].time_ns for j in (view.journals if journals is None else journals) if j.wanted]
-    for segment in view.segments:
+    times = [j.wanted[0].time_ns for j in (snapshot.journals if journals is None else journals) if j.wanted]
+    for segment in snapshot.segments:
         for journal, (_, last) in segment.covers.items():
-            after = view.absorbed.get(journal, 0)
+            after = snapshot.absorbed.get(journal, 0)
             if after < last and journal not in segment.elsewhere:
-                times.append(_first_time(files, view, segment, journal, after))
+                times.append(_first_time(files, snapshot, segment, journal, after))
     return min(times, default=None)
 
 
-def _first_time(files: Files, view: View, segment: SegmentView, journal: str, after: int) -> int:
+def _first_time(files: Files, snapshot: Snapshot, segment: PendingSegment, journal: str, after: int) -> int:
     """When the first row of a sealed journal behind frame ``after`` was recorded: the journal still lies there."""
     try:
-        handle = files.open(view.folder / (journal + SUFFIX))
+        handle = files.open(snapshot.folder / (journal + SUFFIX))
     except FileNotFoundError:  # published meanwhile
         return int(segment.source.stat.modified * 1e9)
     try:

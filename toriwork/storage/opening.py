@@ -1,0 +1,85 @@
+"""Opening a store: folders, HEAD and the first public file are made, remains of dead writers are found."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from toriwork.errors import LockUnavailable, NotFound
+from toriwork.storage.head import read_head
+from toriwork.storage.publish import publish, settle
+from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
+from toriwork.storage.snapshot import open_snapshot
+from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from toriwork.storage.files import Files
+    from toriwork.storage.paths import StorePaths
+    from toriwork.storage.spec import TableSpec
+
+#: of a folder that we may not read, or of another kind of file system: we have made neither
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS, errno.ENOTSUP)
+
+
+def open_for_reading(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
+    """The report on a store that is only read; nothing is made, NotFound where there is none."""
+    if files.stat(paths.base) is None and files.stat(paths.head) is None:
+        raise NotFound(f"{paths.base}: there is no such table; read_only=True creates none")
+    snapshot = open_snapshot(files, paths, spec)
+    with snapshot.opened:
+        return RecoveryReport(snapshot.n_rows(), snapshot.pending_bytes())
+
+
+def open_for_writing(
+    files: Files, paths: StorePaths, spec: TableSpec, *, mend: bool, wait: float
+) -> tuple[RecoveryReport, str]:
+    """The report on a store that is ready for writing, and the id of the store.
+
+    ``mend`` repairs what is damaged; a store that is new or mended waits so many seconds for its lock.
+    """
+    refuse_network(files, paths)
+    if files.stat(paths.head) is None:
+        paths.refuse_new()
+    made = files.make_folder(paths.folder)
+    new = mend or read_head(files, paths) is None
+    # a first opening that was cut short may have left new folders that only the disk's cache knows of
+    _sync_folders(files, paths.folder.parents if new else made)
+    mended = RecoveryReport()
+    with store_lock(files, paths, wait=wait if new else 0.0) as lock:
+        if lock is None and new:
+            who = f"somebody else{lock_holder(files, paths)}"
+            raise LockUnavailable(f"{paths.lock}: held by {who} for {wait:.0f} s; try again")
+        if lock is not None:
+            if mend:
+                mended = repair(files, paths, spec)
+            create_head(files, paths)
+            remove_stale(files, paths)
+            if files.stat(paths.base) is None:  # from now on every reader finds a file
+                publish(files, paths, spec, lock, frozenset())
+            _settle(files, paths, spec)
+    head = read_head(files, paths)
+    assert head is not None  # created above, or by whoever held the lock
+    found = examine(files, paths, spec)
+    found.quarantined, found.notes = mended.quarantined, mended.notes
+    return found, head.store_id
+
+
+def _sync_folders(files: Files, folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            files.sync_folder(folder)
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
+            return
+
+
+def _settle(files: Files, paths: StorePaths, spec: TableSpec) -> None:
+    head = read_head(files, paths)
+    if head is not None and not head.committed:
+        snapshot = open_snapshot(files, paths, spec)
+        with snapshot.opened:
+            settle(files, paths, snapshot)
