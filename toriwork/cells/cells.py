@@ -13,7 +13,7 @@ from toriwork.cells.ideas import Idea
 from toriwork.cells.measure import Measure
 from toriwork.cells.memory import DIAGRAMS_FILE, DiagramMemory
 from toriwork.cells.neighbours import Nearest
-from toriwork.cells.protected_ideas import ProtectedIdeas, Update
+from toriwork.cells.protected_ideas import ProtectedIdeas
 from toriwork.cells.protection_rules import LOCAL, MeasuredCloud
 from toriwork.cells.search import ShapeSearch
 from toriwork.cells.shape import Numbers, ShapeNumbers, checked_shape
@@ -170,7 +170,7 @@ class TorusCells:
                 metadata={**notes, OUR_KEY: {"idea_id": idea_id, **note}},
             )
 
-        accepted = self._protected.accept(Update(idea_id, band, shape, record))
+        accepted = self._protected.accept(idea_id, band, shape, record)
         if accepted is not None:
             return accepted.betti[0], accepted.betti[1]
         found = self._numbers.of(shape)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,8 @@ from toriwork.topology.clouds import Cloud
 _LOG = logging.getLogger("toriwork.cells")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Update:
-    """One call of ``betti_update`` with a checked cloud."""
-
-    idea_id: str
-    band: str
-    shape: Cloud
-    #: records the shape with these numbers (None: it is a spectrum) and this note, and gives its id
-    record: Callable[[tuple[float, float, float] | None, Mapping[str, Any]], str]
+#: records a shape with these numbers (None: it is a spectrum) and this note, and gives its id
+Record = Callable[[tuple[float, float, float] | None, Mapping[str, Any]], str]
 
 
 class ProtectedIdeas:
@@ -52,24 +45,24 @@ class ProtectedIdeas:
         self.lock = Mutex("lock")
         self.ideas.after_fork()
 
-    def accept(self, update: Update) -> Idea | None:
+    def accept(self, idea_id: str, band: str, shape: Cloud, record: Record) -> Idea | None:
         """The idea after an update that needs no diagram, or None when one is needed."""
-        if update.shape.kind == "spectrum" or update.band == LOCAL:
+        if shape.kind == "spectrum" or band == LOCAL:
             return None
         with self.lock.alone():
-            known = self.ideas.get(update.idea_id)
+            known = self.ideas.get(idea_id)
             cloud = self._stands_on(known)
             if known is None or known.reference is None or cloud is None:
                 return None
-            certificate = certify(known.reference, cloud.values, update.shape.values)
+            certificate = certify(known.reference, cloud.values, shape.values)
             if certificate is None:
                 return None
             # the class is certain, its numbers are not
-            shape_id = update.record(UNKNOWN, {"certified_by": certificate.to_dict()})
+            shape_id = record(UNKNOWN, {"certified_by": certificate.to_dict()})
             moved = replace(
                 known,
                 shape_id=shape_id,
-                coherence_band=update.band,
+                coherence_band=band,
                 previous_band=known.coherence_band,
                 certificate=certificate,
             )

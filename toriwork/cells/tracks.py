@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from toriwork.cells.protection import Bar
 from toriwork.cells.shape import Numbers
-from toriwork.topology import Diagram, Vine, Vineyard
+from toriwork.topology import Diagram, Vine
 from toriwork.topology.vineyard import MAX_BARS, MAX_VINES, Trellis
 
 DIAGRAM_BYTES = 256 * 2**20  #: of whole diagrams in the answer; from there on the bars that are followed
@@ -49,16 +49,13 @@ class Series:
     def result(self) -> dict[str, Any]:
         """``persistence_data``, ``statistics``, ``tracks`` and ``vineyard``."""
         vineyard = self._trellis.vineyard()
-        tracks = self._tracks(vineyard)
+        tracks = [self._track(vine) for vine in vineyard.vines if vine.dimension >= 1]
         return {
             "persistence_data": self._steps,
             "statistics": self._statistics(tracks),
             "tracks": tracks,
             "vineyard": vineyard,
         }
-
-    def _tracks(self, vineyard: Vineyard) -> list[dict[str, Any]]:
-        return [self._track(vine) for vine in vineyard.vines if vine.dimension >= 1]
 
     def _track(self, vine: Vine) -> dict[str, Any]:
         bars = list(zip(vine.times.tolist(), vine.births.tolist(), vine.deaths.tolist(), strict=True))
