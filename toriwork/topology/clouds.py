@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from toriwork.checks import as_array, as_float64, check_points
 from toriwork.errors import BadInput
 
 Kind = Literal["points", "spectrum", "grid"]
+_FLOAT64 = np.dtype(np.float64)
 #: squares of coordinates within these bounds neither overflow nor lose digits to underflow
 _SAFE_LARGEST, _SAFE_SMALLEST = 2.0**480, 2.0**-400
 
@@ -42,23 +42,31 @@ class Cloud:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.array, dtype=dtype, copy=copy)
 
-    @cached_property
+    @property
     def digest(self) -> bytes:
         """BLAKE2b-128 of dtype, shape and C-order little-endian bytes: the ``vertices_hash`` of the registry."""
-        dtype = self.array.dtype.newbyteorder("<")
-        hashed = seeded_hash(dtype, self.array.shape)
-        hashed.update(self.array.astype(dtype, copy=False).tobytes())
-        return bytes(hashed.digest())
+        found: bytes | None = self.__dict__.get("_digest")  # cached_property would let all threads wait for one another
+        if found is None:
+            array = self.array.astype(self.array.dtype.newbyteorder("<"), copy=False)
+            hashed = seeded_hash(array.dtype, array.shape)
+            hashed.update(array.tobytes())
+            found = self.__dict__["_digest"] = bytes(hashed.digest())
+        return found
 
-    @cached_property
+    @property
     def values(self) -> NDArray[np.float64]:
         """The array in float64, read-only."""
-        return self.array if self.array.dtype == np.float64 else _locked(as_float64(self.array))
+        return self.as_float64.array
 
-    @cached_property
+    @property
     def as_float64(self) -> Cloud:
         """The same numbers in float64: this cloud when it has them."""
-        return self if self.values is self.array else Cloud(self.values, self.kind)
+        if self.array.dtype == np.float64:
+            return self
+        found: Cloud | None = self.__dict__.get("_as_float64")
+        if found is None:
+            found = self.__dict__["_as_float64"] = Cloud(_locked(as_float64(self.array)), self.kind)
+        return found
 
     def points(self, name: str = "points") -> NDArray[np.float64]:
         """Coordinates (n_points, dim), float64, read-only."""
@@ -80,6 +88,10 @@ def cloud_of(given: Any, *, name: str = "points") -> Cloud:
     """
     if isinstance(given, Cloud):
         return given
+    if type(given) is np.ndarray and given.dtype is _FLOAT64 and given.ndim == 2 and given.shape[1]:
+        copied = given.copy()
+        if np.isfinite(copied).all():  # the common case, in a third of the time; others have their messages below
+            return Cloud(_locked(copied), "points")
     array = as_array(given, name=name)
     real = array.dtype.kind != "c"
     if real and array.ndim == 2 and (array.shape[1] or not len(array)):
