@@ -20,7 +20,7 @@ MOUNTS = "\n".join(
 
 
 def found(subject: str, level: str) -> list[str]:
-    return [f.message for f in doctor.examine() if f.subject == subject and f.level == level]
+    return [f.message for f in doctor.run_checks() if f.subject == subject and f.level == level]
 
 
 def test_a_sound_machine_has_no_problem_and_nothing_is_written(
@@ -52,7 +52,7 @@ def test_other_paths_are_left_alone(sound: str) -> None:
 
 def test_a_state_root_that_is_a_file_is_a_problem(state_root: Path) -> None:
     state_root.write_text("a file")
-    assert found("state root", "problem") == [f"{state_root} is no directory"]
+    assert found("state root", "problem") == [f"{state_root} is not a directory"]
 
 
 def test_a_broken_capsule_is_a_problem_not_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +91,6 @@ def test_a_network_disk_gets_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_missing_package_is_a_problem_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "NEEDED", ("numpy", "no-such-package"))
-    (finding,) = (f for f in doctor.examine() if f.level == "problem")
+    (finding,) = (f for f in doctor.run_checks() if f.level == "problem")
     assert finding.message == "missing: no-such-package"
     assert doctor.line(finding).endswith("-> pip install --upgrade toriwork")

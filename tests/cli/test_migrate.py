@@ -95,9 +95,9 @@ def test_check_tells_by_the_exit_code_whether_anything_is_to_do(root: Path, caps
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ([], "the path of a code base is wanted"),
+        ([], "expected the path of a code base"),
         (["nowhere"], "not a directory"),
-        (["plan", "a", "b"], "one path is wanted"),
+        (["plan", "a", "b"], "expected one path"),
         (["apply", "."], "has no plan"),
         (["explain"], "the path of a file"),
     ],

@@ -21,7 +21,7 @@ def finding(found: tuple[float, ...], expected: tuple[int, ...] | None) -> Findi
 
 
 def look(*findings: Finding, **changes: object) -> FirstLook:
-    whole = FirstLook(Path("/s"), Path("/s/r.parquet"), findings, 0, {"pandas": len(findings)}, 10, {})
+    whole = FirstLook(Path("/s"), Path("/s/r.parquet"), findings, 0, {"pandas": len(findings)}, 10)
     return replace(whole, **changes)
 
 

@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 
 class Command(Protocol):
-    """What a module needs to be a command."""
+    """The interface of a module that is a command."""
 
     NAME: str
     SUMMARY: str

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lines(look: FirstLook, report: Path, *, temporary: bool) -> list[str]:
-    """What was found and where it is, one statement a line."""
+    """The findings and where they are, one statement a line."""
     from toriwork.cli.words import finding_line, readers_line, summary_line
 
     where = "a new temporary directory; your own state root was not touched" if temporary else "as you asked"

@@ -1,4 +1,4 @@
-"""``toriwork doctor``: what of this machine would keep toriwork from working well, and what to do about it.
+"""``toriwork doctor``: what on this machine would keep toriwork from working well, and what to do about it.
 
 Looks, writes nothing. Every check is one function from nothing to findings; ``CHECKS`` lists them all.
 """
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """1 when there is a problem, else 0."""
-    findings = examine()
+    findings = run_checks()
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -65,7 +65,7 @@ def line(finding: Finding) -> str:
     return f"{finding.level:<8} {finding.subject}: {finding.message}{remedy}"
 
 
-def examine() -> list[Finding]:
+def run_checks() -> list[Finding]:
     """Everything that was looked at, in the order of ``CHECKS``."""
     return [finding for check in CHECKS for finding in check()]
 
@@ -85,7 +85,7 @@ def check_versions() -> Iterator[Finding]:
 
 
 def check_engines() -> Iterator[Finding]:
-    """Which persistence engines can be used here."""
+    """The persistence engines that can be used here."""
     try:
         from toriwork.topology import available_engines
 
@@ -100,7 +100,7 @@ def check_engines() -> Iterator[Finding]:
 
 
 def check_environment() -> Iterator[Finding]:
-    """Where the state root comes from, and whether a shell ate its backslash."""
+    """The source of the state root, and a backslash that a shell took."""
     given = os.environ.get(ENV_NAME)
     if not given:
         capsule = nearest_capsule(Path.cwd())
@@ -115,7 +115,7 @@ def check_environment() -> Iterator[Finding]:
 
 
 def check_state_root() -> Iterator[Finding]:
-    """Whether the state root can be written, on what disk it is, and how much room there is."""
+    """Access to the state root, its disk, and the room there."""
     try:
         root = state_root()
     except ToriworkError as error:
@@ -123,7 +123,7 @@ def check_state_root() -> Iterator[Finding]:
         return
     existing = next((folder for folder in (root, *root.parents) if folder.exists()), root)
     if not existing.is_dir():
-        yield Finding("problem", "state root", f"{existing} is no directory", f"set {ENV_NAME} to another place")
+        yield Finding("problem", "state root", f"{existing} is not a directory", f"set {ENV_NAME} to another place")
         return
     if not os.access(existing, os.W_OK | os.X_OK):
         yield Finding("problem", "state root", f"{root} cannot be written", f"set {ENV_NAME} to a directory of yours")
@@ -133,7 +133,7 @@ def check_state_root() -> Iterator[Finding]:
 
 
 def check_registry() -> Iterator[Finding]:
-    """Whether there is a registry."""
+    """The registry below the state root."""
     try:
         path = state_root() / REGISTRY_FILE
     except ToriworkError:
@@ -155,7 +155,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 
 
 def lost_backslash(path: str) -> str:
-    """Why a path looks like one of Windows after a shell took the backslash; empty when it does not."""
+    """The reason to think that a shell took the backslash out of a path; empty when there is none."""
     if re.match(r"[A-Za-z]:[^\\/]", path):
         return f"a shell took the backslash behind {path[:2]!r}, this names a place in the working directory"
     return ""

@@ -1,4 +1,4 @@
-"""``toriwork guard PATH...``: where a database is used, one finding a line; exit 1 when there is one.
+"""``toriwork guard PATH...``: the places where a database is used, one a line; exit 1 when there is one.
 
 Findings go to stdout, everything else that a reader should know (warnings, exceptions, omissions) to stderr.
 """
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         print(explanation(options.explain))
         return 0
     if options.update_baseline and not options.baseline:
-        raise BadInput("guard --update-baseline: the file is wanted too: --baseline FILE")
+        raise BadInput("guard --update-baseline: expected the file too: --baseline FILE")
     if options.runtime:
         return _watched(options)
     root = project_root(options.paths)

@@ -47,7 +47,7 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do and where, and the switches."""
+    """The action, the place, and the switches."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = __doc__
     parser.add_argument(
@@ -86,17 +86,17 @@ def _meant(words: list[str]) -> tuple[str, Path, str]:
     item = ""
     if action == "explain":
         if not rest:
-            raise BadInput("explain: the path of a file, or the id of a step, is wanted")
+            raise BadInput("explain: expected the path of a file, or the id of a step")
         item, rest = rest[0], rest[1:]
     if len(rest) > 1:
-        raise BadInput(f"{' '.join(words)}: one path is wanted; actions are {', '.join(ACTIONS)}")
+        raise BadInput(f"{' '.join(words)}: expected one path; actions are {', '.join(ACTIONS)}")
     if action == "go" and not rest:
-        raise BadInput(f"the path of a code base is wanted, or one of {', '.join(ACTIONS)}")
+        raise BadInput(f"expected the path of a code base, or one of {', '.join(ACTIONS)}")
     return action, Path(rest[0] if rest else "."), item
 
 
 class Talk:
-    """What is told to whom: lines for a person, or one JSON event per line and a summary for a program."""
+    """The output: lines for a person, or one JSON event per line and a summary for a program."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -110,11 +110,11 @@ class Talk:
             print(text, flush=True)
 
     def progress(self, event: str, **facts: Any) -> None:
-        """What apply and rollback tell while they work."""
+        """The progress of apply and rollback."""
         self.say(event, _words(event, facts), **facts)
 
     def fail(self, error: BaseException) -> None:
-        """Why it stopped."""
+        """The reason why it stopped."""
         kind = error.kind if isinstance(error, ToriworkError) else "system"
         if self.as_json:
             self.say("error", "", error=kind, message=str(error))
@@ -247,7 +247,7 @@ def _guard() -> Callable[[Path], Iterator[tuple[str, int, str]]] | None:
 
 
 def _status(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """How far it is; ``--check``: 1 while something is left to do."""
+    """The state of each step; ``--check``: 1 while something is left to do."""
     from toriwork.migrate import status
 
     found = status(root, options.plan)

@@ -1,4 +1,4 @@
-"""What is printed: Betti numbers and findings as a person says them, and nothing that steers a terminal."""
+"""Betti numbers and findings in words, printed so that no sign steers a terminal."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def finding_line(finding: Finding) -> str:
 
 
 def summary_line(look: FirstLook) -> str:
-    """How many clouds of known shape were found to have it."""
+    """The number of clouds of known shape that were found to have it."""
     known = [finding for finding in look.findings if finding.cloud.expected is not None]
     right = sum(finding.verdict == "as expected" for finding in known)
     return f"{right} of {len(known)} clouds whose shape is known were found to have it."
 
 
 def readers_line(look: FirstLook) -> str:
-    """What other readers see in the published file."""
+    """The rows that other readers see in the published file."""
     seen = ", ".join(f"{reader} reads {n_rows} rows" for reader, n_rows in look.n_rows.items())
     missing = "" if "DuckDB" in look.n_rows else " (DuckDB is not installed: pip install 'toriwork[demo]')"
     return f"{seen}{missing}; {len(look.findings)} were recorded now, {look.n_rows_before} were there before."
