@@ -1,4 +1,4 @@
-"""Two figures of rates for notebooks, each with its text twin: stores side by side, and stores as they grow."""
+"""Two figures of rates for notebooks, each with its text alternative: stores side by side, and stores as they grow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.paired_rounds import Cloud, Opener, seconds
 from toriwork.plots.style import INK, look
-from toriwork.plots.twin import Twin
+from toriwork.plots.text_alternative import TextAlternative
 
 Rates = Mapping[str, float]  #: store -> rows a second
 Growth = Mapping[str, Sequence[tuple[int, float]]]  #: store -> (rows there were, rows a second) per step
@@ -39,11 +39,13 @@ def plot_rates(rates: Rates, *, ax: Any) -> Any:
     return ax
 
 
-def describe_rates(rates: Rates) -> Twin:
-    """The text twin of :func:`plot_rates`."""
+def describe_rates(rates: Rates) -> TextAlternative:
+    """The text alternative of :func:`plot_rates`."""
     first = next(iter(rates))
     rows = tuple((name, f"{rate:,.0f}", f"{rates[first] / rate:.2f} x") for name, rate in rates.items())
-    return Twin(f"Rows a second of {len(rates)} stores.", ("store", "rows a second", f"{first} against it"), rows)
+    return TextAlternative(
+        f"Rows a second of {len(rates)} stores.", ("store", "rows a second", f"{first} against it"), rows
+    )
 
 
 def plot_rates_by_size(growth: Growth, *, ax: Any) -> Any:
@@ -58,8 +60,8 @@ def plot_rates_by_size(growth: Growth, *, ax: Any) -> Any:
     return ax
 
 
-def describe_rates_by_size(growth: Growth) -> Twin:
-    """The text twin of :func:`plot_rates_by_size`."""
+def describe_rates_by_size(growth: Growth) -> TextAlternative:
+    """The text alternative of :func:`plot_rates_by_size`."""
     sizes = [str(size) for size, _ in next(iter(growth.values()))]
     rows = tuple((name, *(f"{rate:,.0f}" for _, rate in steps)) for name, steps in growth.items())
-    return Twin("Rows a second as the stores grow.", ("rows there were", *sizes), rows)
+    return TextAlternative("Rows a second as the stores grow.", ("rows there were", *sizes), rows)

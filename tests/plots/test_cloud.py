@@ -77,9 +77,9 @@ def test_three_dimensional_axes_show_three_coordinates() -> None:
 
 
 def test_the_words_give_number_of_points_and_ranges() -> None:
-    twin = describe_cloud([[0.0, 1.0], [2.0, 5.0]])
-    assert twin.sentence == "Cloud of 2 points in 2 dimensions: x from 0 to 2, y from 1 to 5."
-    assert twin.rows == (("x", "0", "2", "1"), ("y", "1", "5", "3"))
+    text = describe_cloud([[0.0, 1.0], [2.0, 5.0]])
+    assert text.sentence == "Cloud of 2 points in 2 dimensions: x from 0 to 2, y from 1 to 5."
+    assert text.rows == (("x", "0", "2", "1"), ("y", "1", "5", "3"))
     assert describe_cloud(np.zeros((1, 7))).sentence.endswith("x3 from 0 to 0, and 4 more.")
 
 

@@ -58,9 +58,9 @@ def test_essential_bars_and_lower_layers_are_counted_in_picture_and_words(axes: 
 
 
 def test_the_words_tell_top_and_area_of_each_layer() -> None:
-    twin = describe_landscape(of_loops((0.0, 2.0), (0.5, 1.5)))
-    assert twin.rows == (("1", "1", "1", "1"), ("2", "0.5", "1", "0.25"))
-    assert twin.sentence.startswith("Persistence landscape of 2 bars of H1 (rips, scale = diameter, Z/2): 2 layers.")
+    text = describe_landscape(of_loops((0.0, 2.0), (0.5, 1.5)))
+    assert text.rows == (("1", "1", "1", "1"), ("2", "0.5", "1", "0.25"))
+    assert text.sentence.startswith("Persistence landscape of 2 bars of H1 (rips, scale = diameter, Z/2): 2 layers.")
 
 
 def test_a_diagram_without_a_bar_that_ends_says_so(empty_diagram: Diagram, axes: Axes) -> None:

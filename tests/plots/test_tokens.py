@@ -79,9 +79,9 @@ def test_a_summary_of_what_was_held_back_has_a_mark_of_its_own(axes: Axes) -> No
 
 def test_the_words_hold_times_only_when_the_picture_does(observers: ObserverSynthesis) -> None:
     assert describe_tokens(observers, along="number").sentence == "3 emissions of 2 observers; 1 of them close a loop."
-    twin = describe_tokens(observers)
-    assert "from 2023-11-14 22:14:20 to 2023-11-14 22:16:20 UTC" in twin.sentence
-    assert twin.rows == (("guard, curvature", "1", "0"), ("sentry, spectral", "2", "1"))
+    text = describe_tokens(observers)
+    assert "from 2023-11-14 22:14:20 to 2023-11-14 22:16:20 UTC" in text.sentence
+    assert text.rows == (("guard, curvature", "1", "0"), ("sentry, spectral", "2", "1"))
 
 
 def test_occurrences_can_be_given_in_any_order(observers: ObserverSynthesis) -> None:
@@ -124,9 +124,9 @@ def test_loops_are_ringed_and_numbered_and_what_is_unknown_is_open(axes: Axes, o
 
 
 def test_the_words_name_loops_and_what_is_unknown(observers: ObserverSynthesis) -> None:
-    twin = describe_token_graph(observers)
-    assert twin.sentence == "3 tokens with 3 references; 1 of them in a loop, 1 referred to and not known."
-    assert [row[1:] for row in twin.rows] == [
+    text = describe_token_graph(observers)
+    assert text.sentence == "3 tokens with 3 references; 1 of them in a loop, 1 referred to and not known."
+    assert [row[1:] for row in text.rows] == [
         ("spectral", "0", "0", "–"),
         ("curvature", "1", "1", "–"),
         ("spectral", "2", "2", "1"),
@@ -167,10 +167,10 @@ def test_the_bars_of_a_context_are_its_text_from_the_first_character_to_the_last
 
 def test_the_words_of_a_context_hold_the_ledger() -> None:
     selection = filled(30).select_context(Budget(characters=1000, items=4))
-    twin = describe_context(selection)
+    text = describe_context(selection)
     used = selection.used["characters"]
-    assert twin.sentence == f"4 of 30 tokens chosen: 4 of 4 items, {used} of 1000 characters; 26 over the budget."
-    assert twin.rows[-1][-1] == str(used)
+    assert text.sentence == f"4 of 30 tokens chosen: 4 of 4 items, {used} of 1000 characters; 26 over the budget."
+    assert text.rows[-1][-1] == str(used)
 
 
 def test_a_long_context_has_no_more_bars_than_can_be_read(axes: Axes) -> None:
@@ -218,7 +218,7 @@ def test_plain_words(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("wrong", [3, [1, 2], "tokens"])
 def test_what_holds_no_emissions_is_refused(wrong: object) -> None:
-    with pytest.raises(BadInput, match="occurrences are wanted"):
+    with pytest.raises(BadInput, match="expected an ObserverSynthesis"):
         plot_tokens(wrong, ax=Figure().add_subplot())
     with pytest.raises(BadInput, match="'time' or 'number'"):
         describe_tokens(ObserverSynthesis(), along="row")  # type: ignore[arg-type]

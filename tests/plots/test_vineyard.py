@@ -83,10 +83,10 @@ def test_what_is_hidden_is_said_in_picture_and_words(vineyard: Vineyard, axes: A
 
 
 def test_the_words_count_the_vines_and_name_the_longest_bar(vineyard: Vineyard) -> None:
-    twin = describe_vineyard(vineyard)
-    assert twin.rows == (("H0", "1", "1", "1", "–", "–"), ("H1", "2", "0", "1", "0.8", "0"))
-    assert "H0: 1 vine, 1 essential, 1 all the way, none that ends." in twin.sentence
-    assert "H1: 2 vines, 0 essential, 1 all the way, longest bar 0.8 at step 0." in twin.sentence
+    text = describe_vineyard(vineyard)
+    assert text.rows == (("H0", "1", "1", "1", "–", "–"), ("H1", "2", "0", "1", "0.8", "0"))
+    assert "H0: 1 vine, 1 essential, 1 all the way, none that ends." in text.sentence
+    assert "H1: 2 vines, 0 essential, 1 all the way, longest bar 0.8 at step 0." in text.sentence
 
 
 def test_an_empty_vineyard_is_an_empty_frame(axes: Axes) -> None:

@@ -1,4 +1,4 @@
-"""Where a browser stands is a plain object: it filters, pages, follows what is new, and previews what a row holds."""
+"""The state of a browser: it filters, pages, follows what is new, and previews a row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toriwork.errors import BadInput, NotFound
 from toriwork.registry import TorusRegistry
 from toriwork.topology import persistence
 from toriwork.widgets import BrowserState, Span, Wanted
-from toriwork.widgets.browser_state import MOST_POINTS, MOST_PREVIEWS, preview_cloud, preview_spectrum
+from toriwork.widgets.browser_state import MOST_POINTS, preview_cloud, preview_spectrum
 
 RNG = np.random.default_rng(0)
 
@@ -38,18 +38,18 @@ def test_the_newest_rows_come_first_page_by_page(registry: TorusRegistry) -> Non
 
 def test_a_page_is_told_in_a_sentence_and_as_a_table(registry: TorusRegistry) -> None:
     state = BrowserState(registry, Wanted(betti={1: Span(1, 1)}), page_rows=4)
-    assert state.twin.sentence == "5 of 10 rows match; page 1 of 2."
-    number, time, shape, *rest = state.twin.rows[0]
+    assert state.text.sentence == "5 of 10 rows match; page 1 of 2."
+    number, time, shape, *rest = state.text.rows[0]
     assert (number, len(time), len(shape)) == ("1 (chosen)", 19, 8)
     assert rest == ["local", "1", "1", "–", "given", "3 × 2, float64"]
     state.go_to(1)
-    assert [row[0] for row in state.twin.rows] == ["5 (chosen)"]
+    assert [row[0] for row in state.text.rows] == ["5 (chosen)"]
 
 
 def test_what_cannot_be_paged_to_is_told(registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toriwork.widgets.rows.find.__defaults__", (6,))
     state = BrowserState(registry, page_rows=4)
-    assert state.twin.sentence == "10 of 10 rows match; page 1 of 2; only the newest 6 can be paged to."
+    assert state.text.sentence == "10 of 10 rows match; page 1 of 2; only the newest 6 can be paged to."
 
 
 def test_the_first_page_follows_what_is_new(registry: TorusRegistry) -> None:
@@ -81,19 +81,24 @@ def test_numbers_that_were_computed_meanwhile_are_there_after_a_refresh(tmp_path
             state = BrowserState(reader)
             registry.flush(publish=True)
             state.refresh()
-            assert state.twin.rows[0][4:8] == ("1", "0", "–", "computed")
+            assert state.text.rows[0][4:8] == ("1", "0", "–", "computed")
 
 
 def test_a_filter_that_is_refused_changes_nothing(registry: TorusRegistry) -> None:
     state = BrowserState(registry, page_rows=4)
     state.go_to(1)
-    before = state.twin
+    before = state.text
     with pytest.raises(BadInput, match="no ISO time"):
         state.filter(Wanted(since="never"))
-    assert (state.twin, state.wanted) == (before, Wanted())
+    assert (state.text, state.wanted) == (before, Wanted())
     state.filter(Wanted(band="critical"))
-    assert state.twin.sentence == "0 of 10 rows match; page 1 of 1."
-    assert (state.twin.rows, state.row_id, state.row(), state.preview.note) == ((), None, None, "no row is chosen")
+    assert state.text.sentence == "0 of 10 rows match; page 1 of 1."
+    assert (state.text.rows, state.row_id, state.row(), state.preview.note) == (
+        (),
+        None,
+        None,
+        "no row is chosen",
+    )
 
 
 def test_only_a_row_of_the_page_can_be_chosen(registry: TorusRegistry) -> None:
@@ -152,23 +157,10 @@ def test_vertices_that_were_not_kept_cannot_be_drawn(tmp_path: Path) -> None:
         registry.record_shape(np.eye(2), (1, 0))
         state = BrowserState(registry)
         assert "not kept" in state.preview.note
-        assert len(state.twin.rows) == 1
+        assert len(state.text.rows) == 1
 
 
 def test_what_is_too_large_is_not_even_read(registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toriwork.widgets.browser_state.MOST_NUMBERS", 5)
     monkeypatch.setattr(registry, "vertices", None)
     assert BrowserState(registry).preview.note == "more than 5 numbers are not drawn"
-
-
-def test_only_the_last_previews_are_remembered(registry: TorusRegistry) -> None:
-    registry.record_shapes([np.full((2, 2), float(n)) for n in range(20, 20 + MOST_PREVIEWS)])
-    state = BrowserState(registry, page_rows=MOST_PREVIEWS + 1)
-    first = state.preview
-    assert state.preview is first
-    for row_id in state.page_ids:
-        state.choose(row_id)
-        assert state.preview is not None
-    assert len(state._previews) == MOST_PREVIEWS
-    state.choose(state.page_ids[0])
-    assert state.preview is not first

@@ -1,4 +1,4 @@
-"""The skin of the context explorer: slider and filters move its state, the prompt stands in its fence."""
+"""The context explorer: slider and filters move its state, the prompt stands in its fence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_slider_unit_and_filter_move_picture_tables_and_text(explorer: TokenCont
 def test_a_refusal_is_told(explorer: TokenContextExplorer) -> None:
     controls = parts(explorer)
     controls["Since"].value = "tomorrow"
-    assert "Not possible: since: no ISO time" in controls["text"].value
+    assert "Not possible: since: expected an ISO time" in controls["text"].value
     controls["refresh"].click()
     assert controls["Since"].value == ""
     assert "8 of 8 tokens chosen" in controls["text"].value

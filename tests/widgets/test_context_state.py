@@ -64,7 +64,7 @@ def test_another_unit_begins_without_a_limit() -> None:
 def test_each_emission_says_whether_it_is_in_the_prompt_and_why_not() -> None:
     state = ContextState(OBSERVERS)
     state.set_budget(1, "items")
-    said = {row[0]: (row[5], row[6]) for row in state.twin.rows}
+    said = {row[0]: (row[5], row[6]) for row in state.text.rows}
     assert len(said) == 12
     selection = state.selection
     expected = {choice.token[3:11]: CHOSEN for choice in selection.chosen}
@@ -75,7 +75,7 @@ def test_each_emission_says_whether_it_is_in_the_prompt_and_why_not() -> None:
     assert set(expected.values()) >= {CHOSEN, "no: superseded by a newer token of its observer"}
     loops = {token: loop for token, (loop, _) in said.items() if loop != "–"}
     assert sorted(loops.values()) == ["reflexive(1)", "reflexive(2)", "reflexive(3)"]
-    assert state.twin.sentence == "12 of the newest 12 emissions match, 3 close a loop."
+    assert state.text.sentence == "12 of the newest 12 emissions match, 3 close a loop."
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_filter_says_what_is_listed_and_never_what_is_chosen(sought: Sought, n
     before = state.selection
     state.filter(sought)
     assert {one.core.measurement["n"] for one in state.listed} == numbers
-    assert len(state.twin.rows) == len(numbers)
+    assert len(state.text.rows) == len(numbers)
     assert state.selection is before
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_time_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(("limit", "unit"), [(-1, "items"), (3, "bytes")])
 def test_no_such_budget(limit: int, unit: Any) -> None:
     state = ContextState(OBSERVERS)
-    with pytest.raises(BadInput, match="is wanted"):
+    with pytest.raises(BadInput, match="expected"):
         state.set_budget(limit, unit)
     assert (state.unit, state.selection.limits) == ("characters", {})
 
@@ -131,20 +131,23 @@ def test_what_was_emitted_meanwhile_is_there_after_a_refresh() -> None:
 
 def test_only_the_newest_are_listed_and_all_are_counted() -> None:
     state = ContextState(synthesis(MOST_LISTED + 5))
-    assert len(state.twin.rows) == MOST_LISTED
-    assert state.twin.sentence.endswith(f"; listed are the newest {MOST_LISTED}.")
-    assert state.twin.rows[0][1] > state.twin.rows[-1][1]
+    assert len(state.text.rows) == MOST_LISTED
+    assert state.text.sentence.endswith(f"; listed are the newest {MOST_LISTED}.")
+    assert state.text.rows[0][1] > state.text.rows[-1][1]
 
 
 def test_nobody_has_measured_anything() -> None:
     state = ContextState(ObserverSynthesis())
     state.set_budget(0)
-    assert (state.twin.rows, state.twin.sentence) == ((), "0 of the newest no emissions match, 0 close a loop.")
+    assert (state.text.rows, state.text.sentence) == (
+        (),
+        "0 of the newest no emissions match, 0 close a loop.",
+    )
 
 
 def test_names_of_others_cannot_write_markup() -> None:
     observers = ObserverSynthesis()
     observers.add_to_context(observers.emit_token({"type": "<b>x</b>\u202e", "source": "`"}))
     state = ContextState(observers)
-    assert "\u202e" not in str(state.twin.rows)
-    assert "<b>" not in state.twin.to_html("t")
+    assert "\u202e" not in str(state.text.rows)
+    assert "<b>" not in state.text.to_html("t")

@@ -1,4 +1,4 @@
-"""The explorer in a notebook: a thin skin that follows the slider, a still picture beside it, nothing left behind."""
+"""The explorer in a notebook: it follows the slider, a still picture beside it, nothing left behind."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.image import imread
 
 from toriwork.errors import Closed
 from toriwork.topology import Diagram, persistence
-from toriwork.widgets import DiagramExplorer, skin
-from toriwork.widgets.skin import VIEW
+from toriwork.widgets import DiagramExplorer
+from toriwork.widgets.base import VIEW, _next_id
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
@@ -70,7 +70,7 @@ def test_everything_has_a_name_and_an_explanation(explorer: DiagramExplorer) -> 
 
 def test_the_picture_changes_in_each_of_the_four_panels() -> None:
     with DiagramExplorer(SQUARE) as made:
-        early, late = (pixels(made._view.png(made.state.move_to(r), made.state.twin)) for r in (0.2, 1.3))
+        early, late = (pixels(made._view.png(made.state.move_to(r), made.state.text)) for r in (0.2, 1.3))
     changed = (early != late).any(axis=2)
     height, width = changed.shape
     quarters = [
@@ -135,7 +135,7 @@ def test_no_widget_is_made_before_it_is_asked_for() -> None:
 
 
 def test_two_widgets_have_two_ids_of_32_hex_digits() -> None:
-    ids = {skin._next_id("DiagramExplorer") for _ in range(2)}
+    ids = {_next_id("DiagramExplorer") for _ in range(2)}
     assert len(ids) == 2
     assert all(len(name) == 32 and int(name, 16) >= 0 for name in ids)
 

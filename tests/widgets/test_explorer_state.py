@@ -46,12 +46,12 @@ def test_a_scale_that_is_no_number_is_refused_and_changes_nothing(scale: float) 
 
 def test_the_words_tell_the_betti_numbers_at_the_scale() -> None:
     state = ExplorerState(SQUARE, scale=1.2)
-    assert state.twin.sentence == (
+    assert state.text.sentence == (
         "At scale 1.2 (diameter): Betti numbers H0 1, H1 1. The complex has 4 edges and no triangles."
     )
-    assert state.twin.rows == (("H0", "1", "0", "∞"), ("H1", "1", "1", "1.41"))
+    assert state.text.rows == (("H0", "1", "0", "∞"), ("H1", "1", "1", "1.41"))
     state.move_to(0.5)
-    assert state.twin.rows == (("H0", "4", "0", "∞"), ("H1", "0", "–", "–"))
+    assert state.text.rows == (("H0", "4", "0", "∞"), ("H1", "0", "–", "–"))
 
 
 WALKED = ExplorerState(SQUARE)
@@ -61,7 +61,7 @@ WALKED = ExplorerState(SQUARE)
 def test_its_numbers_are_those_of_the_diagram_at_every_scale(scale: float) -> None:
     state = WALKED
     moment = state.move_to(scale)
-    assert tuple(int(row[1]) for row in state.twin.rows) == state.diagram.betti(moment.scale)
+    assert tuple(int(row[1]) for row in state.text.rows) == state.diagram.betti(moment.scale)
 
 
 def test_the_events_are_walked_through_in_order_and_back() -> None:
@@ -80,13 +80,13 @@ def test_a_diagram_alone_has_no_complex() -> None:
     state = ExplorerState(persistence(SQUARE), scale=1.2)
     assert state.points is None
     assert not state.moment.drawable
-    assert "complex" not in state.twin.sentence
+    assert "complex" not in state.text.sentence
 
 
 def test_the_complex_of_another_filtration_is_not_invented() -> None:
     state = ExplorerState(SQUARE, diagram=persistence(SQUARE, filtration="alpha"))
     assert not state.moment.drawable
-    assert "(radius)" in state.twin.sentence
+    assert "(radius)" in state.text.sentence
 
 
 def test_a_cut_diagram_is_walked_up_to_the_cut() -> None:
@@ -111,8 +111,8 @@ def test_nothing_and_a_single_point_can_be_explored(data: object) -> None:
 @pytest.mark.parametrize(
     ("data", "options", "words"),
     [
-        pytest.param(persistence(SQUARE), {"diagram": persistence(SQUARE)}, "given were two", id="two-diagrams"),
-        pytest.param(SQUARE[:3], {"diagram": persistence(SQUARE)}, "3 points is wanted", id="another-cloud"),
+        pytest.param(persistence(SQUARE), {"diagram": persistence(SQUARE)}, "got two", id="two-diagrams"),
+        pytest.param(SQUARE[:3], {"diagram": persistence(SQUARE)}, "expected one of the 3 points", id="another-cloud"),
         pytest.param([[0.0, float("nan")]], {}, "row 0 is not finite", id="not-finite"),
         pytest.param(SQUARE, {"scale": INF}, "finite", id="endless-scale"),
     ],
@@ -130,9 +130,9 @@ def test_no_state_loads_ipywidgets_or_matplotlib_and_no_picture_loads_pyplot() -
         "with TorusRegistry() as registry:\n"
         "    registry.record_shape(np.eye(3))\n"
         "    BrowserState(registry).preview\n"
-        "ExplorerState(np.eye(3)).twin\n"
-        "ContextState(ObserverSynthesis()).twin\n"
-        "PanelState(ChaosChannelController(8)).twin\n"
+        "ExplorerState(np.eye(3)).text\n"
+        "ContextState(ObserverSynthesis()).text\n"
+        "PanelState(ChaosChannelController(8)).text\n"
         "assert not {'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)\n"
         "DiagramExplorer(np.eye(3)).to_html()\n"
         "assert not {'ipywidgets', 'IPython', 'matplotlib.pyplot'} & set(sys.modules)\n"

@@ -21,7 +21,7 @@ clouds = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=9).m
 
 
 def simplices(points: np.ndarray, size: int, scale: float) -> set[frozenset[int]]:
-    """The slow, obvious twin: every subset whose points are pairwise within the scale."""
+    """The slow, obvious text: every subset whose points are pairwise within the scale."""
     return {
         frozenset(corners)
         for corners in combinations(range(len(points)), size)
@@ -74,5 +74,5 @@ def test_the_euler_characteristic_is_that_of_the_diagram() -> None:
 
 
 def test_clouds_too_large_to_draw_are_refused_with_the_number() -> None:
-    with pytest.raises(BadInput, match=f"at most {MAX_POINTS} can be drawn .* given were {MAX_POINTS + 1}"):
+    with pytest.raises(BadInput, match=f"at most {MAX_POINTS} .* got {MAX_POINTS + 1}"):
         GrowingComplex(np.zeros((MAX_POINTS + 1, 2)))

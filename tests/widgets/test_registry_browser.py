@@ -1,4 +1,4 @@
-"""The browser's skin: controls move its state, refusals are told, a still page stands beside it, nothing is left."""
+"""The browser: controls move its state, refusals are told, a still page stands beside it, nothing is left."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_refusal_is_told_and_nothing_else_changes(browser: RegistryBrowser) ->
     controls = parts(browser)
     before = controls["table"].value
     controls["b0"].value = "many"
-    assert "Not possible: Betti number: 2, 1-3, 1- or unknown is wanted" in controls["text"].value
+    assert "Not possible: Betti number: expected 2, 1-3, 1- or unknown" in controls["text"].value
     controls["b0"].value = ""
     controls["Since"].value = "never"
     assert "Not possible: since" in controls["text"].value

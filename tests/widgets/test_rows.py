@@ -34,7 +34,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorusRegistry
 
 
 def by_hand(registry: TorusRegistry, wanted: Wanted) -> list[str]:
-    """The slow, obvious twin: row ids, the newest first."""
+    """The slow, obvious text: row ids, the newest first."""
 
     def holds(row: Any) -> bool:
         for k, span in wanted.betti.items():
@@ -108,11 +108,11 @@ def test_a_span_is_read_from_a_text(text: str, span: Span | None) -> None:
 
 @pytest.mark.parametrize("text", ["x", "-1", "1--2", "3-1", "1,2", "nan", "1-x"])
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="is wanted"):
+    with pytest.raises(BadInput, match="expected"):
         Span.read(text)
 
 
 @pytest.mark.parametrize("options", [{"band": "blue"}, {"betti": {3: Span()}}, {"betti": {-1: Span()}}])
 def test_no_such_band_or_dimension(options: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match=r"is wanted|are wanted"):
+    with pytest.raises(BadInput, match=r"wanted|expected"):
         Wanted(**options)

@@ -1,4 +1,4 @@
-"""Figures of clouds, diagrams and registries, each with a text twin; matplotlib lives here and nowhere else.
+"""Figures of clouds, diagrams and registries, each with a text alternative; matplotlib lives here and nowhere else.
 
 Every ``plot_x(data, *, ax=None, ...)`` draws into ``ax`` (None: pyplot's current axes) and returns it, and has a
 ``describe_x`` that says the same in words. :func:`picture` joins both into something a notebook can show.
@@ -14,15 +14,15 @@ from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import style
+from toriwork.plots.text_alternative import TextAlternative
 from toriwork.plots.token_graph import describe_token_graph, plot_token_graph
 from toriwork.plots.tokens import describe_context, describe_tokens, plot_context, plot_tokens
-from toriwork.plots.twin import Twin
 from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
 
 __all__ = [
     "Panel",
     "Picture",
-    "Twin",
+    "TextAlternative",
     "describe_barcode",
     "describe_betti_curves",
     "describe_chaos",

@@ -13,12 +13,11 @@ from toriwork.plots.bars import (
     convention,
     describe_bars,
     hiding_note,
-    is_long,
     last_finite_scale,
     shown_bars,
 )
-from toriwork.plots.style import INK, MUTED, axes_or_current, look
-from toriwork.plots.twin import Twin, short
+from toriwork.plots.style import INK, axes_or_current, look, write_note
+from toriwork.plots.text_alternative import TextAlternative, noted, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from toriwork.topology import Diagram
 
 PAST_THE_END = 1.06  #: bars without an end run on to this multiple of the last finite scale
-LEAST_WIDTH_OF_LONG = 1.8  #: points; a long bar among hundreds of short ones would be a hairline
 GROUP_GAP = 0.04  #: blank space between two dimensions, as a share of all bars
 LEAST_GROUP = 0.1  #: of all bars: so much room has a dimension of a few bars, or they would touch each other
 
@@ -78,14 +76,14 @@ def plot_barcode(
     axes.set_yticks(ticks, labels=names)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"scale ({diagram.scale})", color=INK)
-    _write_note(axes, hiding_note(diagram, shown, min_persistence))
+    write_note(axes, hiding_note(diagram, shown, min_persistence))
     return axes
 
 
 def describe_barcode(
     diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
-) -> Twin:
-    """The text twin of :func:`plot_barcode`: per dimension the bars, the essential ones and the long ones."""
+) -> TextAlternative:
+    """The text alternative of :func:`plot_barcode`: per dimension the bars, the endless ones and the longest."""
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
     return describe_bars(diagram, shown, kind="Barcode", note=hiding_note(diagram, shown, min_persistence))
 
@@ -132,24 +130,23 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     axes.set_xlabel(f"scale ({diagram.scale})", color=INK)
     axes.set_ylabel("Betti number at that scale", color=INK)
     axes.legend(loc="upper center", ncols=max(len(shown), 1), columnspacing=1.2)
-    _write_note(axes, hiding_note(diagram, shown, 0.0))
+    write_note(axes, hiding_note(diagram, shown, 0.0))
     return axes
 
 
-def describe_betti_curves(diagram: Diagram, *, dimensions: Sequence[int] | None = None) -> Twin:
-    """The text twin of :func:`plot_betti_curves`: per dimension the largest, and what holds longest above 0."""
+def describe_betti_curves(diagram: Diagram, *, dimensions: Sequence[int] | None = None) -> TextAlternative:
+    """The text alternative of :func:`plot_betti_curves`: per dimension the largest, and what holds longest above 0."""
     shown = shown_bars(diagram, dimensions=dimensions)
     end = min(last_finite_scale(shown), diagram.threshold)
     rows = tuple(_curve_row(diagram, part.dimension, end) for part in shown)
     facts = " ".join(map(_curve_sentence, rows))
-    note = hiding_note(diagram, shown, 0.0)
     sentence = f"Betti curves up to scale {short(end)} ({convention(diagram)}). {facts}"
-    sentence += f" {note[0].upper()}{note[1:]}." if note else ""
-    return Twin(sentence, ("dimension", "largest", "longest above 0", "from", "to"), rows)
+    sentence = noted(sentence, hiding_note(diagram, shown, 0.0))
+    return TextAlternative(sentence, ("dimension", "largest", "longest above 0", "from", "to"), rows)
 
 
 def curve_steps(diagram: Diagram, k: int, end: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where the Betti number of H_k changes, (n_steps,), and its value from there on; the last step is at ``end``."""
+    """The scales at which the Betti number of H_k changes, (n_steps,), and its values; the last is at ``end``."""
     bars = diagram.in_dimension(k)
     changes = np.unique(np.concatenate([np.zeros(1), bars.ravel(), np.array([end])]))
     scales = changes[changes <= end]
@@ -176,8 +173,7 @@ def _draw_group(axes: Axes, part: Bars, heights: NDArray[np.float64], end: float
     order = np.lexsort((-part.deaths, part.births))
     births, deaths, censored = part.births[order], part.deaths[order], part.censored[order]
     colour = look(part.dimension).colour
-    widths = np.where(is_long(part)[order], max(width, LEAST_WIDTH_OF_LONG), width)
-    axes.hlines(heights, births, np.minimum(deaths, end), colors=colour, linewidth=widths.tolist())
+    axes.hlines(heights, births, np.minimum(deaths, end), colors=colour, linewidth=width)
     for mask, fill in ((np.isinf(deaths) & ~censored, colour), (censored, "white")):
         if mask.any():
             ends = np.full(int(mask.sum()), end)
@@ -197,8 +193,3 @@ def _scale_counts(axes: Axes, most: int) -> None:
     bent = axes.yaxis.get_transform()
     low, high = bent.transform(np.array(axes.get_ylim()))
     axes.set_ylim(top=float(bent.inverted().transform(np.array([high + 0.15 * (high - low)]))[0]))  # for the legend
-
-
-def _write_note(axes: Axes, note: str) -> None:
-    if note:
-        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")

@@ -1,7 +1,4 @@
-"""Which bars of a diagram a figure shows, which it leaves out and says so, and what they say in words.
-
-Everything here is about numbers and texts; the drawing is in ``diagram.py`` and ``barcode.py``.
-"""
+"""The bars of a diagram that a figure shows, and the words for them and for what is left out."""
 
 from __future__ import annotations
 
@@ -14,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 from toriwork.topology import significant
 
 if TYPE_CHECKING:
     from toriwork.topology import Diagram
 
-HEADER = ("dimension", "bars", "essential", "censored", "long", "longest from", "longest to")
-#: a bar is called long when it, and each bar above it, is more than this many times the next shorter one ...
-CLEAR_OF_THE_REST = 2.0
-#: ... and dies later than this many times its birth; below, the points' own spacing makes such bars
-CLEAR_OF_ITS_BIRTH = 1.5
+HEADER = ("dimension", "bars", "essential", "censored", "longest from", "longest to")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +48,16 @@ class Bars:
         return self.births[self.censored]
 
     @property
+    def longest(self) -> tuple[float, float]:
+        """Birth and death of the longest bar that ends; NaN when none does."""
+        if not len(self.finite):
+            return math.nan, math.nan
+        birth, death = self.finite[np.argmax(self.finite[:, 1] - self.finite[:, 0])].tolist()
+        return birth, death
+
+    @property
     def lengths(self) -> NDArray[np.float64]:
-        """How long each bar is, (n_pairs,), inf where it does not end."""
+        """The length of each bar, (n_pairs,), inf where it does not end."""
         return self.deaths - self.births
 
     def __len__(self) -> int:
@@ -79,17 +80,14 @@ def shown_bars(
         asked about a diagram that was cut or thinned.
     """
     if not min_persistence >= 0:
-        raise BadInput(f"min_persistence: a length of at least 0 is wanted, given was {min_persistence}")
-    wanted = range(diagram.max_dimension + 1) if dimensions is None else sorted(set(dimensions))
+        raise BadInput(f"min_persistence: expected a length of at least 0, got {min_persistence}")
+    asked = range(diagram.max_dimension + 1) if dimensions is None else sorted(set(dimensions))
     features = np.zeros(len(diagram), dtype=np.bool_) if rule is None else significant(diagram, rule=rule)
-    return tuple(_bars(diagram, k, min_persistence, features) for k in wanted)
+    return tuple(_bars(diagram, k, min_persistence, features) for k in asked)
 
 
 def refused_length(shown: Sequence[Bars]) -> float:
-    """How long the longest finite bar of H1 and above is that the rule refused; 0.0 when it refused none.
-
-    Of components every point has one, so that their lengths tell of the spacing of the points.
-    """
+    """The length of the longest finite bar of H1 and above that the rule refused; 0.0 when it refused none."""
     refused = [part.lengths[~part.features & np.isfinite(part.deaths)] for part in shown if part.dimension > 0]
     return float(np.concatenate([np.zeros(1), *refused]).max())
 
@@ -101,38 +99,8 @@ def last_finite_scale(shown: Sequence[Bars]) -> float:
     return largest if largest > 0 else 1.0
 
 
-def is_long(part: Bars) -> NDArray[np.bool_]:
-    """Which bars end and stand out by eye, (n_pairs,) bool.
-
-    They are the bars in front of the widest step in length, when that step is by more than ``CLEAR_OF_THE_REST``
-    and all of them die later than ``CLEAR_OF_ITS_BIRTH`` times their birth. This describes the picture; whether a
-    class is significant is a question for :func:`toriwork.topology.estimate_betti`.
-    """
-    chosen = np.zeros(len(part), dtype=np.bool_)
-    ends = np.flatnonzero(np.isfinite(part.deaths))
-    if not len(ends):
-        return chosen
-    lengths = part.deaths[ends] - part.births[ends]
-    order = np.argsort(-lengths, kind="stable")
-    lengths, ends = lengths[order], ends[order]
-    # every component is born at 0: that all of them are long against nothing at all would say nothing
-    following = np.append(lengths[1:], lengths[-1] if part.dimension == 0 else 0.0)
-    k = int(np.argmax(lengths - following)) + 1
-    first = ends[:k]
-    clear = lengths[k - 1] > CLEAR_OF_THE_REST * following[k - 1]
-    chosen[first] = clear and (part.deaths[first] > CLEAR_OF_ITS_BIRTH * part.births[first]).all()
-    return chosen
-
-
-def long_bars(part: Bars) -> NDArray[np.float64]:
-    """Births and deaths of the bars for which :func:`is_long` holds, (n_long, 2), longest first."""
-    chosen = is_long(part)
-    bars = np.column_stack([part.births[chosen], part.deaths[chosen]])
-    return bars[np.argsort(bars[:, 0] - bars[:, 1], kind="stable")]
-
-
 def hiding_note(diagram: Diagram, shown: Sequence[Bars], min_persistence: float) -> str:
-    """What the figure does not show, in words; empty when it shows every bar there is."""
+    """The bars that the figure does not show, in words; empty when it shows all."""
     notes = []
     hidden = [f"H{part.dimension}: {part.hidden}" for part in shown if part.hidden]
     if hidden:
@@ -148,13 +116,11 @@ def hiding_note(diagram: Diagram, shown: Sequence[Bars], min_persistence: float)
     return "; ".join(notes)
 
 
-def describe_bars(diagram: Diagram, shown: Sequence[Bars], *, kind: str, note: str) -> Twin:
-    """The text twin of a figure of bars: per dimension how many, how many never end, which are long."""
+def describe_bars(diagram: Diagram, shown: Sequence[Bars], *, kind: str, note: str) -> TextAlternative:
+    """The text alternative of a figure of bars: per dimension their number, the endless ones and the longest."""
     sentences = [f"{kind} of {counted(sum(map(len, shown)), 'bar')} ({convention(diagram)})."]
     sentences += [_sentence(part) for part in shown]
-    if note:
-        sentences.append(note[0].upper() + note[1:] + ".")
-    return Twin(" ".join(sentences), HEADER, tuple(_row(part) for part in shown))
+    return TextAlternative(noted(" ".join(sentences), note), HEADER, tuple(_row(part) for part in shown))
 
 
 def convention(diagram: Diagram) -> str:
@@ -176,16 +142,12 @@ def _sentence(part: Bars) -> str:
         facts.append(f"{len(part.essential)} essential")
     if len(part.cut):
         facts.append(f"{len(part.cut)} censored")
-    stand_out = long_bars(part)
-    if len(stand_out):
-        facts.append(f"{len(stand_out)} long, longest {short(stand_out[0, 0])} to {short(stand_out[0, 1])}")
-    elif len(part.finite):
-        facts.append("none stands out")
+    if len(part.finite):
+        birth, death = map(short, part.longest)
+        facts.append(f"longest {birth} to {death}")
     return f"H{part.dimension}: {', '.join(facts)}."
 
 
 def _row(part: Bars) -> tuple[str, ...]:
-    finite = part.finite
-    longest = finite[np.argmax(finite[:, 1] - finite[:, 0])].tolist() if len(finite) else [math.nan, math.nan]
-    counts = (len(part), len(part.essential), len(part.cut), len(long_bars(part)))
-    return (f"H{part.dimension}", *map(str, counts), *map(short, longest))
+    counts = (len(part), len(part.essential), len(part.cut))
+    return (f"H{part.dimension}", *map(str, counts), *map(short, part.longest))

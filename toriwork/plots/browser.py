@@ -1,4 +1,4 @@
-"""What a row of the registry holds, as a picture: a cloud beside its diagram, or a spectrum as a spectrum."""
+"""The picture of a row of the registry: a cloud beside its diagram, or a spectrum."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from toriwork.plots.cloud import describe_cloud, plot_cloud
+from toriwork.plots.cloud import plot_cloud
 from toriwork.plots.diagram import plot_diagram
 from toriwork.plots.figure import Panel, Picture, picture
-from toriwork.plots.style import INK, MUTED, axes_or_current, look
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import INK, MUTED, axes_or_current, look, write_inside
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,25 +25,25 @@ MOST_LISTED = 5  #: eigenvalues in words
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """What of a row is drawn."""
+    """The contents of a row that are drawn; ``note`` says what is not, and why."""
 
     caption: str
     points: NDArray[np.float64] | None = None  #: (n_points, dim), of a cloud
     diagram: Diagram | None = None  #: of those points
     spectrum: NDArray[Any] | None = None  #: (n_modes,) real or complex, finite
-    note: str = ""  #: what is not drawn, and why
+    note: str = ""
 
 
 def preview_picture(preview: Preview) -> Picture:
-    """The preview as a picture of two panels, or one, with its text twin."""
+    """The preview as a picture of two panels, or one, with its text alternative."""
     if preview.spectrum is not None:
-        panels = [Panel(plot_spectrum, preview.spectrum, describe=describe_spectrum)]
+        panels = [Panel(plot_spectrum, preview.spectrum)]
     elif preview.points is not None:
-        panels = [Panel(plot_cloud, preview.points, "cloud", describe=describe_cloud)]
+        panels = [Panel(plot_cloud, preview.points, "cloud")]
         if preview.diagram is not None:
             panels.append(Panel(plot_diagram, preview.diagram, f"diagram ({preview.diagram.scale})"))
     else:
-        panels = [Panel(plot_nothing, preview.note, describe=describe_nothing)]
+        panels = [Panel(plot_nothing, preview.note)]
     return picture(*panels, caption=preview.caption, panel_size=PANEL_SIZE)
 
 
@@ -76,13 +76,13 @@ def plot_spectrum(eigenvalues: ArrayLike, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def describe_spectrum(eigenvalues: ArrayLike) -> Twin:
-    """The text twin of :func:`plot_spectrum`: how many, and the five of largest magnitude."""
+def describe_spectrum(eigenvalues: ArrayLike) -> TextAlternative:
+    """The text alternative of :func:`plot_spectrum`: how many, and the five of largest magnitude."""
     values = np.asarray(eigenvalues)
     kind = "complex" if np.iscomplexobj(values) else "real"
     header = ("mode", "real part", "imaginary part", "magnitude")
     if not len(values):
-        return Twin("A spectrum without eigenvalues.", header, ())
+        return TextAlternative("A spectrum without eigenvalues.", header, ())
     sizes = np.abs(values)
     largest = np.argsort(-sizes, kind="stable")[:MOST_LISTED]
     rows = tuple(
@@ -93,17 +93,17 @@ def describe_spectrum(eigenvalues: ArrayLike) -> Twin:
         f"Spectrum of {counted(len(values), kind + ' eigenvalue')}, magnitudes from {short(float(sizes.min()))} "
         f"to {short(float(sizes.max()))}."
     )
-    return Twin(sentence, header, rows)
+    return TextAlternative(sentence, header, rows)
 
 
 def plot_nothing(why: str, *, ax: Axes | None = None) -> Axes:
     """Axes without a frame that say why nothing is drawn."""
     axes = axes_or_current(ax)
     axes.set_axis_off()
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=MUTED, wrap=True)
+    write_inside(axes, why)
     return axes
 
 
-def describe_nothing(why: str) -> Twin:
-    """The text twin of :func:`plot_nothing`."""
-    return Twin(f"{why[:1].upper()}{why[1:]}.", ("not drawn",), ())
+def describe_nothing(why: str) -> TextAlternative:
+    """The text alternative of :func:`plot_nothing`."""
+    return TextAlternative(f"{why[:1].upper()}{why[1:]}.", ("not drawn",), ())

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_points
-from toriwork.plots.style import DEPTH_COLOURS, INK, look
-from toriwork.plots.style import axes_or_current as _axes
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, look
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +30,8 @@ class Projection:
 def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """The axes with the cloud drawn into them, both directions to the same scale.
 
-    One and two coordinates are drawn as they are. More are projected onto the two directions of largest variance,
-    the third giving the colour (the axes say so); on 3-D axes (``projection="3d"``) three are drawn as they are.
+    One and two coordinates are drawn as they are, and three on 3-D axes. More are projected onto the two directions of
+    largest variance; the third gives the colour, and the axes say so.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
         The points are no finite cloud.
     """
     cloud = check_points(points)
-    axes = _axes(ax)
+    axes = axes_or_current(ax)
     if cloud.shape[1] == 3 and axes.name == "3d":
         _draw_space(cloud, axes)
         return axes
@@ -65,18 +64,14 @@ def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def describe_cloud(points: ArrayLike) -> Twin:
-    """The text twin of :func:`plot_cloud`: number of points, and the range of each coordinate.
-
-    Raises
-    ------
-    BadInput
-        The points are no finite cloud.
-    """
+def describe_cloud(points: ArrayLike) -> TextAlternative:
+    """The text alternative of :func:`plot_cloud`: number of points, and the range of each coordinate."""
     cloud = check_points(points)
     names = coordinate_names(cloud.shape[1])
     if len(cloud) == 0:
-        return Twin(f"An empty cloud in {len(names)} dimensions.", ("coordinate", "least", "largest", "mean"), ())
+        return TextAlternative(
+            f"An empty cloud in {len(names)} dimensions.", ("coordinate", "least", "largest", "mean"), ()
+        )
     rows = tuple(
         (name, short(column.min()), short(column.max()), short(column.mean()))
         for name, column in zip(names, cloud.T, strict=True)
@@ -84,7 +79,7 @@ def describe_cloud(points: ArrayLike) -> Twin:
     ranges = ", ".join(f"{name} from {least} to {largest}" for name, least, largest, _ in rows[:3])
     more = f", and {len(names) - 3} more" if len(names) > 3 else ""
     sentence = f"Cloud of {counted(len(cloud), 'point')} in {counted(len(names), 'dimension')}: {ranges}{more}."
-    return Twin(sentence, ("coordinate", "least", "largest", "mean"), rows)
+    return TextAlternative(sentence, ("coordinate", "least", "largest", "mean"), rows)
 
 
 def project(cloud: NDArray[np.float64]) -> Projection:

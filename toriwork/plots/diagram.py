@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import BadInput
 from toriwork.plots.bars import (
     Bars,
     describe_bars,
     hiding_note,
-    is_long,
     last_finite_scale,
     refused_length,
     shown_bars,
 )
-from toriwork.plots.style import INK, MUTED, PALE, Look, axes_or_current, look
-from toriwork.plots.twin import Twin, short
+from toriwork.plots.style import INK, MUTED, PALE, Look, axes_or_current, look, write_note
+from toriwork.plots.text_alternative import TextAlternative, short
 from toriwork.topology.significance import rule_named
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ MARKER_AREA = 22.0
 RING_AREA = 90.0
 CROWD = 40  #: above so many points the white rims that part neighbours would hide them instead
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
-TOUCHING = 0.02  #: of the axes' width: markers that lie nearer to each other look like one
 
 
 def plot_diagram(
@@ -41,14 +38,12 @@ def plot_diagram(
     min_persistence: float = 0.0,
     dimensions: Sequence[int] | None = None,
     rule: str | None = None,
-    band: float | None = None,
 ) -> Axes:
     """The axes with every bar drawn as a point, one colour and one marker per dimension.
 
     Essential classes lie on the dashed line marked ∞; censored ones (the diagram was cut before they died) lie on
     the same line as hollow markers. Equal bars lie on top of each other: the marker grows with their number, and the
-    largest stacks carry it; so do long bars and features that are almost equal. What ``min_persistence`` or
-    ``dimensions`` leave out is written into the picture.
+    largest stacks carry it. What ``min_persistence`` or ``dimensions`` leave out is written into the picture.
 
     Parameters
     ----------
@@ -62,20 +57,16 @@ def plot_diagram(
         Homology dimensions to draw; None means all that were computed.
     rule : str, optional
         A name of ``toriwork.topology.significance.RULES``, "default" among them: the bars that it takes for features
-        of the shape get a ring, see :func:`toriwork.topology.significant`. Of H0 :func:`estimate_betti` knows
-        more: a diagram does not tell that a component is one far point.
-    band : float, optional
-        Bars of at most this length lie in a grey band along the diagonal. Of a cloud whose points are known up to d
-        it is 4 d in diameters and 2 d in radii: what may be an artefact. None with a rule: just as wide as the
-        longest bar of H1 and above that the rule refuses.
+        of the shape get a ring, and a grey band along the diagonal is as wide as the longest bar of H1 and above
+        that the rule refuses. Of H0 :func:`toriwork.topology.estimate_betti` knows more: a diagram does not tell that
+        a component is one far point.
 
     Raises
     ------
     BadInput
-        ``min_persistence`` or ``band`` is negative, a dimension was not computed, or the rule cannot be asked.
+        ``min_persistence`` is negative, a dimension was not computed, or the rule cannot be asked.
     """
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
-    width = _band_width(shown, rule, band)
     axes = axes_or_current(ax)
     top = last_finite_scale(shown)
     infinity = 1.12 * top
@@ -84,9 +75,12 @@ def plot_diagram(
     _draw_frame(axes, low, top, infinity)
     for part in shown:
         _draw_part(axes, part, infinity)
-        _count_touching(axes, part, TOUCHING * (1.2 * top - low))
-    _draw_evidence(axes, shown, infinity, rule, width)
-    _label(axes, diagram.scale, hiding_note(diagram, shown, min_persistence))
+    if rule is not None:
+        _draw_features(axes, shown, infinity, rule_named(rule).name)
+    axes.set_xlabel(f"birth ({diagram.scale})", color=INK)
+    axes.set_ylabel(f"death ({diagram.scale})", color=INK)
+    axes.legend(loc="lower right", borderaxespad=0.6)
+    write_note(axes, hiding_note(diagram, shown, min_persistence))
     return axes
 
 
@@ -96,22 +90,21 @@ def describe_diagram(
     min_persistence: float = 0.0,
     dimensions: Sequence[int] | None = None,
     rule: str | None = None,
-    band: float | None = None,
-) -> Twin:
-    """The text twin of :func:`plot_diagram`: per dimension the bars, the essential, the long and the significant."""
+) -> TextAlternative:
+    """The text alternative of :func:`plot_diagram`: per dimension the bars, the longest, and a rule's features."""
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
-    width = _band_width(shown, rule, band)
-    twin = describe_bars(diagram, shown, kind="Persistence diagram", note=hiding_note(diagram, shown, min_persistence))
-    if rule is not None:
-        numbers = [int(part.features.sum()) for part in shown]
-        sentence = f"Features by rule {rule_named(rule).name}: {_listed(shown, numbers)}."
-        sentence += f" Refused bars of H1 and above are at most {short(width)} long." if band is None else ""
-        twin = twin.with_column("features", tuple(map(str, numbers)), sentence)
-    if band is not None:
-        numbers = [int((part.lengths > band).sum()) for part in shown]
-        sentence = f"Longer than the band of {short(band)}: {_listed(shown, numbers)}."
-        twin = twin.with_column("beyond the band", tuple(map(str, numbers)), sentence)
-    return twin
+    note = hiding_note(diagram, shown, min_persistence)
+    text = describe_bars(diagram, shown, kind="Persistence diagram", note=note)
+    if rule is None:
+        return text
+    numbers = [str(part.features.sum()) for part in shown]
+    listed = ", ".join(f"H{part.dimension} {number}" for part, number in zip(shown, numbers, strict=True))
+    sentence = (
+        f"{text.sentence} Features by rule {rule_named(rule).name}: {listed}. "
+        f"Refused bars of H1 and above are at most {short(refused_length(shown))} long."
+    )
+    rows = tuple((*row, number) for row, number in zip(text.rows, numbers, strict=True))
+    return TextAlternative(sentence, (*text.header, "features"), rows)
 
 
 def stacks(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -122,26 +115,13 @@ def stacks(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return places, counts.astype(np.int64)
 
 
-def _band_width(shown: Sequence[Bars], rule: str | None, band: float | None) -> float:
-    if band is None:
-        return 0.0 if rule is None else refused_length(shown)
-    if not 0 <= band < np.inf:
-        raise BadInput(f"band: a finite length of at least 0 is wanted, given was {band}")
-    return band
-
-
-def _listed(shown: Sequence[Bars], numbers: Sequence[int]) -> str:
-    return ", ".join(f"H{part.dimension} {number}" for part, number in zip(shown, numbers, strict=True))
-
-
-def _draw_evidence(axes: Axes, shown: Sequence[Bars], infinity: float, rule: str | None, width: float) -> None:
-    if width > 0:
+def _draw_features(axes: Axes, shown: Sequence[Bars], infinity: float, name: str) -> None:
+    """A ring around each feature, and the band that holds every bar of H1 and above that the rule refused."""
+    if (width := refused_length(shown)) > 0:
         ends = np.array(axes.get_xlim())
         axes.fill_between(
             ends, ends, ends + width, color=PALE, zorder=0, linewidth=0, label=f"up to {short(width)} long"
         )
-    if rule is None:
-        return
     points = [np.column_stack([part.births, np.minimum(part.deaths, infinity)])[part.features] for part in shown]
     places = np.concatenate([np.zeros((0, 2)), *points])
     axes.scatter(
@@ -153,7 +133,7 @@ def _draw_evidence(axes: Axes, shown: Sequence[Bars], infinity: float, rule: str
         linewidths=1.1,
         zorder=4,
         clip_on=False,
-        label=f"feature ({rule_named(rule).name})",
+        label=f"feature ({name})",
     )
 
 
@@ -224,22 +204,3 @@ def _draw_points(
 def _name_stack(axes: Axes, place: NDArray[np.float64], count: int) -> None:
     x, y = place.tolist()
     axes.annotate(f"×{count}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=7, color=INK, zorder=4)
-
-
-def _count_touching(axes: Axes, part: Bars, reach: float) -> None:
-    """Say of long bars and features how many look like one point; equal ones carry their number already."""
-    telling = (is_long(part) | part.features) & np.isfinite(part.deaths)
-    left = stacks(np.column_stack([part.births, part.deaths])[telling])[0]
-    while len(left):
-        near = np.abs(left - left[-1]).max(axis=1) <= reach
-        if near.sum() > 1:
-            _name_stack(axes, left[-1], int(near.sum()))
-        left = left[~near]
-
-
-def _label(axes: Axes, scale: str, note: str) -> None:
-    axes.set_xlabel(f"birth ({scale})", color=INK)
-    axes.set_ylabel(f"death ({scale})", color=INK)
-    axes.legend(loc="lower right", borderaxespad=0.6)
-    if note:
-        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")

@@ -17,8 +17,8 @@ from toriwork.plots.barcode import plot_barcode, plot_betti_curves
 from toriwork.plots.cloud import plot_cloud, project
 from toriwork.plots.diagram import plot_diagram
 from toriwork.plots.figure import LAYOUT_PASSES
-from toriwork.plots.style import DPI, INK, MUTED, style
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import DPI, INK, MUTED, style, write_inside
+from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -34,7 +34,7 @@ SHADE = "#D9D9D9"  #: of triangles
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """The complex at one scale: what is to be drawn of it, and how much there is."""
+    """The complex at one scale: the simplices to draw, and the number of all."""
 
     scale: float
     edges: NDArray[np.intp]  #: (n, 2) indices of points: the edges to draw
@@ -45,7 +45,7 @@ class Moment:
 
     @property
     def note(self) -> str:
-        """What of the complex is not drawn; empty when nothing is."""
+        """The parts of the complex that are not drawn; empty when all are."""
         hidden = [
             f"{total - len(drawn)} of {total} {name}"
             for name, drawn, total in (
@@ -86,11 +86,11 @@ class ExplorerView:
         self._background = self._grown = self._canvas.copy_from_bbox(self._whole)
         self._n_grown = (-1, -1)  # edges and triangles of the complex in ``_grown``
 
-    def png(self, moment: Moment, twin: Twin, *, compression: int = 1) -> bytes:
-        """The picture at one scale as a PNG; ``twin`` is that of the moment, its sentence becomes the headline."""
+    def png(self, moment: Moment, alternative: TextAlternative, *, compression: int = 1) -> bytes:
+        """The picture at one scale as a PNG; ``alternative`` is that of the moment and gives the Betti numbers."""
         from PIL import Image  # which matplotlib brings
 
-        self._follow(moment, twin)
+        self._follow(moment, alternative)
         self._draw_complex(moment)
         for artist in self._moving()[len(self._complex) :]:
             artist.draw(self._canvas.get_renderer())
@@ -100,7 +100,7 @@ class ExplorerView:
         return stream.getvalue()
 
     def _draw_complex(self, moment: Moment) -> None:
-        """Background, complex and points; what was drawn last is taken again where nothing of it has changed."""
+        """Draw background, complex and points; the copy of the last drawing where nothing has changed."""
         drawn = len(moment.edges), len(moment.triangles)
         if drawn == self._n_grown:
             self._canvas.restore_region(self._grown)
@@ -113,8 +113,8 @@ class ExplorerView:
     def _moving(self) -> list[Artist]:
         return [*self._complex, self._alive, *self._lines, self._headline]
 
-    def _follow(self, moment: Moment, twin: Twin) -> None:
-        numbers = ", ".join(f"{row[0]}: {row[1]}" for row in twin.rows)
+    def _follow(self, moment: Moment, alternative: TextAlternative) -> None:
+        numbers = ", ".join(f"{row[0]}: {row[1]}" for row in alternative.rows)
         told = (f"scale {short(moment.scale)}", f"Betti numbers  {numbers}", moment.note)
         self._headline.set_text("     ".join(told).rstrip())
         if self._flat is not None:
@@ -127,8 +127,8 @@ class ExplorerView:
             line.set_xdata([moment.scale, moment.scale])
 
 
-def describe_moment(diagram: Diagram, moment: Moment) -> Twin:
-    """The text twin of the explorer's picture: the complex at that scale, its Betti numbers, the longest bar alive."""
+def describe_moment(diagram: Diagram, moment: Moment) -> TextAlternative:
+    """The text alternative of the explorer's picture: the complex, its Betti numbers, the longest bar alive."""
     rows = tuple(_row(diagram, k, number, moment.scale) for k, number in enumerate(diagram.betti(moment.scale)))
     numbers = ", ".join(f"H{k} {row[1]}" for k, row in enumerate(rows))
     facts = [f"At scale {short(moment.scale)} ({diagram.scale}): Betti numbers {numbers}."]
@@ -136,8 +136,7 @@ def describe_moment(diagram: Diagram, moment: Moment) -> Twin:
         facts.append(
             f"The complex has {counted(moment.n_edges, 'edge')} and {counted(moment.n_triangles, 'triangle')}."
         )
-    facts += [moment.note[0].upper() + moment.note[1:] + "."] if moment.note else []
-    return Twin(" ".join(facts), HEADER, rows)
+    return TextAlternative(noted(" ".join(facts), moment.note), HEADER, rows)
 
 
 def _row(diagram: Diagram, k: int, number: int, scale: float) -> tuple[str, ...]:
@@ -154,7 +153,7 @@ def _draw_cloud(axes: Axes, points: NDArray[np.float64] | None) -> list[Any]:
 
     if points is None:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "a diagram without its cloud", transform=axes.transAxes, ha="center", color=MUTED)
+        write_inside(axes, "a diagram without its cloud")
         return []
     plot_cloud(points, ax=axes)
     dots = axes.collections[0]

@@ -1,4 +1,4 @@
-"""A picture that can be read: a matplotlib figure, its caption, and the text twin of every panel.
+"""A picture that can be read: a matplotlib figure, its caption, and the text alternative of every panel.
 
 In a notebook it shows itself as an HTML figure with alt text and a table under it, and its plain text carries the
 same facts, so that an output comparison checks the mathematics. No pyplot: nothing global is made or left open.
@@ -8,50 +8,25 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import BadInput
-from toriwork.plots.barcode import describe_barcode, describe_betti_curves, plot_barcode, plot_betti_curves
-from toriwork.plots.cloud import describe_cloud, plot_cloud
-from toriwork.plots.diagram import describe_diagram, plot_diagram
-from toriwork.plots.image import describe_image, plot_image
-from toriwork.plots.landscape import describe_landscape, plot_landscape
-from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
-from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
 from toriwork.plots.style import DPI, style
-from toriwork.plots.token_graph import describe_token_graph, plot_token_graph
-from toriwork.plots.tokens import describe_context, describe_tokens, plot_context, plot_tokens
-from toriwork.plots.twin import Twin
-from toriwork.plots.vineyard import describe_vineyard, plot_vineyard
+from toriwork.plots.text_alternative import TextAlternative
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Plot = Callable[..., Any]
-Describe = Callable[..., Twin]
+Describe = Callable[..., TextAlternative]
 
 #: equal scales change the limits, those the tick labels, those the room that is left: the second pass settles it
 LAYOUT_PASSES = 2
 BETWEEN = 0.07  #: inches around a panel: the label of a colour bar is not to touch that of the next axis
-#: which function puts into words what which function draws; both take the same options
-DESCRIBED_BY: tuple[tuple[Plot, Describe], ...] = (
-    (plot_cloud, describe_cloud),
-    (plot_diagram, describe_diagram),
-    (plot_barcode, describe_barcode),
-    (plot_betti_curves, describe_betti_curves),
-    (plot_landscape, describe_landscape),
-    (plot_image, describe_image),
-    (plot_vineyard, describe_vineyard),
-    (plot_registry_growth, describe_registry_growth),
-    (plot_tokens, describe_tokens),
-    (plot_token_graph, describe_token_graph),
-    (plot_context, describe_context),
-    (plot_spectra, describe_spectra),
-    (plot_chaos, describe_chaos),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,35 +37,30 @@ class Panel:
     data: Any
     title: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    describe: Describe | None = None  #: only for a plot function that is not in ``DESCRIBED_BY``
+    describe: Describe | None = None  #: None: the ``describe_x`` of the module that ``plot_x`` is from
 
-    def twin(self) -> Twin:
-        """The text twin of this panel.
-
-        Raises
-        ------
-        BadInput
-            Nothing is known to describe what the plot function draws.
-        """
-        describe = self.describe or dict(DESCRIBED_BY).get(self.plot)
-        if describe is None:
-            raise BadInput(f"panel: {self.plot} has no text twin; give one as describe=")
+    def text(self) -> TextAlternative:
+        """The text alternative of this panel; BadInput where no function is known that makes it."""
+        module, name = sys.modules.get(self.plot.__module__), getattr(self.plot, "__name__", "")
+        describe = self.describe or getattr(module, name.replace("plot_", "describe_", 1), None)
+        if describe is None or describe is self.plot:
+            raise BadInput(f"panel: expected describe=, which makes the text alternative of {self.plot}")
         return describe(self.data, **self.options)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Picture:
-    """A drawn figure with its caption and its text twins, one per panel."""
+    """A drawn figure with its caption and its text alternatives, one per panel."""
 
     figure: Figure
     caption: str
-    twins: tuple[Twin, ...]
+    texts: tuple[TextAlternative, ...]
     titles: tuple[str, ...]
 
     @property
     def alt(self) -> str:
-        """What the picture shows, in one line of text."""
-        return " ".join(_headed(title, twin.sentence) for title, twin in zip(self.titles, self.twins, strict=True))
+        """The picture in one line of text."""
+        return " ".join(_headed(title, text.sentence) for title, text in self._titled())
 
     def png(self) -> bytes:
         """The picture as a PNG, the same bytes each time (for one version of matplotlib)."""
@@ -101,24 +71,27 @@ class Picture:
 
     def to_html(self) -> str:
         """A self-contained HTML figure: the picture with alt text, its caption, and the numbers as tables."""
-        tables = (twin.to_html(title or self.caption) for title, twin in zip(self.titles, self.twins, strict=True))
+        tables = (text.to_html(title or self.caption) for title, text in self._titled())
         return figure_html(self.png(), self.alt, self.caption, "".join(tables))
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
         """HTML and plain text; a bare PNG too when it is asked for by name (for converters without HTML)."""
-        wanted = {"text/html", "text/plain"} if include is None else set(include)
+        asked = {"text/html", "text/plain"} if include is None else set(include)
         makers: dict[str, Callable[[], Any]] = {
             "text/html": self.to_html,
             "text/plain": self.__repr__,
             "image/png": self.png,
         }
-        return {kind: make() for kind, make in makers.items() if kind in wanted - set(exclude or ())}
+        return {kind: make() for kind, make in makers.items() if kind in asked - set(exclude or ())}
 
     def __repr__(self) -> str:
-        parts = (_headed(title, twin.to_text()) for title, twin in zip(self.titles, self.twins, strict=True))
+        parts = (_headed(title, text.to_text()) for title, text in self._titled())
         return "\n".join([f"Picture: {self.caption}", *parts])
+
+    def _titled(self) -> Iterator[tuple[str, TextAlternative]]:
+        return zip(self.titles, self.texts, strict=True)
 
 
 def picture(*panels: Panel, caption: str, columns: int = 3, panel_size: tuple[float, float] = (3.3, 3.1)) -> Picture:
@@ -130,11 +103,11 @@ def picture(*panels: Panel, caption: str, columns: int = 3, panel_size: tuple[fl
         There is no panel, or one cannot be drawn or described.
     """
     if not panels:
-        raise BadInput("picture: at least one panel is wanted")
-    twins = tuple(panel.twin() for panel in panels)
+        raise BadInput("picture: expected at least one panel")
+    texts = tuple(panel.text() for panel in panels)
     with style():
         figure = _draw(panels, min(columns, len(panels)), panel_size)
-    return Picture(figure, caption, twins, tuple(panel.title for panel in panels))
+    return Picture(figure, caption, texts, tuple(panel.title for panel in panels))
 
 
 def figure_html(png: bytes, alt: str, caption: str, tables: str) -> str:

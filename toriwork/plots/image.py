@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.plots.bars import convention
-from toriwork.plots.style import INK, MUTED, WEIGHT_COLOURS, axes_or_current
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import INK, WEIGHT_COLOURS, axes_or_current, write_inside, write_note
+from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 from toriwork.topology.vectorize import finite_bars, persistence_image
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ HEADER = ("dimension", "bars", "birth of most weight", "persistence there", "wei
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pixels:
-    """What a figure of a persistence image shows."""
+    """The pixels of a persistence image."""
 
     births: NDArray[np.float64]  #: (n_pixels + 1,) borders
     lengths: NDArray[np.float64]  #: (n_pixels + 1,) borders
@@ -83,9 +83,8 @@ def plot_image(
     if shown.n_bars:
         axes.figure.colorbar(mesh, ax=axes, label="weight in a pixel", fraction=0.05, pad=0.03)
     else:
-        axes.text(0.5, 0.5, "no bar that ends", transform=axes.transAxes, ha="center", color=MUTED)
-    if shown.note:
-        axes.text(0.0, 1.02, shown.note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")
+        write_inside(axes, "no bar that ends")
+    write_note(axes, shown.note)
     return axes
 
 
@@ -96,8 +95,8 @@ def describe_image(
     n_pixels: int = 40,
     bandwidth: float | None = None,
     power: float = 1.0,
-) -> Twin:
-    """The text twin of :func:`plot_image`: where the image lies, what it weighs, and its brightest pixel."""
+) -> TextAlternative:
+    """The text alternative of :func:`plot_image`: where the image lies, what it weighs, and its brightest pixel."""
     shown = pixels_of(diagram, dimension, n_pixels, bandwidth, power)
     made = f"of {counted(shown.n_bars, 'bar')} of H{dimension} ({convention(diagram)})"
     facts = [f"Persistence image {made}: {n_pixels} by {n_pixels} pixels, bandwidth {short(shown.bandwidth)}."]
@@ -105,15 +104,15 @@ def describe_image(
     place = (_middle(shown.births, int(column)), _middle(shown.lengths, int(row))) if shown.n_bars else (math.nan,) * 2
     birth, length = map(short, place)
     facts += [f"Most weight at birth {birth}, persistence {length}."] if shown.n_bars else []
-    facts += [shown.note[0].upper() + shown.note[1:] + "."] if shown.note else []
     weights = short(float(shown.weights.max())), short(float(shown.weights.sum()))
-    return Twin(" ".join(facts), HEADER, ((f"H{dimension}", str(shown.n_bars), birth, length, *weights),))
+    cells = (f"H{dimension}", str(shown.n_bars), birth, length, *weights)
+    return TextAlternative(noted(" ".join(facts), shown.note), HEADER, (cells,))
 
 
 def pixels_of(diagram: Diagram, dimension: int, n_pixels: int, bandwidth: float | None, power: float) -> Pixels:
     """The image on pixels that hold every bar with a margin; persistence begins at zero."""
     if not 1 <= n_pixels <= 1000:
-        raise BadInput(f"n_pixels: 1 to 1000 along each side are wanted, given was {n_pixels!r}")
+        raise BadInput(f"n_pixels: expected 1 to 1000 along each side, got {n_pixels!r}")
     bars = finite_bars(diagram, dimension)
     lengths = bars[:, 1] - bars[:, 0]
     longest = float(lengths.max(initial=0.0)) or 1.0

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.plots.bars import convention
-from toriwork.plots.style import DEPTH_COLOURS, INK, MUTED, axes_or_current
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, write_inside, write_note
+from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 from toriwork.topology.vectorize import finite_bars, landscape
 
 if TYPE_CHECKING:
@@ -75,21 +75,19 @@ def plot_landscape(diagram: Diagram, *, ax: Axes | None = None, dimension: int =
     if len(layers.heights):
         axes.legend(loc="upper center", ncols=len(layers.heights), handlelength=1.6, columnspacing=0.8)
     else:
-        axes.text(0.5, 0.5, "no bar that ends", transform=axes.transAxes, ha="center", color=MUTED)
-    if layers.note:
-        axes.text(0.0, 1.02, layers.note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")
+        write_inside(axes, "no bar that ends")
+    write_note(axes, layers.note)
     return axes
 
 
-def describe_landscape(diagram: Diagram, *, dimension: int = 1, n_layers: int = 5) -> Twin:
-    """The text twin of :func:`plot_landscape`: for each layer its top, where that is, and the area below."""
+def describe_landscape(diagram: Diagram, *, dimension: int = 1, n_layers: int = 5) -> TextAlternative:
+    """The text alternative of :func:`plot_landscape`: for each layer its top, where that is, and the area below."""
     layers = layers_of(diagram, dimension, n_layers)
     rows = tuple(_row(i, layers.scales, heights) for i, heights in enumerate(layers.heights))
     made = f"of {counted(layers.n_bars, 'bar')} of H{dimension} ({convention(diagram)})"
     facts = [f"Persistence landscape {made}: {counted(len(rows), 'layer')}."]
     facts += [f"The first is highest, {rows[0][1]}, at scale {rows[0][2]}."] if rows else []
-    facts += [layers.note[0].upper() + layers.note[1:] + "."] if layers.note else []
-    return Twin(" ".join(facts), HEADER, rows)
+    return TextAlternative(noted(" ".join(facts), layers.note), HEADER, rows)
 
 
 def layers_of(diagram: Diagram, dimension: int, n_layers: int) -> Layers:

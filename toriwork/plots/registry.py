@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.plots.style import INK, axes_or_current, look
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import INK, axes_or_current, look, mark_dates
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,36 +66,30 @@ def plot_registry_growth(registry: Any, *, ax: Axes | None = None, along: Along 
     axes.set_ylim(0, HEADROOM * max(growth.n_rows, 1))
     axes.set_xlabel("time (UTC)" if along == "time" else "row number", color=INK)
     if along == "time":
-        _mark_dates(axes)
+        mark_dates(axes)
     if growth.total_bytes is not None:
         _draw_bytes(axes, across, growth.total_bytes[picked], bytes_look.colour, bytes_look.line)
     return axes
 
 
-def describe_registry_growth(registry: Any, *, along: Along = "time") -> Twin:
-    """The text twin of :func:`plot_registry_growth`; times are in it only when they are in the picture."""
+def describe_registry_growth(registry: Any, *, along: Along = "time") -> TextAlternative:
+    """The text alternative of :func:`plot_registry_growth`; times are in it only when they are in the picture."""
     growth = read_growth(registry)
     _check_along(along)
     header = ("after", "rows", "bytes of clouds")
     if growth.n_rows == 0:
-        return Twin("Registry without rows.", header, ())
+        return TextAlternative("Registry without rows.", header, ())
     quarters = sorted({math.ceil(growth.n_rows * k / 4) for k in range(1, 5)})
     rows = tuple((_place(growth, n, along), str(n), _bytes_after(growth, n)) for n in quarters)
     size = f" with {rows[-1][2]} of clouds" if growth.total_bytes is not None else ""
     when = ""
     if along == "time":
         when = f", from {_stamp(growth.times[0])} to {_stamp(growth.times[-1])} UTC"
-    return Twin(f"Registry of {counted(growth.n_rows, 'row')}{size}{when}.", header, rows)
+    return TextAlternative(f"Registry of {counted(growth.n_rows, 'row')}{size}{when}.", header, rows)
 
 
 def read_growth(registry: Any) -> Growth:
-    """Rows and bytes over time from a registry or a table, in the order of time.
-
-    Raises
-    ------
-    BadInput
-        There is no ``timestamp`` column.
-    """
+    """Rows and bytes of a registry or a table, in the order of time; BadInput without a ``timestamp`` column."""
     if hasattr(registry, "scan"):
         parts = [_columns_of(batch.to_pandas()) for batch in registry.scan(columns=list(COLUMNS))]
     else:
@@ -120,7 +114,7 @@ def _columns_of(table: Any) -> tuple[NDArray[np.datetime64], NDArray[np.int64] |
     import pandas as pd
 
     if "timestamp" not in table:
-        raise BadInput("registry growth: a table with a 'timestamp' column is wanted")
+        raise BadInput("registry growth: expected a table with a 'timestamp' column")
     stamps = pd.to_datetime(table["timestamp"], utc=True, format=None if len(table) == 0 else "ISO8601")
     times = stamps.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     if not {"vertices_dtype", "vertices_shape"} <= set(table.columns):
@@ -152,17 +146,9 @@ def _draw_bytes(axes: Axes, across: Any, total: NDArray[np.int64], colour: str, 
     axes.legend(handles, [str(handle.get_label()) for handle in handles], loc="upper left")
 
 
-def _mark_dates(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # same
-
-
 def _check_along(along: str) -> None:
     if along not in ("time", "row"):
-        raise BadInput(f"along: 'time' or 'row' is wanted, given was {along!r}")
+        raise BadInput(f"along: expected 'time' or 'row', got {along!r}")
 
 
 def _place(growth: Growth, n: int, along: Along) -> str:

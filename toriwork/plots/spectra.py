@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.plots.style import INK, MUTED, axes_or_current, look
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.text_alternative import TextAlternative, counted, evenly_picked, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Along = Literal["check", "time"]
 #: action -> dimension whose look marks it, words
 ACTIONS = {"adaptive_damp": (2, "adaptive damping"), "emergency_damp": (1, "emergency damping")}
 _NO_ACTION = "none"
@@ -27,9 +26,8 @@ _LEGEND_ROOM = 1.25  #: of the height: the legend stands above the highest value
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checks:
-    """What a guard saw, check by check."""
+    """The checks of a guard, in their order."""
 
-    seconds: NDArray[np.float64]  #: (n_checks,) since the first check
     tops: NDArray[np.float64]  #: (n_checks,) largest real parts
     thresholds: NDArray[np.float64]  #: (n_checks,)
     actions: tuple[str, ...]
@@ -50,7 +48,7 @@ class Run:
     stop: int
 
 
-def plot_spectra(data: Any, *, ax: Axes | None = None, along: Along = "check") -> Axes:
+def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
     """The axes with the eigenvalues of each check as dots, the largest as a line, and the threshold of damping.
 
     A check that called for damping is marked on the line of the largest eigenvalue.
@@ -58,21 +56,19 @@ def plot_spectra(data: Any, *, ax: Axes | None = None, along: Along = "check") -
     Parameters
     ----------
     data : CurvatureAwareGuard or iterable of mappings
-        A guard (its ``history``), or results with ``max_eigenvalue`` and ``threshold``; ``spectrum`` (real parts),
-        ``action`` and ``timestamp`` (seconds) where they are known.
+        A guard (its ``history``), or results with ``max_eigenvalue`` and ``threshold``; ``spectrum`` (real parts) and
+        ``action`` where they are known.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
-    along : {"check", "time"}
-        What goes across: the number of the check, the same in every run, or seconds since the first one.
 
     Raises
     ------
     BadInput
-        A result lacks ``max_eigenvalue`` or ``threshold`` (along time: ``timestamp``), or ``along`` is neither of both.
+        A result lacks ``max_eigenvalue`` or ``threshold``.
     """
-    checks = read_checks(data, along)
+    checks = read_checks(data)
     axes = axes_or_current(ax)
-    across = checks.seconds if along == "time" else np.arange(1, checks.n_checks + 1)
+    across = np.arange(1, checks.n_checks + 1)
     _draw_modes(axes, across, checks)
     top, bound = look(0), look(3)
     axes.plot(across, checks.tops, color=top.colour, linestyle=top.line, linewidth=1.2, label="largest eigenvalue")
@@ -86,28 +82,22 @@ def plot_spectra(data: Any, *, ax: Axes | None = None, along: Along = "check") -
                 label=f"{words} ({len(at)})",
             )  # fmt: skip
     _make_room(axes)
-    axes.set_xlabel("seconds since the first check" if along == "time" else "check", color=INK)
+    axes.set_xlabel("check", color=INK)
     axes.set_ylabel("eigenvalue (real part)", color=INK)
     if checks.n_checks:
         axes.legend(loc="upper right", ncols=2, columnspacing=1.2)
     return axes
 
 
-def describe_spectra(data: Any, *, along: Along = "check") -> Twin:
-    """The text twin of :func:`plot_spectra`: how often was damped, and the values at five checks."""
-    checks = read_checks(data, along)
-    header = ("after" if along == "time" else "check", "largest", "threshold", "action")
+def describe_spectra(data: Any) -> TextAlternative:
+    """The text alternative of :func:`plot_spectra`: the dampings, and the values at five checks."""
+    checks = read_checks(data)
+    header = ("check", "largest", "threshold", "action")
     if not checks.n_checks:
-        return Twin("Spectra without a check.", header, ())
-    picked = sorted({round((checks.n_checks - 1) * k / 4) for k in range(5)})
+        return TextAlternative("Spectra without a check.", header, ())
     rows = tuple(
-        (
-            f"{short(float(checks.seconds[n]))} s" if along == "time" else str(n + 1),
-            short(float(checks.tops[n])),
-            short(float(checks.thresholds[n])),
-            checks.actions[n],
-        )
-        for n in picked
+        (str(n + 1), short(float(checks.tops[n])), short(float(checks.thresholds[n])), checks.actions[n])
+        for n in evenly_picked(checks.n_checks, 5)
     )
     above = int((checks.tops > checks.thresholds).sum())
     taken = ", ".join(f"{words} {checks.actions.count(action)}" for action, (_, words) in ACTIONS.items())
@@ -116,7 +106,7 @@ def describe_spectra(data: Any, *, along: Along = "check") -> Twin:
         f"Spectra of {counted(checks.n_checks, 'check')}: the largest eigenvalue is above the threshold in {above}, "
         f"{short(float(checks.tops[highest]))} at most (check {highest + 1}); {taken}."
     )
-    return Twin(sentence, header, rows)
+    return TextAlternative(sentence, header, rows)
 
 
 def plot_chaos(data: Any, *, ax: Axes | None = None) -> Axes:
@@ -157,12 +147,12 @@ def plot_chaos(data: Any, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def describe_chaos(data: Any) -> Twin:
-    """The text twin of :func:`plot_chaos`: each burst with its steps, its peak, its end, and what it came back to."""
+def describe_chaos(data: Any) -> TextAlternative:
+    """The text alternative of :func:`plot_chaos`: each burst with its steps, peak, end and rest."""
     energies, states = read_energies(data)
     header = ("burst", "steps", "peak energy", "energy at its end", "after cooldown")
     if not len(energies):
-        return Twin("Chaos energy without a step.", header, ())
+        return TextAlternative("Chaos energy without a step.", header, ())
     runs = runs_of(states)
     rows: list[tuple[str, ...]] = []
     for run, then in zip(runs, [*runs[1:], None], strict=True):
@@ -176,31 +166,23 @@ def describe_chaos(data: Any) -> Twin:
         f"Chaos energy over {counted(len(energies), 'step')} with {counted(len(rows), 'burst')}: from "
         f"{short(float(energies.min()))} to {short(float(energies.max()))}, {short(float(energies[-1]))} at the end."
     )
-    return Twin(sentence, header, tuple(rows))
+    return TextAlternative(sentence, header, tuple(rows))
 
 
-def read_checks(data: Any, along: Along = "check") -> Checks:
+def read_checks(data: Any) -> Checks:
     """The checks of a guard or of its results, in their order; BadInput where a number is missing."""
-    if along not in ("check", "time"):
-        raise BadInput(f"along: 'check' or 'time' is wanted, given was {along!r}")
-    results = [_mapping(result, index) for index, result in enumerate(_history(data))]
-    tops, thresholds = (_column(results, name) for name in ("max_eigenvalue", "threshold"))
-    times = _column(results, "timestamp") if along == "time" else np.zeros(len(results))
+    results = _results(data)
+    tops, thresholds = (_finite_numbers(results, name) for name in ("max_eigenvalue", "threshold"))
     modes = tuple(
-        np.asarray(result.get("spectrum", [top]), dtype=np.float64) for result, top in zip(results, tops, strict=True)
+        np.asarray(one.get("spectrum", [top]), dtype=np.float64) for one, top in zip(results, tops, strict=True)
     )
-    actions = tuple(str(result.get("action", _NO_ACTION)) for result in results)
-    return Checks(times - times[:1], tops, thresholds, actions, modes)
+    return Checks(tops, thresholds, tuple(str(one.get("action", _NO_ACTION)) for one in results), modes)
 
 
 def read_energies(data: Any) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """Energies and states of a controller, of its results, or energies alone (states are then "")."""
-    steps = list(_history(data))
-    if not any(isinstance(step, Mapping) for step in steps):
-        energies = _column([{"energy": step} for step in steps], "energy")
-        return energies, ("",) * len(steps)
-    results = [_mapping(step, index) for index, step in enumerate(steps)]
-    return _column(results, "energy"), tuple(str(result.get("state", "")) for result in results)
+    results = _results(data, "energy")
+    return _finite_numbers(results, "energy"), tuple(str(one.get("state", "")) for one in results)
 
 
 def runs_of(states: Iterable[str]) -> list[Run]:
@@ -212,28 +194,27 @@ def runs_of(states: Iterable[str]) -> list[Run]:
     return runs
 
 
-def _history(data: Any) -> Iterable[Any]:
+def _results(data: Any, name: str | None = None) -> list[Mapping[str, Any]]:
+    """The results of a monitor, or those given; a bare value stands for the result called ``name``."""
     history = getattr(data, "history", data)
     if not isinstance(history, Iterable):
-        raise BadInput(f"data: a monitor or its results are wanted, given was {data!r:.80}")
-    return history
+        raise BadInput(f"data: expected a monitor or its results, got {data!r:.80}")
+    results = [{name: one} if name and not isinstance(one, Mapping) else one for one in history]
+    for index, one in enumerate(results):
+        if not isinstance(one, Mapping):
+            raise BadInput(f"data: result {index}: expected a mapping, got {one!r:.80}")
+    return results
 
 
-def _mapping(result: Any, index: int) -> Mapping[str, Any]:
-    if not isinstance(result, Mapping):
-        raise BadInput(f"data: result {index}: a mapping is wanted, given was {result!r:.80}")
-    return result
-
-
-def _column(results: list[Any], name: str) -> NDArray[np.float64]:
+def _finite_numbers(results: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
     values = np.zeros(len(results))
     for index, result in enumerate(results):
         try:
             values[index] = float(result[name])
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"data: result {index}: a number {name!r} is wanted: {error!r}") from error
+            raise BadInput(f"data: result {index}: expected a number {name!r}: {error!r}") from error
         if not math.isfinite(values[index]):
-            raise BadInput(f"data: result {index}: a finite {name!r} is wanted, given was {values[index]}")
+            raise BadInput(f"data: result {index}: expected a finite {name!r}, got {values[index]}")
     return values
 
 

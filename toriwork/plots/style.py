@@ -23,15 +23,14 @@ class Look:
     colour: str
     marker: str
     line: str
-    words: str  #: how a text calls colour and marker
 
 
 #: dimension 0, 1, 2, 3; everything above looks like the last one
 LOOKS: Final = (
-    Look("#0072B2", "o", "-", "blue circles"),
-    Look("#D55E00", "s", "--", "orange squares"),
-    Look("#009E73", "^", "-.", "green triangles"),
-    Look("#CC79A7", "D", ":", "pink diamonds"),
+    Look("#0072B2", "o", "-"),
+    Look("#D55E00", "s", "--"),
+    Look("#009E73", "^", "-."),
+    Look("#CC79A7", "D", ":"),
 )
 INK: Final = "#222222"
 MUTED: Final = "#767676"  #: 4.5 to 1 against white: the faintest grey that may carry text
@@ -83,3 +82,23 @@ def axes_or_current(ax: Axes | None) -> Axes:
     from matplotlib import pyplot as plt
 
     return plt.gca()
+
+
+def write_note(axes: Axes, note: str) -> None:
+    """Write above the axes what the picture leaves out."""
+    if note:
+        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")
+
+
+def write_inside(axes: Axes, words: str) -> None:
+    """Write into the middle of axes why nothing is drawn there."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=MUTED, wrap=True)
+
+
+def mark_dates(axes: Axes) -> None:
+    """Put a few dates under the horizontal axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # same

@@ -1,4 +1,4 @@
-"""What tokens rest on: a graph from left to right, loops of an observer upon itself marked."""
+"""The references between tokens: a graph from left to right, loops of an observer upon itself marked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toriwork.plots.style import INK, MUTED, axes_or_current, look
+from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.plots.tokens import plain_words, read_occurrences
-from toriwork.plots.twin import Twin, counted
 from toriwork.synthesis.occurrences import orders_of
 
 if TYPE_CHECKING:
@@ -73,22 +73,16 @@ def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
             axes.scatter(node.column, node.row, marker=plain.marker, s=30, color=plain.colour, zorder=3)
         if node.order > 0:
             axes.scatter(node.column, node.row, zorder=4, **_RING)
-            axes.annotate(
-                str(node.order),
-                (node.column, node.row),
-                (7, 3),
-                textcoords="offset points",
-                fontsize=7,
-                color=loop.colour,
-            )
+            place = (node.column, node.row)
+            axes.annotate(str(node.order), place, (7, 3), textcoords="offset points", fontsize=7, color=loop.colour)
         if len(graph.nodes) <= _MOST_NAMED:
             _name(axes, node)
     _frame(axes, graph)
     return axes
 
 
-def describe_token_graph(observers: Any) -> Twin:
-    """The text twin of :func:`plot_token_graph`."""
+def describe_token_graph(observers: Any) -> TextAlternative:
+    """The text alternative of :func:`plot_token_graph`."""
     graph = read_graph(observers)
     known = [node for node in graph.nodes.values() if node.order >= 0]
     loops = sum(node.order > 0 for node in known)
@@ -102,17 +96,11 @@ def describe_token_graph(observers: Any) -> Twin:
         (node.token[_SHORT], node.name, str(rests[node.token]), str(node.column), str(node.order or "–"))
         for node in known
     )
-    return Twin(sentence, ("token", "type", "rests on", "depth", "order"), rows)
+    return TextAlternative(sentence, ("token", "type", "rests on", "depth", "order"), rows)
 
 
 def read_graph(observers: Any) -> Graph:
-    """The newest tokens of an ObserverSynthesis, or of emissions that are given, and what they rest on.
-
-    Raises
-    ------
-    BadInput
-        They are no emissions.
-    """
+    """The newest tokens of an ObserverSynthesis, or of emissions that are given, and their references."""
     occurrences = read_occurrences(observers)
     order_of = {one.token: order for one, order in zip(occurrences, orders_of(occurrences), strict=True)}
     newest = {one.token: one for one in occurrences}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from toriwork.errors import BadInput
-from toriwork.plots.style import INK, MUTED, axes_or_current, look
-from toriwork.plots.twin import Twin, counted
+from toriwork.plots.style import INK, MUTED, axes_or_current, look, mark_dates
+from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.synthesis.occurrences import Occurrence, orders_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Timeline:
     times: tuple[dt.datetime, ...]
     lanes: tuple[int, ...]
     orders: tuple[int, ...]  #: of the reflexive loop that each closes, 0 for none
-    told: tuple[bool, ...]  #: whether it is the summary of emissions that were held back
+    summaries: tuple[bool, ...]  #: True for a summary of emissions that were held back
     names: tuple[str, ...]  #: of the lanes
 
 
@@ -57,8 +57,8 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
     _check_along(along)
     axes = axes_or_current(ax)
     across: Sequence[Any] = timeline.times if along == "time" else range(1, len(timeline.times) + 1)
-    plain, loop, told = look(0), look(1), look(3)
-    marks = list(zip(across, timeline.lanes, timeline.orders, timeline.told, strict=True))
+    plain, loop, summary = look(0), look(1), look(3)
+    marks = list(zip(across, timeline.lanes, timeline.orders, timeline.summaries, strict=True))
     _scatter(
         axes, [mark[:2] for mark in marks if not mark[3]], marker=plain.marker, s=18, color=plain.colour, label="token"
     )
@@ -66,7 +66,12 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
         axes, [m[:2] for m in marks if m[2]], marker=loop.marker, s=70, fc="none", ec=loop.colour, label="closes a loop"
     )
     _scatter(
-        axes, [m[:2] for m in marks if m[3]], marker=told.marker, s=26, color=told.colour, label="tells suppressed"
+        axes,
+        [m[:2] for m in marks if m[3]],
+        marker=summary.marker,
+        s=26,
+        color=summary.colour,
+        label="suppressed",
     )
     axes.set_yticks(range(len(timeline.names)), timeline.names, parse_math=False)
     axes.set_ylim(len(timeline.names) - 0.4, -0.6)
@@ -74,14 +79,14 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
     if along == "number":
         _mark_numbers(axes)
     elif marks:
-        _mark_dates(axes)
-    if any(timeline.orders) or any(timeline.told):
+        mark_dates(axes)
+    if any(timeline.orders) or any(timeline.summaries):
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, handletextpad=0.1, columnspacing=0.8)
     return axes
 
 
-def describe_tokens(observers: Any, *, along: Along = "time") -> Twin:
-    """The text twin of :func:`plot_tokens`; times are in it only when they are in the picture."""
+def describe_tokens(observers: Any, *, along: Along = "time") -> TextAlternative:
+    """The text alternative of :func:`plot_tokens`; times are in it only when they are in the picture."""
     timeline = read_timeline(observers)
     _check_along(along)
     counts, loops = Counter(timeline.lanes), Counter[int]()
@@ -94,17 +99,11 @@ def describe_tokens(observers: Any, *, along: Along = "time") -> Twin:
     n_loops = sum(order > 0 for order in timeline.orders)
     of = f" of {counted(len(timeline.names), 'observer')}" if timeline.names else ""
     sentence = f"{counted(len(timeline.times), 'emission').capitalize()}{of}{when}; {n_loops} of them close a loop."
-    return Twin(sentence, ("source, type", "emissions", "loops"), rows)
+    return TextAlternative(sentence, ("source, type", "emissions", "loops"), rows)
 
 
 def read_timeline(observers: Any) -> Timeline:
-    """The emissions of an ObserverSynthesis, or those given, in the order of time.
-
-    Raises
-    ------
-    BadInput
-        They are no emissions.
-    """
+    """The emissions of an ObserverSynthesis, or those given, in the order of time."""
     found = read_occurrences(observers)
     cores = [one.core for one in found]
     kinds = [(core.source, core.type) for core in cores]
@@ -116,26 +115,20 @@ def read_timeline(observers: Any) -> Timeline:
         times=tuple(one.time for one in found),
         lanes=tuple(lanes.get(kind, len(shown)) for kind in kinds),
         orders=tuple(orders_of(found)),
-        told=tuple(core.type == SUPPRESSED for core in cores),
+        summaries=tuple(core.type == SUPPRESSED for core in cores),
         names=names if len(shown) == len(ranked) else (*names, OTHERS),
     )
 
 
 def read_occurrences(observers: Any) -> list[Occurrence]:
-    """The newest emissions of an ObserverSynthesis, or those given, in the order of time.
-
-    Raises
-    ------
-    BadInput
-        They are no emissions.
-    """
+    """The newest emissions of an ObserverSynthesis, or those given, in the order of time; BadInput for others."""
     if hasattr(observers, "occurrences"):
         found: list[Any] = observers.occurrences()
     else:
         found = list(observers) if isinstance(observers, Iterable) else [observers]
     for one in found:
         if not isinstance(one, Occurrence):
-            raise BadInput(f"tokens: an ObserverSynthesis or its occurrences are wanted, given was {one!r:.80}")
+            raise BadInput(f"tokens: expected an ObserverSynthesis or its occurrences, got {one!r:.80}")
     return sorted(found)
 
 
@@ -145,7 +138,7 @@ def plot_context(selection: Selection, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     selection : Selection
-        What ``select_context`` or ``as_of`` gave.
+        The answer of ``select_context`` or ``as_of``.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
     """
@@ -168,8 +161,8 @@ def plot_context(selection: Selection, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def describe_context(selection: Selection) -> Twin:
-    """The text twin of :func:`plot_context`."""
+def describe_context(selection: Selection) -> TextAlternative:
+    """The text alternative of :func:`plot_context`."""
     n_tokens = len(selection.chosen) + len(selection.omitted)
     of = f"{len(selection.chosen)} of {counted(n_tokens, 'token')} chosen" if n_tokens else "Empty context"
     used = ", ".join(
@@ -179,7 +172,7 @@ def describe_context(selection: Selection) -> Twin:
     reasons = "".join(f"; {count} {_SHORT_REASONS[reason.name]}" for reason, count in selection.reasons.items())
     sentence = f"{of}: {used}{reasons}."
     rows = tuple((name, str(start), str(start + length)) for name, start, length in _bars(selection))
-    return Twin(sentence, ("token", "from character", "to"), rows)
+    return TextAlternative(sentence, ("token", "from character", "to"), rows)
 
 
 _FRAME = "introduction, fences, summary"
@@ -194,7 +187,7 @@ _SHORT_REASONS = {
 
 
 def _bars(selection: Selection) -> list[tuple[str, int, int]]:
-    """What the text is made of: name, first character, length; tokens that are too many to show share a bar."""
+    """The parts of the text: name, first character, length; tokens that are too many to show share a bar."""
     total = selection.used["characters"]
     lengths = [len(f"{number}. {found.line}\n") for number, found in enumerate(selection.chosen, 1)]
     names = [plain_words(f"{found.observer[1] or 'untyped'} {found.weight:.2f}") for found in selection.chosen]
@@ -226,17 +219,9 @@ def _mark_numbers(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no emission 2.5
 
 
-def _mark_dates(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # same
-
-
 def _check_along(along: str) -> None:
     if along not in ("time", "number"):
-        raise BadInput(f"along: 'time' or 'number' is wanted, given was {along!r}")
+        raise BadInput(f"along: expected 'time' or 'number', got {along!r}")
 
 
 def _stamp(time: dt.datetime) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toriwork.errors import BadInput
-from toriwork.plots.style import INK, MUTED, axes_or_current, look
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.style import INK, MUTED, axes_or_current, look, write_note
+from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,33 +61,29 @@ def plot_vineyard(
         _draw_infinity(axes, infinity)
     if shown:
         axes.legend(loc="upper center", ncols=max(len(shown), 1), columnspacing=1.2)
-    note = _note(vineyard, shown, min_persistence)
-    if note:
-        axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize=7, color=MUTED, va="bottom")
+    write_note(axes, _note(vineyard, shown, min_persistence))
     return axes
 
 
 def describe_vineyard(
     vineyard: Vineyard, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
-) -> Twin:
-    """The text twin of :func:`plot_vineyard`: per dimension how many classes, and the longest bar of all steps."""
+) -> TextAlternative:
+    """The text alternative of :func:`plot_vineyard`: per dimension the classes and the longest bar."""
     shown = _shown(vineyard, min_persistence, dimensions)
     rows = tuple(_row(k, vines, vineyard.n_times) for k, vines in shown.items())
     steps = counted(vineyard.n_times, "step")
     n_vines = sum(map(len, shown.values()))
     facts = [f"Vineyard of {counted(n_vines, 'vine')} through {steps} (scale = {vineyard.scale})."]
     facts += [_sentence(*row) for row in rows]
-    note = _note(vineyard, shown, min_persistence)
-    facts += [note[0].upper() + note[1:] + "."] if note else []
-    return Twin(" ".join(facts), HEADER, rows)
+    return TextAlternative(noted(" ".join(facts), _note(vineyard, shown, min_persistence)), HEADER, rows)
 
 
 def _shown(vineyard: Vineyard, min_persistence: float, dimensions: Sequence[int] | None) -> dict[int, tuple[Vine, ...]]:
     if not min_persistence >= 0:
-        raise BadInput(f"min_persistence: a length of at least 0 is wanted, given was {min_persistence}")
-    wanted = sorted({vine.dimension for vine in vineyard.vines} if dimensions is None else set(dimensions))
+        raise BadInput(f"min_persistence: expected a length of at least 0, got {min_persistence}")
+    asked = sorted({vine.dimension for vine in vineyard.vines} if dimensions is None else set(dimensions))
     return {
-        k: tuple(vine for vine in vineyard.in_dimension(k) if vine.persistence.max() > min_persistence) for k in wanted
+        k: tuple(vine for vine in vineyard.in_dimension(k) if vine.persistence.max() > min_persistence) for k in asked
     }
 
 

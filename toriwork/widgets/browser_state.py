@@ -1,9 +1,8 @@
-"""Where a browser of a registry stands: what is wanted, which page, which row. No widget is needed to use it."""
+"""The state of a browser of a registry: filter, page, row; it works without any widget."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, NotFound, ToriworkError
 from toriwork.plots.browser import Preview
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 from toriwork.topology import persistence
-from toriwork.widgets.rows import Found, Wanted, find
+from toriwork.widgets.rows import MatchingRows, Wanted, find
 
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
@@ -23,59 +22,36 @@ HEADER = ("row", "time (UTC)", "shape", "band", "b0", "b1", "b2", "Betti numbers
 MOST_POINTS = 300  #: of a cloud that is drawn, and whose diagram is computed
 MOST_MODES = 2000  #: of a spectrum that is drawn
 MOST_NUMBERS = 4_000_000  #: coordinates of a row that are read at all
-MOST_PREVIEWS = 16  #: that are remembered
 _ID = slice(len("shape_"), len("shape_") + 8)
 
 
 class BrowserState:
     """A walk through the rows of a registry, the newest first.
 
-    Rows are those of the last :meth:`refresh`; what is recorded meanwhile is there after the next one.
-
-    Parameters
-    ----------
-    registry : TorusRegistry
-        It is only read, and may be opened with ``read_only=True``.
-    wanted : Wanted, optional
-        Which rows; all of them unless given.
-    page_rows : int
-        How many rows a page has.
-
-    Raises
-    ------
-    BadInput
-        A page has no rows, or a time is none.
+    Rows are those of the last :meth:`refresh`. Takes what ``RegistryBrowser`` takes, and refuses the same.
     """
 
     def __init__(self, registry: TorusRegistry, wanted: Wanted | None = None, *, page_rows: int = PAGE_ROWS) -> None:
         if page_rows < 1:
-            raise BadInput(f"page_rows: a number >= 1 is wanted, given was {page_rows}")
+            raise BadInput(f"page_rows: expected a number >= 1, got {page_rows}")
         self.registry = registry
         self.wanted = wanted or Wanted()
         self.page_rows = page_rows
         self.page = 0
         self.row_id: str | None = None
-        self._previews: OrderedDict[str, Preview] = OrderedDict()
-        self._found: Found = find(registry, self.wanted)
+        self._preview: tuple[str, Preview] | None = None
+        self._found: MatchingRows = find(registry, self.wanted)
         self.go_to(0)
 
-    # ---- moving --------------------------------------------------------------------------------------------------
-
     def filter(self, wanted: Wanted) -> None:
-        """Show the rows that are wanted from now on, their first page.
-
-        Raises
-        ------
-        BadInput
-            A time is none; nothing has changed.
-        """
+        """Show the first page of other rows; BadInput where a time is none, and nothing has changed."""
         self._found = find(self.registry, wanted)
         self.wanted = wanted
         self.row_id = None
         self.go_to(0)
 
     def refresh(self) -> int:
-        """How many more rows match than before.
+        """Read the registry again and return how many more rows match.
 
         The first page shows what is new; a later one stays with the chosen row, while that can be paged to.
         """
@@ -97,27 +73,19 @@ class BrowserState:
         self.row_id = ids[0] if ids else None
 
     def choose(self, row_id: str) -> None:
-        """Choose a row of this page.
-
-        Raises
-        ------
-        NotFound
-            It is not on this page.
-        """
+        """Choose a row of this page; NotFound when it is on another one."""
         if row_id not in self.page_ids:
             raise NotFound(f"{row_id!r}: no row of page {self.page + 1}")
         self.row_id = row_id
 
-    # ---- looking -------------------------------------------------------------------------------------------------
-
     @property
     def n_matching(self) -> int:
-        """How many rows are wanted, those included that are too old to be paged to."""
+        """The number of rows that match, with those that are too old to be paged to."""
         return self._found.n_matching
 
     @property
     def n_pages(self) -> int:
-        """At least one, if an empty one."""
+        """The number of pages, at least one."""
         return max(1, math.ceil(len(self._found.rows) / self.page_rows))
 
     @property
@@ -126,8 +94,8 @@ class BrowserState:
         return tuple(self._page()["row_id"])
 
     @property
-    def twin(self) -> Twin:
-        """The page as a table, and in a sentence where it stands; the chosen row is marked."""
+    def text(self) -> TextAlternative:
+        """The page as a table with the chosen row marked, and its place in a sentence."""
         found = self._found
         shown = len(found.rows)
         facts = [
@@ -140,7 +108,7 @@ class BrowserState:
             _cells(first + place, row, chosen=row["row_id"] == self.row_id)
             for place, row in enumerate(self._page().to_dict("records"), start=1)
         )
-        return Twin("; ".join(facts) + ".", HEADER, rows)
+        return TextAlternative("; ".join(facts) + ".", HEADER, rows)
 
     def row(self) -> dict[str, Any] | None:
         """The chosen row, its narrow columns; None when there is none."""
@@ -150,17 +118,13 @@ class BrowserState:
 
     @property
     def preview(self) -> Preview:
-        """What is to be drawn of the chosen row; the last few are remembered."""
+        """The chosen row as it is drawn, made once as long as the row stays chosen."""
         row = self.row()
         if row is None:
             return Preview("No row is chosen", note="no row is chosen")
-        row_id = row["row_id"]
-        if row_id not in self._previews:
-            self._previews[row_id] = self._make_preview(row)
-            if len(self._previews) > MOST_PREVIEWS:
-                self._previews.popitem(last=False)
-        self._previews.move_to_end(row_id)
-        return self._previews[row_id]
+        if self._preview is None or self._preview[0] != row["row_id"]:
+            self._preview = row["row_id"], self._make_preview(row)
+        return self._preview[1]
 
     def _page(self) -> Any:
         return self._found.rows.iloc[self.page * self.page_rows : (self.page + 1) * self.page_rows]
@@ -180,7 +144,7 @@ class BrowserState:
 
 
 def is_spectrum(array: NDArray[Any]) -> bool:
-    """Whether a row's numbers are a spectrum: one-dimensional or complex."""
+    """True when a row's numbers are a spectrum: one-dimensional or complex."""
     return array.ndim == 1 or np.iscomplexobj(array)
 
 

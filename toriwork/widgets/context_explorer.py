@@ -1,4 +1,4 @@
-"""The explorer of tokens and contexts in a notebook: filters and a budget over :class:`ContextState`, nothing more."""
+"""The explorer of tokens and contexts in a notebook: :class:`ContextState` with filters and a budget."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toriwork.plots.figure import Panel, Picture, picture
+from toriwork.plots.text_alternative import TextAlternative
 from toriwork.plots.tokens import describe_context, plot_context, plot_tokens
-from toriwork.plots.twin import Twin
+from toriwork.widgets.base import LiveView, action_runner, live_text, section, text_field
 from toriwork.widgets.context_state import UNITS, ContextState, Sought
-from toriwork.widgets.skin import LiveView, field, live_text, told
 
 if TYPE_CHECKING:
     from toriwork.synthesis import ObserverSynthesis, Rules
@@ -21,7 +21,7 @@ PANEL_SIZE = (5.2, 3.4)  #: inches
 
 
 class TokenContextExplorer(LiveView):
-    """The tokens of an ObserverSynthesis, and what of its context a budget chooses: what is left out, and why.
+    """The tokens of an ObserverSynthesis, the tokens that a budget chooses, and why others are left out.
 
     A slider sets the budget; the text that a language model would be given stands below in its fence, as it is. The
     filters say which emissions are listed, never what is chosen; what closes a loop is marked. In a notebook it shows
@@ -32,9 +32,9 @@ class TokenContextExplorer(LiveView):
     synthesis : ObserverSynthesis
         It is only read.
     sought : Sought, optional
-        Which emissions to list at first; all of them unless given.
+        The emissions to list at first; all of them unless given.
     rules : Rules, optional
-        What makes a token worth its place.
+        The rules of choice.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class TokenContextExplorer(LiveView):
         return f"Tokens, and a context of at most {self.state.limit} {self.state.unit}"
 
     @property
-    def twin(self) -> Twin:
+    def text(self) -> TextAlternative:
         """The emissions that are listed, and in words what was chosen."""
-        tokens = self.state.twin
+        tokens = self.state.text
         return replace(tokens, sentence=f"{describe_context(self.state.selection).sentence} {tokens.sentence}")
 
     def png(self) -> bytes:
@@ -60,11 +60,10 @@ class TokenContextExplorer(LiveView):
 
     def to_html(self) -> str:
         """Picture, chosen and omitted tokens with reasons, the text in its fence; needs no widget and no kernel."""
-        tokens = self.state.twin
-        return (
-            f'<section aria-label="{escape(self.caption)}">{self._picture().to_html()}<p>{escape(tokens.sentence)}</p>'
-            f"{tokens.to_html(LIST_CAPTION)}{self._context_html()}</section>"
-        )
+        tokens = self.state.text
+        sentence = f"<p>{escape(tokens.sentence)}</p>"
+        parts = self._picture().to_html(), sentence, tokens.to_html(LIST_CAPTION), self._context_html()
+        return section(self.caption, *parts)
 
     def _context_html(self) -> str:
         """The selection with its text laid open."""
@@ -93,7 +92,7 @@ class TokenContextExplorer(LiveView):
             for name in ("Source", "Type")
         )
         since, until = (
-            field(name, "", f"{words}, like 2026-01-31T12:00, in UTC")
+            text_field(name, "", f"{words}, like 2026-01-31T12:00, in UTC")
             for name, words in (("Since", "First time to list"), ("Until", "Time before which emissions are listed"))
         )
         refresh = ipywidgets.Button(description="refresh", tooltip="Look at what was emitted meanwhile")
@@ -111,8 +110,8 @@ class TokenContextExplorer(LiveView):
                 control.value = chosen or EVERY
             since.value, until.value = (str(time or "") for time in (state.sought.since, state.sought.until))
             image.value = self.png()
-            text.value = live_text(self.twin.sentence)
-            tokens.value = state.twin.to_html(LIST_CAPTION)
+            text.value = live_text(self.text.sentence)
+            tokens.value = state.text.to_html(LIST_CAPTION)
             context.value = self._context_html()
 
         def sought() -> Sought:
@@ -120,7 +119,7 @@ class TokenContextExplorer(LiveView):
             first, end = (time.value.strip() or None for time in (since, until))
             return Sought(observer, name, first, end)
 
-        act = told(text, show)
+        act = action_runner(text, show)
         slider.observe(lambda change: act(lambda: state.set_budget(change["new"])), names="value")
         unit.observe(lambda change: act(lambda: state.set_budget(None, change["new"])), names="value")
         for control in (source, kind, since, until):

@@ -1,4 +1,4 @@
-"""Where an explorer of tokens and contexts stands: filters, budget, what is chosen. No widget is needed to use it."""
+"""The state of an explorer of tokens and contexts: filters, budget, selection; it works without any widget."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from toriwork.errors import BadInput
+from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.plots.tokens import plain_words
-from toriwork.plots.twin import Twin, counted
 from toriwork.synthesis import Budget, Rules, Selection
 from toriwork.synthesis.occurrences import Occurrence, orders_of
 
@@ -62,18 +62,10 @@ class Sought:
 
 
 class ContextState:
-    """Emissions by source, type and time, and what of the context a budget chooses, with the reasons.
+    """Emissions by source, type and time, and the tokens that a budget chooses, with the reasons.
 
-    The filter says what is listed, never what is chosen. Both are those of the last :meth:`refresh` or move.
-
-    Parameters
-    ----------
-    synthesis : ObserverSynthesis
-        It is only read.
-    sought : Sought, optional
-        Which emissions are listed; all of them unless given.
-    rules : Rules, optional
-        What makes a token worth its place.
+    The filter says what is listed, never what is chosen. Both are those of the last :meth:`refresh` or move. Takes what
+    ``TokenContextExplorer`` takes.
     """
 
     def __init__(
@@ -98,7 +90,7 @@ class ContextState:
         self.sought = sought
 
     def set_budget(self, limit: int | None, unit: Unit | None = None) -> Selection:
-        """What is chosen when the text may cost at most so much.
+        """Choose anew with a limit on the text, and return the selection.
 
         Parameters
         ----------
@@ -113,21 +105,21 @@ class ContextState:
             No such unit, or the limit is negative.
         """
         if unit is not None and unit not in UNITS:
-            raise BadInput(f"unit: one of {', '.join(UNITS)} is wanted, given was {unit!r}")
+            raise BadInput(f"unit: expected one of {', '.join(UNITS)}, got {unit!r}")
         if limit is not None and limit < 0:
-            raise BadInput(f"limit: a number >= 0 is wanted, given was {limit}")
+            raise BadInput(f"limit: expected a number >= 0, got {limit}")
         self.unit = unit or self.unit
         self._limits = {} if limit is None or limit >= self.highest else {self.unit: limit}
         return self._choose()
 
     @property
     def highest(self) -> int:
-        """What the whole context costs in the present unit, at least 1."""
+        """The cost of the whole context in the present unit, at least 1."""
         return max(1, self._whole[self.unit])
 
     @property
     def limit(self) -> int:
-        """What the text may cost now, in the present unit."""
+        """The present limit of the text, in the present unit."""
         return self._limits.get(self.unit, self.highest)
 
     @property
@@ -146,7 +138,7 @@ class ContextState:
         return tuple(one for one, _ in self._emissions if one in self.sought)
 
     @property
-    def twin(self) -> Twin:
+    def text(self) -> TextAlternative:
         """The newest emissions that match, each with its loop and whether and why it is in the prompt or not."""
         found = [(one, order) for one, order in self._emissions if one in self.sought]
         why = {choice.token: CHOSEN for choice in self.selection.chosen}
@@ -157,7 +149,7 @@ class ContextState:
         n_loops = sum(order > 0 for _, order in found)
         words = f"{len(found)} of the newest {counted(len(self._emissions), 'emission')} match, {n_loops} close a loop"
         listed = f"; listed are the newest {MOST_LISTED}" if len(found) > MOST_LISTED else ""
-        return Twin(f"{words}{listed}.", HEADER, rows)
+        return TextAlternative(f"{words}{listed}.", HEADER, rows)
 
     def _choose(self) -> Selection:
         budget = Budget(self._limits.get("items"), self._limits.get("characters"))
@@ -172,9 +164,9 @@ def _utc(name: str, value: object) -> dt.datetime | None:
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError as error:
-            raise BadInput(f"{name}: no ISO time: {value!r:.40}") from error
+            raise BadInput(f"{name}: expected an ISO time, got {value!r:.40}") from error
     if not isinstance(value, dt.datetime):
-        raise BadInput(f"{name}: a datetime or an ISO text is wanted, given was {value!r:.40}")
+        raise BadInput(f"{name}: expected a datetime or an ISO text, got {value!r:.40}")
     return value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
 
 

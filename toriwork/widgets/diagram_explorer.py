@@ -1,14 +1,14 @@
-"""The diagram explorer in a notebook: a slider and two buttons over :class:`ExplorerState`, nothing more."""
+"""The diagram explorer in a notebook: :class:`ExplorerState` with a slider and two buttons."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from toriwork.plots.explorer import ExplorerView
-from toriwork.plots.twin import Twin, short
+from toriwork.plots.text_alternative import TextAlternative, short
 from toriwork.topology import Diagram
+from toriwork.widgets.base import LiveView, live_text
 from toriwork.widgets.explorer_state import ExplorerState
-from toriwork.widgets.skin import LiveView, live_text
 
 STEPS = 200  #: of the slider
 STILL_COMPRESSION = 6  #: of the picture that is saved with the notebook; the moving one is packed in haste
@@ -53,13 +53,13 @@ class DiagramExplorer(LiveView):
         return f"The filtration at scale {short(self.state.scale)} ({self.state.diagram.scale})"
 
     @property
-    def twin(self) -> Twin:
+    def text(self) -> TextAlternative:
         """The present moment in words and numbers."""
-        return self.state.twin
+        return self.state.text
 
     def png(self) -> bytes:
         """The picture at the present scale."""
-        return self._view.png(self.state.moment, self.twin, compression=STILL_COMPRESSION)
+        return self._view.png(self.state.moment, self.text, compression=STILL_COMPRESSION)
 
     def _make_box(self, model_id: str) -> Any:
         import ipywidgets
@@ -85,9 +85,9 @@ class DiagramExplorer(LiveView):
 
         def show(_: Any = None) -> None:
             moment = state.move_to(slider.value)
-            twin = state.twin
-            image.value = self._view.png(moment, twin)
-            text.value = live_text(twin.sentence)
+            alternative = state.text
+            image.value = self._view.png(moment, alternative)
+            text.value = live_text(alternative.sentence)
 
         slider.observe(show, names="value")
         before.on_click(lambda _: setattr(slider, "value", state.event_before()))

@@ -1,4 +1,4 @@
-"""Where a diagram explorer stands: the cloud, its diagram, the scale. No widget is needed to use it."""
+"""The state of a diagram explorer: the cloud, its diagram, the scale; it works without any widget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toriwork.checks import check_points
 from toriwork.errors import BadInput
 from toriwork.plots.bars import last_finite_scale, shown_bars
 from toriwork.plots.explorer import Moment, describe_moment
-from toriwork.plots.twin import Twin
+from toriwork.plots.text_alternative import TextAlternative
 from toriwork.topology import Diagram, persistence
 from toriwork.widgets.growing import GrowingComplex
 
@@ -20,7 +20,7 @@ PAST_THE_END = 1.06  #: the scale reaches this multiple of the last finite birth
 
 
 class ExplorerState:
-    """A walk through the filtration of a cloud or of a diagram; ``moment`` is the complex where it stands.
+    """A walk through the filtration of a cloud or of a diagram; ``moment`` is the complex at the present scale.
 
     Takes what :class:`toriwork.widgets.DiagramExplorer` takes, and refuses the same.
     """
@@ -31,7 +31,7 @@ class ExplorerState:
         self.points: NDArray[np.float64] | None = None
         if isinstance(data, Diagram):
             if diagram is not None:
-                raise BadInput("diagram: a cloud with its diagram, or one diagram is wanted, given were two diagrams")
+                raise BadInput("diagram: expected a cloud with its diagram, or one diagram, got two diagrams")
             self.diagram = data
         else:
             self.points = check_points(data)
@@ -44,24 +44,18 @@ class ExplorerState:
 
     @property
     def scale(self) -> float:
-        """Where the walk stands."""
+        """The present scale."""
         return self.moment.scale
 
     @property
-    def twin(self) -> Twin:
+    def text(self) -> TextAlternative:
         """The present moment in words and numbers."""
         return describe_moment(self.diagram, self.moment)
 
     def move_to(self, scale: float) -> Moment:
-        """Go to a scale, or to the end of the range that lies nearest, and give the moment there.
-
-        Raises
-        ------
-        BadInput
-            The scale is NaN or infinite.
-        """
+        """Go to a finite scale, or to the nearest end of the range, and return the moment there."""
         if not math.isfinite(scale):
-            raise BadInput(f"scale: a finite number is wanted, given was {scale}")
+            raise BadInput(f"scale: expected a finite number, got {scale}")
         kept = min(max(float(scale), self.low), self.high)
         self.moment = self._complex.at(kept) if self._complex is not None else _without_complex(kept)
         return self.moment
@@ -88,7 +82,7 @@ def _without_complex(scale: float) -> Moment:
 def _check_same_cloud(points: NDArray[np.float64], diagram: Diagram) -> None:
     made = diagram.provenance
     if made is not None and made.n_points != len(points):
-        raise BadInput(f"diagram: one of the {len(points)} points is wanted, given was one of {made.n_points}")
+        raise BadInput(f"diagram: expected one of the {len(points)} points, got one of {made.n_points}")
 
 
 def _range(diagram: Diagram) -> tuple[float, float]:

@@ -30,7 +30,7 @@ class GrowingComplex:
         self, points: NDArray[np.float64], *, max_edges: int = MAX_EDGES, max_triangles: int = MAX_TRIANGLES
     ) -> None:
         if len(points) > MAX_POINTS:
-            raise BadInput(f"points: at most {MAX_POINTS} can be drawn with their complex, given were {len(points)}")
+            raise BadInput(f"points: expected at most {MAX_POINTS} to draw their complex, got {len(points)}")
         self._matrix = distance_matrix(points, None)
         first, second = np.triu_indices(len(points), 1)
         lengths = self._matrix[first, second]
@@ -44,7 +44,7 @@ class GrowingComplex:
         self._max_triangles = max_triangles
 
     def at(self, scale: float) -> Moment:
-        """What is there at a scale: simplices of diameter <= ``scale``, all counted, the first ones to be drawn."""
+        """The complex at a scale: simplices of diameter <= ``scale``, all counted, the first ones to be drawn."""
         n_edges = int(np.searchsorted(self._lengths, scale, side="right"))
         n_triangles = int(np.searchsorted(self._entries, scale, side="right"))
         if n_triangles > self._max_triangles:

@@ -1,4 +1,4 @@
-"""The panel of the monitors in a notebook: a picture that is taken anew, over :class:`PanelState`, nothing more."""
+"""The panel of the monitors in a notebook: :class:`PanelState` with a picture and two controls."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from toriwork.errors import BadInput, Closed, ToriworkError
 from toriwork.plots.figure import Picture, picture
-from toriwork.plots.twin import Twin
+from toriwork.plots.text_alternative import TextAlternative
+from toriwork.widgets.base import LiveView, live_text, section
 from toriwork.widgets.following import Follower
 from toriwork.widgets.panel_state import PanelState
-from toriwork.widgets.skin import LiveView, live_text
 
-CAPTION = "Where the monitors stand"
+CAPTION = "State of the monitors"
 COLUMNS = 2
 PANEL_SIZE = (4.6, 2.7)  #: inches
 SECONDS = 2.0  #: between two looks of a panel that follows
 
 
 class MonitorPanel(LiveView):
-    """The state of monitors: novelty and spectra, threshold and curvature, rings with their accounting, chaos energy.
+    """The state of monitors: novelty and spectra, eigenvalues and threshold, rings of events, chaos energy.
 
     It shows the newest 300 points of each curve, as of the last :meth:`refresh`; :meth:`follow` refreshes by itself. In
     a notebook it shows itself as a widget and as a still picture with its numbers as tables; ``close()`` frees the
@@ -40,7 +40,6 @@ class MonitorPanel(LiveView):
     def __init__(self, *monitors: Any) -> None:
         super().__init__()
         self.state = PanelState(*monitors)
-        self._monitors = monitors
         self._follower: Follower | None = None
         self._drawing = threading.RLock()  # a thread that follows, and the one of the notebook
         self._drawn: Picture | None = None
@@ -59,9 +58,7 @@ class MonitorPanel(LiveView):
                 self._show()
 
     def follow(self, seconds: float = SECONDS) -> None:
-        """Refresh by itself from now on, when something has changed, at most once in so many seconds.
-
-        Monitors never wait for the picture: it is drawn in a thread of its own, until :meth:`unfollow` or ``close()``.
+        """Refresh every so many seconds in a thread of its own, until :meth:`unfollow` or ``close()``.
 
         Raises
         ------
@@ -71,11 +68,11 @@ class MonitorPanel(LiveView):
             The panel was closed.
         """
         if not 0 < seconds < math.inf:
-            raise BadInput(f"seconds: a positive number is wanted, given was {seconds}")
+            raise BadInput(f"seconds: expected a positive number, got {seconds}")
         if self._closed:
             raise Closed("MonitorPanel: it was closed; make a new one")
         self.unfollow()
-        self._follower = Follower(self._monitors, self._refresh_or_tell, seconds)
+        self._follower = Follower(self._refresh_or_tell, seconds)
 
     def unfollow(self) -> None:
         """Refresh only when asked from now on."""
@@ -85,7 +82,7 @@ class MonitorPanel(LiveView):
 
     @property
     def following(self) -> bool:
-        """Whether it refreshes by itself."""
+        """True while it refreshes by itself."""
         return self._follower is not None
 
     def close(self) -> None:
@@ -95,13 +92,13 @@ class MonitorPanel(LiveView):
 
     @property
     def caption(self) -> str:
-        """What the still picture is."""
+        """The caption of the still picture."""
         return CAPTION
 
     @property
-    def twin(self) -> Twin:
-        """Where each monitor stands."""
-        return self.state.twin
+    def text(self) -> TextAlternative:
+        """The state of each monitor."""
+        return self.state.text
 
     def png(self) -> bytes:
         """All panels."""
@@ -109,9 +106,9 @@ class MonitorPanel(LiveView):
             return self._picture().png()
 
     def to_html(self) -> str:
-        """Where each monitor stands as a table, and the picture with its numbers; needs no widget and no kernel."""
+        """The state of each monitor as a table, and the picture with its numbers; needs no widget and no kernel."""
         with self._drawing:
-            return f'<section aria-label="{CAPTION}">{self.twin.to_html(CAPTION)}{self._picture().to_html()}</section>'
+            return section(CAPTION, self.text.to_html(CAPTION), self._picture().to_html())
 
     def _picture(self) -> Picture:
         if self._drawn is None:
@@ -119,7 +116,7 @@ class MonitorPanel(LiveView):
         return self._drawn
 
     def _refresh_or_tell(self) -> None:
-        """In a callback, where an error would be silent."""
+        """For callbacks, where an error would be silent."""
         try:
             self.refresh()
         except ToriworkError as error:
@@ -129,7 +126,7 @@ class MonitorPanel(LiveView):
     def _show(self) -> None:
         if self._box is not None:
             _, text, table, image = self._box.children
-            text.value, table.value = live_text(self.twin.sentence), self.twin.to_html(CAPTION)
+            text.value, table.value = live_text(self.text.sentence), self.text.to_html(CAPTION)
             image.value = self._picture().png()
 
     def _make_box(self, model_id: str) -> Any:
@@ -137,9 +134,10 @@ class MonitorPanel(LiveView):
 
         refresh = ipywidgets.Button(description="refresh", tooltip="Read the monitors again")
         follow = ipywidgets.Checkbox(
-            value=self.following, description="follow", indent=False, tooltip="Read them again whenever they have news"
+            value=self.following, description="follow", indent=False, tooltip="Read them again every two seconds"
         )
-        text, table = ipywidgets.HTML(live_text(self.twin.sentence)), ipywidgets.HTML(self.twin.to_html(CAPTION))
+        text = ipywidgets.HTML(live_text(self.text.sentence))
+        table = ipywidgets.HTML(self.text.to_html(CAPTION))
         image = ipywidgets.Image(value=self.png(), format="png", layout={"max_width": "100%"})
         refresh.on_click(lambda _: self._refresh_or_tell())
         follow.observe(lambda change: self.follow() if change["new"] else self.unfollow(), names="value")

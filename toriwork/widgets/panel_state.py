@@ -1,4 +1,4 @@
-"""What monitors say of themselves, as panels that can be drawn. No widget is needed to use it."""
+"""The state of monitors in words, and as panels that can be drawn; it works without any widget."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from toriwork.errors import BadInput
-from toriwork.plots import panel
 from toriwork.plots.figure import Panel
+from toriwork.plots.monitors import describe_rings, plot_modes, plot_novelty, plot_rings
 from toriwork.plots.spectra import plot_chaos, plot_spectra
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 
 MOST_POINTS = 300  #: of a curve: the newest
-HEADER = ("monitor", "where it stands")
+HEADER = ("monitor", "state")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,37 +21,26 @@ class Reading:
     """One monitor at one moment."""
 
     name: str
-    sentence: str  #: where it stands
+    sentence: str
     panels: tuple[Panel, ...]
 
 
 class PanelState:
-    """Where some monitors stand, as of the last :meth:`refresh`.
-
-    Parameters
-    ----------
-    *monitors : OriginSentry, CurvatureAwareGuard, BraidAggregator or ChaosChannelController
-        One or more, in the order in which they are shown; they are only read.
-
-    Raises
-    ------
-    BadInput
-        There is none, or one is no monitor.
-    """
+    """The state of some monitors as of the last :meth:`refresh`; takes what ``MonitorPanel`` takes."""
 
     def __init__(self, *monitors: Any) -> None:
         if not monitors:
-            raise BadInput("monitors: at least one is wanted")
+            raise BadInput("monitors: expected at least one")
         self._readers = [(monitor, reader_of(monitor)) for monitor in monitors]
         self.readings: tuple[Reading, ...] = ()
-        self._twins: tuple[Twin, ...] = ()
+        self._texts: tuple[TextAlternative, ...] = ()
         self.refresh()
 
     def refresh(self) -> bool:
-        """Read every monitor; whether anything that is told has changed."""
+        """Read every monitor; True when anything has changed."""
         self.readings = tuple(reader(monitor) for monitor, reader in self._readers)
-        before, self._twins = self._twins, (self.twin, *(one.twin() for one in self.panels))
-        return before != self._twins
+        before, self._texts = self._texts, (self.text, *(one.text() for one in self.panels))
+        return before != self._texts
 
     @property
     def panels(self) -> tuple[Panel, ...]:
@@ -59,23 +48,17 @@ class PanelState:
         return tuple(one for reading in self.readings for one in reading.panels)
 
     @property
-    def twin(self) -> Twin:
-        """Where each monitor stands, in a sentence and as a row."""
+    def text(self) -> TextAlternative:
+        """The state of each monitor, in a sentence and as a row."""
         rows = tuple((reading.name, reading.sentence) for reading in self.readings)
-        return Twin(" ".join(f"{name}: {sentence}." for name, sentence in rows), HEADER, rows)
+        return TextAlternative(" ".join(f"{name}: {sentence}." for name, sentence in rows), HEADER, rows)
 
 
 def reader_of(monitor: Any) -> Callable[[Any], Reading]:
-    """How a monitor is read.
-
-    Raises
-    ------
-    BadInput
-        It is none of the four.
-    """
+    """The function that reads a monitor; BadInput when it is none of the four."""
     reader = READERS.get(getattr(monitor, "kind", ""))
     if reader is None:
-        raise BadInput(f"monitors: one of the four monitors is wanted, given was {monitor!r:.80}")
+        raise BadInput(f"monitors: expected one of the four monitors, got {monitor!r:.80}")
     return reader
 
 
@@ -88,29 +71,18 @@ def read_sentry(sentry: Any) -> Reading:
         f"{seen} {'spectrum' if seen == 1 else 'spectra'} classified, {report['coherence']}, "
         f"novelty {short(report['last_novelty'])} (mean {short(report['mean_novelty'])}, "
         f"at most {short(report['max_novelty'])}); "
-        + (f"entropy is wanted, {strength:g} times" if stirring else "no entropy is wanted")
+        + (f"entropy injection of {strength:g} asked for" if stirring else "no entropy injection asked for")
     )
+    scores, spectra = sentry.novelty_history[-MOST_POINTS:], sentry.spectral_db.last(MOST_POINTS)[::-1]
     panels = (
-        Panel(
-            panel.plot_novelty,
-            sentry.novelty_history[-MOST_POINTS:],
-            f"{sentry.name}: novelty",
-            {},
-            panel.describe_novelty,
-        ),
-        Panel(
-            panel.plot_modes,
-            sentry.spectral_db.last(MOST_POINTS)[::-1],
-            f"{sentry.name}: spectra",
-            {},
-            panel.describe_modes,
-        ),
+        Panel(plot_novelty, scores, f"{sentry.name}: novelty"),
+        Panel(plot_modes, spectra, f"{sentry.name}: spectra"),
     )
     return Reading(sentry.name, sentence, panels)
 
 
 def read_guard(guard: Any) -> Reading:
-    """The largest eigenvalue against its threshold, and the curvature that lowers it."""
+    """The largest eigenvalue against its threshold."""
     metrics, history = guard.metrics, guard.history[-MOST_POINTS:]
     last = (
         f"; last {short(history[-1]['max_eigenvalue'])} against {short(history[-1]['threshold'])}, curvature "
@@ -119,31 +91,19 @@ def read_guard(guard: Any) -> Reading:
         else ""
     )
     actions = f"{metrics['adaptive_damp']} adaptive and {metrics['emergency_damp']} emergency dampings"
-    curvatures = [one["curvature"] for one in history]
-    panels = (
-        Panel(plot_spectra, history, "guard: threshold"),
-        Panel(panel.plot_curvature, curvatures, "guard: curvature", {}, panel.describe_curvature),
-    )
-    return Reading("guard", f"{counted(metrics['checks'], 'check')}, {actions}{last}", panels)
+    sentence = f"{counted(metrics['checks'], 'check')}, {actions}{last}"
+    return Reading("guard", sentence, (Panel(plot_spectra, history, "guard: threshold"),))
 
 
 def read_braid(braid: Any) -> Reading:
-    """The rings of events with their accounting, and the summaries."""
+    """The rings of events with the account of every event."""
     status = braid.get_status()
-    lambdas = {
-        scale: [one["lambda_max"] for one in braid.get_spectral_timeline(scale)[-MOST_POINTS:]]
-        for scale in status["scales"]
-    }
     coherent = ", ".join(f"{pair} {short(r)}" for pair, r in status["cross_scale_coherence"].items())
     sentence = (
-        f"{panel.describe_rings(status).sentence[:-1]}; {counted(status['spikes'], 'spike')}, "
+        f"{describe_rings(status).sentence[:-1]}; {counted(status['spikes'], 'spike')}, "
         f"{'running' if status['running'] else 'not running'}" + (f"; coherence {coherent}" if coherent else "")
     )
-    panels = (
-        Panel(panel.plot_rings, status, "braid: rings", {}, panel.describe_rings),
-        Panel(panel.plot_summaries, lambdas, "braid: summaries", {}, panel.describe_summaries),
-    )
-    return Reading("braid", sentence, panels)
+    return Reading("braid", sentence, (Panel(plot_rings, status, "braid: rings"),))
 
 
 def read_chaos(chaos: Any) -> Reading:
@@ -155,7 +115,7 @@ def read_chaos(chaos: Any) -> Reading:
     return Reading("chaos", sentence, (Panel(plot_chaos, history[-MOST_POINTS:], "chaos: energy"),))
 
 
-#: ``kind`` of a monitor -> what reads it
+#: ``kind`` of a monitor -> the function that reads it
 READERS: dict[str, Callable[[Any], Reading]] = {
     "origin_spectral": read_sentry,
     "curvature": read_guard,

@@ -1,4 +1,4 @@
-"""The browser of a registry in a notebook: filters, pages and a preview over :class:`BrowserState`, nothing more."""
+"""The browser of a registry in a notebook: :class:`BrowserState` with filters, pages and a preview."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from toriwork.checks import BANDS
 from toriwork.plots.browser import Preview, preview_picture
 from toriwork.plots.figure import Picture
-from toriwork.plots.twin import Twin
+from toriwork.plots.text_alternative import TextAlternative
+from toriwork.widgets.base import LiveView, action_runner, live_text, section, text_field
 from toriwork.widgets.browser_state import BrowserState
 from toriwork.widgets.rows import Span, Wanted
-from toriwork.widgets.skin import LiveView, field, live_text, told
 
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
@@ -39,7 +39,7 @@ class RegistryBrowser(LiveView):
     Raises
     ------
     BadInput
-        See :class:`toriwork.widgets.browser_state.BrowserState`.
+        A page has no rows, or a time is none.
     """
 
     def __init__(self, registry: TorusRegistry, *, wanted: Wanted | None = None, page_rows: int = 12) -> None:
@@ -49,13 +49,13 @@ class RegistryBrowser(LiveView):
 
     @property
     def caption(self) -> str:
-        """Which page of what the still picture shows."""
+        """The page that the still picture shows."""
         return f"Page {self.state.page + 1} of {self.state.n_pages} of {self.state.registry.path.name}"
 
     @property
-    def twin(self) -> Twin:
-        """The page as a table, and in words where it stands and what the preview shows."""
-        page = self.state.twin
+    def text(self) -> TextAlternative:
+        """The page as a table, and in words its place and the preview."""
+        page = self.state.text
         return replace(page, sentence=f"{page.sentence} {self._told()}")
 
     def png(self) -> bytes:
@@ -64,10 +64,9 @@ class RegistryBrowser(LiveView):
 
     def to_html(self) -> str:
         """The page as a table and below it the preview with alt text; needs no widget and no kernel."""
-        sentence, table = escape(self.state.twin.sentence), self.state.twin.to_html(self.caption)
-        return (
-            f'<section aria-label="{escape(self.caption)}"><p>{sentence}</p>{table}{self._picture.to_html()}</section>'
-        )
+        page = self.state.text
+        sentence = f"<p>{escape(page.sentence)}</p>"
+        return section(self.caption, sentence, page.to_html(self.caption), self._picture.to_html())
 
     @property
     def _picture(self) -> Picture:
@@ -102,17 +101,17 @@ class RegistryBrowser(LiveView):
 
         def show() -> None:
             ids = state.page_ids
-            rows = state.twin.rows
+            rows = state.text.rows
             chooser.options = [
                 (f"{row[0].split()[0]}: {row[2]}, {row[3]}", row_id) for row, row_id in zip(rows, ids, strict=True)
             ]
             chooser.value = state.row_id
             newer.disabled, older.disabled = state.page == 0, state.page == state.n_pages - 1
-            table.value = state.twin.to_html(self.caption)
+            table.value = state.text.to_html(self.caption)
             image.value = self.png()
-            text.value = live_text(self.twin.sentence)
+            text.value = live_text(self.text.sentence)
 
-        act = told(text, show)
+        act = action_runner(text, show)
         for control in filters:
             control.observe(lambda _: act(lambda: state.filter(_wanted(filters))), names="value")
         chooser.observe(lambda change: act(lambda: state.choose(change["new"])), names="value")
@@ -134,14 +133,14 @@ def _filters(wanted: Wanted) -> list[Any]:
         tooltip="Coherence band of the rows to show", layout={"width": "13em"},
     )  # fmt: skip
     since, until = (
-        field(name, "" if value is None else str(value), f"{words}, like 2026-01-31 or 2026-01-31T12:00, in UTC")
+        text_field(name, "" if value is None else str(value), f"{words}, like 2026-01-31 or 2026-01-31T12:00, in UTC")
         for name, value, words in (
             ("Since", wanted.since, "First time to show"),
             ("Until", wanted.until, "Time before which rows are shown"),
         )
     )
     numbers = [
-        field(
+        text_field(
             f"b{k}",
             str(wanted.betti.get(k, "")),
             f"Betti number {k}: 2, 1-3, 1- (and more), unknown, or empty for every",
@@ -153,7 +152,7 @@ def _filters(wanted: Wanted) -> list[Any]:
 
 
 def _wanted(filters: list[Any]) -> Wanted:
-    """What the controls of a filter say; BadInput where it is nothing."""
+    """The filter that the controls say; BadInput where they say none."""
     band, *texts = (control.value.strip() for control in filters)
     since, until, *numbers = texts
     spans = {k: span for k, number in enumerate(numbers) if (span := Span.read(number)) is not None}

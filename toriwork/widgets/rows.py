@@ -1,4 +1,4 @@
-"""Which rows of a registry are wanted, and the newest of those, read in one pass with bounded memory."""
+"""A filter for rows of a registry, and the newest rows that match, read in one pass with bounded memory."""
 
 from __future__ import annotations
 
@@ -35,42 +35,36 @@ class Span:
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
-            raise BadInput(f"Betti number: a range that is not empty is wanted, given was {self.low} to {self.high}")
+            raise BadInput(f"Betti number: expected a range that is not empty, got {self.low} to {self.high}")
 
     @classmethod
     def read(cls, text: str) -> Span | None:
-        """``"2"``, ``"1-3"``, ``"1-"`` (and more), ``"unknown"``; None for an empty text.
-
-        Raises
-        ------
-        BadInput
-            It is none of these.
-        """
+        """The span that ``"2"``, ``"1-3"``, ``"1-"`` (and more) or ``"unknown"`` means; None for an empty text."""
         if not text.strip():
             return None
         if text.strip().lower() == UNKNOWN:
             return cls(unknown=True)
         found = _SPAN.fullmatch(text)
         if found is None:
-            raise BadInput(f"Betti number: 2, 1-3, 1- or unknown is wanted, given was {text!r:.40}")
+            raise BadInput(f"Betti number: expected 2, 1-3, 1- or unknown, got {text!r:.40}")
         low, dash, high = found.groups()
         return cls(float(low), float(high) if high else math.inf if dash else float(low))
 
     def __str__(self) -> str:
-        """What :meth:`read` reads."""
+        """The text that :meth:`read` reads."""
         if self.unknown:
             return UNKNOWN
         high = "" if math.isinf(self.high) else f"{self.high:g}"
         return f"{self.low:g}" if self.low == self.high else f"{self.low:g}-{high}"
 
     def holds(self, values: pd.Series[float]) -> pd.Series[bool]:
-        """Which of some numbers are in it; NaN is unknown."""
+        """True for each number that is in it; NaN is unknown."""
         return values.isna() if self.unknown else values.between(self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows are wanted; every condition that is given has to hold.
+    """A filter for rows; every condition that is given has to hold.
 
     Parameters
     ----------
@@ -78,7 +72,7 @@ class Wanted:
     since, until : datetime or ISO text, optional
         ``since <= timestamp < until``, without a zone taken as UTC.
     betti : mapping of int to Span
-        Dimension 0, 1 or 2 -> the numbers that are wanted.
+        Dimension 0, 1 or 2 -> the numbers that match.
 
     Raises
     ------
@@ -95,10 +89,10 @@ class Wanted:
         if self.band is not None:
             check_band(self.band)
         if unknown := set(self.betti) - {0, 1, 2}:
-            raise BadInput(f"betti: dimensions 0, 1 and 2 are wanted, given was {sorted(unknown)}")
+            raise BadInput(f"betti: expected dimensions 0, 1 and 2, got {sorted(unknown)}")
 
     def among(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Those of some rows that are wanted; times were seen to before."""
+        """The rows that match; times were compared before."""
         if self.band is not None:
             rows = rows[rows["coherence_band"] == self.band]
         for dimension, span in self.betti.items():
@@ -107,24 +101,16 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """The rows that were wanted, the newest first."""
+class MatchingRows:
+    """The rows that match a filter, the newest first."""
 
     rows: pd.DataFrame  #: at most ``MOST_ROWS``, columns as in ``COLUMNS``
     n_matching: int
     n_rows: int  #: of the registry
 
 
-def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> Found:
-    """The newest ``most`` rows that are wanted, and how many there are in all.
-
-    Raises
-    ------
-    BadInput
-        ``since`` or ``until`` is no time.
-    DamagedFile
-        A page fails its checksum.
-    """
+def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> MatchingRows:
+    """The newest ``most`` rows that match, and how many there are in all; BadInput where a time is none."""
     import pandas as pd
 
     n_matching, kept = 0, pd.DataFrame(columns=list(COLUMNS))
@@ -134,4 +120,4 @@ def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> Foun
         if len(rows):
             both = pd.concat([kept, rows]) if len(kept) else rows
             kept = both.sort_values("row_id", ascending=False).head(most)
-    return Found(kept.reset_index(drop=True), n_matching, len(registry))
+    return MatchingRows(kept.reset_index(drop=True), n_matching, len(registry))

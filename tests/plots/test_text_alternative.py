@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toriwork.plots.style import LOOKS, look
-from toriwork.plots.twin import Twin, counted, short
+from toriwork.plots.text_alternative import TextAlternative, counted, short
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def test_counts_take_the_right_number() -> None:
 
 
 def test_text_lines_up_and_html_is_escaped() -> None:
-    twin = Twin("S.", ("name", "n"), (("a<b", "1"), ("c", "2>1")))
-    assert twin.to_text() == "S.\n  name  n\n  a<b   1\n  c     2>1"
-    assert "a&lt;b" in twin.to_html("T & U")
-    assert "2&gt;1" in twin.to_html("T & U")
-    assert "<caption>T &amp; U</caption>" in twin.to_html("T & U")
+    text = TextAlternative("S.", ("name", "n"), (("a<b", "1"), ("c", "2>1")))
+    assert text.to_text() == "S.\n  name  n\n  a<b   1\n  c     2>1"
+    assert "a&lt;b" in text.to_html("T & U")
+    assert "2&gt;1" in text.to_html("T & U")
+    assert "<caption>T &amp; U</caption>" in text.to_html("T & U")
 
 
 def test_each_dimension_has_its_own_look_and_higher_ones_share_the_last() -> None:
-    for attribute in ("colour", "marker", "line", "words"):
+    for attribute in ("colour", "marker", "line"):
         assert len({getattr(appearance, attribute) for appearance in LOOKS}) == len(LOOKS)
     assert look(0) is LOOKS[0]
     assert look(9) is LOOKS[-1]

@@ -1,7 +1,7 @@
-"""The text twin of a figure: one sentence and one table that say what the picture shows, computed from the same data.
+"""The text alternative of a figure: a sentence and a table, computed from the same data as the picture.
 
-It is the alt text of a picture, the table under it and its plain-text form; readers who do not see the picture, and
-tests that cannot compare pixels, read it instead.
+It is the alt text, the table below the picture and the plain-text form. Readers who do not see the picture, and tests
+that cannot compare pixels, read it instead.
 """
 
 from __future__ import annotations
@@ -12,17 +12,12 @@ from html import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
-    """What a figure shows, in words: a sentence or two, and a table of texts (its rows as long as its header)."""
+class TextAlternative:
+    """A figure in words: a sentence or two, and a table of texts (its rows as long as its header)."""
 
     sentence: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-    def with_column(self, name: str, cells: tuple[str, ...], sentence: str) -> Twin:
-        """The same with one more column, one cell for each row, and one more sentence."""
-        rows = tuple((*row, cell) for row, cell in zip(self.rows, cells, strict=True))
-        return Twin(f"{self.sentence} {sentence}", (*self.header, name), rows)
 
     def to_html(self, caption: str) -> str:
         """The table as HTML, with a caption and a scope on every header cell."""
@@ -53,6 +48,16 @@ def short(value: float) -> str:
 def counted(number: int, noun: str) -> str:
     """A count with its noun, in the plural unless it is one: ``1 bar``, ``2 bars``, ``no bars``."""
     return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
+
+
+def noted(sentence: str, note: str) -> str:
+    """A sentence with a note behind it as a sentence of its own; the sentence alone without a note."""
+    return f"{sentence} {note[0].upper()}{note[1:]}." if note else sentence
+
+
+def evenly_picked(number: int, most: int) -> list[int]:
+    """At most ``most`` of the indices below ``number``, evenly spaced, the first and the last among them."""
+    return sorted({round((number - 1) * k / (most - 1)) for k in range(most)}) if number else []
 
 
 def _html_row(row: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What all widgets here have in common: made when first shown, a still picture beside them, freed by ``close()``."""
+"""The base of all widgets: made when first shown, a still picture beside them, freed by ``close()``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from toriwork.errors import Closed, ToriworkError
 from toriwork.plots.figure import figure_html
-from toriwork.plots.twin import Twin
+from toriwork.plots.text_alternative import TextAlternative
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -47,16 +47,16 @@ class LiveView(ABC):
     @property
     @abstractmethod
     def caption(self) -> str:
-        """What the still picture is, in one line."""
+        """The caption of the still picture."""
 
     @property
     @abstractmethod
-    def twin(self) -> Twin:
-        """What is shown now, in words and numbers."""
+    def text(self) -> TextAlternative:
+        """The present state in words and numbers."""
 
     @abstractmethod
     def png(self) -> bytes:
-        """What is shown now, as a picture."""
+        """The present state as a picture."""
 
     @abstractmethod
     def _make_box(self, model_id: str) -> Any:
@@ -64,7 +64,7 @@ class LiveView(ABC):
 
     def to_html(self) -> str:
         """The still picture with alt text, a caption and its numbers as a table; needs no widget and no kernel."""
-        return figure_html(self.png(), self.twin.sentence, self.caption, self.twin.to_html(self.caption))
+        return figure_html(self.png(), self.text.sentence, self.caption, self.text.to_html(self.caption))
 
     def close(self) -> None:
         """Free the widget and everything in it; the object shows its still picture from now on."""
@@ -80,7 +80,7 @@ class LiveView(ABC):
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self.twin.to_text()}"
+        return f"{type(self).__name__}: {self.text.to_text()}"
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -89,8 +89,8 @@ class LiveView(ABC):
         bundle: dict[str, Any] = {"image/png": self.png(), "text/plain": repr(self)}
         if not self._closed:
             bundle[VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        wanted = set(bundle if include is None else include) - set(exclude or ())
-        return {kind: content for kind, content in bundle.items() if kind in wanted}
+        asked = set(bundle if include is None else include) - set(exclude or ())
+        return {kind: content for kind, content in bundle.items() if kind in asked}
 
     def _ipython_display_(self) -> None:
         from IPython.display import publish_display_data
@@ -102,12 +102,17 @@ class LiveView(ABC):
         publish({"text/html": self.to_html(), "text/plain": repr(self)})
 
 
+def section(caption: str, *parts: str) -> str:
+    """Parts of a still picture as one HTML section that screen readers name."""
+    return f'<section aria-label="{escape(caption)}">{"".join(parts)}</section>'
+
+
 def live_text(sentence: str) -> str:
     """A sentence as HTML that screen readers announce when it changes."""
     return f'<p role="status" aria-live="polite" style="line-height:1.4">{escape(sentence)}</p>'
 
 
-def field(name: str, value: str, tooltip: str, width: str = "17em") -> Any:
+def text_field(name: str, value: str, tooltip: str, width: str = "17em") -> Any:
     """A field for a text that counts once it is finished, by Enter or by leaving it."""
     import ipywidgets
 
@@ -116,10 +121,10 @@ def field(name: str, value: str, tooltip: str, width: str = "17em") -> Any:
     )
 
 
-def told(text: Any, show: Callable[[], None]) -> Callable[[Callable[[], object]], None]:
-    """What a control does with its action: take it, and show what came out, or say in ``text`` why it was refused.
+def action_runner(text: Any, show: Callable[[], None]) -> Callable[[Callable[[], object]], None]:
+    """A function that runs an action and shows the result, or says in ``text`` why the action was refused.
 
-    A callback that raises would be silent in a notebook. What ``show`` sets in other controls is no action of theirs.
+    A callback that raises would be silent in a notebook. Controls that ``show`` sets start no action of their own.
     """
     showing = False
 
