@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,15 +115,12 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     for part in shown:
         scales, numbers = curve_steps(diagram, part.dimension, end)
         appearance = look(part.dimension)
-        axes.step(
-            scales,
-            numbers,
-            where="post",
-            color=appearance.colour,
-            linestyle=appearance.line,
-            linewidth=1.6,
-            label=f"H{part.dimension}",
-        )
+        drawn: dict[str, Any] = {
+            "color": appearance.colour,
+            "linestyle": appearance.line,
+            "label": f"H{part.dimension}",
+        }
+        axes.step(scales, numbers, where="post", label=f"H{part.dimension}", **drawn)
         most = max(most, int(numbers.max()))
     _scale_counts(axes, most)
     axes.set_xlim(right=end)

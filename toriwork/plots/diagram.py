@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from toriwork.plots.bars import (
     refused_length,
     shown_bars,
 )
-from toriwork.plots.style import INK, MUTED, PALE, Look, axes_or_current, look, write_note
+from toriwork.plots.style import INK, MUTED, PALE, axes_or_current, look, write_note
 from toriwork.plots.text_alternative import TextAlternative, short
 from toriwork.topology.significance import rule_named
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MARKER_AREA = 22.0
 RING_AREA = 90.0
 CROWD = 40  #: above so many points the white rims that part neighbours would hide them instead
+_COUNT: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": INK, "zorder": 4}
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
 
 
@@ -123,18 +124,9 @@ def _draw_features(axes: Axes, shown: Sequence[Bars], infinity: float, name: str
             ends, ends, ends + width, color=PALE, zorder=0, linewidth=0, label=f"up to {short(width)} long"
         )
     points = [np.column_stack([part.births, np.minimum(part.deaths, infinity)])[part.features] for part in shown]
-    places = np.concatenate([np.zeros((0, 2)), *points])
-    axes.scatter(
-        places[:, 0],
-        places[:, 1],
-        s=RING_AREA,
-        facecolors="none",
-        edgecolors=INK,
-        linewidths=1.1,
-        zorder=4,
-        clip_on=False,
-        label=f"feature ({name})",
-    )
+    x, y = np.concatenate([np.zeros((0, 2)), *points]).T
+    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.1, "zorder": 4, "clip_on": False}
+    axes.scatter(x, y, s=RING_AREA, label=f"feature ({name})", **ring)
 
 
 def _draw_frame(axes: Axes, low: float, top: float, infinity: float) -> None:
@@ -153,54 +145,27 @@ def _draw_frame(axes: Axes, low: float, top: float, infinity: float) -> None:
 def _draw_part(axes: Axes, part: Bars, infinity: float) -> None:
     appearance = look(part.dimension)
     edge = 0.4 if len(part) <= CROWD else 0.0
-    _draw_points(axes, part.finite, appearance, edge=edge)
-    _draw_points(axes, _on_line(part.essential, infinity), appearance, edge=edge)
-    _draw_points(axes, _on_line(part.cut, infinity), appearance, edge=0.0, hollow=True)
-    _name_marker(axes, appearance, f"H{part.dimension} ({len(part)})", hollow=False)
+    full: dict[str, Any] = {"marker": appearance.marker, "facecolors": appearance.colour}
+    hollow: dict[str, Any] = {"marker": appearance.marker, "facecolors": "none", "edgecolors": appearance.colour}
+    _draw_points(axes, part.finite, edgecolors="white", linewidths=edge, **full)
+    _draw_points(axes, _on_line(part.essential, infinity), edgecolors="white", linewidths=edge, **full)
+    _draw_points(axes, _on_line(part.cut, infinity), linewidths=1.2, **hollow)
+    # the legend shows the plain marker, whatever the size of the stacks
+    axes.scatter([], [], s=MARKER_AREA, edgecolors=appearance.colour, label=f"H{part.dimension} ({len(part)})", **full)
     if len(part.cut):
-        _name_marker(axes, appearance, f"censored ({len(part.cut)})", hollow=True)
-
-
-def _name_marker(axes: Axes, appearance: Look, name: str, *, hollow: bool) -> None:
-    """An entry of the legend: the plain marker, whatever the size of the stacks."""
-    axes.scatter(
-        [],
-        [],
-        s=MARKER_AREA,
-        marker=appearance.marker,
-        facecolors="none" if hollow else appearance.colour,
-        edgecolors=appearance.colour,
-        label=name,
-    )
+        axes.scatter([], [], s=MARKER_AREA, label=f"censored ({len(part.cut)})", **hollow)
 
 
 def _on_line(births: NDArray[np.float64], infinity: float) -> NDArray[np.float64]:
     return np.column_stack([births, np.full(len(births), infinity)])
 
 
-def _draw_points(
-    axes: Axes, points: NDArray[np.float64], appearance: Look, *, edge: float, hollow: bool = False
-) -> None:
+def _draw_points(axes: Axes, points: NDArray[np.float64], **options: Any) -> None:
     if not len(points):
         return
     places, counts = stacks(points)
-    axes.scatter(
-        places[:, 0],
-        places[:, 1],
-        s=MARKER_AREA * np.sqrt(counts),
-        marker=appearance.marker,
-        facecolors="none" if hollow else appearance.colour,
-        edgecolors=appearance.colour if hollow else "white",
-        linewidths=1.2 if hollow else edge,
-        alpha=0.85,
-        zorder=3,
-        clip_on=False,
-    )
+    x, y = places.T
+    axes.scatter(x, y, s=MARKER_AREA * np.sqrt(counts), alpha=0.85, zorder=3, clip_on=False, **options)
     for i in np.argsort(-counts, kind="stable")[:NAMED_MULTIPLICITIES]:
         if counts[i] > 1:
-            _name_stack(axes, places[i], int(counts[i]))
-
-
-def _name_stack(axes: Axes, place: NDArray[np.float64], count: int) -> None:
-    x, y = place.tolist()
-    axes.annotate(f"×{count}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=7, color=INK, zorder=4)
+            axes.annotate(f"×{counts[i]}", (x[i], y[i]), (7, -3), **_COUNT)

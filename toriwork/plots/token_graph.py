@@ -18,6 +18,7 @@ MOST_NODES = 60  #: tokens; of more, the newest are drawn
 _MOST_NAMED = 24
 _SHORT = slice(3, 11)
 _RING: dict[str, Any] = {"marker": look(1).marker, "s": 95, "facecolor": "none", "edgecolor": look(1).colour}
+_NAME: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 7, "color": INK}
 _UNKNOWN: dict[str, Any] = {"marker": "D", "s": 28, "facecolor": "white", "edgecolor": MUTED}
 
 
@@ -76,7 +77,7 @@ def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
             place = (node.column, node.row)
             axes.annotate(str(node.order), place, (7, 3), textcoords="offset points", fontsize=7, color=loop.colour)
         if len(graph.nodes) <= _MOST_NAMED:
-            _name(axes, node)
+            axes.annotate(node.name, (node.column, node.row), (0, -8), parse_math=False, **_NAME)
     _frame(axes, graph)
     return axes
 
@@ -138,20 +139,6 @@ def _columns(rests: dict[str, list[str]]) -> dict[str, int]:
         waiting.pop()
         found.setdefault(token, max((found[ref] + 1 for ref in below if ref in found), default=0))
     return found
-
-
-def _name(axes: Axes, node: Node) -> None:
-    axes.annotate(
-        node.name,
-        (node.column, node.row),
-        (0, -8),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=7,
-        color=INK,
-        parse_math=False,
-    )
 
 
 def _frame(axes: Axes, graph: Graph) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,24 +92,13 @@ def _draw_vines(axes: Axes, k: int, vines: Sequence[Vine], infinity: float, *, w
 
     appearance = look(k)
     lines = [np.column_stack([vine.times, np.minimum(vine.persistence, infinity)]) for vine in vines]
-    axes.add_collection(
-        LineCollection(
-            [line for line in lines if len(line) > 1],
-            colors=appearance.colour,
-            linestyles=appearance.line,
-            linewidths=width,
-        ),
-        autolim=False,
-    )
-    lone = np.concatenate([np.zeros((0, 2)), *(line for line in lines if len(line) == 1)])
-    axes.scatter(
-        lone[:, 0], lone[:, 1], s=12, marker=appearance.marker, color=appearance.colour, linewidths=0, zorder=3
-    )
+    drawn: dict[str, Any] = {"colors": appearance.colour, "linestyles": appearance.line, "linewidths": width}
+    axes.add_collection(LineCollection([line for line in lines if len(line) > 1], **drawn), autolim=False)
+    x, y = np.concatenate([np.zeros((0, 2)), *(line for line in lines if len(line) == 1)]).T
+    axes.scatter(x, y, s=12, marker=appearance.marker, color=appearance.colour, linewidths=0, zorder=3)
     # the legend shows line and marker, whatever there is of each
-    axes.plot(
-        [], [], color=appearance.colour, linestyle=appearance.line, marker=appearance.marker, markersize=4,
-        label=f"H{k} ({len(vines)})",
-    )  # fmt: skip
+    shown: dict[str, Any] = {"color": appearance.colour, "linestyle": appearance.line, "marker": appearance.marker}
+    axes.plot([], [], markersize=4, label=f"H{k} ({len(vines)})", **shown)
 
 
 def _draw_infinity(axes: Axes, infinity: float) -> None:
