@@ -10,6 +10,7 @@ import toriwork
 from toriwork.cli.first_look import Finding, FirstLook
 from toriwork.cli.words import betti_words, finding_line, readers_line, summary_line
 from toriwork.plots import Panel, picture, plot_barcode, plot_cloud, plot_diagram, plot_registry_growth
+from toriwork.plots.text_alternative import TextAlternative
 from toriwork.registry import TorusRegistry
 
 STYLE = """
@@ -49,17 +50,15 @@ def _where(look: FirstLook) -> str:
 
 
 def _table(look: FirstLook) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in HEADINGS)
-    body = "".join(_row(finding) for finding in look.findings)
-    return f"<table><caption>What was found</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    rows = tuple(_row(finding) for finding in look.findings)
+    return TextAlternative("", HEADINGS, rows).to_html("What was found")
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding) -> tuple[str, ...]:
     cloud = finding.cloud
     expected = "unknown" if cloud.expected is None else betti_words(cloud.expected)
-    cells = (str(len(cloud.points)), expected, betti_words(finding.betti), finding.rule, finding.token[:11])
-    rest = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(cloud.name)}</th>{rest}</tr>'
+    found = betti_words(finding.betti)
+    return cloud.name, str(len(cloud.points)), expected, found, finding.rule, finding.token[:11]
 
 
 def _sections(look: FirstLook) -> Iterator[str]:
