@@ -115,11 +115,7 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     for part in shown:
         scales, numbers = curve_steps(diagram, part.dimension, end)
         appearance = look(part.dimension)
-        drawn: dict[str, Any] = {
-            "color": appearance.colour,
-            "linestyle": appearance.line,
-            "label": f"H{part.dimension}",
-        }
+        drawn: dict[str, Any] = {"color": appearance.colour, "linestyle": appearance.line, "linewidth": 1.6}
         axes.step(scales, numbers, where="post", label=f"H{part.dimension}", **drawn)
         most = max(most, int(numbers.max()))
     _scale_counts(axes, most)
