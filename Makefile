@@ -35,12 +35,13 @@ test: lint  ## everything that CI runs: style, types, import contract, notebooks
 check: lint  ## the fast part: style, types, import contract, tests that start no process
 	$(PY) -m pytest -q tests -m "not process" $(ARGS)
 
-lint: .venv/with-dev  ## style, types, import contract, notebook rules
+lint: .venv/with-dev  ## style, types, import contract, notebook rules, plain words
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
 	$(PY) tools/check_notebooks.py
+	$(PY) tools/check_words.py
 
 lab: .venv/with-lab  ## JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks $(ARGS)

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+#: checked without a PATH
 PLACES = ("toriwork", "benchmarks", "research", "tools")
+NOT_YET = ("toriwork/monitors/", "toriwork/synthesis/")  #: left out then; may only shrink
 _OPENS = re.compile(r"\s*(What|Whether)\b")
 _SAYS = re.compile(r"\b(w[a]nted|given\s+was|found\s+was)\b")  # written so that this file passes
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -38,6 +40,8 @@ def main(paths: list[str]) -> int:
     for place in paths or [name for name in PLACES if Path(name).exists()]:
         top = Path(place)
         for file in sorted(top.rglob("*.py")) if top.is_dir() else [top]:
+            if not paths and file.as_posix().startswith(NOT_YET):
+                continue
             for line, reason in findings(file.read_text(encoding="utf-8")):
                 print(f"{file}:{line}: {reason}")
                 n_found += 1
