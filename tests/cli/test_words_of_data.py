@@ -15,7 +15,7 @@ from toriwork.registry import TorusRegistry
 from toriwork.registry.spectral import SpectralDB
 from toriwork.storage.verify import VerifyReport
 from toriwork.synthesis import ObserverSynthesis
-from toriwork.synthesis.report import Finding
+from toriwork.synthesis.report import LogFinding
 
 Capture = pytest.CaptureFixture[str]
 EVIL = {
@@ -96,7 +96,7 @@ def test_reports(evil: str) -> None:
     report = VerifyReport(Path("x.parquet"), 1, 1, 1, (f"x: {evil}",), ())
     assert len(str(report).splitlines()) == 2
     assert not STEERING.search(str(report))
-    assert len(str(Finding(1, "edited", evil)).splitlines()) == 1
+    assert len(str(LogFinding(1, "edited", evil)).splitlines()) == 1
 
 
 @in_every_way

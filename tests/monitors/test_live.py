@@ -57,7 +57,7 @@ def test_a_bad_line_is_named_and_the_others_count(tmp_path):
     done = run(tmp_path, str(spectra), "--name", "mine")
     assert done.returncode == 1
     assert "line 2: eigenvalues: number 0 is not finite" in done.stderr
-    assert "line 3: eigenvalues: numbers are wanted" in done.stderr
+    assert "line 3: eigenvalues: expected numbers" in done.stderr
     assert '"total_classifications": 2' in done.stderr
 
 

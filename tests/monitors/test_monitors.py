@@ -12,8 +12,9 @@ import pytest
 import toriwork.monitors
 from toriwork.errors import BadInput
 from toriwork.monitors import BraidAggregator, ChaosChannelController, CurvatureAwareGuard, OriginSentry
-from toriwork.monitors.observing import check_count, check_name, rounded
+from toriwork.monitors.observing import check_count, check_name
 from toriwork.synthesis import get_observer_synthesis
+from toriwork.synthesis.digest import rounded
 
 
 def test_the_verification_script_of_the_migration_plan_prints_what_it_should(capsys):
@@ -99,7 +100,7 @@ def test_a_monitor_says_in_one_line_what_it_is(monitor):
 def test_counts_and_names_are_checked():
     assert check_count("n", np.int64(3)) == 3
     assert check_name("name", "x") == "x"
-    with pytest.raises(BadInput, match="n: a whole number >= 2"):
+    with pytest.raises(BadInput, match="n: expected a whole number >= 2"):
         check_count("n", 1, 2)
     with pytest.raises(BadInput, match="name"):
         check_name("name", 3)

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from tests.monitors.oracles import SlowSentry
 from toriwork.errors import BadInput
 from toriwork.monitors import OriginSentry
-from toriwork.monitors.novelty import Before, judge, spectral_entropy
+from toriwork.monitors.novelty import PriorState, judge, spectral_entropy
 from toriwork.registry import SpectralDB, TorusRegistry
 from toriwork.registry.spectral import magnitudes
 from toriwork.synthesis import get_observer_synthesis
@@ -78,12 +78,12 @@ def test_a_thousand_random_spectra_are_judged_as_the_slow_twin_does(synthesis):
     [([0.04], "global"), ([0.0401], "critical"), ([0.01], "local"), ([0.0101], "global"), ([-0.05], "critical")],
 )
 def test_bands_begin_above_their_bounds(spectrum, coherence):
-    assert judge(magnitudes(spectrum), None, Before())["coherence"] == coherence
+    assert judge(magnitudes(spectrum), None, PriorState())["coherence"] == coherence
 
 
 def test_a_gap_counts_in_floating_point_as_the_contract_has_it():
-    assert judge(magnitudes([0.05, 0.03]), None, Before())["gap_birth"]
-    assert not judge(magnitudes([0.02, 0.0]), None, Before())["gap_birth"]
+    assert judge(magnitudes([0.05, 0.03]), None, PriorState())["gap_birth"]
+    assert not judge(magnitudes([0.02, 0.0]), None, PriorState())["gap_birth"]
 
 
 def test_betti_numbers_count_from_the_second_time_they_are_given(synthesis):
@@ -103,7 +103,7 @@ def test_a_transition_is_against_the_call_before(synthesis):
 @given(positive_spectra, st.randoms(use_true_random=False))
 def test_the_order_of_eigenvalues_and_their_phases_say_nothing(spectrum, chance):
     turned = np.array([value * chance.choice([1, -1, 1j]) for value in chance.sample(list(spectrum), len(spectrum))])
-    before = Before(recent=[np.array([0.5, 0.2])])
+    before = PriorState(recent=[np.array([0.5, 0.2])])
     straight, shuffled = (judge(magnitudes(values), None, before) for values in (spectrum, turned))
     assert straight == shuffled
 

@@ -140,7 +140,7 @@ def test_an_integer_that_python_does_not_write_is_refused_by_name(key):
 
 @pytest.mark.parametrize("bad", [None, 3, "text", [("a", 1)], np.zeros(3)])
 def test_a_measurement_is_a_mapping(bad):
-    with pytest.raises(BadInput, match="a mapping is wanted"):
+    with pytest.raises(BadInput, match="expected a mapping"):
         token_id(bad)
 
 

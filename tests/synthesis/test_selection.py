@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from toriwork.errors import BadInput
 from toriwork.synthesis import Budget, ObserverSynthesis, Reason, Rules
-from toriwork.synthesis.budget import about_tokens
-from toriwork.synthesis.context import Entry, entry
+from toriwork.synthesis.context import ContextEntry, entry
+from toriwork.synthesis.context_budget import about_tokens
 from toriwork.synthesis.identity import identify
 from toriwork.synthesis.memory import Held, Lineage
 from toriwork.synthesis.prompt import line, write_prompt
@@ -26,7 +26,7 @@ NOW = 1_000_000.0
 HOUR = 3600.0
 
 
-def made(measurement, *, age=0.0, importance=0.5, order=0, pinned=False) -> Entry:
+def made(measurement, *, age=0.0, importance=0.5, order=0, pinned=False) -> ContextEntry:
     """An entry as if its measurement had been emitted ``age`` hours ago."""
     identity = identify(measurement)
     held = Held(identity, Lineage({}, order, order), NOW - age * HOUR)
@@ -319,7 +319,7 @@ def test_a_budget_too_small_for_anything_is_kept_too(limit):
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong):
-    with pytest.raises(BadInput, match=r"wanted|needs"):
+    with pytest.raises(BadInput, match=r"expected|needs"):
         wrong()
 
 

@@ -23,7 +23,7 @@ from toriwork.synthesis.checkpoints import read_checkpoints
 from toriwork.synthesis.identity import identify
 from toriwork.synthesis.log import TokenLog
 from toriwork.synthesis.retention import Note
-from toriwork.synthesis.verify import verify_file, verify_rows
+from toriwork.synthesis.verify import LogCheck, verify_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -310,7 +310,12 @@ def test_rows_cut_away_before_unpublished_ones_are_missing(path):
     rows = pq.read_table(path)
     published, later = rows.slice(0, 38), rows.slice(39).to_batches()
     later = [batch.set_column(12, "generation", pa.nulls(batch.num_rows, pa.int64())) for batch in later]
-    report = verify_rows(published, forging.read(path)[1].note, pending=later)
+    check = LogCheck(forging.read(path)[1].note)
+    for batch in published.to_batches():
+        check.published(batch)
+    for batch in later:
+        check.pending(batch)
+    report = check.finish()
     assert {(finding.generation, finding.kind) for finding in report.findings} == {(4, "missing")}
 
 
@@ -325,17 +330,6 @@ def test_a_verification_needs_a_log(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(ValueError, match="no token log"):
         verify_file(tmp_path / "other.parquet")
-
-
-def test_rows_of_a_time_before_chains_are_taken_as_they_are(path):
-    rows, _ = forging.read(path)
-    old = [
-        {key: row[key] for key in ("token_id", "timestamp", "type", "source", "subject", "refs", "body", "row_id")}
-        for row in rows
-    ]
-    report = verify_rows(pa.Table.from_pylist(old))
-    assert report.ok
-    assert any("40 rows without a link" in text for text in report.not_proven)
 
 
 # ---- writers -----------------------------------------------------------------------------------------------------

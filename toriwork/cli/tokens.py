@@ -137,14 +137,14 @@ def _newest(path: Path, n_rows: int) -> list[dict[str, Any]]:
 
 def _verify_log(path: Path) -> LogReport:
     """The report of the log; where the store refuses its files, that and what the public file alone proves."""
-    from toriwork.synthesis.report import Finding
+    from toriwork.synthesis.report import LogFinding
     from toriwork.synthesis.verify import verify_file
 
     try:
         log = _open(path)
     except StoreError as refused:
         report = verify_file(path)
-        return replace(report, findings=(Finding(None, "file", str(refused)), *report.findings), proven=())
+        return replace(report, findings=(LogFinding(None, "file", str(refused)), *report.findings), proven=())
     try:
         return log.verify()
     finally:

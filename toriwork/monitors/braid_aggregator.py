@@ -40,10 +40,8 @@ class BraidAggregator(ObservingMonitor):
         made at the first summary that needs it.
     cells : TorusCells, optional
         Computes Betti numbers that are not given; the shared ones when needed.
-    synthesis : ObserverSynthesis, optional
-        Where its tokens (and those of a sentry of its own) go; the shared one when not given.
-    clock : callable
-        Seconds since 1970; the time of events and summaries.
+    synthesis, clock
+        See :class:`~toriwork.monitors.observing.ObservingMonitor`; also for a sentry of its own.
     scales : tuple of Scale
         Fine to coarse.
 
@@ -65,11 +63,10 @@ class BraidAggregator(ObservingMonitor):
         clock: Callable[[], float] = time.time,
         scales: tuple[Scale, ...] = SCALES,
     ) -> None:
-        super().__init__(None, synthesis)
+        super().__init__(None, synthesis, clock)
         self._sentry = origin_sentry
         self._owns_sentry = origin_sentry is None
         self._cells = cells
-        self._clock = clock
         self._rings = {scale.name: Ring(scale) for scale in scales}
         self._summaries: dict[str, deque[dict[str, Any]]] = {
             scale.name: deque(maxlen=MAX_SUMMARIES) for scale in scales
@@ -109,9 +106,9 @@ class BraidAggregator(ObservingMonitor):
             Something given is not usable; nothing was recorded.
         """
         if not isinstance(kind, str):
-            raise BadInput(f"kind: a text is wanted, given was {kind!r:.80}")
+            raise BadInput(f"kind: expected a text, got {kind!r:.80}")
         if data is not None and not isinstance(data, Mapping):
-            raise BadInput(f"data: a mapping is wanted, given was {data!r:.80}")
+            raise BadInput(f"data: expected a mapping, got {data!r:.80}")
         number = _check_lambda(lambda_max)
         numbers = check_betti(betti)
         if numbers is None and data is not None and data.get(VERTICES) is not None:
@@ -133,8 +130,7 @@ class BraidAggregator(ObservingMonitor):
 
     def _betti_of(self, vertices: Any) -> tuple[float, ...] | None:
         """The Betti numbers of a cloud up to the last that is decided; None when b0 or b1 is not."""
-        cells = get_torus_cells() if self._cells is None else self._cells
-        b0, b1, b2 = cells.compute_betti(vertices)
+        b0, b1, b2 = (self._cells or get_torus_cells()).compute_betti(vertices)
         if math.isnan(b0) or math.isnan(b1):
             return None
         return (b0, b1) if math.isnan(b2) else (b0, b1, b2)
@@ -196,7 +192,7 @@ class BraidAggregator(ObservingMonitor):
         found = summary["classification"]
         measured = {key: value for key, value in summary.items() if key not in ("time", "classification")}
         measured["novelty_score"] = None if found is None else found["novelty_score"]
-        self._emit(measured, matters=summary["spike"], time=summary["time"], refs=[] if token is None else [token])
+        self._emit(measured, matters=summary["spike"], at=summary["time"], refs=[] if token is None else [token])
 
     @property
     def origin_sentry(self) -> OriginSentry:
@@ -209,7 +205,7 @@ class BraidAggregator(ObservingMonitor):
 
     def _ring(self, scale: str) -> Ring:
         if scale not in self._rings:
-            raise NotFound(f"scale: one of {', '.join(self._rings)} is wanted, given was {scale!r}")
+            raise NotFound(f"scale: expected one of {', '.join(self._rings)}, got {scale!r}")
         return self._rings[scale]
 
     # ---- on a schedule -------------------------------------------------------------------------------------------
@@ -240,7 +236,7 @@ class BraidAggregator(ObservingMonitor):
 
     @property
     def running(self) -> bool:
-        """Whether summaries are made on a schedule now."""
+        """True while summaries are made on a schedule."""
         return any(not task.done() for task in self._tasks)
 
     # ---- looking -------------------------------------------------------------------------------------------------
@@ -311,7 +307,7 @@ def _check_lambda(lambda_max: float | None) -> float | None:
     try:
         number = float(lambda_max)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"lambda_max: a number is wanted, given was {lambda_max!r:.80}") from error
+        raise BadInput(f"lambda_max: expected a number, got {lambda_max!r:.80}") from error
     if not math.isfinite(number):
-        raise BadInput(f"lambda_max: a finite number is wanted, given was {number}")
+        raise BadInput(f"lambda_max: expected a finite number, got {number}")
     return number

@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 
 from toriwork.errors import BadInput
-from toriwork.monitors import lattice
+from toriwork.monitors.lattice import (
+    Field,
+    complex_noise,
+    energy,
+    find_peaks,
+    find_vortices,
+    injected,
+    relaxed,
+    stepped,
+)
 from toriwork.monitors.observing import ObservingMonitor, call_back, check_callback, check_count
 from toriwork.synthesis import ObserverSynthesis
 
@@ -29,7 +38,7 @@ MAX_BURSTS = 1000
 
 
 class ChaosState(StrEnum):
-    """What the controller is doing."""
+    """The phases of the controller."""
 
     IDLE = "idle"
     ACTIVE = "active"
@@ -57,10 +66,8 @@ class ChaosChannelController(ObservingMonitor):
         Points a side, >= 2.
     rng : numpy.random.Generator, optional
         All randomness; seeded from the system when not given.
-    synthesis : ObserverSynthesis, optional
-        Where its tokens go, one for each finished burst; the shared one when not given.
-    clock : callable
-        Seconds since 1970; the time of a token.
+    synthesis, clock
+        See :class:`~toriwork.monitors.observing.ObservingMonitor`; a token for each finished burst.
 
     Raises
     ------
@@ -79,25 +86,24 @@ class ChaosChannelController(ObservingMonitor):
         synthesis: ObserverSynthesis | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(None, synthesis)
+        super().__init__(None, synthesis, clock)
         self.lattice_size = check_count("lattice_size", lattice_size, 2)
         self.baseline_energy = BASELINE
         self._rng = np.random.default_rng() if rng is None else rng
-        self._clock = clock
         self._n_bursts = 0
         self._energies: deque[tuple[str, float]] = deque(maxlen=MAX_ENERGIES)
         self._reports: deque[dict[str, Any]] = deque(maxlen=MAX_BURSTS)
         self._rest()
 
     def _rest(self) -> None:
-        self._psi: lattice.Field = np.ones((self.lattice_size, self.lattice_size), dtype=np.complex128)
+        self._psi: Field = np.ones((self.lattice_size, self.lattice_size), dtype=np.complex128)
         self._state = ChaosState.IDLE
         self._burst: _Burst | None = None
         self._cooldown = 0
 
     @property
     def state(self) -> ChaosState:
-        """What the controller is doing: idle, active or cooldown."""
+        """The phase: idle, active or cooldown."""
         return self._state
 
     def trigger(
@@ -112,14 +118,13 @@ class ChaosChannelController(ObservingMonitor):
         Parameters
         ----------
         level : float
-            How strong; clipped to [0, 1].
+            Clipped to [0, 1].
         duration : int
             Steps, >= 1; at most 500 count.
         purpose : str
             Goes into the report.
         callback : callable, optional
-            Gets the report when the burst is over (:meth:`get_burst_history`), in the thread that steps; what it
-            raises is logged.
+            Gets the report of the burst (:meth:`get_burst_history`), in the thread that steps; its errors are logged.
 
         Raises
         ------
@@ -135,7 +140,7 @@ class ChaosChannelController(ObservingMonitor):
                 return ""
             self._n_bursts += 1
             self._burst = _Burst(f"burst_{self._n_bursts}", strength, steps, str(purpose), callback)
-            self._psi = lattice.injected(self._psi, lattice.complex_noise(self._rng, self.lattice_size), strength)
+            self._psi = injected(self._psi, complex_noise(self._rng, self.lattice_size), strength)
             self._state = ChaosState.ACTIVE
             return self._burst.burst_id
 
@@ -156,9 +161,9 @@ class ChaosChannelController(ObservingMonitor):
         with self._lock:
             burst, report, made_in = self._burst, None, str(self._state)
             if self._state is ChaosState.ACTIVE and burst is not None:
-                noise = lattice.complex_noise(self._rng, self.lattice_size)
-                self._psi = lattice.stepped(self._psi, noise, burst.level)
-                burst.energies.append(lattice.energy(self._psi))
+                noise = complex_noise(self._rng, self.lattice_size)
+                self._psi = stepped(self._psi, noise, burst.level)
+                burst.energies.append(energy(self._psi))
                 report = self._finish(burst) if len(burst.energies) >= burst.duration else None
             elif self._state is ChaosState.COOLDOWN:
                 self._cool()
@@ -170,7 +175,7 @@ class ChaosChannelController(ObservingMonitor):
 
     def _tell(self, report: dict[str, Any], burst: _Burst) -> None:
         try:
-            self._emit(report, matters=True, time=self._clock())
+            self._emit(report, matters=True, at=self._clock())
         finally:
             if burst.callback is not None:
                 call_back(burst.callback, report)
@@ -179,7 +184,7 @@ class ChaosChannelController(ObservingMonitor):
         burst = self._burst
         return {
             "state": str(self._state),
-            "energy": lattice.energy(self._psi),
+            "energy": energy(self._psi),
             "burst_active": self._state is ChaosState.ACTIVE,
             "burst_progress": len(burst.energies) / burst.duration if burst is not None else 0.0,
             "burst_id": burst.burst_id if burst is not None else "",
@@ -198,8 +203,8 @@ class ChaosChannelController(ObservingMonitor):
             "end_energy": end,
             "energy_ratio": end / self.baseline_energy,
             "discoveries": {
-                "peaks": lattice.find_peaks(self._psi),
-                "vortices": lattice.find_vortices(self._psi),
+                "peaks": find_peaks(self._psi),
+                "vortices": find_vortices(self._psi),
             },
         }
         self._reports.append(report)
@@ -208,14 +213,14 @@ class ChaosChannelController(ObservingMonitor):
         return report
 
     def _cool(self) -> None:
-        self._psi = lattice.relaxed(self._psi, self.baseline_energy)
+        self._psi = relaxed(self._psi, self.baseline_energy)
         self._cooldown -= 1
         if self._cooldown == 0:
             self._state, self._burst = ChaosState.IDLE, None
 
     # ---- looking -------------------------------------------------------------------------------------------------
 
-    def get_lattice_state(self) -> lattice.Field:
+    def get_lattice_state(self) -> Field:
         """A copy of ψ: (lattice_size, lattice_size) complex128."""
         with self._lock:
             return self._psi.copy()
@@ -223,13 +228,13 @@ class ChaosChannelController(ObservingMonitor):
     def get_energy_history(self) -> list[float]:
         """The energy after each of the last at most 10,000 steps, oldest first."""
         with self._lock:
-            return [energy for _, energy in self._energies]
+            return [value for _, value in self._energies]
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """``energy`` after each of the last at most 10,000 steps and the ``state`` it was made in, oldest first."""
         with self._lock:
-            return [{"state": state, "energy": energy} for state, energy in self._energies]
+            return [{"state": state, "energy": value} for state, value in self._energies]
 
     def get_burst_history(self) -> list[dict[str, Any]]:
         """The reports of the last at most 1000 finished bursts, oldest first.
@@ -253,12 +258,12 @@ class ChaosChannelController(ObservingMonitor):
     def __repr__(self) -> str:
         return (
             f"ChaosChannelController(lattice_size={self.lattice_size}): {self._state}, "
-            f"energy {lattice.energy(self._psi):.3g}, {len(self._reports)} bursts"
+            f"energy {energy(self._psi):.3g}, {len(self._reports)} bursts"
         )
 
 
 def _clipped(level: Any) -> float:
     """A level in [0, 1]; BadInput when it is no number or NaN."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.integer | np.floating) or math.isnan(level):
-        raise BadInput(f"level: a number is wanted, given was {level!r:.80}")
+        raise BadInput(f"level: expected a number, got {level!r:.80}")
     return min(max(float(level), 0.0), 1.0)

@@ -31,7 +31,7 @@ class CurvatureMetrics(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a spectrum calls for."""
+    """The action that a spectrum calls for."""
 
     action: str  #: "none", "adaptive_damp" or "emergency_damp"
     damping_factor: float
@@ -61,15 +61,15 @@ def as_graph(state: ArrayLike) -> NDArray[np.float64]:
     try:
         given = np.asarray(state)
     except ValueError as error:
-        raise BadInput(f"state: an array of one or two axes is wanted: {error}") from error
+        raise BadInput(f"state: expected an array of one or two axes: {error}") from error
     if given.ndim not in (1, 2) or given.dtype.kind not in "fiubc":
-        raise BadInput(f"state: numbers along one or two axes are wanted, given was {given.dtype} {given.shape}")
+        raise BadInput(f"state: expected numbers along one or two axes, got {given.dtype} {given.shape}")
     with np.errstate(over="ignore"):
         values = np.abs(given).astype(np.float64) if given.dtype.kind == "c" else given.astype(np.float64)
     usable = np.abs(values) <= LARGEST  # NaN is not
     if not usable.all():
         place = tuple(int(index) for index in np.argwhere(~usable)[0])
-        raise BadInput(f"state: finite numbers up to {LARGEST:g} are wanted, number {place} is {given[place]}")
+        raise BadInput(f"state: expected finite numbers up to {LARGEST:g}, got {given[place]} at {place}")
     side = math.isqrt(values.size)
     return values.reshape(side, side) if values.ndim == 1 and side * side == values.size else values
 
@@ -110,7 +110,7 @@ def threshold_at(curvature: float) -> float:
 
 
 def decide(max_eigenvalue: float, threshold: float) -> Decision:
-    """What the largest real part calls for: emergency above 2, damping by the excess above the threshold, nothing."""
+    """The action for the largest real part: emergency above 2, damping by the excess above the threshold, or none."""
     if max_eigenvalue > EMERGENCY:
         return Decision("emergency_damp", EMERGENCY_FACTOR)
     if max_eigenvalue > threshold:
@@ -143,7 +143,7 @@ def damped(state: ArrayLike, factor: float) -> NDArray[Any]:
         The factor is not in [0, 1], or the state is not usable.
     """
     if not 0.0 <= factor <= 1.0:
-        raise BadInput(f"factor: a number in [0, 1] is wanted, given was {factor!r}")
+        raise BadInput(f"factor: expected a number in [0, 1], got {factor!r}")
     given = np.asarray(state)
     profile = damping_profile(as_graph(given)).reshape(given.shape)
     result: NDArray[Any] = given * (1.0 - factor * profile)

@@ -1,7 +1,6 @@
-"""CurvatureAwareGuard: watches the largest eigenvalue against a threshold that falls where the state is bent.
+"""CurvatureAwareGuard: the largest eigenvalue against a threshold that falls where the state is bent.
 
-The arithmetic is in :mod:`toriwork.monitors.curvature`. Everything here is plain calls: no event loop is needed, and
-inside one nothing is awaited.
+The arithmetic is in :mod:`toriwork.monitors.curvature`. Everything here is plain calls: no event loop is needed.
 """
 
 from __future__ import annotations
@@ -37,10 +36,8 @@ class CurvatureAwareGuard(ObservingMonitor):
         How long states usually are; a state of another length is read all the same, by its own length.
     rng : numpy.random.Generator, optional
         For :meth:`inject_synthetic_blowup` alone; seeded from the system when not given.
-    synthesis : ObserverSynthesis, optional
-        Where its tokens go; the shared one when not given.
-    clock : callable
-        Seconds since 1970; the ``timestamp`` of a result.
+    synthesis, clock
+        See :class:`~toriwork.monitors.observing.ObservingMonitor`.
 
     Raises
     ------
@@ -59,24 +56,22 @@ class CurvatureAwareGuard(ObservingMonitor):
         synthesis: ObserverSynthesis | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(None, synthesis)
+        super().__init__(None, synthesis, clock)
         self.state_dim = check_count("state_dim", state_dim)
         self._rng = np.random.default_rng() if rng is None else rng
-        self._clock = clock
         self._history: deque[dict[str, Any]] = deque(maxlen=MAX_HISTORY)
         self._subscribers: list[Subscriber] = []
         self._actions = {"none": 0, "adaptive_damp": 0, "emergency_damp": 0}
 
     def check_eigenvalues(self, eigenvalues: ArrayLike, state: ArrayLike) -> dict[str, Any]:
-        """What a spectrum calls for in a state.
+        """The action that a spectrum calls for in a state.
 
         Parameters
         ----------
         eigenvalues : array_like of shape (n_modes,)
             Real or complex, finite, n_modes >= 1; the largest real part counts.
         state : array_like
-            A 2-D array is a field; a 1-D one is a square field when its length is a square, else a curve. Complex
-            states count by magnitude. Finite.
+            See :func:`toriwork.monitors.curvature.as_graph`.
 
         Returns
         -------
@@ -93,7 +88,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         """
         spectrum = check_spectrum(eigenvalues)
         if not len(spectrum):
-            raise BadInput("eigenvalues: at least one is wanted, given were none")
+            raise BadInput("eigenvalues: expected at least one, got none")
         bent = local_curvature(as_graph(state))
         top = float(spectrum.real.max())
         threshold = threshold_at(bent.mean_curvature)
@@ -119,7 +114,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         measured = {key: value for key, value in result.items() if key != "timestamp"}
         measured |= {"gaussian_curvature": bent.gaussian_curvature, "n_modes": n_modes}
         matters = result["action"] != "none" or result["max_eigenvalue"] > NEAR * result["threshold"]
-        self._emit(measured, matters=matters, time=result["timestamp"])
+        self._emit(measured, matters=matters, at=result["timestamp"])
 
     def compute_local_curvature(self, state: ArrayLike) -> CurvatureMetrics:
         """``mean_curvature`` (mean of |κ₁ + κ₂|, twice the geometers' mean curvature) and ``gaussian_curvature`` (mean
@@ -128,20 +123,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         return local_curvature(as_graph(state))
 
     def apply_damping(self, state: ArrayLike, factor: float) -> NDArray[Any]:
-        """The state times 1 − factor · profile: most where it is flat, least where it is bent; its own shape.
-
-        Parameters
-        ----------
-        state : array_like
-            As for :meth:`check_eigenvalues`; it is not changed.
-        factor : float
-            In [0, 1].
-
-        Raises
-        ------
-        BadInput
-            State or factor are not usable.
-        """
+        """The state, damped most where it is flat; see :func:`toriwork.monitors.curvature.damped`."""
         return damped(state, factor)
 
     def inject_synthetic_blowup(self) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -169,12 +151,7 @@ class CurvatureAwareGuard(ObservingMonitor):
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """A function that ends the subscription; until then the callback gets a copy of every result.
 
-        It is called in the thread that checks, after the check; what it raises is logged.
-
-        Raises
-        ------
-        BadInput
-            It is no plain function.
+        It is called in the thread that checks, after the check; errors of it are logged. BadInput: no plain function.
         """
         check_callback(callback)
         with self._lock:

@@ -1,6 +1,6 @@
 """The program behind ``python -m toriwork.monitors.origin_sentry``: spectra from a file or stdin, one a line.
 
-What it finds goes to the log: the terminal, and ``logs/alan.log`` below the working directory.
+Findings go to the log: the terminal, and ``logs/alan.log`` below the working directory.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
 
 from toriwork.errors import BadInput, ToriworkError
-from toriwork.monitors.origin_sentry import OriginSentry
 from toriwork.printed import one_line
+from toriwork.registry.spectral import SpectralDB
 from toriwork.synthesis import get_observer_synthesis
 
 _LOG = logging.getLogger("toriwork.monitors.origin_sentry")
@@ -27,14 +29,27 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 INTERRUPTED = 130  #: exit status after Ctrl-C, as shells have it
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class Sentry(Protocol):
+    """The parts of an OriginSentry that the program uses: the sentry's module knows this one, not the reverse."""
+
+    spectral_db: SpectralDB
+
+    def classify(self, eigenvalues: ArrayLike) -> dict[str, Any]: ...
+
+    def flush(self) -> None: ...
+
+    @property
+    def metrics(self) -> dict[str, int]: ...
+
+
+def main(open_sentry: Callable[[str], Sentry], arguments: Sequence[str] | None = None) -> int:
     """0; 1 when a line was refused or the store failed; 130 after Ctrl-C. Whatever was classified is flushed."""
     options = _parser().parse_args(arguments)
     with logging_to(LOG_FILE), _opened(options.file) as lines:
         if lines is None:
             return 1
         try:
-            sentry = OriginSentry(name=options.name)
+            sentry = open_sentry(options.name)
             try:
                 return 1 if watch(lines, sentry) else 0
             finally:
@@ -47,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
 
 
-def watch(lines: Iterable[str], sentry: OriginSentry) -> int:
+def watch(lines: Iterable[str], sentry: Sentry) -> int:
     """How many lines were refused; every other one that holds a spectrum was classified.
 
     Raises
@@ -60,7 +75,7 @@ def watch(lines: Iterable[str], sentry: OriginSentry) -> int:
         try:
             spectrum = read_spectrum(line)
             if spectrum:
-                _tell(sentry.classify(spectrum))
+                _log_result(sentry.classify(spectrum))
         except BadInput as error:
             refused += 1
             _LOG.warning("line %d: %s", number, error)
@@ -79,11 +94,11 @@ def read_spectrum(line: str) -> list[complex] | list[float]:
     try:
         numbers = [complex(word) for word in words]
     except ValueError as error:
-        raise BadInput(f"eigenvalues: numbers are wanted, given was {line.strip()!r:.80}") from error
+        raise BadInput(f"eigenvalues: expected numbers, got {line.strip()!r:.80}") from error
     return numbers if any(number.imag for number in numbers) else [number.real for number in numbers]
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _log_result(found: dict[str, Any]) -> None:
     _LOG.info(
         "OriginSentry: %s, novelty=%.3f, lambda_max=%g, unseen_modes=%d%s%s",
         found["coherence"],
@@ -95,11 +110,11 @@ def _tell(found: dict[str, Any]) -> None:
     )
 
 
-def _flush(sentry: OriginSentry) -> None:
+def _flush(sentry: Sentry) -> None:
     sentry.flush()
     get_observer_synthesis().flush()
-    report = sentry.get_emergence_report()
-    _LOG.info("Flushed to %s: %s", one_line(str(sentry.spectral_db.registry.path)), json.dumps(report["metrics"]))
+    path = one_line(str(sentry.spectral_db.registry.path))
+    _LOG.info("Flushed to %s: %s", path, json.dumps(sentry.metrics))
 
 
 @contextlib.contextmanager
@@ -118,7 +133,7 @@ def _opened(file: str) -> Iterator[Iterable[str] | None]:
 
 @contextlib.contextmanager
 def logging_to(file: Path) -> Iterator[None]:
-    """What toriwork logs goes to stderr and to a file that is made where it is missing; both end with the context."""
+    """Send the log of toriwork to stderr and to a file, made where it is missing, until the context ends."""
     logger = logging.getLogger("toriwork")
     before = logger.level
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]

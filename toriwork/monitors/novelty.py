@@ -1,4 +1,4 @@
-"""The arithmetic of OriginSentry: what one spectrum says beside those before it. Pure functions, no state, no files."""
+"""The arithmetic of OriginSentry: one spectrum compared with those before it. Pure functions, no state, no files."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ DISTANCE_WEIGHT, BETTI_WEIGHT = 0.7, 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """What was known before a spectrum came."""
+class PriorState:
+    """The knowledge before a spectrum came."""
 
     recent: Sequence[NDArray[np.float64]] = ()  #: up to ``TOP_K`` descending magnitudes
     coherence: str = "local"
     betti: tuple[float, ...] | None = None  #: the last vector that was given
 
 
-def judge(sizes: NDArray[np.float64], betti: tuple[float, ...] | None, before: Before) -> dict[str, Any]:
-    """The classification of one spectrum, all but ``metrics``; see :meth:`OriginSentry.classify`.
+def judge(sizes: NDArray[np.float64], betti: tuple[float, ...] | None, before: PriorState) -> dict[str, Any]:
+    """The classification of one spectrum: (n_modes,) magnitudes, finite, descending, n_modes >= 1.
 
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_modes,)
-        Magnitudes, finite, descending, n_modes >= 1.
-    betti : tuple of float or None
-        Finite Betti numbers, None when not given.
-    before : Before
+    Returns
+    -------
+    dict
+        ``dim_expansion`` (the nearest of the recent spectra is further than 0.01), ``unseen_modes`` (how many
+        eigenvalues alone are, 0 without expansion), ``gap_birth`` (a gap above 0.02), ``gaps`` (between neighbouring
+        magnitudes, descending), ``coherence``, ``coherence_transition`` (against the call before), ``novelty_score`` in
+        [0, 1], ``spectral_entropy`` (nats) and ``lambda_max``.
     """
     distance = float(spectral_distances(sizes, before.recent).min()) if len(before.recent) else math.inf
     expansion = distance > EPS
@@ -115,9 +115,7 @@ def check_betti(betti_numbers: Sequence[float] | None) -> tuple[float, ...] | No
     try:
         numbers = tuple(float(number) for number in betti_numbers)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"betti_numbers: a sequence of numbers is wanted, given was {betti_numbers!r:.80}") from error
+        raise BadInput(f"betti_numbers: expected a sequence of numbers, got {betti_numbers!r:.80}") from error
     if not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise BadInput(
-            f"betti_numbers: finite numbers >= 0 are wanted, given was {list(numbers)}; leave undecided ones out"
-        )
+        raise BadInput(f"betti_numbers: expected finite numbers >= 0, got {list(numbers)}; leave undecided ones out")
     return numbers or None

@@ -1,8 +1,7 @@
-"""OriginSentry: says of each new spectrum whether it is new, from where on it is coherent, and remembers it.
+"""OriginSentry: how new each spectrum is beside those before it.
 
-The arithmetic is in :mod:`toriwork.monitors.novelty`; here is what is remembered between two spectra. The memory is the
-sentry's stream in the registry: every classification is one row, so no restart changes an answer, not even one after
-``kill -9``.
+The arithmetic is in :mod:`toriwork.monitors.novelty`, the memory is here: the sentry's stream in the registry, one row
+for each classification, so that no restart changes an answer, not even one after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from toriwork.errors import BadInput
-from toriwork.monitors.novelty import TOP_K, Before, check_betti, judge
+from toriwork.monitors.novelty import TOP_K, PriorState, check_betti, judge
 from toriwork.monitors.observing import ObservingMonitor, check_name
 from toriwork.registry.spectral import SpectralDB, SpectralSignature, check_spectrum, magnitudes
 from toriwork.synthesis import ObserverSynthesis
@@ -33,15 +32,12 @@ class OriginSentry(ObservingMonitor):
     Parameters
     ----------
     spectral_db : SpectralDB, optional
-        Where signatures are kept and compared; its stream is the sentry's memory. Not given: the newest 10,000 of the
-        stream ``name`` in the shared registry.
+        Its stream is the sentry's memory. Not given: the newest 10,000 of the stream ``name`` in the shared registry.
     name : str
-        Of the sentry, not empty: its stream, and the subject of its tokens. Sentries of different names do not see
-        each other; two of one name in two processes write one stream and see each other's rows after a restart.
-    synthesis : ObserverSynthesis, optional
-        Where its tokens go; the shared one when not given.
-    clock : callable
-        Seconds since 1970; the time of a signature.
+        Its stream and the subject of its tokens; not empty. Sentries of different names do not see each other; two of
+        one name in two processes write one stream and see each other's rows after a restart.
+    synthesis, clock
+        See :class:`~toriwork.monitors.observing.ObservingMonitor`.
 
     Raises
     ------
@@ -63,9 +59,8 @@ class OriginSentry(ObservingMonitor):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = check_name("name", name)
-        super().__init__(name, synthesis)
+        super().__init__(name, synthesis, clock)
         self.spectral_db = SpectralDB(MAX_SIGNATURES, stream=name) if spectral_db is None else spectral_db
-        self._clock = clock
         self._coherence = "local"
         self._betti: tuple[float, ...] | None = None
         self._novelties: deque[float] = deque(maxlen=MAX_NOVELTIES)
@@ -73,7 +68,7 @@ class OriginSentry(ObservingMonitor):
         self._remember(self.spectral_db.notes(NOTE, MAX_NOVELTIES))
 
     def classify(self, eigenvalues: ArrayLike, betti_numbers: Sequence[float] | None = None) -> dict[str, Any]:
-        """What one spectrum says beside those before it; the spectrum is in the registry when this returns.
+        """The classification of one spectrum beside those before it, which is in the registry when this returns.
 
         Parameters
         ----------
@@ -85,11 +80,7 @@ class OriginSentry(ObservingMonitor):
         Returns
         -------
         dict
-            ``dim_expansion`` (whether the nearest of the last ten signatures is further than 0.01), ``unseen_modes``
-            (how many eigenvalues alone are, 0 without expansion), ``gap_birth`` (a gap above 0.02), ``gaps`` (between
-            neighbouring magnitudes, descending), ``coherence`` ("critical" above 0.04, "global" above 0.01, else
-            "local"), ``coherence_transition`` (against the call before), ``novelty_score`` in [0, 1],
-            ``spectral_entropy`` (nats), ``lambda_max`` and ``metrics`` (counts so far).
+            As :func:`toriwork.monitors.novelty.judge`, and ``metrics`` (counts so far).
 
         Raises
         ------
@@ -104,14 +95,14 @@ class OriginSentry(ObservingMonitor):
     def classify_with_token(
         self, eigenvalues: ArrayLike, betti_numbers: Sequence[float] | None = None
     ) -> tuple[dict[str, Any], str]:
-        """What :meth:`classify` says, and the token that it emitted: for observers who refer to it."""
+        """The result of :meth:`classify`, and the token that it emitted: for observers who refer to it."""
         spectrum = check_spectrum(eigenvalues)
         sizes = magnitudes(spectrum)
         betti = check_betti(betti_numbers)
         if not len(sizes):
-            raise BadInput("eigenvalues: at least one is wanted, given were none")
+            raise BadInput("eigenvalues: expected at least one, got none")
         with self._lock:
-            found = judge(sizes, betti, Before(self.spectral_db.last(TOP_K), self._coherence, self._betti))
+            found = judge(sizes, betti, PriorState(self.spectral_db.last(TOP_K), self._coherence, self._betti))
             note = self._note(found, betti)
             moment = self._clock()
             signature = SpectralSignature(moment, spectrum, self.name, (betti or ())[:3], found["coherence"])
@@ -120,14 +111,14 @@ class OriginSentry(ObservingMonitor):
             token = self._emit(
                 {**{key: value for key, value in found.items() if key != "gaps"}, "n_modes": len(sizes)},
                 matters=found["novelty_score"] > MATTERS or found["dim_expansion"],
-                time=moment,
+                at=moment,
                 shape_id=shape_id,
                 betti_numbers=None if betti is None else list(betti),
             )
             return {**found, "metrics": dict(self._seen)}, token
 
     def _note(self, found: dict[str, Any], betti: tuple[float, ...] | None) -> dict[str, Any]:
-        """What the row of a classification remembers: enough to go on from it alone."""
+        """The note in the row of a classification: enough to go on from it alone."""
         events = (True, found["dim_expansion"], found["gap_birth"], found["coherence_transition"])
         last = self._betti if betti is None else betti
         return {
@@ -160,11 +151,10 @@ class OriginSentry(ObservingMonitor):
             return dict(self._seen)
 
     def should_inject_entropy(self, threshold_high: float = 0.7, threshold_low: float = 0.2) -> tuple[bool, float]:
-        """Whether the system wants stirring, and how much: (True, 1.5) when the last novelty is above the high
-        threshold, (True, 0.8) below the low one, else (False, 1.0). Before the first spectrum novelty is 0.
+        """Advice to stir the system, and how much: (True, 1.5) when the last novelty is above the high threshold,
+        (True, 0.8) below the low one, else (False, 1.0). PriorState the first spectrum novelty is 0.
         """
-        history = self.novelty_history
-        last = history[-1] if history else 0.0
+        last = (self.novelty_history or (0.0,))[-1]
         if last > threshold_high:
             return True, 1.5
         return (True, 0.8) if last < threshold_low else (False, 1.0)
@@ -200,4 +190,4 @@ class OriginSentry(ObservingMonitor):
 if __name__ == "__main__":
     from toriwork.monitors.live import main
 
-    raise SystemExit(main())
+    raise SystemExit(main(lambda name: OriginSentry(name=name)))

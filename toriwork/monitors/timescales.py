@@ -39,7 +39,7 @@ SCALES = (
 
 @dataclass(slots=True)
 class Event:
-    """What was recorded, or what stands for several recorded events on a coarser scale."""
+    """A recorded event, or one that stands for several of them on a coarser scale."""
 
     time: float
     kind: str
@@ -59,7 +59,7 @@ class Ring:
 
     def __init__(self, scale: Scale) -> None:
         if scale.capacity < CHUNK:
-            raise BadInput(f"scale {scale.name}: a capacity >= {CHUNK} is wanted, given was {scale.capacity}")
+            raise BadInput(f"scale {scale.name}: expected a capacity >= {CHUNK}, got {scale.capacity}")
         self.scale = scale
         self.events: deque[Event] = deque()
         self._waiting: deque[Event] = deque()  # the cursor: the same events, those not handed up
@@ -116,7 +116,7 @@ def _padded(given: Iterable[tuple[float, ...] | None]) -> tuple[tuple[float, ...
 
 
 def summarise(name: str, events: Sequence[Event], now: float) -> dict[str, Any]:
-    """What the events of a window say.
+    """The summary of the events of a window.
 
     Returns
     -------

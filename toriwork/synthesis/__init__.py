@@ -3,14 +3,14 @@
 pyarrow is loaded when a token log is opened, not before.
 """
 
-from toriwork.synthesis.budget import Budget
-from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
+from toriwork.synthesis.context_budget import Budget
+from toriwork.synthesis.explained import ChosenToken, OmittedToken, Reason, Selection
 from toriwork.synthesis.export import to_cloudevents, to_otlp_logs, to_otlp_spans, to_prov
 from toriwork.synthesis.identity import token_id
 from toriwork.synthesis.observed import Observation, observe, observed
 from toriwork.synthesis.observer import Monitor, ObserverSynthesis
 from toriwork.synthesis.occurrences import Occurrence
-from toriwork.synthesis.rate import RateLimit
+from toriwork.synthesis.rate_limiting import RateLimit
 from toriwork.synthesis.selection import Rules
 from toriwork.synthesis.shared import (
     emit_token,
@@ -21,12 +21,12 @@ from toriwork.synthesis.shared import (
 
 __all__ = [
     "Budget",
-    "Choice",
+    "ChosenToken",
     "Monitor",
     "Observation",
     "ObserverSynthesis",
     "Occurrence",
-    "Omission",
+    "OmittedToken",
     "RateLimit",
     "Reason",
     "Rules",

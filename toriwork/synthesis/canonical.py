@@ -43,22 +43,17 @@ class _Refused(Exception):
         self.path: list[str] = []
 
 
-#: what :func:`write` raises; :func:`canonical` says it in words
+#: raised by :func:`write`; :func:`canonical` makes a message of them
 REFUSALS = (_Refused, UnicodeEncodeError, RecursionError)
 
 
-def canonical(value: Any, name: str = "measurement") -> str:
+def canonical(value: Any) -> str:
     """The canonical JSON text of a value.
 
-    Parameters
-    ----------
-    value : Any
-        None, bool, int, float, str, list, tuple, mappings with text keys, NumPy scalars and arrays, nested in any
-        way. 1 and 1.0 are one number, tuples are lists, arrays of up to 64 elements are lists; a larger array is
-        ``{"$nd":{"dtype","h","shape"}}`` with the BLAKE2b-160 of its little-endian C-order bytes. NaN, infinity and
-        integers beyond 2**53 - 1 are tagged ``{"$f":"nan"}``, ``{"$i":"..."}``. A leading "$" of a key is doubled.
-    name : str
-        What the value is called in an error.
+    None, bool, int, float, str, list, tuple, mappings with text keys, NumPy scalars and arrays, nested in any way. 1
+    and 1.0 are one number, tuples are lists, arrays of up to 64 elements are lists; a larger array is
+    ``{"$nd":{"dtype","h","shape"}}`` with the BLAKE2b-160 of its little-endian C-order bytes. NaN, infinity and
+    integers beyond 2**53 - 1 are tagged ``{"$f":"nan"}``, ``{"$i":"..."}``. A leading "$" of a key is doubled.
 
     Raises
     ------
@@ -69,11 +64,12 @@ def canonical(value: Any, name: str = "measurement") -> str:
         text = write(value)
         text.encode()
     except _Refused as refused:
-        raise BadInput(f"{name}: {_at(refused.path)}{refused}") from None
+        raise BadInput(f"measurement: {_at(refused.path)}{refused}") from None
     except UnicodeEncodeError as error:
-        raise BadInput(f"{name}: {_at(_find_surrogate(value))}a lone surrogate has no UTF-8 form: {error}") from None
+        where = _at(_find_surrogate(value))
+        raise BadInput(f"measurement: {where}a lone surrogate has no UTF-8 form: {error}") from None
     except RecursionError:
-        raise BadInput(f"{name}: it is nested too deeply, or holds itself") from None
+        raise BadInput("measurement: it is nested too deeply, or holds itself") from None
     return text
 
 
@@ -115,7 +111,7 @@ def template(keys: Sequence[str]) -> list[str] | None:
 
 
 def taker(keys: Sequence[str]) -> Take:
-    """What takes the values of these keys out of a mapping, in their order."""
+    """A function that takes the values of these keys out of a mapping, in their order."""
     if len(keys) > 1:
         return itemgetter(*keys)
     if not keys:
@@ -160,7 +156,7 @@ def _key(key: str) -> str:
 def _object_by_units(mapping: Mapping[Any, Any]) -> str:
     for key in mapping:
         if not isinstance(key, str):
-            raise _Refused(f"keys are texts, given was {shown(key)}")
+            raise _Refused(f"expected keys that are texts, got {shown(key)}")
     parts = []
     for key in sorted(mapping, key=_units):
         try:
@@ -243,7 +239,7 @@ def _ndarray(array: np.ndarray[Any, Any]) -> str:
     if array.size <= SMALL_ARRAY:
         return write(array.tolist())
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        raise _Refused(f"an array of dtype {array.dtype} has no form; real numbers of up to 8 bytes are wanted")
+        raise _Refused(f"an array of dtype {array.dtype} has no form; expected real numbers of up to 8 bytes")
     wanted = array.dtype.newbyteorder("<")
     plain = np.array(array, dtype=wanted, order="C")
     if wanted.kind == "f":
@@ -277,7 +273,7 @@ _SUBCLASSES: tuple[tuple[type, Callable[[Any], Any], Callable[[Any], str]], ...]
 
 
 def read(text: str | bytes) -> Any:
-    """What a canonical text stands for, tags still in it: numbers are those that were written."""
+    """The value of a canonical text, tags still in it: numbers are those that were written."""
     return json.loads(text, parse_int=_parse_integer)
 
 
@@ -287,7 +283,7 @@ def _parse_integer(text: str) -> int | float:
 
 
 def restore(value: Any) -> Any:
-    """What was written, from the parsed text: tags become numbers again; an array kept by content stays its tag."""
+    """A parsed text with numbers in place of their tags; an array kept by content stays its tag."""
     if isinstance(value, list):
         return [restore(inner) for inner in value]
     if not isinstance(value, dict):

@@ -7,83 +7,73 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from toriwork.synthesis.log_rows import LogRow, bytes_of, emission_of
 from toriwork.synthesis.retention import Note
-from toriwork.synthesis.rows import LogRow, bytes_of, emission_of
-from toriwork.synthesis.runs import Gap, Opening, Run, Runs, beginning
-from toriwork.synthesis.standing import n_placed, runs_of
+from toriwork.synthesis.runs import ChainRun, Gap, Runs, RunStart, start_of
 
 _JOURNAL = slice(16, None)  #: of a row id: its time stands before it
-Find = Callable[[int | None, str, str], None]
+Report = Callable[[int | None, str, str], None]
 
 
 class Chains:
-    """Where the chains stand: at first where the retired rows left them.
+    """The chain of each writer, which begins where its retired rows end.
 
-    Parameters
-    ----------
-    note : Note
-        What the public file says of the rows that it had.
-    find : callable
-        Gets each finding: generation, kind and text.
+    ``report`` gets the generation, the kind and the text of each finding.
     """
 
-    def __init__(self, note: Note, find: Find) -> None:
+    def __init__(self, note: Note, report: Report) -> None:
         self._note = note
-        self._find = find
-        self._writers = runs_of(note.noted)
-        self.n_unchained = 0  #: rows without a writer
+        self._report = report
+        self._writers = {name: Runs(start_of(retired)) for name, retired in note.writers.items()}
         self.n_unanchored = 0  #: writers whose first rows retired too long ago
-        self.n_unplaced = 0  #: emissions that an earlier version may have retired: it noted how many, not which
+        self.n_unplaced = 0  #: gaps that retired rows of version 0.1 may have left
 
     def look_at(self, row: LogRow, why: str) -> None:
-        """Put a row into the chain of its writer; ``why``: what is wrong with it by itself, "" when nothing is."""
-        if row.writer is None or row.sequence is None:
-            self.n_unchained += 1
+        """Put a row into the chain of its writer; ``why``: the fault of the row by itself, "" when there is none."""
+        at, emission = row.sequence, emission_of(row)
+        if row.writer is None or at is None:
+            self._report(row.generation, "edited", f"row {row.row_id} has no writer or no sequence")
             return
         runs = self._writers.get(row.writer)
         if runs is None:
-            runs = self._writers[row.writer] = Runs([beginning()])
-        at, emission = row.sequence, emission_of(row)
+            runs = self._writers[row.writer] = Runs(start_of())
         if emission is None and not why:
             why = "no link belongs to it"
-            self._find(row.generation, "edited", f"row {row.row_id}, emission {at} of writer {row.writer}: {why}")
-        opening = Opening(None if why else emission, row.link, (row.row_id or "")[_JOURNAL])
-        if not runs.put(Run(at, at + 1, row.link, opening, row.generation, row.generation), self._meet):
-            self._find(row.generation, "repeated", f"emission {at} of writer {row.writer} is there twice")
+            self._report(row.generation, "edited", f"row {row.row_id}, emission {at} of writer {row.writer}: {why}")
+        opening = RunStart(None if why else emission, row.link, (row.row_id or "")[_JOURNAL])
+        if not runs.put(ChainRun(at, at + 1, row.link, opening, row.generation, row.generation), self._meet):
+            self._report(row.generation, "repeated", f"emission {at} of writer {row.writer} is there twice")
 
-    def _meet(self, before: Run, behind: Run, late: bool) -> None:
+    def _meet(self, before: ChainRun, behind: ChainRun, late: bool) -> None:
         """Check the link between two runs that meet; ``late``: the first one is a row that came last."""
-        link, (emission, wanted, journal) = bytes_of(before.link), behind.opening
-        if link is not None and emission is not None and emission.link(link).hex() != wanted:
+        link, (emission, expected, journal) = bytes_of(before.link), behind.opening
+        if link is not None and emission is not None and emission.link(link).hex() != expected:
             which = f"emission {behind.first} of writer {emission.writer.hex()}"
-            self._find(behind.begun, "edited", f"{which} does not follow from the one before it")
+            self._report(behind.begun, "edited", f"{which} does not follow from the one before it")
         if late and journal and journal == before.opening.journal:  # frames of one journal never change places
             which = f"emission {before.first} of journal {journal}"
-            self._find(before.begun, "reordered", f"{which} stands behind a later one of its writer")
+            self._report(before.begun, "reordered", f"{which} stands behind a later one of its writer")
 
     def missing(self, short: Sequence[int]) -> Iterator[tuple[str, Gap]]:
         """The gaps that nothing explains; ``short`` are the generations that lack rows.
 
-        A log that forgot writers does not say where those begin. A note of an earlier version does not say which rows
-        of a writer retired, only how many rows in all: as long as that many are not exceeded, gaps where such rows
-        were are theirs.
+        Rows in front of the furthest retired one may have retired: the roots of their generations account for them.
         """
-        note, plain, retired = self._note, [], []
-        self.n_unanchored = 0
+        note = self._note
+        self.n_unanchored = self.n_unplaced = 0
         for name, runs in self._writers.items():
+            n_retired, _ = note.writers.get(name, (0, ""))
             for gap in runs.gaps():
+                if gap.last < n_retired:
+                    continue
                 if not gap.first and note.n_forgotten and name not in note.writers:
                     self.n_unanchored += 1
-                elif name in note.doubtful and _begins_in(gap, note.partly) and not any(map(gap.reaches, short)):
-                    retired.append((name, gap))
+                elif n_retired and _begins_in(gap, note.unordered) and not any(map(gap.reaches, short)):
+                    self.n_unplaced += 1
                 else:
-                    plain.append((name, gap))
-        self.n_unplaced = sum(gap.n_rows for _, gap in retired)
-        if n_placed(note.noted) + self.n_unplaced > note.n_retired:
-            plain, self.n_unplaced = plain + retired, 0
-        yield from plain
+                    yield name, gap
 
 
 def _begins_in(gap: Gap, generation: int) -> bool:
-    """Whether the row before a gap was published with a generation, or before it."""
-    return gap.behind is not None and gap.behind <= generation
+    """True when the row before a gap was published with a generation up to this one; never for 0."""
+    return generation > 0 and gap.behind is not None and gap.behind <= generation

@@ -1,7 +1,7 @@
-"""Checkpoints: one line of JSON for each generation of the token log, in a file of their own beside it.
+"""Checkpoints: one line of JSON for each generation of the token log, in a file beside it, outside of the store.
 
-They lie outside of the store, whose public file they vouch for: who cuts or rewrites that file has to find and rewrite
-these as well. A copy of the last line kept elsewhere (a commit, a mail) is beyond the reach of both.
+Whoever cuts or rewrites the public file has to rewrite these as well. A copy of the last line kept elsewhere
+shows both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from toriwork.errors import DamagedFile, StoreError
 from toriwork.storage.access import open_regular
@@ -45,15 +45,16 @@ def checkpoint_of(note: Note) -> Checkpoint | None:
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
-    """The checkpoints in a file, none when there is no file; a line that was cut short counts for nothing.
+    """The checkpoints in a file, none when there is no file; a line that was cut short is passed over.
 
-    Raises
-    ------
-    OddFile, DamagedFile, NotPermitted
-        It is no regular file, far longer than one ever gets, or may not be read.
+    OddFile, DamagedFile or NotPermitted when it is no regular file, far too long, or may not be read.
     """
+    return _parsed(_content(path))
+
+
+def _parsed(content: bytes) -> tuple[Checkpoint, ...]:
     found = []
-    for line in _content(path).decode("utf-8", "replace").splitlines():
+    for line in content.decode("utf-8", "replace").splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             raw = json.loads(line)
             found.append(Checkpoint(int(raw["generation"]), int(raw["rows"]), str(raw["head"])))
@@ -77,15 +78,15 @@ def add_checkpoint(path: Path, new: Checkpoint) -> None:
 
     The file takes mode, group and owner of the log's public file; a link is not followed.
     """
-    there = read_checkpoints(path)
-    if new in there[-2:]:
+    before = _content(path)
+    if new in _parsed(before)[-2:]:
         return
     files = OsFiles(path.with_suffix(".parquet"))
     if files.stat(path) is None:
         with contextlib.suppress(FileExistsError):  # another process was quicker
             files.create(path).close()
-    with os.fdopen(open_regular(path, os.O_RDWR | os.O_APPEND), "ab+") as file:
-        torn = _is_torn(file)
+    torn = before[-1:] not in (b"", b"\n")
+    with os.fdopen(open_regular(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
         # buffered: one write() of a whole line, so that two writers never mix theirs
         file.write(b"\n" * torn + new.line().encode() + b"\n")
     content = _content(path)
@@ -98,11 +99,3 @@ def add_checkpoint(path: Path, new: Checkpoint) -> None:
                 files.unlink(temporary)
                 raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
         files.replace(temporary, path)
-
-
-def _is_torn(file: BinaryIO) -> bool:
-    """Whether the last line of a file was cut short."""
-    if not file.seek(0, os.SEEK_END):
-        return False
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) != b"\n"

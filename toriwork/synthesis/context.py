@@ -1,4 +1,4 @@
-"""Which tokens are in the context: added and removed by hand, bounded; what of them is shown is chosen elsewhere."""
+"""The tokens of a context: added and removed by hand, bounded; a selection of them is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USUAL_IMPORTANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ContextEntry:
     """A token of a context."""
 
     token: str
@@ -29,7 +29,7 @@ class Entry:
         """When it was emitted last, seconds since 1970."""
         return self.held.seen
 
-    def at(self, seen: float | None) -> Entry:
+    def at(self, seen: float | None) -> ContextEntry:
         """The same, emitted last at that time; itself for None."""
         if seen is None or seen == self.held.seen:
             return self
@@ -41,26 +41,20 @@ class Entry:
         return self.held.lineage.order
 
 
-def entry(token: str, held: Held, importance: float | None = None, *, pinned: bool = False) -> Entry:
-    """A token as an entry; importance is 0.5 unless given.
-
-    Raises
-    ------
-    BadInput
-        The importance is not between 0 and 1.
-    """
+def entry(token: str, held: Held, importance: float | None = None, *, pinned: bool = False) -> ContextEntry:
+    """A token as an entry; importance is 0.5 unless given, BadInput when it is not between 0 and 1."""
     weight = USUAL_IMPORTANCE if importance is None else importance
     if not 0 <= weight <= 1:
-        raise BadInput(f"importance: a number between 0 and 1 is wanted, given was {importance!r}")
-    return Entry(token, held, parse(held.identity.body).observer, float(weight), pinned)
+        raise BadInput(f"importance: expected a number between 0 and 1, got {importance!r}")
+    return ContextEntry(token, held, parse(held.identity.body).observer, float(weight), pinned)
 
 
-class Members:
+class ContextEntries:
     """The tokens of a context in the order in which they were added; not locked, its owner is."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._entries: OrderedDict[str, ContextEntry] = OrderedDict()
         self._pinned = 0
         self.displaced = 0  #: how many had to go because the context was full
 
@@ -70,14 +64,14 @@ class Members:
     def __contains__(self, token: str) -> bool:
         return token in self._entries
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[ContextEntry]:
         return iter(self._entries.values())
 
-    def get(self, token: str) -> Entry | None:
+    def get(self, token: str) -> ContextEntry | None:
         """The entry of a token, or None."""
         return self._entries.get(token)
 
-    def put(self, new: Entry) -> None:
+    def put(self, new: ContextEntry) -> None:
         """Add a token, or give one that is there its new importance; the oldest goes when there are too many."""
         old = self._entries.get(new.token)
         self._pinned += new.pinned - (old is not None and old.pinned)
@@ -92,7 +86,7 @@ class Members:
         self.displaced += 1
 
     def remove(self, token: str) -> bool:
-        """Whether the token was there."""
+        """Take a token out; False when it was not there."""
         old = self._entries.pop(token, None)
         self._pinned -= old is not None and old.pinned
         return old is not None

@@ -1,7 +1,8 @@
-"""What is kept of a result or an error: small, always representable, without running anybody's code on the way."""
+"""Summaries of results and errors: small, always representable, made without running anybody's code."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ LONGEST_TEXT = 200  #: characters
 MOST_ENTRIES = 16
 _DEEPEST = 2
 _MOST_BITS = 64
+SIGNIFICANT = 12  #: digits of a number that a monitor measured: the last bits differ between machines
 
 
 def digest_result(value: Any, depth: int = _DEEPEST) -> Any:
@@ -72,3 +74,14 @@ def _container(value: Any, depth: int) -> Any:
         if kind is dict and all(type(key) is str and len(key) <= LONGEST_TEXT for key in value):
             return {clean(key): digest_result(inner, depth - 1) for key, inner in value.items()}
     return found | {"length": len(value)}
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to twelve significant digits, also inside lists and mappings; everything else as it is."""
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{SIGNIFICANT - 1}e}")
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(inner) for inner in value]
+    return value

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     OVER_BUDGET = "the budget was used up by weightier ones"
 
 
-class Choice(NamedTuple):
+class ChosenToken(NamedTuple):
     """A token that is shown."""
 
     token: str
@@ -42,7 +42,7 @@ class Choice(NamedTuple):
     line: str  #: what stands in the text
 
 
-class Omission(NamedTuple):
+class OmittedToken(NamedTuple):
     """A token that is not shown, and why."""
 
     token: str
@@ -54,10 +54,10 @@ class Omission(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Selection:
-    """What of a context is shown and what is not; every token of the context is in one of the two, once."""
+    """The tokens of a context that are shown and those that are not; every token is in one of the two, once."""
 
-    chosen: tuple[Choice, ...]  #: in the order of the text: the oldest first
-    omitted: tuple[Omission, ...]  #: sorted by token
+    chosen: tuple[ChosenToken, ...]  #: in the order of the text: the oldest first
+    omitted: tuple[OmittedToken, ...]  #: sorted by token
     text: str  #: the prompt
     limits: Mapping[str, int]  #: unit -> limit, of the units that were limited
     used: Mapping[str, int]  #: unit -> what the text costs
@@ -134,13 +134,13 @@ class Selection:
         return [*cost.items(), *((str(reason), str(count)) for reason, count in self.reasons.items())]
 
 
-def _row(found: Choice) -> tuple[str, ...]:
+def _row(found: ChosenToken) -> tuple[str, ...]:
     source, kind, subject = (ascii(name)[1:-1] if name else "–" for name in found.observer)
     marks = [word for word, holds in (("pinned", found.pinned), (f"reflexive({found.order})", found.order)) if holds]
     return found.token[_SHORT], kind, source, subject[:_SHOWN_ROWS], f"{found.weight:.3f}", ", ".join(marks)
 
 
-def _plain(found: Choice | Omission) -> dict[str, Any]:
+def _plain(found: ChosenToken | OmittedToken) -> dict[str, Any]:
     plain = found._asdict()
     source, kind, subject = plain.pop("observer")
     if "seen" in plain:

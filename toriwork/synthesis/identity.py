@@ -1,4 +1,4 @@
-"""Which token a measurement is: what belongs to its identity, what to one occurrence of it."""
+"""The identity of a measurement: the bytes that its token is the hash of, apart from one occurrence of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONG_END = 256  # characters; longer ones are not remembered
 
 
 class Identity(NamedTuple):
-    """What the id of a token is the hash of, and what stands beside it."""
+    """The bytes that the id of a token is the hash of, and the values beside them."""
 
     body: bytes  #: canonical JSON of {"m", "refs", "source", "subject", "type", "v"}
     digest: bytes
@@ -71,10 +71,7 @@ def token_id(measurement: Mapping[str, Any]) -> str:
     ``toriwork.token.1``) over the canonical JSON of type, source, subject, references and everything else but the
     timestamp.
 
-    Raises
-    ------
-    BadInput
-        See :func:`identify`.
+    BadInput as of :func:`identify`.
     """
     return identify(measurement).token
 
@@ -88,7 +85,7 @@ def identify(measurement: Mapping[str, Any]) -> Identity:
         It is no mapping, its references are no texts, or something in it has no JSON form; the message names the key.
     """
     if type(measurement) is not dict and not isinstance(measurement, Mapping):  # the first is quicker to ask
-        raise BadInput(f"measurement: a mapping is wanted, given was {type(measurement).__name__}")
+        raise BadInput(f"measurement: expected a mapping, got {type(measurement).__name__}")
     keys = tuple(measurement)
     take, pieces, rest, refers, timed, names, ends = _shapes.get(keys) or _keep_shape(keys)
     refs: tuple[str, ...] = ()
@@ -171,7 +168,7 @@ def _end(measurement: Mapping[str, Any], names: Callable[[Mapping[str, Any]], An
 
 
 def _references(measurement: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a measurement refers to, under either name, sorted and without repetition."""
+    """The references of a measurement under either name, sorted and without repetition."""
     found = _texts("refs", measurement.get("refs")) | _texts("references", measurement.get("references"))
     return tuple(in_unit_order(found))
 
@@ -219,7 +216,7 @@ def _texts(name: str, refs: Any) -> set[str]:
     if isinstance(refs, str):
         return {refs}
     if not isinstance(refs, list | tuple) or not all(isinstance(ref, str) for ref in refs):
-        raise BadInput(f"measurement: key {name!r}: token ids are wanted, given was {shown(refs)}")
+        raise BadInput(f"measurement: key {name!r}: expected token ids, got {shown(refs)}")
     return set(refs)
 
 

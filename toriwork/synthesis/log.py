@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -66,31 +66,22 @@ _MAKERS: tuple[Callable[[Any], pa.Array], ...] = (
 )
 
 
-class TokenRow(NamedTuple):
-    """One emission, unpacked."""
-
-    emission: Emission
-    link: bytes
-    body: bytes
-
-
-def unpack(payload: Payload) -> list[TokenRow]:
-    """The emissions of a frame."""
-    rows, at = [], 0
+def unpack(payload: Payload) -> Iterator[tuple[Emission, bytes, bytes]]:
+    """Emission, link and body of each row of a frame."""
+    data, at = payload.data, 0
     for _ in range(payload.n_rows):
-        layout, digest, writer, sequence, time_us, n_time, n_body = HEAD.unpack_from(payload.data, at)
+        layout, digest, writer, sequence, time_us, n_time, n_body = HEAD.unpack_from(data, at)
         if layout != LAYOUT:
             raise ValueError(f"token layout {layout} is not known")
         link_at = at + HEAD.size
         time_at = link_at + LINK_BYTES
         body_at = time_at + max(0, n_time)
         at = body_at + n_body
-        time = None if n_time < 0 else bytes(payload.data[time_at:body_at])
-        emission = Emission(digest, writer, sequence, time_us, time, n_body)
-        rows.append(TokenRow(emission, bytes(payload.data[link_at:time_at]), bytes(payload.data[body_at:at])))
-    if at != len(payload.data):
-        raise ValueError(f"expected {payload.n_rows} emissions in {at} bytes, got {len(payload.data)} bytes")
-    return rows
+        given_time = None if n_time < 0 else bytes(data[time_at:body_at])
+        emission = Emission(digest, writer, sequence, time_us, given_time, n_body)
+        yield emission, bytes(data[link_at:time_at]), bytes(data[body_at:at])
+    if at != len(data):
+        raise ValueError(f"expected {payload.n_rows} emissions in {at} bytes, got {len(data)} bytes")
 
 
 _Parts = tuple[str | None, str | None, str | None, list[str]]
@@ -104,8 +95,8 @@ def _parts(core: Mapping[str, Any]) -> _Parts:
     return named(core["type"]), named(core["source"]), named(core["subject"]), core["refs"]
 
 
-def _told(end: bytes) -> _Parts | None:
-    """What a body says from its last key "refs" on; None when that key is not its own but one of its source, say."""
+def _parts_behind_refs(end: bytes) -> _Parts | None:
+    """The parts of a body from its last key "refs" on; None when that key is not its own but one of its source, say."""
     try:
         core = read(b"{" + end[1:])
     except ValueError:
@@ -118,24 +109,24 @@ class TokenCodec:
 
     def decode(self, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> pa.RecordBatch:
         """The emissions of some frames, in order."""
-        told: dict[bytes, _Parts] = {}
+        known: dict[bytes, _Parts] = {}
         starts = range(0, max(1, len(payloads)), _MANY_FRAMES)  # as Python objects a row takes many times its bytes
-        batches = [self._some(payloads[start : start + _MANY_FRAMES], told) for start in starts]
+        batches = [self._some(payloads[start : start + _MANY_FRAMES], known) for start in starts]
         return pa.concat_batches(batches)
 
-    def _some(self, payloads: Sequence[Payload], told: dict[bytes, _Parts]) -> pa.RecordBatch:
+    def _some(self, payloads: Sequence[Payload], known: dict[bytes, _Parts]) -> pa.RecordBatch:
         rows = []
         for payload in payloads:
             half = payload.journal[:16]
             for position, ((digest, writer, sequence, time_us, given, _), link, body) in enumerate(unpack(payload)):
                 end = body[body.rfind(_REFS) :]  # the same for most rows of one observer
-                found = told.get(end)
+                found = known.get(end)
                 if found is None:
-                    found = _told(end)
+                    found = _parts_behind_refs(end)
                     if found is None:
                         found = _parts(read(body))
                     else:
-                        told[end] = found
+                        known[end] = found
                 time = None if given is None else given.decode()
                 row_id = f"{payload.time_ns + position:016x}{half}"
                 token = PREFIX + digest.hex()
@@ -183,15 +174,10 @@ class TokenLog:
     ----------
     path
         The public file.
-    keep_rows : int, optional
-        The file holds at most so many rows and those of its newest generation, a million unless said otherwise; the
-        oldest go first.
-    keep_days : float, optional
-        Rows older than this go.
+    keep_rows, keep_days, now
+        As of :class:`toriwork.synthesis.ObserverSynthesis`.
     read_only : bool
         Create and lock nothing.
-    now : callable
-        Seconds since 1970; for the age of rows.
 
     Raises
     ------
@@ -225,15 +211,14 @@ class TokenLog:
 
     @property
     def closed(self) -> bool:
-        """Whether the log was closed."""
+        """True once the log was closed."""
         return self._table.closed
 
     def append(self, digest: bytes, now: float, given_time: str | None, body: bytes) -> None:
         """Return when the emission, at ``now`` (seconds since 1970), survives the death of the process.
 
-        Not locked: its owner is.
-
-        A call that does not return leaves its chain behind: the next one begins another, whatever reached the file.
+        Not locked: its owner is. A call that does not return leaves its chain behind: the next one begins another,
+        whatever reached the file.
         """
         chain = self._chain
         self._chain = None
@@ -270,13 +255,7 @@ class TokenLog:
                 yield batch if columns is None else batch.select(columns)
 
     def verify(self) -> LogReport:
-        """What a check of every row, chain and generation found; see :func:`toriwork.synthesis.verify.verify_rows`.
-
-        Raises
-        ------
-        DamagedFile, StoreMismatch
-            The store itself refuses its files.
-        """
+        """The report on every row, chain and generation; see :class:`toriwork.synthesis.verify.LogCheck`."""
         files = self._table.verify()
         with self._table.snapshot() as snapshot:
             check = LogCheck(snapshot.note, read_checkpoints(self._checkpoints))
@@ -287,7 +266,7 @@ class TokenLog:
         return check.finish(files.findings)
 
     def note(self) -> Note:
-        """What the public file says about all rows that were ever published."""
+        """The account of the public file of all rows that were ever published."""
         with self._table.snapshot() as snapshot:
             return Note.from_json(snapshot.note)
 

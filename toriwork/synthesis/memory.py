@@ -1,4 +1,4 @@
-"""What an ObserverSynthesis remembers of tokens: the newest ones, bounded, and which observers led to each."""
+"""The tokens that an ObserverSynthesis remembers: the newest ones, bounded, with the observers that led to each."""
 
 from __future__ import annotations
 

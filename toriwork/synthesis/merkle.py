@@ -1,6 +1,6 @@
 """Merkle trees over the rows of the token log, and the chain of their roots over the generations.
 
-Leaves, nodes and heads are hashed with different first bytes, so that none can pose as another.
+Leaves, nodes and heads are hashed with different first bytes: none can be taken for another.
 
 Sources: RFC 9162 (doi:10.17487/RFC9162), sect. 2.1.1 (tree hash, its prefixes 0x00 and 0x01) and 2.1.2 (the same root
 from a stack of complete subtrees); BLAKE2b-160 in place of SHA-256.

@@ -1,7 +1,7 @@
-"""Code that observes itself: what a function or a block took, gave and raised becomes a token.
+"""Code that observes itself: the duration, result and exception of a function or a block become a token.
 
-What is observed inside an observation is what it rests on, unless references are given: a context variable carries the
-outer observation through calls, tasks and generators. Recording never changes what the code does.
+The token of an outer observation refers to those inside it, unless references are given: a context variable carries the
+outer one through calls, tasks and generators. Recording never changes what the code does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -45,13 +45,7 @@ class _Setup:
 
 
 class Observation:
-    """A block that is being observed, as ``with observe(...) as seen:`` gives it; see :func:`observe`.
-
-    Parameters
-    ----------
-    setup : _Setup
-        What the token will say besides what was seen.
-    """
+    """A block that is being observed, as ``with observe(...) as seen:`` gives it; see :func:`observe`."""
 
     def __init__(self, setup: _Setup) -> None:
         self._setup = setup
@@ -59,6 +53,7 @@ class Observation:
         self._inner: list[str] = []
         self._n_inner = 0
         self._values: dict[str, Any] = {}
+        self._result: tuple[Any, ...] = ()
         self._parent: Observation | None = None
         self._begun = False
         self._running: Any = None
@@ -66,11 +61,11 @@ class Observation:
         self.token: str | None = None  #: once the block has ended and was recorded
 
     def record(self, **values: Any) -> None:
-        """Have these values in the token, as summaries; a later value replaces an earlier one of the same name."""
+        """Put summaries of these values into the token; a later value replaces an earlier one of the same name."""
         self._values |= {name: self._digest(value) for name, value in values.items()}
 
     def rest_on(self, token: str) -> None:
-        """Have the token refer to another, beside what is observed inside."""
+        """Make the token refer to another one, beside those observed inside."""
         self._n_inner += 1
         if len(self._inner) < _MOST_INNER:
             self._inner.append(token)
@@ -88,9 +83,14 @@ class Observation:
         self._running.__exit__(None, None, None)
         self.finish(error)
 
+    def returning(self, result: Any) -> Any:
+        """The result itself, a summary of which will be in the token."""
+        self._result = (result,)
+        return result
+
     @contextmanager
     def running(self) -> Iterator[None]:
-        """A context in which time counts and what is observed is inside this observation."""
+        """A context in which time counts, and whose observations are inside this one."""
         outer = _outer.get()
         if not self._begun:
             self._parent, self._begun = outer, True
@@ -106,10 +106,12 @@ class Observation:
                 _outer.set(outer)
 
     def finish(self, error: BaseException | None = None, *, closed: bool = False, **said: Any) -> None:
-        """Emit the token; a failure to do so is logged, for it is none of the code that was observed."""
+        """Emit the token; a failure to do so is logged, for it is not one of the code that was observed."""
         setup = self._setup
         outcome = "raised" if error is not None else "closed" if closed else "returned"
         measurement: dict[str, Any] = {"duration_seconds": self._seconds, "outcome": outcome, **said}
+        if self._result and error is None:
+            measurement["result"] = self._digest(self._result[0])
         if error is not None:
             measurement["error"] = digest_error(error)
         if self._values:
@@ -126,10 +128,6 @@ class Observation:
             return
         if self._parent is not None:
             self._parent.rest_on(self.token)
-
-    def returned(self, result: Any) -> None:
-        """Emit the token of a function that gave this back."""
-        self.finish(result=self._digest(result))
 
     def _digest(self, value: Any) -> Any:
         try:
@@ -193,30 +191,25 @@ def observed(
 ) -> Any:
     """A decorator under which each call emits a token: ``duration_seconds``, ``outcome``, ``result`` or ``error``.
 
-    For functions, methods, class and static methods, coroutines, generators and asynchronous generators; name,
-    signature and documentation stay. A generator is one observation from its first item to its end, with ``items``,
-    the time that it spent itself, and the outcome "closed" if it was not run to the end. Exceptions go on unchanged;
-    a failure to record is logged and changes nothing.
+    For functions, methods, class and static methods, coroutines and generators; name, signature and documentation stay.
+    A generator is one observation from its first item to its end: the token has the
+    number of ``items``, the time that it spent itself, and the outcome "closed" if it was not run to the end.
 
     Parameters
     ----------
     function : callable, optional
-        What is observed, where the decorator is used without arguments.
+        Given where the decorator is used without arguments.
     source, type, subject : str, optional
         The module and the qualified name of the function unless given; no subject.
-    refs : str or sequence of str, optional
-        Token ids; instead of what is observed inside a call.
-    synthesis : ObserverSynthesis, optional
-        Where tokens are emitted; the shared one of the state root at the time of the call unless given.
-    clock : callable
-        Seconds that never go back.
+    refs, synthesis, clock
+        See :func:`observe`.
     digest : callable
-        What is kept of a result, by default :func:`toriwork.synthesis.digest.digest_result`.
+        Gives the summary of a result, :func:`toriwork.synthesis.digest.digest_result` unless said otherwise.
 
     Raises
     ------
     BadInput
-        It is put on something that is no function, a class for one.
+        It is put on something else: a class, an asynchronous generator.
     """
     setup = _Setup(source, type, subject, refs, synthesis, clock, digest)
     if function is None:
@@ -227,31 +220,23 @@ def observed(
 def _observed(function: Any, setup: _Setup) -> Any:
     if isinstance(function, classmethod | staticmethod):
         return function.__class__(_observed(function.__func__, setup))
-    if not callable(function) or inspect.isclass(function):
-        raise BadInput(f"observed: a function or a method is wanted, given was {function!r:.80}")
+    if not callable(function) or inspect.isclass(function) or inspect.isasyncgenfunction(function):
+        raise BadInput(f"observed: expected a function, a method, a coroutine or a generator, got {function!r:.80}")
     setup = replace(
         setup,
         source=setup.source or getattr(function, "__module__", None),
         type=setup.type or getattr(function, "__qualname__", function.__class__.__qualname__),
     )
-    for asked, wrap in _WRAPPERS:
-        if asked(function):
-            return wrap(function, setup)
-    return _function(function, setup)
+    if inspect.isgeneratorfunction(function):
+        return _generator(function, setup)
+    return _coroutine(function, setup) if inspect.iscoroutinefunction(function) else _function(function, setup)
 
 
 def _function(function: Callable[..., Any], setup: _Setup) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        seen = Observation(setup)
-        try:
-            with seen.running():
-                result = function(*args, **kwargs)
-        except BaseException as error:
-            seen.finish(error)
-            raise
-        seen.returned(result)
-        return result
+        with Observation(setup) as seen:
+            return seen.returning(function(*args, **kwargs))
 
     return call
 
@@ -259,15 +244,8 @@ def _function(function: Callable[..., Any], setup: _Setup) -> Callable[..., Any]
 def _coroutine(function: Callable[..., Any], setup: _Setup) -> Callable[..., Any]:
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        seen = Observation(setup)
-        try:
-            with seen.running():
-                result = await function(*args, **kwargs)
-        except BaseException as error:
-            seen.finish(error)
-            raise
-        seen.returned(result)
-        return result
+        with Observation(setup) as seen:
+            return seen.returning(await function(*args, **kwargs))
 
     return call
 
@@ -299,38 +277,3 @@ def _generator(function: Callable[..., Any], setup: _Setup) -> Callable[..., Any
             raise
 
     return call
-
-
-def _async_generator(function: Callable[..., Any], setup: _Setup) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        seen, inner, n_items = Observation(setup), function(*args, **kwargs), 0
-        step, given = inner.asend, cast("Any", None)
-        try:
-            while True:
-                with seen.running():
-                    item = await step(given)
-                n_items += 1
-                try:
-                    step, given = inner.asend, (yield item)
-                except GeneratorExit:
-                    with seen.running():
-                        await inner.aclose()
-                    seen.finish(closed=True, items=n_items)
-                    return
-                except BaseException as error:  # noqa: BLE001 - the caller throws it into the inner generator
-                    step, given = inner.athrow, error
-        except StopAsyncIteration:
-            seen.finish(items=n_items)
-        except BaseException as error:
-            seen.finish(error, items=n_items)
-            raise
-
-    return call
-
-
-_WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[..., Any]], ...] = (
-    (inspect.isasyncgenfunction, _async_generator),
-    (inspect.isgeneratorfunction, _generator),
-    (inspect.iscoroutinefunction, _coroutine),
-)

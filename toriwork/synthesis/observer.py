@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from toriwork.errors import BadInput, Closed, NotFound
 from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
-from toriwork.synthesis.context import Members
+from toriwork.synthesis.context import ContextEntries
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
-from toriwork.synthesis.keeper import ContextKeeper
-from toriwork.synthesis.limited import Limited
 from toriwork.synthesis.memory import Held, TokenMemory
+from toriwork.synthesis.rate_limiting import RateLimited
+from toriwork.synthesis.token_context import TokenContext
 
 if TYPE_CHECKING:
     from toriwork.synthesis.log import TokenLog
@@ -31,7 +31,7 @@ _ALL: OpenObjects[ObserverSynthesis] = OpenObjects(lambda synthesis: synthesis.a
 
 
 class Monitor(Protocol):
-    """What a monitor has for being bound: the synthesis that it emits into, None for the shared one."""
+    """A monitor that can be bound: ``synthesis`` takes its tokens, None stands for the shared one."""
 
     synthesis: Any
 
@@ -39,7 +39,7 @@ class Monitor(Protocol):
 _M = TypeVar("_M", bound=Monitor)
 
 
-class ObserverSynthesis(ContextKeeper, Limited):
+class ObserverSynthesis(TokenContext, RateLimited):
     """Tokens of what was measured, and the context made of some of them; safe to use from several threads.
 
     Parameters
@@ -78,7 +78,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         fence_key: bytes | None = None,
     ) -> None:
         if max_tokens < 1:
-            raise BadInput(f"max_tokens: a positive number is wanted, given was {max_tokens}")
+            raise BadInput(f"max_tokens: expected a positive number, got {max_tokens}")
         if fence_key is not None:
             _check_key(fence_key)
         self._fence_key = fence_key
@@ -90,7 +90,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         self._log: TokenLog | None = None
         self._now = now
         self._memory = TokenMemory(max_tokens)
-        self._context = Members(max_tokens)
+        self._context = ContextEntries(max_tokens)
         self._times: deque[float] = deque(maxlen=_RATE_EMISSIONS)
         self._limiter = None
         self._emitted = 0
@@ -100,7 +100,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
     # ---- emitting ------------------------------------------------------------------------------------------------
 
     def emit_token(self, measurement: Mapping[str, Any]) -> str:
-        """The token of a measurement, which is in the log and survives the death of the process, if there is a log.
+        """The token of a measurement, which survives the death of the process if there is a log: "t1:" + 40 hex digits.
 
         The same content gives the same token in every process and on every machine; each call is one emission.
 
@@ -109,12 +109,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         measurement : mapping
             Anything JSON-like, NumPy values included; see :func:`toriwork.synthesis.token_id`. ``type``, ``source``,
             ``subject`` and ``refs`` (or ``references``: token ids) belong to the identity, ``timestamp`` does not,
-            everything else is what was measured. It is not changed.
-
-        Returns
-        -------
-        str
-            ``"t1:"`` and 40 hex digits.
+            everything else is the measurement. It is not changed.
 
         Raises
         ------
@@ -166,12 +161,8 @@ class ObserverSynthesis(ContextKeeper, Limited):
             return self._open_log() if self._log is None or self._log.closed else self._log
 
     def verify(self, token: str) -> bool:
-        """Whether what is held under a token still hashes to it; the log is asked where memory has forgotten it.
-
-        Raises
-        ------
-        NotFound
-            Nothing is held under that token.
+        """True when the body held under a token still hashes to it; the log is asked where memory has forgotten it.
+        NotFound when nothing is held under that token.
         """
         with self._lock.alone():
             found = self._context.get(token)
@@ -184,14 +175,9 @@ class ObserverSynthesis(ContextKeeper, Limited):
         return PREFIX + digest_of(body).hex() == token
 
     def verify_log(self) -> LogReport:
-        """What a check of every row, chain and generation of the token log found, and what that proves.
+        """The report on every row, chain and generation of the token log, and what that proves.
 
-        Raises
-        ------
-        NotFound
-            There is no log.
-        DamagedFile, StoreMismatch
-            The store itself refuses its files.
+        NotFound when there is no log; DamagedFile or StoreMismatch when the store itself refuses its files.
         """
         if self.log is None:
             raise NotFound("this ObserverSynthesis has no token log; give it a path")
@@ -203,14 +189,10 @@ class ObserverSynthesis(ContextKeeper, Limited):
             return self._memory.unresolved(self._held(token).identity.refs)
 
     def loop_order(self, token: str) -> int:
-        """How often the observer of a token (its source, type and subject) stands among what the token rests on.
+        """How often the observer of a token (its source, type and subject) stands among its ancestors.
 
-        0: no reflexive loop. At most 64; only ancestors that were in memory at the emission count.
-
-        Raises
-        ------
-        NotFound
-            The token is forgotten.
+        0: no reflexive loop. At most 64; only ancestors that were in memory at the emission count. NotFound when the
+        token is forgotten.
         """
         with self._lock.alone():
             return self._held(token).lineage.order
@@ -247,7 +229,7 @@ class ObserverSynthesis(ContextKeeper, Limited):
         return len(recent) / _RATE_SECONDS
 
     def should_throttle(self, max_rate: float = 10.0) -> bool:
-        """Whether more than ``max_rate`` emissions a second came in lately; advice only, nothing is held back."""
+        """True when more than ``max_rate`` emissions a second came in lately; advice only, nothing is held back."""
         return self.get_measurement_rate() > max_rate
 
     # ---- monitors ------------------------------------------------------------------------------------------------
@@ -262,15 +244,15 @@ class ObserverSynthesis(ContextKeeper, Limited):
 
     def _bind(self, monitor: _M) -> _M:
         if not hasattr(monitor, "synthesis"):
-            raise BadInput(f"monitor: an object with an attribute 'synthesis' is wanted, given was {monitor!r:.80}")
+            raise BadInput(f"monitor: expected an object with an attribute 'synthesis', got {monitor!r:.80}")
         monitor.synthesis = self
         return monitor
 
     # ---- the frame -----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Return when every emission before survives a power cut; what the rate limit held back is told first."""
-        self.tell_suppressed()
+        """Return when every emission before survives a power cut; after a summary of what was held back."""
+        self.emit_suppressed_summary()
         with self._lock.alone():
             log = self._log
         if log is not None:
@@ -279,9 +261,9 @@ class ObserverSynthesis(ContextKeeper, Limited):
     def close(self) -> None:
         """Give up the log; memory and context stay. The next emission opens it again.
 
-        What the rate limit held back is told first.
+        A summary of what the rate limit held back comes first.
         """
-        self.tell_suppressed()
+        self.emit_suppressed_summary()
         with self._lock.alone():
             log = self._log
         if log is not None:

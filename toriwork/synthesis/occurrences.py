@@ -1,4 +1,4 @@
-"""When which token was emitted: the newest occurrences of a log or a memory, and a context as of an earlier time."""
+"""Emissions in the order of time: the newest of a log or a memory, and the context of an earlier time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from toriwork.errors import BadInput
-from toriwork.synthesis.context import Entry, entry
+from toriwork.synthesis.context import ContextEntry, entry
 from toriwork.synthesis.identity import PREFIX, Core, Identity, parse
 from toriwork.synthesis.memory import TokenMemory
 
@@ -64,7 +64,7 @@ def remembered(memory: TokenMemory, newest: int) -> list[Occurrence]:
     return sorted(found)[-newest:] if newest else []
 
 
-def replayed(occurrences: Iterable[Occurrence]) -> list[Entry]:
+def replayed(occurrences: Iterable[Occurrence]) -> list[ContextEntry]:
     """The tokens of some emissions, given in the order of time, as the entries of a context: loops are found anew."""
     found = list(occurrences)
     memory = TokenMemory(max(1, len(found)))
@@ -82,15 +82,9 @@ def orders_of(occurrences: Iterable[Occurrence]) -> list[int]:
 
 
 def seconds_of(time: dt.datetime | float) -> float:
-    """A time as seconds since 1970.
-
-    Raises
-    ------
-    BadInput
-        A datetime that does not say in which time zone it is.
-    """
+    """A time as seconds since 1970; BadInput for a datetime without a time zone."""
     if not isinstance(time, dt.datetime):
         return float(time)
     if time.tzinfo is None:
-        raise BadInput(f"time: a datetime with a time zone is wanted, given was {time!r}")
+        raise BadInput(f"time: expected a datetime with a time zone, got {time!r}")
     return time.timestamp()

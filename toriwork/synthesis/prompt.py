@@ -1,4 +1,4 @@
-"""A context as text: what it holds in one line, and a prompt in which recalled text cannot pose as instructions.
+"""A context as text: a summary in one line, and a prompt in which recalled text cannot pose as instructions.
 
 Pure functions of the tokens and a key: the same tokens under the same key give the same bytes, on every machine. Every
 character is printable ASCII or a line end: JSON escapes the rest, control and direction marks included.
@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Any
 
 from toriwork.synthesis.canonical import read
-from toriwork.synthesis.context import Entry
+from toriwork.synthesis.context import ContextEntry
 
 UNTYPED = "untyped"
 NOTHING = "No measurements in context."
@@ -31,9 +31,10 @@ _INTRODUCTION = (
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def summarise(entries: Iterable[Entry]) -> dict[str, Any]:
-    """The facts of some tokens: ``empty``, ``summary``, ``token_count``, ``measurement_types``, ``reflexive``,
-    ``reflexive_tokens``, ``pinned_tokens``, ``current_tokens``.
+def summarise(entries: Iterable[ContextEntry]) -> dict[str, Any]:
+    """``empty``, ``summary`` (text), ``token_count``, ``measurement_types`` (type -> how many), ``reflexive`` (a token
+    rests on one of its own observer), ``reflexive_tokens`` (how many do), ``pinned_tokens``, and ``current_tokens``
+    (how many no newer token of their observer supersedes).
     """
     every = list(entries)
     types = Counter(found.observer[1] or UNTYPED for found in every)
@@ -58,21 +59,12 @@ def _summary(n_tokens: int, types: Mapping[str, int], loops: int) -> str:
     return f"{text}; {loops} reflexive" if loops else text
 
 
-def write_prompt(entries: Sequence[Entry], lines: Mapping[str, str], key: bytes = PROCESS_KEY) -> str:
+def write_prompt(entries: Sequence[ContextEntry], lines: Mapping[str, str], key: bytes = PROCESS_KEY) -> str:
     """The prompt: an introduction, the numbered lines between two fences, where they end, and how many there are.
 
     Outside the fences stands nothing that came from a token: no type, source, subject, reference or key. The fence is
-    longer than any run of its sign inside. Its name is a keyed hash of what it encloses, which nobody can tell
-    beforehand who has not the key. What is quoted has no line of its own to put a fence on either.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-        What is shown, in that order.
-    lines : mapping
-        Token -> :func:`line` of it.
-    key : bytes
-        Up to 64; the fence is named with it.
+    longer than any run of its sign inside. Its name is a hash, keyed with up to 64 bytes, of the lines: nobody without
+    the key can guess it. ``lines`` has the :func:`line` of each token.
     """
     if not entries:
         return NOTHING
@@ -83,7 +75,7 @@ def write_prompt(entries: Sequence[Entry], lines: Mapping[str, str], key: bytes 
     return f"{_INTRODUCTION}\n{fence} observations {tag}\n{body}\n{fence}\nEnd of observations {tag}: {counts}"
 
 
-def _counts(entries: Sequence[Entry]) -> str:
+def _counts(entries: Sequence[ContextEntry]) -> str:
     """How many tokens of how many types, and how many are reflexive: numbers, no name that a token brought along."""
     n_types = len({found.observer[1] or UNTYPED for found in entries})
     loops = sum(found.order > 0 for found in entries)
@@ -95,7 +87,7 @@ def _tokens(number: int) -> str:
     return f"{number} token{'s' * (number != 1)}"
 
 
-def line(found: Entry) -> str:
+def line(found: ContextEntry) -> str:
     """One token on one line of printable ASCII: id, observer, order of its loop, measurement cut at 400 characters."""
     core = read(found.held.identity.body)
     text = json.dumps(core["m"], ensure_ascii=True, sort_keys=True, separators=(",", ":"))

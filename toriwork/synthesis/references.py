@@ -1,4 +1,4 @@
-"""What a token rests on: which observers stand among its ancestors, how often, how deep; all of it bounded.
+"""The ancestors of a token: which observers stand among them, how often, how deep; all of it bounded.
 
 References are part of a token's id, so ids cannot form a cycle. Observers can: a token of A that rests, over any
 number of steps, on a token of A with the same type and subject is a reflexive loop. How often the same observer
@@ -21,7 +21,7 @@ MANY_STEPS = 64  #: depth and order are counted up to here; what is more counts 
 
 
 class Lineage(NamedTuple):
-    """What a token rests on."""
+    """The observers among the ancestors of a token."""
 
     observers: Mapping[Observer, int]  #: among its ancestors, with the most that stand on one path
     order: int  #: how often the token's own observer stands among its ancestors
@@ -36,7 +36,7 @@ Find = Callable[[str], "tuple[bytes, Lineage] | None"]
 
 
 def lineage_of(body: bytes, refs: Iterable[str], find: Find) -> Lineage:
-    """What a token with these references rests on, as far as its ancestors are known."""
+    """The lineage of a token with these references, as far as its ancestors are known."""
     observers: dict[Observer, int] = {}
     depth = n_cut = 0
     pending = iter(refs)

@@ -1,4 +1,4 @@
-"""What a check of the token log found, as a value that says what it proves."""
+"""The report of a check of the token log: what is proven and what is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from toriwork.printed import one_line
 
 
-class Finding(NamedTuple):
+class LogFinding(NamedTuple):
     """One thing that is not as it was published."""
 
     generation: int | None  #: that it belongs to; None: none in particular
@@ -22,21 +22,21 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """What a check of a token log found, what that proves and what it does not."""
+    """The findings of a check of a token log, what that proves and what it does not."""
 
     n_rows: int  #: that were looked at
     n_unpublished: int  #: of them not in the public file yet
     n_retired: int  #: published once, and no longer kept
     generation: int  #: the newest; 0 when nothing was published
     head: str  #: hex, over every generation; the thing to keep elsewhere
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[LogFinding, ...] = ()
     n_more: int = 0  #: findings that are only counted
     proven: tuple[str, ...] = ()
     not_proven: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it was written."""
+        """True when everything is as it was written."""
         return not self.findings
 
     def as_dict(self) -> dict[str, Any]:

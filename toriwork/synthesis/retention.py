@@ -1,7 +1,7 @@
-"""What a publish of the token log keeps, and the note that it leaves about all that was ever published.
+"""The rows that a publish of the token log keeps, and the note about all rows that were ever published.
 
-Whoever publishes gives new rows the number of their generation and notes its Merkle root; the oldest rows may go, and
-what went stays accounted for: how many rows, the roots over them, and where the chain of each writer stood.
+New rows get the number of their generation, and its Merkle root is noted. Of rows that retire the note keeps how many
+they were, the roots over them, and the furthest link of each writer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,6 @@ import pyarrow.compute as pc
 from toriwork.errors import BadInput
 from toriwork.storage import arrays
 from toriwork.synthesis.merkle import NO_HEAD, Fold, Generation, Tree
-from toriwork.synthesis.standing import Apart, Noted, Standing, noted_from
 
 if TYPE_CHECKING:
     from toriwork.storage import Pass, Rows
@@ -28,14 +26,13 @@ if TYPE_CHECKING:
 KEEP_ROWS = 1_000_000
 MANY_GENERATIONS = 512  #: noted one by one; of the older half of more every second one is then left out
 MANY_WRITERS = 256  #: whose chains can go on behind retired rows; those that came last
-MANY_RUNS = 256  #: that are noted of rows which retired in another order than they were emitted
 _VERSION = 1
 _DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the public file says about every row that was ever published into it."""
+    """The part of the footer of a public file that accounts for every row that was ever published into it."""
 
     n_rows: int = 0  #: ever published
     generations: tuple[Generation, ...] = ()  #: in order; older ones may be left out
@@ -43,15 +40,11 @@ class Note:
     retired_head: bytes = NO_HEAD  #: over the generations that went as a whole
     partly: int = 0  #: number of the generation whose first rows went
     partly_tree: tuple[int, tuple[bytes, ...]] = (0, ())  #: over those rows: how many, roots of complete subtrees
-    writers: dict[str, tuple[int, str]] = field(default_factory=dict)  #: next sequence and last link of retired rows
+    writers: dict[str, tuple[int, str]] = field(
+        default_factory=dict
+    )  #: where their retired rows end: next sequence, link
     n_forgotten: int = 0  #: writers of retired rows that are not named any more
-    apart: dict[str, Apart] = field(default_factory=dict)  #: runs that retired before some of their writer before them
-    doubtful: frozenset[str] = frozenset()  #: writers of which only one row is known to have retired, the last named
-
-    @property
-    def noted(self) -> Noted:
-        """What it says about the writers of retired rows."""
-        return Noted(self.writers, self.apart, self.doubtful)
+    unordered: int = 0  #: last generation that version 0.1 retired: the last row was noted, not the furthest
 
     @property
     def last(self) -> Generation | None:
@@ -76,8 +69,7 @@ class Note:
                 "partly": [self.partly, n_leaves, *(peak.hex() for peak in peaks)],
                 "writers": self.writers,
                 "forgotten": self.n_forgotten,
-                "apart": self.apart,
-                "doubtful": sorted(self.doubtful),
+                "unordered": self.unordered,
             },
         }
         return json.dumps(value, separators=(",", ":"))
@@ -96,7 +88,7 @@ class Note:
         try:
             raw: dict[str, Any] = json.loads(text)
             if raw["v"] > _VERSION:
-                raise BadInput(f"the note of the token log has version {raw['v']}, this toriwork reads {_VERSION}")
+                raise BadInput(f"note of the token log: expected version {_VERSION} at most, got {raw['v']}")
             went = raw["retired"]
             partly, n_leaves, *peaks = went["partly"]
             return cls(
@@ -110,48 +102,34 @@ class Note:
                 partly=int(partly),
                 partly_tree=(int(n_leaves), tuple(bytes.fromhex(peak) for peak in peaks)),
                 n_forgotten=int(went["forgotten"]),
-                **noted_from(went)._asdict(),
+                writers={writer: (int(after), str(link)) for writer, (after, link) in went["writers"].items()},
+                unordered=int(went.get("unordered", partly)),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"this is no note of a token log: {text:.80}") from error
-        except ValueError as error:  # BadInput is one
-            raise (
-                error if isinstance(error, BadInput) else BadInput(f"this is no note of a token log: {error}")
-            ) from error
+        except BadInput:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise BadInput(f"expected the note of a token log, got {text:.80}") from error
 
 
 def leaves(batch: pa.RecordBatch) -> Iterator[bytes]:
-    """What the tree hashes of each row: row id, token and link, a line each. The last two stand for the rest of it."""
-    links = batch["link"].to_pylist() if "link" in batch.schema.names else [None] * batch.num_rows
-    for row_id, token, link in zip(batch["row_id"].to_pylist(), batch["token_id"].to_pylist(), links, strict=True):
+    """The bytes of each row that the tree hashes: row id, token and link, which stand for the rest of it."""
+    for row_id, token, link in zip(*(batch[name].to_pylist() for name in ("row_id", "token_id", "link")), strict=True):
         yield f"{row_id}\n{token}\n{link or ''}".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class LogRetention:
-    """The newest rows stay; what goes is noted.
+    """The newest rows stay; the others are noted."""
 
-    Attributes
-    ----------
-    keep_rows : int
-        The file holds at most so many rows and those of its newest generation.
-    keep_days : float or None
-        Rows older than this go at the next publish. None: age does not matter.
-    anchor : callable or None
-        Gets the note of the present public file before the next one is made.
-    now_us : callable
-        Microseconds since 1970.
-    """
-
-    keep_rows: int = KEEP_ROWS
-    keep_days: float | None = None
-    anchor: Callable[[str], None] | None = None
-    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    keep_rows: int = KEEP_ROWS  #: the file holds at most so many rows and those of its newest generation
+    keep_days: float | None = None  #: older rows go at the next publish
+    anchor: Callable[[str], None] | None = None  #: gets the note of the present public file before the next one is made
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1000  #: microseconds since 1970
 
     def __post_init__(self) -> None:
         if self.keep_rows < 1 or (self.keep_days is not None and not self.keep_days > 0):
             raise BadInput(
-                f"keep_rows and keep_days: positive numbers are wanted, given were {self.keep_rows}, {self.keep_days}"
+                f"keep_rows and keep_days: expected positive numbers, got {self.keep_rows}, {self.keep_days}"
             )
 
     def begin(self, rows: Rows, note: str) -> Pass:
@@ -178,12 +156,12 @@ class _LogPass:
         self._retired = before.retired()
         self._n_retired = 0
         self._done: list[Generation] = []
-        self._standing = Standing(before.noted)
+        self._writers = dict(before.writers)  # those whose rows retired last stand last
         self._newest = before.last.number if before.last is not None else 0
         self._fold = Fold(before.last.head if before.last is not None else NO_HEAD)
 
     def passes(self, n_rows: int) -> bool:
-        """Whether nothing goes; the rows of a file that was accepted without its note are all looked at."""
+        """True when nothing goes; the rows of a file that was accepted without its note are all looked at."""
         return not self._too_many and self._oldest_us is None and self._before.last is not None
 
     def keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -216,14 +194,11 @@ class _LogPass:
     def _retire(self, batch: pa.RecordBatch) -> None:
         self._n_retired += batch.num_rows
         columns = [batch[name].to_pylist() for name in ("generation", "writer", "sequence", "link")]
-        rows = zip(leaves(batch), *columns, strict=True)
-        for number, of_one in groupby(rows, key=lambda row: row[1] or 0):
-            if number != self._retired.number:
-                self._standing.end_generation()
-            some = list(of_one)
-            for leaf, *_ in some:
-                self._retired.add(number, leaf)
-            self._standing.retire((writer, sequence, link) for _, _, writer, sequence, link in some)
+        for leaf, number, writer, sequence, link in zip(leaves(batch), *columns, strict=True):
+            self._retired.add(number or 0, leaf)
+            if writer is not None and sequence is not None:
+                before = self._writers.pop(writer, (0, ""))
+                self._writers[writer] = (sequence + 1, link or "") if sequence >= before[0] else before
 
     def _take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         number = self._newest + 1
@@ -244,7 +219,7 @@ class _LogPass:
         before, retired = self._before, self._retired
         last = self._fold.close()
         done = self._done if last is None else [*self._done, last]
-        noted, n_more = self._standing.noted(MANY_WRITERS, MANY_RUNS)
+        kept = dict(list(self._writers.items())[-MANY_WRITERS:])
         return replace(
             before,
             n_rows=before.n_rows + sum(generation.n_rows for generation in done),
@@ -253,8 +228,8 @@ class _LogPass:
             retired_head=retired.head,
             partly=retired.number,
             partly_tree=(retired.tree.n_leaves, tuple(retired.tree.peaks)),
-            n_forgotten=before.n_forgotten + n_more,
-            **noted._asdict(),
+            writers=kept,
+            n_forgotten=before.n_forgotten + len(self._writers) - len(kept),
         ).to_json()
 
 

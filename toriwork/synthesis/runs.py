@@ -1,7 +1,7 @@
-"""Emissions of one writer as runs without gaps: all that is to be remembered of them, in whatever order they come.
+"""Emissions of one writer as runs without gaps, in whatever order they come.
 
-Versions before published the files of a writer in another order than it had filled them. So rows are not judged by
-where they stand: those between which none is missing are one run, and at the end of an honest log each writer has one.
+Version 0.1 published the files of a writer in another order than it had filled them. So rows are not judged by their
+place: neighbours are joined to runs, and at the end of a sound log each writer has one.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import NamedTuple
 from toriwork.synthesis.chain import FIRST_LINK, Emission
 
 
-class Opening(NamedTuple):
-    """The first row of a run: what its link is to be checked with once the row before it has come."""
+class RunStart(NamedTuple):
+    """The first row of a run, whose link is checked once the row before it has come."""
 
     emission: Emission | None  #: None: not to be checked, something else was wrong with it
     link: str | None
     journal: str  #: that it was in; "" when that is not known
 
 
-_KNOWN = Opening(None, None, "")
+_KNOWN = RunStart(None, None, "")
 
 
 @dataclass(slots=True)
-class Run:
-    """Emissions of a writer of which none between the first and the last is missing."""
+class ChainRun:
+    """Emissions of a writer without a gap."""
 
     first: int
     after: int  #: sequence of the one behind the last
     link: str | None  #: of the last, hex
-    opening: Opening = _KNOWN
+    opening: RunStart = _KNOWN
     begun: int | None = 0  #: generation of the first row; None: not published yet
     ended: int | None = 0  #: of the last row
 
@@ -46,53 +46,40 @@ class Gap(NamedTuple):
     behind: int | None  #: generation of the row before the gap; None: not published yet
     before: int | None  #: generation of the row after it
 
-    @property
-    def n_rows(self) -> int:
-        """How many are not there."""
-        return self.last - self.first + 1
-
     def reaches(self, generation: int) -> bool:
-        """Whether what is missing may have belonged to a generation."""
+        """True when the missing rows may have belonged to a generation."""
         if self.behind is None or self.behind > generation:
             return False
         return self.before is None or generation <= self.before
 
 
-def beginning() -> Run:
-    """What stands in front of the first emission of every writer."""
-    return Run(0, 0, FIRST_LINK.hex())
+#: gets two runs that meet, and True when the later one was there first; called before they are made one
+Meet = Callable[[ChainRun, ChainRun, bool], None]
 
 
-#: gets two runs that meet, and whether the later one was there first; called before they are made one
-Meet = Callable[[Run, Run, bool], None]
-
-
-def _joined(_before: Run, _behind: Run, _late: bool) -> None:
-    """Nothing is to be checked where two runs meet."""
+def start_of(retired: tuple[int, str] | None = None) -> list[ChainRun]:
+    """The run in front of the first emission of a writer, and the furthest retired one: next sequence and its link."""
+    first = ChainRun(0, 0, FIRST_LINK.hex())
+    return [first] if retired is None else [first, ChainRun(retired[0] - 1, retired[0], retired[1] or None)]
 
 
 class Runs:
-    """The runs of one writer in the order of their sequences, apart from each other."""
+    """The runs of one writer in the order of their sequences."""
 
     __slots__ = ("_firsts", "_runs")
 
-    def __init__(self, runs: Iterable[Run]) -> None:
+    def __init__(self, runs: Iterable[ChainRun]) -> None:
         self._runs = list(runs)
         self._firsts = [run.first for run in self._runs]
 
-    def __iter__(self) -> Iterator[Run]:
+    def __iter__(self) -> Iterator[ChainRun]:
         return iter(self._runs)
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    @property
-    def last(self) -> Run:
-        """The run that reaches furthest."""
-        return self._runs[-1]
-
-    def put(self, new: Run, meet: Meet = _joined) -> bool:
-        """Whether none of these emissions was there; then they are now, as a part of the runs that they continue."""
+    def put(self, new: ChainRun, meet: Meet) -> bool:
+        """Add a run and join it to its neighbours; False when one of its emissions is there already."""
         at = bisect_right(self._firsts, new.first)
         before = self._runs[at - 1] if at else None
         behind = self._runs[at] if at < len(self._runs) else None
@@ -115,7 +102,7 @@ class Runs:
         return True
 
     def gaps(self) -> Iterator[Gap]:
-        """What is missing between the runs."""
+        """The gaps between the runs."""
         for one, two in pairwise(self._runs):
             if one.after < two.first:
                 yield Gap(one.after, two.first - 1, one.ended, two.begun)

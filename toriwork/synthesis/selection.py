@@ -1,7 +1,7 @@
-"""Which tokens of a context are shown, and why the others are not: a pure function of tokens, budget and rules.
+"""The tokens of a context that are shown, and why the others are not: a pure function of tokens, budget and rules.
 
-The weight of a token depends on nothing but itself, so that no token can lift or sink another; and the tokens that
-fit are the longest run from the top of the ranking. Both together are why a token below the cut changes nothing.
+The weight of a token depends on nothing but itself, and the tokens that fit are the longest run from the top of the
+ranking. So a token below the cut changes nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from toriwork.errors import BadInput
-from toriwork.synthesis.budget import Budget
-from toriwork.synthesis.context import Entry
-from toriwork.synthesis.explained import Choice, Omission, Reason, Selection
+from toriwork.synthesis.context import ContextEntry
+from toriwork.synthesis.context_budget import Budget
+from toriwork.synthesis.explained import ChosenToken, OmittedToken, Reason, Selection
 from toriwork.synthesis.prompt import PROCESS_KEY, UNTYPED, line, write_prompt
 
 _HOUR = 3600.0
@@ -23,21 +23,10 @@ _HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes a token worth its place; all of them in [0, 1] but the quota.
+    """The weight of a token, and which weights are too small; all in [0, 1] but the quota.
 
     The weight is ``importance * recency**hours * damping**order``: hours since it was emitted last, order of its
     reflexive loop. As every weight falls alike, the ranking does not depend on when it is asked for.
-
-    Parameters
-    ----------
-    recency : float
-        What is left of a weight after an hour.
-    damping : float
-        What is left of a weight for each time its own observer stands among its ancestors.
-    floor : float
-        Tokens of a smaller weight are left out.
-    per_type : int, optional
-        At most so many of one type; pinned ones count, but always stay.
 
     Raises
     ------
@@ -50,26 +39,26 @@ class Rules:
     values that are scaled over all memories, which would let a token move others.
     """
 
-    recency: float = 0.995
-    damping: float = 0.5
-    floor: float = 0.0
-    per_type: int | None = None
+    recency: float = 0.995  #: the share of a weight that is left after an hour
+    damping: float = 0.5  #: the share that is left for each time its own observer stands among its ancestors
+    floor: float = 0.0  #: tokens of a smaller weight are left out
+    per_type: int | None = None  #: at most so many of one type; pinned ones count, but always stay
 
     def __post_init__(self) -> None:
         for name in ("recency", "damping", "floor"):
             value = getattr(self, name)
             if not 0 <= value <= 1 or (name == "recency" and value == 0):
-                raise BadInput(f"rules: {name}: a number between 0 and 1 is wanted, given was {value!r}")
+                raise BadInput(f"rules: {name}: expected a number between 0 and 1, got {value!r}")
         if self.per_type is not None and self.per_type < 0:
-            raise BadInput(f"rules: per_type: an integer of at least 0 is wanted, given was {self.per_type!r}")
+            raise BadInput(f"rules: per_type: expected an integer of at least 0, got {self.per_type!r}")
 
-    def weight(self, found: Entry, now: float) -> float:
+    def weight(self, found: ContextEntry, now: float) -> float:
         """The weight of a token at a time (seconds since 1970), between 0 and 1."""
         hours = max(0.0, now - found.seen) / _HOUR
         return float(found.importance * self.recency**hours * self.damping**found.order)
 
-    def rank(self, found: Entry) -> tuple[bool, float, float, str]:
-        """What sorts the tokens, the first the weightiest: pinned, weight, newest, id."""
+    def rank(self, found: ContextEntry) -> tuple[bool, float, float, str]:
+        """The key that sorts tokens, the weightiest first: pinned, weight, newest, id."""
         height = _log(found.importance) - found.seen / _HOUR * _log(self.recency)
         if found.order:
             height += found.order * _log(self.damping)
@@ -80,30 +69,22 @@ def _log(value: float) -> float:
     return math.log(value) if value > 0 else -math.inf
 
 
-def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float, key: bytes = PROCESS_KEY) -> Selection:
-    """What is chosen of some tokens, as text and as facts, and why each of the others is not.
+def select(
+    entries: Iterable[ContextEntry], budget: Budget, rules: Rules, now: float, key: bytes = PROCESS_KEY
+) -> Selection:
+    """The tokens that are chosen, as text and as facts, and why each of the others is not.
 
     Tokens of one source, type and subject: the newest stands for all, the others stay as its history. Then the floor,
     the quota, and the budget, from the weightiest token down to the first that does not fit; one that would not fit
     alone is passed over. The text depends on the set of tokens only, not on the order in which they come.
 
-    Parameters
-    ----------
-    entries : iterable of Entry
-        Each token once.
-    budget : Budget
-        What the text may cost; never exceeded.
-    rules : Rules
-        What makes a token worth its place.
-    now : float
-        Seconds since 1970; only weights and the floor depend on it.
-    key : bytes
-        What the fences of the text are named with, see :func:`toriwork.synthesis.prompt.write_prompt`.
+    Each token is given once. ``now`` is in seconds since 1970, only weights and the floor depend on it; ``key`` names
+    the fences of the text, see :func:`toriwork.synthesis.prompt.write_prompt`.
     """
-    omitted: list[Omission] = []
+    omitted: list[OmittedToken] = []
 
-    def omit(found: Entry, reason: Reason, by: str | None = None) -> None:
-        omitted.append(Omission(found.token, found.observer, rules.weight(found, now), reason, by))
+    def omit(found: ContextEntry, reason: Reason, by: str | None = None) -> None:
+        omitted.append(OmittedToken(found.token, found.observer, rules.weight(found, now), reason, by))
 
     current = _current(entries, omit)
     ranked = _above_floor(sorted(current, key=rules.rank), rules, now, omit)
@@ -111,7 +92,7 @@ def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float, k
     shown = _fill(ranked, page, omit)
     text = page.text(shown)
     chosen = tuple(
-        Choice(
+        ChosenToken(
             token=found.token,
             observer=found.observer,
             weight=rules.weight(found, now),
@@ -135,9 +116,9 @@ def select(entries: Iterable[Entry], budget: Budget, rules: Rules, now: float, k
 _Omit = Callable[..., None]
 
 
-def _current(entries: Iterable[Entry], omit: _Omit) -> list[Entry]:
+def _current(entries: Iterable[ContextEntry], omit: _Omit) -> list[ContextEntry]:
     """The newest token of each observer, and all that are pinned or of nobody in particular."""
-    newest: dict[tuple[str | None, ...], Entry] = {}
+    newest: dict[tuple[str | None, ...], ContextEntry] = {}
     every = list(entries)
     for found in every:
         before = newest.get(found.observer)
@@ -153,7 +134,7 @@ def _current(entries: Iterable[Entry], omit: _Omit) -> list[Entry]:
     return current
 
 
-def _above_floor(ranked: Sequence[Entry], rules: Rules, now: float, omit: _Omit) -> list[Entry]:
+def _above_floor(ranked: Sequence[ContextEntry], rules: Rules, now: float, omit: _Omit) -> list[ContextEntry]:
     """The tokens, in their order, that neither floor nor quota leaves out."""
     counts: Counter[str] = Counter()
     found = []
@@ -178,11 +159,11 @@ class _Page:
         self.limited = bool(budget.limits)
         self.lines: dict[str, str] = {}
 
-    def fits(self, *parts: Sequence[Entry]) -> bool:
+    def fits(self, *parts: Sequence[ContextEntry]) -> bool:
         some = [candidate for part in parts for candidate in part]
         return self._budget.holds(self.text(in_time(some)), len(some))
 
-    def text(self, shown: Sequence[Entry]) -> str:
+    def text(self, shown: Sequence[ContextEntry]) -> str:
         for candidate in shown:
             if candidate.token not in self.lines:
                 self.lines[candidate.token] = line(candidate)
@@ -190,16 +171,16 @@ class _Page:
         return text if shown or self._budget.holds(text, 0) else ""
 
 
-def in_time(some: Iterable[Entry]) -> list[Entry]:
+def in_time(some: Iterable[ContextEntry]) -> list[ContextEntry]:
     """Tokens in the order of the text: the oldest first."""
     return sorted(some, key=lambda candidate: (candidate.seen, candidate.token))
 
 
-def _fill(ranked: Sequence[Entry], page: _Page, omit: _Omit) -> list[Entry]:
+def _fill(ranked: Sequence[ContextEntry], page: _Page, omit: _Omit) -> list[ContextEntry]:
     """The tokens that fit on the page, in the order of the text."""
     if not page.limited:
         return in_time(ranked)
-    shown: list[Entry] = []
+    shown: list[ContextEntry] = []
     rest = list(ranked)
     while rest:
         n_more = _longest(len(rest), partial(_fits_with, page, shown, rest))
@@ -213,7 +194,7 @@ def _fill(ranked: Sequence[Entry], page: _Page, omit: _Omit) -> list[Entry]:
     return in_time(shown)
 
 
-def _fits_with(page: _Page, shown: Sequence[Entry], rest: Sequence[Entry], n: int) -> bool:
+def _fits_with(page: _Page, shown: Sequence[ContextEntry], rest: Sequence[ContextEntry], n: int) -> bool:
     return page.fits(shown, rest[:n])
 
 

@@ -1,4 +1,4 @@
-"""What the rows of a token log prove: bodies against tokens, links against writers, roots against generations.
+"""The check of a token log: bodies against tokens, links against writers, roots against generations.
 
 Works on the rows alone, wherever they come from: the open log, or a bare copy of its file. Nothing is changed.
 """
@@ -17,52 +17,17 @@ from toriwork.errors import DamagedFile, NotFound, StoreError
 from toriwork.storage.access import refusal, require_regular
 from toriwork.synthesis.chains import Chains
 from toriwork.synthesis.checkpoints import SUFFIX, Checkpoint, read_checkpoints
+from toriwork.synthesis.log_rows import LogRow, bytes_of, contradiction, log_rows
 from toriwork.synthesis.merkle import Generation
-from toriwork.synthesis.report import Finding, LogReport
+from toriwork.synthesis.report import LogFinding, LogReport
 from toriwork.synthesis.retention import Note, leaves
-from toriwork.synthesis.rows import LogRow, bytes_of, contradiction, log_rows
 
 MANY_FINDINGS = 200  #: told one by one; the others are counted
 _STORE_FACTS = b"toriwork.store"
 
 
-def verify_rows(
-    table: pa.Table,
-    note: str = "",
-    checkpoints: Sequence[Checkpoint] = (),
-    pending: Iterable[pa.RecordBatch] = (),
-) -> LogReport:
-    """What a check of published rows, and of pending ones behind them, found.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        The rows of the public file in its order.
-    note : str
-        The note in its footer, see :func:`read_note`.
-    checkpoints : sequence of Checkpoint
-        What was written down elsewhere about its generations.
-    pending : iterable of pyarrow.RecordBatch
-        Rows that are not in the public file.
-
-    Raises
-    ------
-    BadInput
-        The note or the table is none of a token log.
-    """
-    check = LogCheck(note, checkpoints)
-    for batch in table.to_batches():
-        check.published(batch)
-    for batch in pending:
-        check.pending(batch)
-    return check.finish()
-
-
 def verify_file(path: str | os.PathLike[str], checkpoints: str | os.PathLike[str] | None = None) -> LogReport:
-    """What a check of a bare copy of the public file found.
-
-    The checkpoints are taken from the file given, else from the one beside it with the ending ``.checkpoints``, if
-    there is one.
+    """The report on a bare copy of the public file; its checkpoints stand beside it unless they are given.
 
     Raises
     ------
@@ -70,12 +35,10 @@ def verify_file(path: str | os.PathLike[str], checkpoints: str | os.PathLike[str
         There is no such file; it is no Parquet file; it is no token log.
     """
     found = Path(path)
-    if not found.exists():
-        raise NotFound(f"{found}: there is no such file")
-    if checkpoints is not None and not Path(checkpoints).exists():
-        raise NotFound(f"{checkpoints}: there is no such file")
-    there = read_checkpoints(found.with_suffix(SUFFIX) if checkpoints is None else Path(checkpoints))
-    check = LogCheck(read_note(found), there)
+    for given in [found] if checkpoints is None else [found, Path(checkpoints)]:
+        if not given.exists():
+            raise NotFound(f"{given}: no such file")
+    check = LogCheck(read_note(found), read_checkpoints(Path(checkpoints or found.with_suffix(SUFFIX))))
     try:
         with pq.ParquetFile(found) as file:
             for batch in file.iter_batches():
@@ -109,7 +72,7 @@ def read_note(path: Path) -> str:
 
 
 class LogCheck:
-    """A check that rows are handed to, batch by batch in the order of the file; see :class:`Chains` for its memory."""
+    """A check of rows that come batch by batch, in the order of the file; see :class:`Chains` for its memory."""
 
     def __init__(self, note: str, checkpoints: Sequence[Checkpoint] = ()) -> None:
         self._note = Note.from_json(note)
@@ -117,7 +80,7 @@ class LogCheck:
         self._noted = {generation.number: generation for generation in self._note.generations}
         self._fold = self._note.retired()
         self._chains = Chains(self._note, self._find)
-        self._findings: list[Finding] = []
+        self._findings: list[LogFinding] = []
         self._n_more = 0
         self._heads: dict[int, str] = {}  #: as the rows themselves give them
         self._n_published = self._n_pending = 0
@@ -149,14 +112,13 @@ class LogCheck:
     # ---- generations ---------------------------------------------------------------------------------------------
 
     def _compare(self, done: Generation) -> None:
-        """A generation as its rows give it with what was noted of it."""
+        """Compare a generation of the rows with the noted one."""
         self._heads[done.number] = done.head.hex()
         last = self._note.last
-        noted = self._noted.get(done.number) or self._written_down(done)
+        noted = self._noted.get(done.number) or self._from_checkpoints(done)
         if noted is None:
-            unknown = last is None or done.number > last.number or not done.number
-            if unknown and (done.number or self._noted):  # rows of a time without generations are only that
-                self._find(done.number or None, "foreign", f"{done.n_rows} rows that no note speaks of")
+            if last is None or done.number > last.number or not done.number:
+                self._find(done.number or None, "foreign", f"{done.n_rows} rows that no note accounts for")
             return
         if done.n_rows > noted.n_rows:
             self._find(done.number, "foreign", f"{done.n_rows - noted.n_rows} rows more than were published")
@@ -172,8 +134,8 @@ class LogCheck:
             self._find(done.number, "edited", "its rows, or those of one before it, are not those that were published")
         self._fold.head = noted.head  # so that what follows is judged by itself
 
-    def _written_down(self, done: Generation) -> Generation | None:
-        """What the checkpoints say of a generation, where the note of the file says nothing."""
+    def _from_checkpoints(self, done: Generation) -> Generation | None:
+        """A generation as the checkpoints give it, where the file has no note."""
         found = self._checkpoints.get(done.number)
         if found is None or self._noted:
             return None
@@ -215,8 +177,8 @@ class LogCheck:
         self._compare_last()
         for name, gap in self._chains.missing(self._short):
             number = next((number for number in self._short if gap.reaches(number)), gap.before)
-            which = f"emissions {gap.first} to {gap.last}" if gap.first < gap.last else f"emission {gap.first}"
-            self._find(number, "missing", f"{which} of writer {name}: taken out, or never reached the disk")
+            which = f"emissions {gap.first} to {gap.last} of writer {name}"
+            self._find(number, "missing", f"{which}: taken out, or never reached the disk")
         self._compare_checkpoints()
         if not self._note.generations and any(self._heads):
             self._find(None, "foreign", "the file has no note: other software wrote it")
@@ -240,9 +202,7 @@ class LogCheck:
         if self._note.last is not None:
             found.append("every generation has the rows that were published, in their order")
         if self._checkpoints:
-            found.append(
-                f"nothing was cut off up to generation {max(self._checkpoints)}, of which there is a checkpoint"
-            )
+            found.append(f"nothing was cut off up to generation {max(self._checkpoints)}, the last with a checkpoint")
         return tuple(found)
 
     def _not_proven(self) -> Iterator[str]:
@@ -254,16 +214,14 @@ class LogCheck:
             yield f"that {self._n_pending:,} unpublished rows are all: until then the end of a chain can be cut"
         if self._note.n_retired:
             yield f"what {self._note.n_retired:,} retired rows said: only their roots and counts are kept"
-        if self._chains.n_unchained:
-            yield f"the order of {self._chains.n_unchained:,} rows without a link"
         if self._chains.n_unanchored:
             yield f"where {self._chains.n_unanchored:,} writers were before: rows of theirs were retired long ago"
         if self._chains.n_unplaced:
-            yield f"that {self._chains.n_unplaced:,} emissions retired: an earlier version noted only how many did"
+            yield f"that the rows in {self._chains.n_unplaced:,} gaps retired: version 0.1 did not note which rows did"
         yield "anything against somebody who rewrote file and checkpoints; keep a head elsewhere"
 
     def _find(self, generation: int | None, kind: str, text: str) -> None:
         if len(self._findings) < MANY_FINDINGS:
-            self._findings.append(Finding(generation, kind, text))
+            self._findings.append(LogFinding(generation, kind, text))
         else:
             self._n_more += 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.migrate.recipes.code import STORE, after, rewritten
+from toriwork.compat import AdoptedSpectralDB
 from toriwork.migrate.recipes.spectral_db import BASE_MEMBERS
-from toriwork.monitors.adopted import AdoptedSpectralDB
 from toriwork.registry import TorusRegistry
 
 IMPORT = "from python.core.torus_registry import SpectralDB as TorusSpectralDB, TorusRegistry, stream_for"

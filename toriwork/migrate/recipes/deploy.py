@@ -7,8 +7,8 @@ from toriwork.migrate.recipes.world import World
 
 _REGISTRY = '''"""Persistence without a database: one Parquet file of shapes and spectra, kept by toriwork."""
 
-from toriwork.monitors.adopted import AdoptedSpectralDB as SpectralDB
-from toriwork.monitors.adopted import stream_for
+from toriwork.compat import AdoptedSpectralDB as SpectralDB
+from toriwork.compat import stream_for
 from toriwork.registry import REG_PATH, SpectralSignature, TorusRegistry, get_torus_registry
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = ["TorusCells", "betti0_1", "get_torus_cells"]
 
 _SYNTHESIS = '''"""Observer tokens, kept by toriwork."""
 
-from toriwork.monitors.adopted import emit_measurement, emitting
+from toriwork.compat import emit_measurement, emitting
 from toriwork.synthesis import (
     ObserverSynthesis,
     emit_token,

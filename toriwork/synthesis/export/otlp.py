@@ -23,12 +23,7 @@ def to_otlp_logs(occurrences: Iterable[Occurrence], resource: Mapping[str, Any] 
     Type, source, subject, token and references are attributes under ``toriwork.``; trace and span are those of
     :func:`to_otlp_spans`. A number without a fraction is an integer: 1 and 1.0 are one number in a token.
 
-    Parameters
-    ----------
-    occurrences : iterable of Occurrence
-        What to export.
-    resource : mapping, optional
-        Attributes of the resource, ``{"service.name": "toriwork"}`` unless given.
+    The attributes of the resource are ``{"service.name": "toriwork"}`` unless given.
 
     Sources
     -------
@@ -47,17 +42,7 @@ def to_otlp_spans(occurrences: Iterable[Occurrence], resource: Mapping[str, Any]
     The trace id is the first 16 bytes of the token's hash, the span id the last 8, so that a link to a token is known
     from the token alone: references are links, resolved or not, but for those that are no token ids at all. The
     measurement is the attribute ``toriwork.measurement``, the number of emissions ``toriwork.count``.
-
-    Parameters
-    ----------
-    occurrences : iterable of Occurrence
-        What to export.
-    resource : mapping, optional
-        Attributes of the resource, ``{"service.name": "toriwork"}`` unless given.
-
-    Sources
-    -------
-    See :func:`to_otlp_logs`.
+    For ``resource`` and sources see :func:`to_otlp_logs`.
     """
     groups: dict[str, list[Occurrence]] = {}
     for one in occurrences:
@@ -103,7 +88,7 @@ def _ids(token: str) -> dict[str, str]:
 
 
 def _named(one: Occurrence, core: Core) -> dict[str, Any]:
-    """What stands beside the measurement, without what there is not."""
+    """The attributes beside the measurement, without those that are missing."""
     said: dict[str, Any] = {"token": one.token, "type": core.type, "source": core.source, "subject": core.subject}
     said |= {"refs": list(core.refs) or None, "timestamp": one.given_time}
     return {f"toriwork.{name}": value for name, value in said.items() if value is not None}

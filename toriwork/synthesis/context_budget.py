@@ -1,4 +1,4 @@
-"""How much a context may hold: items, characters, or whatever a counter of the caller's counts."""
+"""The size of a context: items, characters, or tokens as a counter of the caller counts them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,7 @@ def about_tokens(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a context may cost at most; every limit that is given holds, for the whole text, fences included.
-
-    Parameters
-    ----------
-    items : int, optional
-        Measurements.
-    characters : int, optional
-        Characters of the text, which is ASCII: bytes too.
-    tokens : int, optional
-        What ``counter`` counts.
-    counter : callable
-        From a text to an integer, the tokens of a language model for one; a fourth of the characters unless given.
-        More text should not count less: where it does, the budget still holds but may not be used up.
+    """The most that a context may cost; every limit that is given holds for the whole text, fences included.
 
     Raises
     ------
@@ -37,9 +25,11 @@ class Budget:
         A limit is negative or no integer, or a counter is given without a number of tokens.
     """
 
-    items: int | None = None
-    characters: int | None = None
-    tokens: int | None = None
+    items: int | None = None  #: measurements
+    characters: int | None = None  #: of the text, which is ASCII: bytes too
+    tokens: int | None = None  #: as the counter counts them
+    #: from a text to an integer, a fourth of the characters unless given; where more text counts less, the budget still
+    #: holds but may not be used up
     counter: Callable[[str], int] | None = None
 
     def __post_init__(self) -> None:
@@ -62,7 +52,7 @@ class Budget:
         return found
 
     def holds(self, text: str, n_items: int) -> bool:
-        """Whether a text with so many measurements is within every limit."""
+        """True when a text with so many measurements is within every limit."""
         if self.items is not None and n_items > self.items:
             return False
         if self.characters is not None and len(text) > self.characters:
@@ -72,4 +62,4 @@ class Budget:
 
 def _check(unit: str, limit: object) -> None:
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-        raise BadInput(f"budget: {unit}: an integer of at least 0 is wanted, given was {limit!r}")
+        raise BadInput(f"budget: {unit}: expected an integer of at least 0, got {limit!r}")

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toriwork.errors import BadInput, DurabilityError
-from toriwork.synthesis import ObserverSynthesis, RateLimit, token_id
-from toriwork.synthesis import rate as rate_module
+from toriwork.synthesis import ObserverSynthesis, RateLimit, rate_limiting, token_id
 from toriwork.synthesis.log import TokenLog
 
 
@@ -104,7 +103,7 @@ def test_another_source_that_emits_tells_it_too(observers, clock):
     assert [found["n"] for found in summaries(observers)] == [2]
 
 
-@pytest.mark.parametrize("how", ["flush", "close", "tell_suppressed", "no limit", "another limit"])
+@pytest.mark.parametrize("how", ["flush", "close", "emit_suppressed_summary", "no limit", "another limit"])
 def test_nothing_that_was_held_back_stays_untold(observers, how):
     burst(observers, 5)
     if how.endswith("limit"):
@@ -192,7 +191,7 @@ def test_a_summary_that_the_log_refuses_is_told_later(observers, clock, monkeypa
 
 
 def test_the_buckets_are_bounded_and_forgetting_one_tells_it(observers, monkeypatch):
-    monkeypatch.setattr(rate_module, "_MANY_BUCKETS", 8)
+    monkeypatch.setattr(rate_limiting, "_MANY_BUCKETS", 8)
     for source in range(50):
         burst(observers, 4, source)
     observers.flush()
@@ -251,5 +250,5 @@ def test_what_was_held_back_is_in_the_log_when_the_process_ends(state_root):
 
 @pytest.mark.parametrize(("per_second", "most"), [(0, 1), (-1, 1), (math.inf, 1), (math.nan, 1), (1, 0)])
 def test_a_limit_that_makes_no_sense_is_refused(per_second, most):
-    with pytest.raises(BadInput, match="wanted"):
+    with pytest.raises(BadInput, match="expected"):
         RateLimit(per_second, most)

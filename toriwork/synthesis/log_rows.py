@@ -1,4 +1,4 @@
-"""Rows of the token log as values, and what each of them proves by itself."""
+"""Rows of the token log as values, each checked by itself."""
 
 from __future__ import annotations
 
@@ -32,17 +32,12 @@ class LogRow(NamedTuple):
 
 
 def log_rows(batch: pa.RecordBatch) -> Iterator[LogRow]:
-    """The rows of a batch; columns of an older layout are null."""
-    if not {"token_id", "body", "row_id"} <= set(batch.schema.names):
+    """The rows of a batch; BadInput when it has not the columns of a token log."""
+    if not set(LogRow._fields) <= set(batch.schema.names):
         raise BadInput(f"this is no token log: it has the columns {', '.join(batch.schema.names)}")
-    columns: list[Sequence[object]] = []
-    for name in LogRow._fields:
-        if name not in batch.schema.names:
-            columns.append([None] * batch.num_rows)
-        elif name == "timestamp":
-            columns.append(_microseconds(batch[name]))
-        else:
-            columns.append(batch[name].to_pylist())
+    columns: list[Sequence[object]] = [
+        _microseconds(batch[name]) if name == "timestamp" else batch[name].to_pylist() for name in LogRow._fields
+    ]
     return map(LogRow._make, zip(*columns, strict=True))
 
 
@@ -53,7 +48,7 @@ def _microseconds(times: pa.Array) -> list[int | None]:
 
 
 def contradiction(row: LogRow) -> str:
-    """What in a row contradicts its token; "" when nothing does."""
+    """The contradiction between a row and its token in words; "" when there is none."""
     body = (row.body or "").encode("utf-8", "surrogatepass")
     if PREFIX + digest_of(body).hex() != row.token_id:
         return "its body does not hash to its token"
@@ -70,7 +65,7 @@ def contradiction(row: LogRow) -> str:
 
 
 def emission_of(row: LogRow) -> Emission | None:
-    """What the link of a row is made of; None when the row cannot have any."""
+    """The emission that the link of a row is made of; None when the row cannot have any."""
     digest, writer = bytes_of((row.token_id or "").removeprefix(PREFIX)), bytes_of(row.writer)
     if digest is None or writer is None or row.timestamp is None or row.sequence is None or row.sequence < 0:
         return None

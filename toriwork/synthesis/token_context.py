@@ -1,4 +1,4 @@
-"""The context of an ObserverSynthesis: which tokens are in it, and what is told of them."""
+"""The context of an ObserverSynthesis: its tokens, its summary, its prompt."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import NotFound
 from toriwork.locks import Mutex
-from toriwork.synthesis import occurrences, prompt
-from toriwork.synthesis.budget import Budget
-from toriwork.synthesis.context import Entry, Members, entry
+from toriwork.synthesis.context import ContextEntries, ContextEntry, entry
+from toriwork.synthesis.context_budget import Budget
 from toriwork.synthesis.explained import Selection
 from toriwork.synthesis.identity import PREFIX, given
 from toriwork.synthesis.memory import TokenMemory
-from toriwork.synthesis.occurrences import Occurrence
+from toriwork.synthesis.occurrences import Occurrence, logged, remembered, replayed, seconds_of
+from toriwork.synthesis.prompt import PROCESS_KEY, summarise
 from toriwork.synthesis.selection import Rules, select
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _LOG = logging.getLogger("toriwork.synthesis")
 _SHOWN = slice(len(PREFIX), len(PREFIX) + 8)
 
 
-class ContextKeeper:
-    """What an ObserverSynthesis does with its context; it brings lock, memory and clock."""
+class TokenContext:
+    """The part of an ObserverSynthesis that keeps a context; lock, memory and clock are the other part's."""
 
     _lock: Mutex
     _memory: TokenMemory
-    _context: Members
+    _context: ContextEntries
     _now: Callable[[], float]
     _fence_key: bytes | None
     max_tokens: int
@@ -42,21 +42,10 @@ class ContextKeeper:
         def log(self) -> TokenLog | None: ...
 
     def add_to_context(self, token: str, *, importance: float | None = None, pinned: bool = False) -> bool:
-        """Whether the token is in the context now; False when it was never emitted here, or is forgotten.
+        """Put a token into the context; False when it was never emitted here, or is forgotten.
 
-        Parameters
-        ----------
-        token : str
-            What ``emit_token`` gave back.
-        importance : float, optional
-            0 to 1, 0.5 unless given; a token that is in the context already takes it.
-        pinned : bool
-            Chosen before all others, and never superseded by a newer token of its observer.
-
-        Raises
-        ------
-        BadInput
-            The importance is not between 0 and 1.
+        The importance, 0 to 1, is 0.5 unless given; a token that is in the context already takes the new one. A pinned
+        token is chosen before all others, and never superseded by a newer token of its observer.
         """
         with self._lock.alone():
             old = self._context.get(token)
@@ -73,7 +62,7 @@ class ContextKeeper:
         return True
 
     def remove_from_context(self, token: str) -> bool:
-        """Whether the token was in the context; it is not any more."""
+        """Take a token out of the context; False when it was not there."""
         with self._lock.alone():
             return self._context.remove(token)
 
@@ -96,35 +85,31 @@ class ContextKeeper:
         return [given(found.held.identity.body, found.held.identity.given_time) for found in self._snapshot()]
 
     def synthesize_context(self) -> dict[str, Any]:
-        """``empty``, ``summary`` (text), ``token_count``, ``measurement_types`` (type -> how many), ``reflexive``
-        (whether a token rests on one of its own observer), ``reflexive_tokens`` (how many do), ``pinned_tokens``,
-        ``current_tokens`` (how many no newer token of their observer supersedes) and ``displaced_tokens`` (how many
-        had to leave because the context was full).
+        """As :func:`toriwork.synthesis.prompt.summarise`, and ``displaced_tokens``: how many had to leave because the
+        context was full.
         """
         with self._lock.alone():
             displaced = self._context.displaced
-        return {**prompt.summarise(self._snapshot()), "displaced_tokens": displaced}
+        return {**summarise(self._snapshot()), "displaced_tokens": displaced}
 
     def select_context(self, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
-        """What of the context is shown, as text and as facts, and why each other token is not.
+        """The tokens of the context that are shown, as text and as facts, and why each other one is not.
 
         The same tokens under the same budget and rules give the same text, whatever the order in which they were
         added and whenever it is asked for (a floor apart); a token below the cut does not change it. In another
         process the fence has another name, unless both were given the same ``fence_key``.
         """
-        key = self._fence_key or prompt.PROCESS_KEY
+        key = self._fence_key or PROCESS_KEY
         return select(self._snapshot(), budget or Budget(), rules or Rules(), self._now(), key)
 
     def create_reasoning_prompt(self, budget: Budget | None = None, rules: Rules | None = None) -> str:
         """The text of :meth:`select_context` for a language model; the same context gives the same bytes.
 
-        Every measurement is one quoted line of ASCII inside a fence that is longer than any run of its sign inside and
-        named after a keyed hash of what it encloses, so that recalled text cannot end the quotation and pose as
-        instructions. Outside the fence are only counts.
+        Measurements are quoted lines inside a fence, see :func:`toriwork.synthesis.prompt.write_prompt`.
         """
         return self.select_context(budget, rules).text
 
-    def _snapshot(self) -> list[Entry]:
+    def _snapshot(self) -> list[ContextEntry]:
         with self._lock.alone():
             return [found.at(self._memory.seen(found.token)) for found in self._context]
 
@@ -134,26 +119,23 @@ class ContextKeeper:
         """The newest emissions in the order of time: those of the log, without one the last of each token in memory."""
         log = self.log
         if log is not None:
-            return occurrences.logged(log, newest)
+            return logged(log, newest)
         with self._lock.alone():
-            return occurrences.remembered(self._memory, newest)
+            return remembered(self._memory, newest)
 
     def as_of(self, time: dt.datetime | float, budget: Budget | None = None, rules: Rules | None = None) -> Selection:
-        """What would have been chosen at an earlier time from the newest ``max_tokens`` emissions in the log by then.
+        """The selection at an earlier time, from the newest ``max_tokens`` emissions in the log by then.
 
         It is replayed from the log alone: any process, at any later time, gets the same bytes. So the fence is named
-        with the random id of the log, unless a ``fence_key`` was given: who cannot read the log's files cannot tell
-        it. What somebody had added to a context, removed from it or called important is not in the log: every token
-        counts 0.5.
+        with the random id of the log, unless a ``fence_key`` was given. What somebody had added to a context, removed
+        from it or called important is not in the log: every token counts 0.5.
 
         Parameters
         ----------
         time : datetime or float
             With a time zone, or seconds since 1970.
-        budget : Budget, optional
-            What the text may cost.
-        rules : Rules, optional
-            What makes a token worth its place.
+        budget, rules
+            As of :meth:`select_context`.
 
         Raises
         ------
@@ -162,10 +144,10 @@ class ContextKeeper:
         BadInput
             The datetime has no time zone.
         """
-        now = occurrences.seconds_of(time)
+        now = seconds_of(time)
         log = self.log
         if log is None:
             raise NotFound("this ObserverSynthesis has no token log; give it a path")
-        found = occurrences.logged(log, self.max_tokens, until_us=math.floor(now * 1e6))
-        key = self._fence_key or log.fence_key() or prompt.PROCESS_KEY
-        return select(occurrences.replayed(found), budget or Budget(), rules or Rules(), now, key)
+        found = logged(log, self.max_tokens, until_us=math.floor(now * 1e6))
+        key = self._fence_key or log.fence_key() or PROCESS_KEY
+        return select(replayed(found), budget or Budget(), rules or Rules(), now, key)

@@ -7,13 +7,16 @@ import datetime as dt
 from collections import namedtuple
 from dataclasses import dataclass
 from enum import Enum
+from importlib import import_module
 
 import numpy as np
 import pytest
 
+from toriwork import compat
+from toriwork.compat import AdoptedSpectralDB, emit_measurement, emitting, stream_for
+from toriwork.compat.measurements import matters
+from toriwork.compat.signatures import as_signature
 from toriwork.errors import BadInput
-from toriwork.monitors.adopted import AdoptedSpectralDB, emit_measurement, emitting, matters, stream_for
-from toriwork.monitors.legacy import as_signature
 from toriwork.registry import SpectralDB, SpectralSignature, TorusRegistry
 from toriwork.synthesis import ObserverSynthesis, get_observer_synthesis
 
@@ -47,8 +50,13 @@ def test_signatures_of_any_make_are_taken_with_all_that_they_say():
     assert as_signature(same) is same
 
 
+def test_code_that_version_0_1_migrated_finds_the_same_names_where_they_were():
+    old = import_module("toriwork.monitors.adopted")
+    assert all(getattr(old, name) is getattr(compat, name) for name in compat.__all__)
+
+
 def test_what_has_no_eigenvalues_is_refused_by_name():
-    with pytest.raises(BadInput, match="eigenvalues are wanted, given was dict with \\['id'\\]"):
+    with pytest.raises(BadInput, match="expected eigenvalues, got dict with the fields \\['id'\\]"):
         as_signature({"id": 7})
 
 
