@@ -30,7 +30,7 @@ demo: .venv/with-demo  ## real data -> cloud -> diagram -> row -> token -> figur
 	$(PY) -m toriwork demo $(ARGS)
 
 test: lint  ## everything that CI runs: style, types, import contract, notebooks (two executors), tests
-	$(PY) -m pytest --nbval $(ARGS)
+	$(PY) -m pytest --nbval -n 2 --dist loadfile $(ARGS)
 
 check: lint  ## the fast part: style, types, import contract, tests that start no process
 	$(PY) -m pytest -q tests -m "not process" $(ARGS)
