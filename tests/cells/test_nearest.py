@@ -142,7 +142,7 @@ def test_what_cannot_be_compared_is_refused_and_nothing_stored() -> None:
             index.search(other)
     with pytest.raises(BadInput, match="got 'a' twice"):
         index.add("a", persistence(cloud))
-    with pytest.raises(BadInput, match="k: an integer"):
+    with pytest.raises(BadInput, match="k: expected an integer >= 1, got 0"):
         index.search(persistence(cloud), 0)
     with pytest.raises(BadInput, match="metric: expected one of bottleneck"):
         index.search(persistence(cloud), 1, "euclidean")
