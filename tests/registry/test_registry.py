@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import pickle
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,16 @@ def test_what_is_not_to_be_computed_is_null_and_says_so(tmp_path: Path) -> None:
         row: Any = registry.to_pandas(["betti0", "betti_status"]).iloc[0]
         assert pd.isna(row.betti0)
         assert row.betti_status == "not_computed"
+
+
+def test_a_frame_imports_nothing_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt in the middle of pyarrow's own import would come out as ArrowInvalid."""
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        registry.record_shape(np.zeros((3, 2)), [1, 0])
+        expected = registry.scan().read_all().to_pandas()["timestamp"]
+        monkeypatch.setitem(sys.modules, "zoneinfo", None)
+        with pytest.raises(pa.ArrowInvalid, match="zoneinfo"):
+            registry.scan(["timestamp"]).read_all().to_pandas()
+        for frame in (registry.df, registry.query_recent(1), registry.to_pandas(["timestamp"])):
+            pd.testing.assert_series_equal(frame["timestamp"], expected)
+        assert registry.to_pandas(["row_id"]).columns.tolist() == ["row_id"]

@@ -197,5 +197,10 @@ class RegistryReader(ABC):
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
     load_pandas()
+    zoned = {name: rows[name].type for name in rows.column_names if pa.types.is_timestamp(rows[name].type)}
+    for name, kind in zoned.items():  # pyarrow imports zoneinfo each time; an interrupt there comes out as ArrowInvalid
+        rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.timestamp(kind.unit)))
     frame: pd.DataFrame = rows.to_pandas()
+    for name in zoned:
+        frame[name] = frame[name].dt.tz_localize("UTC")
     return frame
