@@ -21,6 +21,7 @@ FOUND = {
     "a class": ('class A:\n    """Whether it is."""', 2),
     "a function, indented": ('def f():\n    """\n    What comes back.\n    """', 2),
     "a message": ('x = 1\nraise ValueError("real numbers are wanted")', 2),
+    "a message with a number": ('raise ValueError(f"at most 5, given were {n:,}")', 1),
     "a message with a value": ('raise ValueError(f"real numbers, given was {x}")', 1),
 }
 

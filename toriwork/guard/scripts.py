@@ -43,7 +43,7 @@ def wants(path: str, head: bytes) -> bool:
 
 
 def pieces_in(path: str, text: str) -> Iterator[Piece]:
-    """The pieces of a file that is wanted."""
+    """Yield the shell in a file for which :func:`wants` is true, in the order of its lines."""
     name = PurePosixPath(path).name
     if _DOCKERFILE.match(name):
         yield from _of_dockerfile(text)

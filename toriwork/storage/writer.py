@@ -101,7 +101,7 @@ class Writer:
         """
         length = len(payload)
         if length > MAX_PAYLOAD:
-            raise BadInput(f"one call may record {MAX_PAYLOAD:,} bytes, given were {length:,}; use batches")
+            raise BadInput(f"expected at most {MAX_PAYLOAD:,} bytes in one call, got {length:,}; use batches")
         if self._inside():
             self._mutex.alone()  # here, not in a call: it is by this name that a handler finds out who is inside
         if self._kept > KEPT_BYTES or self._pid != os.getpid():
