@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence, Set
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,13 +162,14 @@ def pack_shape(
         hashed = layout.seeded.copy()
         hashed.update(data)
         digest = hashed.digest()
-    if betti_numbers is None or _is_empty(betti_numbers):
+    betti = None if betti_numbers is None else _given(betti_numbers)
+    if betti is None:
         betti = UNKNOWN
         status = SPECTRUM if layout.spectrum else PENDING
         if status == PENDING and not compute:
             status = NOT_COMPUTED
     else:
-        betti, status = _given(betti_numbers), GIVEN
+        status = GIVEN
     try:
         band_code = _BAND_CODE[band]
     except (KeyError, TypeError):  # TypeError: a list, say
@@ -213,36 +213,36 @@ def _require_exact(array: NDArray[Any]) -> None:
         )
 
 
-def _given(betti_numbers: Any) -> tuple[float, float, float]:
-    """Up to three Betti numbers that the caller gave; None and NaN mean unknown."""
-    if type(betti_numbers) is tuple and len(betti_numbers) == 3:  # the common case, in a quarter of the time
-        b0, b1, b2 = betti_numbers
-        if type(b0) is type(b1) is type(b2) is float and 0.0 <= b0 < math.inf > b1 >= 0.0 <= b2 < math.inf:
-            return betti_numbers
-    if len(betti_numbers) > 3:
-        raise BadInput(f"betti_numbers: expected at most three (b0, b1, b2), got {len(betti_numbers)}")
+def _given(betti_numbers: Any) -> tuple[float, float, float] | None:
+    """Up to three Betti numbers that the caller gave, None where there are none; None and NaN mean unknown."""
+    kind = type(betti_numbers)
+    # a text, a set or a mapping says nothing about which number is which
+    listed = kind is list or kind is tuple or not isinstance(betti_numbers, str | bytes | bytearray | Set | Mapping)
     try:
-        numbers = [float("nan") if value is None else _number(value) for value in betti_numbers]
+        n_given = len(betti_numbers) if listed else -1
+    except TypeError:
+        n_given = -1
+    if n_given < 0:
+        raise BadInput(f"betti_numbers: expected a sequence of up to three numbers >= 0, got {shown(betti_numbers)}")
+    if not n_given:
+        return None
+    if n_given > 3:
+        raise BadInput(f"betti_numbers: expected at most three (b0, b1, b2), got {n_given}")
+    numbers = [*UNKNOWN]
+    at = 0
+    try:
+        for value in betti_numbers:
+            if value is not None:
+                if isinstance(value, str | bytes | bytearray):
+                    raise TypeError("a text is no number")
+                numbers[at] = float(value)
+            at += 1
     except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"betti_numbers: expected numbers, got {shown(betti_numbers)}") from error
-    if any(value < 0 or value == float("inf") for value in numbers):
+    b0, b1, b2 = numbers
+    if b0 < 0.0 or b1 < 0.0 or b2 < 0.0 or math.inf in numbers:
         raise BadInput(f"betti_numbers: expected numbers >= 0, got {shown(betti_numbers)}")
-    b0, b1, b2 = (*numbers, *UNKNOWN)[:3]
     return b0, b1, b2
-
-
-def _is_empty(betti_numbers: Any) -> bool:
-    """True when none is given; a text, a set or a mapping says nothing about which number is which."""
-    if not isinstance(betti_numbers, str | bytes | bytearray | Set | Mapping):
-        with suppress(TypeError):
-            return len(betti_numbers) == 0
-    raise BadInput(f"betti_numbers: expected a sequence of up to three numbers >= 0, got {shown(betti_numbers)}")
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, str | bytes | bytearray):
-        raise TypeError("a text is no number")
-    return float(value)
 
 
 def pack_values(numbers: Sequence[float], status: int, rule: str) -> bytes:
