@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from tests.storage.memdisk import MemDisk, MemFiles
 from toriwork.errors import DamagedFile, VersionTooOld
 from toriwork.storage import frames
+from toriwork.storage.files import OsFiles
 from toriwork.storage.footer import KEY_DIGEST, Facts, Footer, read_footer, sealed_footer
 from toriwork.storage.sink import ParquetSink
 
@@ -148,6 +151,33 @@ def test_a_footer_larger_than_the_first_read_is_read_whole(files: MemFiles) -> N
     assert read(files).facts is not None
     with pytest.raises(DamagedFile, match="checksum"):
         read_footer(files.open(put(files, data.replace(b"xxxx", b"xxyx", 1))), PATH)
+
+
+@pytest.mark.parametrize("n_more", [0, 200_000])
+def test_a_footer_is_checked_again_unless_its_file_is_unchanged(tmp_path: Path, n_more: int) -> None:
+    path = tmp_path / "t.parquet"
+    schema = pa.schema([("a", pa.int64())], metadata={"long": "x" * n_more})
+    path.write_bytes(write(MemDisk().files(), pa.table({"a": [1]}, schema=schema)))
+
+    def look(*, again: bool) -> Footer:
+        with contextlib.closing(OsFiles().open(path)) as handle:
+            return read_footer(handle, path, again=again)
+
+    first = look(again=False)
+    assert look(again=False) is first
+    assert look(again=True) is not first
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    damaged = bytearray(path.read_bytes())
+    damaged[-8 - len(first.raw) + 40 + n_more // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedFile, match="checksum"):
+        look(again=False)
+    os.utime(path, ns=times)  # nothing but its bytes tells that it is another one
+    with pytest.raises(DamagedFile, match="checksum"):
+        look(again=True)
+    if not n_more:  # a small one is compared whole
+        with pytest.raises(DamagedFile, match="checksum"):
+            look(again=False)
 
 
 def test_a_file_of_other_software_has_no_facts_and_its_own_digest(files: MemFiles) -> None:

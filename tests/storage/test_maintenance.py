@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
 
-from tests.storage.rows import SPEC, add, names_of, published_names, still
+from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
 from toriwork.storage import ParquetTable
 from toriwork.storage import worker as worker_module
 from toriwork.storage.files import OsFiles
@@ -116,10 +117,13 @@ def test_rows_are_synced_while_a_long_publish_is_under_way(table: ParquetTable, 
         assert names_of(again) == ["a1", "b2"]
 
 
-def test_full_journals_are_sealed_while_a_long_publish_is_under_way(table: ParquetTable, disk: SlowDisk) -> None:
+def test_full_journals_are_sealed_while_a_long_publish_is_under_way(disk: SlowDisk) -> None:
+    table = still(ParquetTable(disk.base, SPEC, policy=BY_HAND, files=disk))
+    disk.reached.clear()
     add(table, "a1")
     disk.go_on.clear()
-    table.run_maintenance()
+    publishing = threading.Thread(target=table.flush, args=(True,))
+    publishing.start()
     assert disk.reached.wait(WAIT)
     add(table, "b2", size=SEAL_SIZE)
     add(table, "c3")  # the journal before is full: this opens the next
@@ -127,9 +131,39 @@ def test_full_journals_are_sealed_while_a_long_publish_is_under_way(table: Parqu
     assert len(segments(disk)) == 1
     assert sorted(names_of(table)) == ["a1", "b2", "c3"]
     disk.go_on.set()
+    publishing.join(WAIT)
     table.flush(publish=True)
     assert published_names(disk.base) == ["a1", "b2", "c3"]
     assert segments(disk) == []
+    table.close()
+
+
+@pytest.mark.parametrize(("seconds", "sealed"), [(0.0, 0), (40.0, 0), (70.0, 1)])
+def test_full_journals_are_not_sealed_when_a_publish_takes_them_within_a_minute(
+    disk: SlowDisk, seconds: float, sealed: int
+) -> None:
+    due = replace(ASIDE, growth=0.1, max_age=50.0, max_share=0.1, min_interval=0.0)
+    table = still(ParquetTable(disk.base, SPEC, policy=due, files=disk))
+    stats = table._maintenance.stats
+    stats._last_end, stats._last_seconds = time.monotonic(), seconds / 9
+    add(table, "a1", size=SEAL_SIZE)
+    add(table, "b2")
+    if seconds:  # else it is published at once
+        table.run_maintenance()
+        assert len(segments(disk)) == sealed
+    stats._last_seconds = 0.0
+    table.run_maintenance()
+    table._maintenance.join()
+    assert published_names(disk.base) == ["a1", "b2"]
+    table.close()
+
+
+def test_full_journals_are_sealed_when_publishing_fails(table: ParquetTable, disk: SlowDisk) -> None:
+    add(table, "a1", size=SEAL_SIZE)
+    add(table, "b2")
+    table._maintenance.stats.failed()
+    table.run_maintenance()
+    assert len(segments(disk)) == 1
 
 
 def test_what_a_publish_is_taking_over_gets_no_segment_behind_its_back(table: ParquetTable, disk: SlowDisk) -> None:

@@ -54,6 +54,14 @@ def test_at_most_one_publish_a_second_and_a_tenth_of_the_time() -> None:
     assert POLICY.allowed(replace(slow, since_last=91.0))
 
 
+def test_a_publish_is_near_when_it_is_wanted_and_soon_allowed() -> None:
+    much = replace(WAITING, base_bytes=100 * MIB, pending_bytes=300 * MIB, last_seconds=10.0)
+    assert POLICY.near(replace(much, since_last=41.0))
+    assert not POLICY.near(replace(much, since_last=39.0))
+    assert not POLICY.near(replace(much, since_last=89.0, pending_bytes=100 * MIB))
+    assert not POLICY.near(replace(much, since_last=89.0, failures=1))
+
+
 def test_what_takes_longer_than_a_tenth_of_a_second_goes_to_the_background() -> None:
     assert POLICY.decide(replace(WAITING, base_bytes=8 * MIB, slowness=10.0), flushing=True) is PublishTime.BACKGROUND
 

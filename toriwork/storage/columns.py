@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from hashlib import blake2b
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 #: below this size a file's data digest is checked when it is opened: page checksums do not cover page headers
 SMALL_FILE_BYTES = 2 * 2**20
-_HIGHEST = "\U0010ffff" * 8  #: above every row id
 _CHUNK_BYTES = 4 * 2**20
 _ONE_THREAD_BYTES = 8 * 2**20  # smaller row groups are read by one thread
 
@@ -38,10 +35,10 @@ _ONE_THREAD_BYTES = 8 * 2**20  # smaller row groups are read by one thread
 class ParquetSource:
     """An open Parquet file of the store; everything is read from the file that was opened, checksums verified."""
 
-    def __init__(self, handle: Handle, path: Path) -> None:
+    def __init__(self, handle: Handle, path: Path, *, again: bool = True) -> None:
         self.path = path
         self.stat = handle.stat()
-        self.footer = read_footer(handle, path)
+        self.footer = read_footer(handle, path, again=again)
         self._handle = handle
         self._reader: pq.ParquetFile | None = None
         if self.footer.facts is not None and self.footer.data_bytes <= SMALL_FILE_BYTES:
@@ -113,35 +110,14 @@ class ParquetSource:
         """True when the file has all of some columns."""
         return set(columns) <= set(self.footer.metadata.schema.to_arrow_schema().names)
 
-    def groups_by(self, column: str) -> list[tuple[int, str]]:
-        """Row groups with the highest value of a text column, by the statistics, the highest first.
-
-        A group without statistics comes first, with a value that nothing exceeds.
-        """
-        metadata = self.footer.metadata
-        names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
-        at = names.index(column)
-        found = []
-        for number in range(metadata.num_row_groups):
-            statistics = metadata.row_group(number).column(at).statistics
-            known = statistics is not None and statistics.has_min_max and isinstance(statistics.max, str)
-            found.append((number, statistics.max if known else _HIGHEST))
-        return sorted(found, key=lambda pair: pair[1], reverse=True)
-
     def groups_of(self, rows: Iterable[int]) -> set[int]:
         """The row groups in which some rows stand."""
-        return {bisect_right(self._starts, row) - 1 for row in rows}
+        return {bisect_right(self.footer.starts, row) - 1 for row in rows}
 
     def row(self, number: int, columns: Sequence[str]) -> pa.RecordBatch:
         """One row; its row group is read, of the named columns only."""
-        group = bisect_right(self._starts, number) - 1
-        return self.group(group, columns).slice(number - self._starts[group], 1)
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        """The number of the first row of each row group, and behind them the number of all rows."""
-        metadata = self.footer.metadata
-        return [0, *accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))]
+        group = bisect_right(self.footer.starts, number) - 1
+        return self.group(group, columns).slice(number - self.footer.starts[group], 1)
 
     def fragment(self) -> pads.ParquetFileFragment:
         """The file as a fragment of a dataset, page checksums verified on every read."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +35,7 @@ from toriwork.storage.stated import (
 )
 
 if TYPE_CHECKING:
-    from toriwork.storage.handles import Handle
+    from toriwork.storage.handles import FileStat, Handle
 
 KEY_DIGEST = b"toriwork.footer_blake2b"
 KEY_FACTS = b"toriwork.store"
@@ -44,6 +45,8 @@ _FORMAT = 2  #: of what is written here; 1 had one digest of all data
 TAIL = 8  # footer length and magic
 _FIRST_READ = 64 * 1024
 _MAX_BYTES = 64 * 2**20  # of a footer; a thousand row groups need two
+_MANY_KNOWN = 4
+_HIGHEST = "\U0010ffff" * 8  #: above every row id
 
 
 class Extent(NamedTuple):
@@ -104,7 +107,7 @@ class Facts:
         return cls(**known)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Footer:
     """A footer that passed its check."""
 
@@ -113,6 +116,31 @@ class Footer:
     digest: str  #: hex; identifies this very file among all generations
     data_bytes: int  #: bytes before the footer
     raw: bytes  #: its bytes, without length and magic
+    _highest: dict[str, list[tuple[int, str]]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The number of the first row of each row group, and behind them the number of all rows."""
+        metadata = self.metadata
+        return [0, *accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))]
+
+    def groups_by(self, column: str) -> list[tuple[int, str]]:
+        """Row groups with the highest value of a text column, by the statistics, the highest first.
+
+        A group without statistics comes first, with a value that nothing exceeds.
+        """
+        found = self._highest.get(column)
+        if found is None:
+            metadata = self.metadata
+            at = [metadata.schema.column(number).path for number in range(metadata.num_columns)].index(column)
+            found = []
+            for number in range(metadata.num_row_groups):
+                statistics = metadata.row_group(number).column(at).statistics
+                stated = statistics is not None and statistics.has_min_max and isinstance(statistics.max, str)
+                found.append((number, statistics.max if stated else _HIGHEST))
+            found.sort(key=lambda pair: pair[1], reverse=True)
+            self._highest[column] = found
+        return found
 
     def extents(self) -> tuple[Extent, ...]:
         """The parts of the data in order; one in a file of format 1, none in a file of other software."""
@@ -123,10 +151,28 @@ class Footer:
         return (Extent(self.data_bytes, self.metadata.num_row_groups, facts.n_rows, size, facts.data_blake2b),)
 
 
-def read_footer(handle: Handle, path: Path) -> Footer:
-    """The footer of a Parquet file, checked; DamagedFile or VersionTooOld where it is not usable."""
-    size = handle.stat().size
-    tail = handle.read_at(max(0, size - _FIRST_READ), min(size, _FIRST_READ))
+#: the footers that were checked last; a large one takes 15 ms, and every snapshot of the same file asks for it
+_KNOWN: dict[tuple[FileStat, bytes], Footer] = {}
+
+
+def read_footer(handle: Handle, path: Path, *, again: bool = True) -> Footer:
+    """The footer of a Parquet file, checked; DamagedFile or VersionTooOld where it is not usable.
+
+    With ``again=False`` it may be one that was checked before: of the same file, unchanged since by time, size and
+    last 64 KiB, which hold the whole of a small footer.
+    """
+    stat = handle.stat()
+    tail = handle.read_at(max(0, stat.size - _FIRST_READ), min(stat.size, _FIRST_READ))
+    known = None if again else _KNOWN.get((stat, tail))
+    if known is None:
+        known = _read(handle, path, stat.size, tail)
+        if len(_KNOWN) >= _MANY_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[stat, tail] = known
+    return known
+
+
+def _read(handle: Handle, path: Path, size: int, tail: bytes) -> Footer:
     if len(tail) < TAIL + len(MAGIC) or tail[-4:] != MAGIC:
         raise damaged(path, "it does not end like a Parquet file")
     length = int.from_bytes(tail[-8:-4], "little")
@@ -173,9 +219,8 @@ def _check_places(facts: Facts, data_bytes: int) -> None:
             )
 
 
-@lru_cache(maxsize=8)
 def _parsed(footer: bytes, size: int) -> pq.FileMetaData:
-    """A footer as Arrow reads it. A large one takes 20 ms, and every snapshot of the same file asks for it."""
+    """A footer as Arrow reads it."""
     with pa.PythonFile(_Tail(footer, size), mode="r") as file:
         return pq.read_metadata(file)
 

@@ -62,7 +62,7 @@ def _newest_parts(snapshot: Snapshot, n_rows: int, columns: Sequence[str]) -> It
 def _newest_groups(source: ParquetSource, n_rows: int, row_id: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The row groups with the highest row ids, as many as can hold one of the newest rows."""
     found = pa.chunked_array([], pa.string())
-    for number, highest in source.groups_by(row_id):
+    for number, highest in source.footer.groups_by(row_id):
         if len(found) >= n_rows and found[-n_rows].as_py() > highest:
             return
         batch = source.group(number, columns)

@@ -85,7 +85,8 @@ class Maintenance:
         """Do what is due in the background; whether there was or will be anything to do."""
         if writer.dirty:
             writer.sync(mark=True)
-        self._seal_closed(writer)
+        if not self.stats.near():
+            self._seal_closed(writer)
         if self.stats.due():
             self._publish_aside(writer)
         return writer.dirty or self.stats.pending_bytes > 0
@@ -197,3 +198,4 @@ class Maintenance:
             return done
         finally:
             self._absorbing = frozenset()
+            self.stats.ended()

@@ -67,12 +67,21 @@ class PublishPolicy:
         # a copy of gigabytes every minute would write more in a day than a disk is made for
         return max(self.max_age, min(self.longest_age, self.max_age * load.base_bytes / self.copied_bytes))
 
+    def rest(self, load: Load) -> float:
+        """Seconds until the last publish, or the last failure, is long enough ago."""
+        if load.failures:
+            return max(0.0, min(self.max_backoff, self.min_interval * 2.0**load.failures) - load.since_last)
+        return max(
+            0.0, self.min_interval - load.since_last, load.last_seconds * (1 / self.max_share - 1) - load.since_last
+        )
+
     def allowed(self, load: Load) -> bool:
         """True when the last publish, or the last failure, is long enough ago."""
-        if load.failures:
-            return load.since_last >= min(self.max_backoff, self.min_interval * 2.0**load.failures)
-        rest = load.last_seconds * (1 / self.max_share - 1)
-        return load.since_last >= max(self.min_interval, rest)
+        return self.rest(load) <= 0
+
+    def near(self, load: Load) -> bool:
+        """True when a publish takes what waits within a minute: to seal it before would write it once more."""
+        return not load.failures and self.wanted(load, flushing=False) and self.rest(load) <= self.max_age
 
     def wanted(self, load: Load, *, flushing: bool) -> bool:
         """True when enough has gathered, or has waited long enough."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from toriwork.storage.files import WITH_REFLINKS
@@ -44,6 +45,7 @@ class PublishStats:
         self._shares = files.system_type(paths.base.parent) in WITH_REFLINKS
         self.pending_bytes = 0  #: of rows that this handle appended or found, about
         self.oldest: float | None = None  #: monotonic seconds of the first of them
+        self._taken: Begun | None = None  #: how things stood when the publish that is under way began
         self.asked = False  #: whether a flush left publishing to the background thread
 
     def note(self, n_bytes: int) -> None:
@@ -92,6 +94,14 @@ class PublishStats:
         load = self.load()
         return self._policy.allowed(load) and self._policy.wanted(load, flushing=self.asked)
 
+    def near(self) -> bool:
+        """True when a publish that has not begun will take what waits within a minute: sealing it would be in vain."""
+        if self._taken is None:
+            return self.pending_bytes > 0 and self._policy.near(self.load())
+        left = self.pending_bytes - self._taken.pending_bytes
+        since = time.monotonic() - self._taken.at
+        return left > 0 and self._policy.near(replace(self.load(), pending_bytes=left, pending_age=since))
+
     def will_be_due(self) -> bool:
         """True when rows wait for the background thread, which publishes by age."""
         return self.pending_bytes > 0 and self._policy.max_age < _NEVER
@@ -113,7 +123,12 @@ class PublishStats:
     def begin(self) -> Begun:
         """Remember how things stand, before a publish."""
         self.asked = False
-        return Begun(time.monotonic(), self.pending_bytes, self.oldest, self._policy.estimate(self.load()))
+        self._taken = Begun(time.monotonic(), self.pending_bytes, self.oldest, self._policy.estimate(self.load()))
+        return self._taken
+
+    def ended(self) -> None:
+        """Take note that no publish is under way."""
+        self._taken = None
 
     def published(self, begun: Begun, *, left: bool) -> None:
         """Take note of a publish; ``left``: rows of this handle could not be taken yet."""
@@ -135,7 +150,7 @@ class PublishStats:
 
     def forget(self) -> None:
         """In a child of a fork: what waits is the parent's business."""
-        self.pending_bytes, self.oldest, self.asked = 0, None, False
+        self.pending_bytes, self.oldest, self.asked, self._taken = 0, None, False, None
 
 
 def seconds_since(time_ns: int) -> float:

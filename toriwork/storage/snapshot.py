@@ -219,7 +219,7 @@ def _open_base(files: Files, paths: StorePaths, opened: ExitStack) -> ParquetSou
         return None
     handle = files.open(paths.base)
     opened.callback(handle.close)
-    return ParquetSource(handle, paths.base)
+    return ParquetSource(handle, paths.base, again=False)
 
 
 def _open_segment(files: Files, path: Path, store_id: str, snapshot: Snapshot, opened: ExitStack) -> PendingSegment:
