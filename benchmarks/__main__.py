@@ -18,6 +18,7 @@ from benchmarks import (
     guard,
     importing,
     lookup,
+    migrate,
     mover,
     nearest,
     opening,
@@ -53,6 +54,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("explorer", explorer.run),
     ("mover", mover.run),
     ("guard", guard.run),
+    ("migrate", migrate.run),
 )
 NAMES = tuple(name for name, _ in BENCHMARKS)
 

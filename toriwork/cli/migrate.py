@@ -223,7 +223,7 @@ def _told(plan: Plan, outcome: Outcome, talk: Talk) -> int:
             talk.say("waits", f"by hand {reason}", text=reason)
         talk.say("waiting", "databases stay until nothing names them any more; then apply once more")
         return BY_HAND
-    kept = plan.backup.name
+    kept = plan.backup.relative_to(plan.root).as_posix()
     talk.say("finished", f"finished; what was changed is kept in {kept}/ (`toriwork migrate rollback` brings it back)")
     return BY_HAND if plan.manual else 0
 

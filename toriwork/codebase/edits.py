@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from toriwork.codebase.source import parse
 from toriwork.errors import MissingExtra, Unsure
 
 _LINE = re.compile(rb"\r\n|\r|\n")
@@ -34,14 +33,13 @@ class SourceFile:
         Relative to the code base, with slashes.
     data : bytes
         UTF-8 without a byte order mark.
+    tree : ast.Module
+        What it was parsed to.
     """
 
     path: str
     data: bytes
-    tree: ast.Module = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tree", parse(self.data))
+    tree: ast.Module = field(compare=False, repr=False)
 
     @cached_property
     def starts(self) -> list[int]:

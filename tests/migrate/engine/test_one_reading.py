@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sqlite3
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.migrate.recipes.code import STORE
 from toriwork.migrate import make_plan
 
 _OPENED: list[str] | None = None
@@ -43,6 +45,34 @@ def root(tmp_path: Path) -> Path:
         connection.execute("CREATE TABLE t (a)")
         connection.commit()
     return folder
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each source is parsed from now on."""
+    found: Counter[str] = Counter()
+    parse = ast.parse
+
+    def counted(source: str, *more: object, **others: object) -> ast.AST:
+        found[source] += 1
+        return parse(source, *more, **others)
+
+    monkeypatch.setattr(ast, "parse", counted)
+    return found
+
+
+def test_only_code_that_may_matter_is_parsed_and_that_once(root: Path, tmp_path: Path, parsed: Counter[str]) -> None:
+    """A spectral class asks about names all over the tree, and SQL is looked for in it."""
+    (root / "store.py").write_text(STORE)
+    (root / "asks.py").write_text("def ask(run):\n    return run('SELECT a FROM t')\n")
+    (root / "adds.py").write_text("def more(seen):\n    seen.add(3)\n    seen.max_entries = 3\n")
+    (root / "broken.py").write_text("import sqlite3\nprint 'betti'\n")
+    plan = make_plan(root, state_root=tmp_path / "state")
+    code = {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*.py")}
+    counts = {path: parsed[source] for path, source in code.items()}
+    assert {path for path, n in counts.items() if n} == {"store.py", "uses.py", "asks.py", "adds.py", "broken.py"}
+    assert max(counts.values()) == 1
+    assert {(found["path"], found["recipe"]) for found in plan.manual} >= {("asks.py", "direct_sql")}
 
 
 def test_no_file_is_read_more_often_than_a_plan_needs(root: Path, tmp_path: Path, opened: list[str]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from tests.migrate.fixtures import build
 from toriwork.migrate.recipes import Rewritten, World, rewrite
+from toriwork.migrate.recipes.source import Outcome
+from toriwork.migrate.recipes.world import wakes
 
 #: a class over SQLite of the one shape that is moved; tests put their own members behind it
 STORE = '''
@@ -82,9 +85,15 @@ def rewritten(folder: Path, text: str | bytes, path: str = "module.py", **others
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(source)
+    build(folder, {"python/core/__init__.py": ""})  # what moved code imports from
     for name, other in others.items():
         (folder / f"{name}.py").write_text(clean(other))
-    return rewrite(path, source, World.look(folder))
+    world = World.look(folder)
+    if not wakes(source):  # what is left alone unparsed is what no recipe reacts to
+        parsed = rewrite(path, source, world, ("none", lambda unit: Outcome()))
+        assert parsed.after == source
+        assert all(finding.recipe == "read" for finding in parsed.manual)
+    return rewrite(path, source, world)
 
 
 def after(folder: Path, text: str, path: str = "module.py", **others: str) -> str:

@@ -38,9 +38,8 @@ def migrate(root: Path, left: dict[tuple[str, int], str] | None = None) -> World
     assert all(finding.why.startswith((left or {})[finding.path, finding.line]) for finding in manual)
     for path, found in results:
         (root / path).write_bytes(found.after)
-    for path, text in core_modules(world).items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(text)
+    for path, found in core_modules(world, [found.after for _, found in results]).items():
+        (root / path).write_bytes(found.after)
     again = World.look(root)
     for path in again.code:
         assert rewrite(path, (root / path).read_bytes(), again).recipes == ()
@@ -136,7 +135,7 @@ def test_odd_files_of_the_sample_keep_their_bytes(sample):
 def test_a_backend_over_json_with_other_names_works_on(tmp_path):
     root = json_backend(tmp_path / "backend")
     store = (root / "src/spectral/store.py").read_bytes()
-    why = "SpectralDB stays: it keeps its spectra in json, which is no database. By hand: derive it from SpectralDB"
+    why = "SpectralDB stays: it keeps its spectra in json, which is no database. By hand: derive it from AdoptedS"
     migrate(root, {("src/spectral/store.py", 33): why})
     assert (root / "src/spectral/store.py").read_bytes() == store
     said = run(
@@ -145,7 +144,7 @@ def test_a_backend_over_json_with_other_names_works_on(tmp_path):
         "import asyncio, numpy as np\n"
         "from watch.novelty import OriginSentry\nfrom watch.curvature import CurvatureAwareGuard\n"
         "from watch.braids import Braids\nfrom watch.bursts import ChaosController\n"
-        "from python.core import get_observer_synthesis\n"
+        "from toriwork import get_observer_synthesis\n"
         "s = OriginSentry(); print([round(s.classify([0.05, 0.03])['novelty_score'], 3) for _ in range(2)])\n"
         "print(len(s.spectral_db.signatures), s.spectral_db.label, s.spectral_db.get_statistics()['total_entries'])\n"
         "print(CurvatureAwareGuard().check_eigenvalues([3.0], [0])['action'])\n"

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
 from tests.migrate.fixtures import build
-from tests.migrate.fixtures.json_backend import json_backend
 from tests.migrate.fixtures.pickle_backend import pickle_backend
 from tests.migrate.recipes.code import STORE
 from toriwork.migrate.recipes import World
-
-
-def test_imports_start_above_the_packages(tmp_path):
-    assert World.look(json_backend(tmp_path)).python_root == "src"
 
 
 def test_it_is_known_which_class_opens_a_file(tmp_path):

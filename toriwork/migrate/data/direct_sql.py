@@ -5,21 +5,18 @@ Nobody can rewrite such code for sure. A person can, and quickly, who is told th
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toriwork.codebase.notebooks import Cells
-from toriwork.codebase.source import parse, read
+from toriwork.codebase.index import CodeText
+from toriwork.codebase.source import words_of
 from toriwork.errors import Unsure
 from toriwork.migrate.data.steps import export_name
-from toriwork.migrate.recipes.detect import spectral_classes
 from toriwork.migrate.recipes.source import Manual
-from toriwork.migrate.recipes.world import World
+from toriwork.migrate.recipes.world import World, facts_of
 from toriwork.sqlite.export import file_stem
 
-_SQL = re.compile(r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER)\b", re.IGNORECASE)
 _TABLE = re.compile(
     r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?)\s+(?:\w+\.)?[\"`\[]?(\w+)", re.IGNORECASE
 )
@@ -33,51 +30,38 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
     ----------
     world : World
     code : mapping
-        File -> its bytes as the migration leaves them.
+        File -> its bytes as the migration leaves them, of every file that it changes.
     databases : sequence of mapping
         What the plan says of each: ``path``, ``tables``, ``damage``.
     """
     found = []
-    for path, source in code.items():
+    used = [database for database in databases if not database.get("damage")]
+    openers = {database["path"]: world.openers(database["path"]) for database in used}
+    tables = [words_of(table) for database in used for table in database.get("tables") or {}]
+    named = {path for words in tables if words for path in world.index.files_with(words)}
+    for path in sorted(named | code.keys()):
         try:
-            cells = Cells.read(source) if path.endswith(".ipynb") else None
-            tree = parse(cells.code if cells else read(source)[0])
+            text = CodeText.of(path, code[path]) if path in code else world.index.text(path)
+            sql = facts_of(text.tree).sql if path in code else world.facts(path).sql
         except Unsure:
             continue  # the recipes have reported it
-        for line, sql in _texts(tree):
-            cell, place = cells.place(line) if cells else (0, line)
-            why = _told(sql, path, world, databases)
-            if why:
+        for line, statement in sql:
+            cell, place = text.place(line)
+            if why := _told(statement, path, used, openers):
                 found.append(Manual(path, place, "direct_sql", f"cell {cell}: {why}" if cell else why))
     return found
 
 
-def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and text of every SQL statement that stands in a module as one text, outside of spectral classes.
-
-    Such a class is a finding of its own.
-    """
-    prose = {id(part.value) for part in ast.walk(tree) if isinstance(part, ast.Expr)}
-    prose |= {id(part) for node, _ in spectral_classes(tree) for part in ast.walk(node)}
-    for part in ast.walk(tree):
-        if not isinstance(part, ast.Constant) or not isinstance(part.value, str) or id(part) in prose:
-            continue
-        if _SQL.match(part.value):
-            yield part.lineno, part.value
-
-
-def _told(sql: str, path: str, world: World, databases: Sequence[Mapping[str, Any]]) -> str:
+def _told(sql: str, path: str, databases: Sequence[Mapping[str, Any]], openers: Mapping[str, Sequence[str]]) -> str:
     """Return what to do about one statement; "" when its tables are in no database that was found."""
     wanted = {name.lower() for name in _TABLE.findall(sql)}
     places = [
         (database["path"], table)
         for database in databases
-        if not database.get("damage")
         for table in database.get("tables") or {}
         if table.lower() in wanted
     ]
-    opened = {database["path"] for database in databases if path in world.openers(database["path"])}
-    places = [place for place in places if place[0] in opened] or places
+    places = [place for place in places if path in openers[place[0]]] or places
     if not places:
         return ""
     text = " ".join(sql.split())

@@ -70,9 +70,12 @@ class Export(DataStep):
         place = run.root / self.path
         if not place.exists() or identity_of(place).digest != self.digest:
             raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
+        folder = export_folder(run, self.name)
+        if read_record(self._note(run)) is None:
+            write_record(self._note(run), {"there": sorted(path.name for path in folder.glob("*"))})
         report = export_sqlite(
             place,
-            export_folder(run, self.name),
+            folder,
             progress=lambda table, done, n: run.progress("export", path=self.path, table=table, rows=done, of=n),
         )
         self._check(report)
@@ -84,10 +87,19 @@ class Export(DataStep):
             names = ", ".join(f"{name} ({why})" for name, why in report.database["unreadable"].items())
             raise NotProven(f"{self.path}: incomplete export, the database stays; missing: {names or 'another state'}")
 
+    def _note(self, run: Run) -> Path:
+        return run.folder / f"export-{self.name}.json"
+
     def undo(self, run: Run) -> dict[str, Any]:
-        """Remove the export, unless somebody changed a file of it or put another one there."""
-        folder = export_folder(run, self.name)
-        kept = folder.is_dir() and _remove_export(folder)
+        """Remove the export, unless somebody changed a file of it or put another one there.
+
+        One that was cut short has no manifest to compare with, and nobody has used it: what it wrote goes.
+        """
+        folder, note = export_folder(run, self.name), read_record(self._note(run))
+        kept = False
+        if folder.is_dir():
+            kept = bool(_remove_export(folder, None if self.id in run.facts or note is None else note["there"]))
+        self._note(run).unlink(missing_ok=True)
         return {"kept": [str(folder)] if kept else []}
 
     def verify(self, run: Run) -> dict[str, Any]:
@@ -162,8 +174,18 @@ def export_folder(run: Run, name: str) -> Path:
     return run.state_root / LEGACY / name
 
 
-def _remove_export(folder: Path) -> list[str]:
-    """Return what had to stay: files that are none of the export's, or that somebody changed."""
+def _remove_export(folder: Path, before: list[str] | None = None) -> list[str]:
+    """Return what had to stay: files that are none of the export's, or that somebody changed.
+
+    ``before`` names what was there before an export that was not finished; all else in it is the export's.
+    """
+    if before is not None:
+        for path in folder.iterdir():
+            if path.name not in before:
+                path.unlink()
+        if not before:
+            folder.rmdir()
+        return []
     try:
         known = {name: sha for table in read_manifest(folder).tables for name, sha in table.files.items()}
     except (NotFound, DamagedFile):

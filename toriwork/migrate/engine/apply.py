@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import DamagedFile, Drift, MigrationError, StoreError
 from toriwork.migrate.engine.journal import JOURNAL, History, Journal, Phase
-from toriwork.migrate.engine.plan import PRIVATE, Plan
-from toriwork.migrate.engine.restore_script import state_of
+from toriwork.migrate.engine.plan import PRIVATE, Plan, state_in
 from toriwork.migrate.engine.step import GuardCheck, ProgressCallback, Run, Step, no_progress
 from toriwork.migrate.engine.steps import told_difference
 from toriwork.migrate.engine.trial import Verdict
@@ -69,6 +69,7 @@ def apply_steps(
         history = journal.history
         if history.phase == "rolling back":
             raise MigrationError(f"plan {plan.id}: its rollback was begun and cut short; run rollback again")
+        plan = replace(plan, index=CodebaseIndex.scan(plan.root))
         if history.phase == "finished" and drifted(plan):
             return Outcome(plan.id, history.phase, len(history.done), notes=["there is nothing left to do"])
         steps = plan.steps()
@@ -83,10 +84,11 @@ def apply_steps(
 
 def drifted(plan: Plan) -> list[str]:
     """Return a line for each file that is not what the plan was made for."""
+    index = plan.index or CodebaseIndex.scan(plan.root)
     return [
         told_difference(path, planned, found)
         for path, planned in plan.content["tree"].items()
-        if (found := state_of(plan.root / path)) != planned
+        if (found := state_in(index, path)) != planned
     ]
 
 

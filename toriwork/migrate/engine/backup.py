@@ -6,6 +6,7 @@ It is made whole before the first change, never written again, and enough by its
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ class Backup:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
+        self._entries: dict[str, Entry] = {}
 
     def make(self, root: Path, planned: list[Entry], migration: str, left: Sequence[str] = ()) -> None:
         """Copy every planned file, read each copy again, then write the manifest. May be repeated until it is there.
@@ -55,12 +57,13 @@ class Backup:
         self.folder.mkdir(parents=True, exist_ok=True)
         entries = [self._kept(root, entry) for entry in planned]
         script = Path(restore_script.__file__).read_bytes()
-        content = {"format": FORMAT, "migration": migration, "left": list(left)}
+        home = Path(os.path.relpath(root, self.folder)).as_posix()
+        content = {"format": FORMAT, "migration": migration, "root": home, "left": list(left)}
         content["entries"] = [asdict(entry) for entry in entries]
         manifest = json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
         for name, data in ((".gitignore", b"*\n"), ("restore.py", script), (MANIFEST, manifest)):
             put(self.folder / name, (data,), {"mode": 0o644})
-        restore_script.sync_folder(root)
+        restore_script.sync_folder(self.folder.parent)
 
     def _kept(self, root: Path, entry: Entry) -> Entry:
         path = root / entry.path
@@ -82,16 +85,19 @@ class Backup:
         )
 
     def entries(self) -> dict[str, Entry]:
-        """Return every file of the backup, by its path in the code base.
+        """Return every file of the backup, by its path in the code base; the manifest is read once.
 
         Raises
         ------
         NotFound, DamagedFile
             There is no backup (pruned, or never made); the manifest is no manifest.
         """
+        if self._entries:
+            return self._entries
         try:
             content: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-            return {entry["path"]: Entry(**entry) for entry in content["entries"]}
+            self._entries = {entry["path"]: Entry(**entry) for entry in content["entries"]}
+            return self._entries
         except FileNotFoundError as error:
             raise NotFound(f"{self.folder}: no backup there; it was pruned, moved away or never made") from error
         except (ValueError, KeyError, TypeError) as error:

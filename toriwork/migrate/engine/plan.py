@@ -9,8 +9,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import stat
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from importlib import metadata
@@ -31,6 +32,7 @@ from toriwork.migrate.engine.steps import BLOBS, AskGuard, BackUp, WriteFile
 PRIVATE = ".toriwork"
 PLAN = "plan.json.gz"
 FORMAT = 2
+_BUILT_BY = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Plan:
 
     root: Path
     content: dict[str, Any]
+    index: CodebaseIndex | None = field(default=None, compare=False, repr=False)  #: the tree as apply looked at it
 
     @property
     def id(self) -> str:
@@ -136,7 +139,7 @@ def make_plan(index: CodebaseIndex, state_root: Path, proposal: Proposal) -> Pla
     touched = list(dict.fromkeys(path for step in steps for path in step.touches))
     state_root = Path(os.path.abspath(state_root))  # noqa: PTH100 - links stay links
     seen = {*proposal.seen, *(change.path for change in changes), *touched}
-    tree = {path: _state(index, path) for path in sorted(seen)}
+    tree = {path: state_in(index, path) for path in sorted(seen)}
     named = {"format": FORMAT, "toriwork": _version(), "state_root": str(state_root), "tree": tree}
     plan_id = sha256(_canonical(named)).hexdigest()[:12]
     entries = [_entry(index.root, change, tree[change.path]) for change in changes]
@@ -167,12 +170,14 @@ def _version() -> str:
         return "unknown"
 
 
-def _state(index: CodebaseIndex, path: str) -> str:
+def state_in(index: CodebaseIndex, path: str) -> str:
     """Return the state of a file, hashed once however often the plan needs it."""
     place = index.root / path
-    if place.is_symlink() or not place.is_file():
-        return state_of(place)
-    return file_state(place.stat().st_mode & 0o7777, index.digest(path))
+    try:
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    return file_state(stat.S_IMODE(mode), index.digest(path)) if stat.S_ISREG(mode) else state_of(place)
 
 
 def _inside(root: Path, changes: Sequence[Change]) -> tuple[list[Change], list[dict[str, Any]]]:
@@ -221,14 +226,20 @@ def retired_entries(root: Path, paths: Sequence[str], tree: dict[str, str]) -> l
 
 
 def _backup_name(root: Path, plan_id: str) -> str:
-    """Return a folder for this backup alone: one that another migration made stays whole."""
+    """Return a folder for this backup alone: one that another migration made stays whole.
+
+    Where a package is built from the code base or around it, a folder of a plain name would be one more package of a
+    flat layout; there it lies among the private files, where no build, no test run and no linter looks.
+    """
+    built = any((folder / name).exists() for folder in (root, *root.parents) for name in _BUILT_BY)
+    usual = f"{PRIVATE}/{BACKUP}" if built else BACKUP
     try:
-        found = json.loads((root / BACKUP / MANIFEST).read_text(encoding="utf-8"))["migration"]
+        found = json.loads((root / usual / MANIFEST).read_text(encoding="utf-8"))["migration"]
     except FileNotFoundError:
-        return BACKUP
+        return usual
     except (ValueError, KeyError, TypeError):
         found = None
-    return BACKUP if found == plan_id else f"{BACKUP}_{plan_id}"
+    return usual if found == plan_id else f"{usual}_{plan_id}"
 
 
 def _needs(root: Path, entries: Sequence[Entry]) -> int:

@@ -14,8 +14,7 @@ from toriwork.migrate.data.find import find_data
 from toriwork.migrate.data.steps import data_manual, data_notes, data_steps, retire_steps
 from toriwork.migrate.engine.step import Step
 from toriwork.migrate.generated.files import generated_files
-from toriwork.migrate.recipes import World, core_modules, rewrite
-from toriwork.migrate.recipes.source import Manual
+from toriwork.migrate.recipes import Rewritten, World, core_modules, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +43,43 @@ class Proposal:
 
 def propose(index: CodebaseIndex, state_root: Path) -> Proposal:
     """Return what toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
-    world, data = World.of(index), find_data(index)
+    world, data = World(index), find_data(index)
     files = [(path, "sqlite") for found in data.databases for path in (found.path, *found.names)]
     files += [(path, "json") for path in data.histories]
     streams = {path: stream for path, kind in files if (stream := world.file_stream(path, kind))}
-    changes: list[Change] = []
-    manual: list[Manual] = []
-    notes: list[str] = []
-    code: dict[str, bytes] = {}
-    deployed = core_modules(world)
-    for path in (path for path in index.code if path not in deployed):
-        found = rewrite(path, index.read(path), world)
-        code[path] = found.after
-        manual += found.manual
-        notes += [f"{entry.path}:{entry.line}: {entry.why}" for entry in found.notes]
-        changes.append(Change(path, found.before, found.after, found.recipes, found.confidence))
-    for path, after in deployed.items():
-        before = index.read(path) if path in index.files else None
-        changes.append(Change(path, before, after, ("core_modules",)))
-    made, left = generated_files(index.root, state_root)
-    changes += [Change(path, before, after, ("generated_files",)) for path, before, after in made]
+    code = _rewritten(index, world)
+    moved = {path: found for path, found in code.items() if found.after != found.before}
+    changes = [_change(index, path, found) for path, found in moved.items()]
     databases = [found.facts() for found in data.databases]
-    manual += [*data_manual(data), *left, *direct_sql(world, code, databases)]
+    manual = [entry for found in code.values() for entry in found.manual]
+    manual += [*data_manual(data), *direct_sql(world, {path: one.after for path, one in moved.items()}, databases)]
+    notes = [f"{entry.path}:{entry.line}: {entry.why}" for found in code.values() for entry in found.notes]
+    steps, retire = data_steps(index, data, streams, state_root), retire_steps(data)
+    if changes or steps or retire:  # a code base with nothing to leave behind needs no place for it, and no guard
+        made, left = generated_files(index.root, state_root)
+        changes += [Change(path, before, after, ("generated_files",)) for path, before, after in made]
+        manual += left
     return Proposal(
         seen=(*index.code, *data.histories),
         changes=tuple(changes),
         manual=tuple(asdict(entry) for entry in manual),
         notes=(*notes, *data_notes(data, streams)),
         databases=tuple(databases),
-        data=data_steps(index, data, streams, state_root),
-        retire=retire_steps(data),
+        data=steps,
+        retire=retire,
     )
+
+
+def _rewritten(index: CodebaseIndex, world: World) -> dict[str, Rewritten]:
+    """Return what recipes make of every code file, and the support modules that moved code then imports."""
+    found = {path: rewrite(path, index.read(path), world) for path in index.code}
+    core = core_modules(world, [one.after for one in found.values() if one.after != one.before])
+    return {path: one for path, one in found.items() if path not in core} | core
+
+
+def _change(index: CodebaseIndex, path: str, found: Rewritten) -> Change:
+    before = found.before if path in index.files else None
+    return Change(path, before, found.after, found.recipes, found.confidence)
 
 
 def described(change: Change) -> dict[str, Any]:

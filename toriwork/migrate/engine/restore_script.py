@@ -1,6 +1,6 @@
 """Puts everything back that this folder is the backup of. Needs Python 3.8 or newer and nothing else.
 
-    python restore.py [ROOT]        # ROOT: the code base; without it the folder above this one
+    python restore.py [ROOT]        # ROOT: the code base; without it the one that this folder lies in
 
 Every file gets its bytes, its mode and its times again, every link its target; files that came since are removed. A
 file that somebody has changed since keeps what it is, and the original is put beside it as NAME.toriwork-orig. May be
@@ -187,8 +187,8 @@ def _remove(root: Path, path: Path, entry: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> int:
     """0: everything is as it was; 3: something that was changed since was kept; 1: a blob is damaged."""
     backup = Path(__file__).resolve().parent
-    root = Path(arguments[0]).resolve() if arguments else backup.parent
     manifest = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
+    root = (Path(arguments[0]) if arguments else backup / manifest["root"]).resolve()
     worst = 0
     for entry in sorted(manifest["entries"], key=lambda entry: bool(entry.get("same_as"))):
         try:

@@ -62,9 +62,10 @@ def _settle(plan: Plan, journal: Journal, touched: set[str]) -> Outcome:
     ]
     if wrong:
         raise NotProven(f"{', '.join(wrong[:5])}: did not come back as it was; the backup is in {plan.backup}")
-    if not kept and plan.backup != plan.spent and plan.backup.exists():
-        plan.backup.replace(plan.spent)
-        sync_folder(plan.root)
+    place = plan.backup
+    if not kept and place != plan.spent and place.exists():
+        place.replace(plan.spent)
+        sync_folder(place.parent)
         sync_folder(plan.folder)
     journal.append("rolled_back", kept=kept)
     return Outcome(plan.id, "rolled back", len(history.undone), kept=kept)

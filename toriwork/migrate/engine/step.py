@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ def no_progress(event: str, **facts: Any) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """One run of a plan: where it works, what was done before, and whom to tell."""
 
@@ -31,7 +32,7 @@ class Run:
     progress: ProgressCallback = no_progress
     guard: GuardCheck | None = None
 
-    @property
+    @cached_property
     def backup(self) -> Backup:
         """The files that the backup holds."""
         return Backup(self.backup_folder)

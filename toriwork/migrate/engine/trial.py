@@ -71,7 +71,7 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
     if not code:
         return Verdict(0, ())
     with tempfile.TemporaryDirectory(prefix="toriwork-trial-") as folder:
-        seen, index = [], CodebaseIndex.scan(plan.root)
+        seen, index = [], plan.index or CodebaseIndex.scan(plan.root)
         for name in ("before", "after"):
             root = Path(folder, name, plan.root.name or "root")
             _copy(index, root)

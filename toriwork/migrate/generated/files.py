@@ -1,4 +1,4 @@
-"""Lines in capsule.yml, tox.ini and .pre-commit-config.yaml, so that state has a place and no database comes back.
+"""Lines in configuration files, so that state has a place and no database comes back.
 
 All of it works offline. Lines go to the end of a file, not one byte of what is there changes, and a parser proves that
 the file says what it said and ours beside it; where it would not, it is left to a person together with the lines.
@@ -20,9 +20,10 @@ from toriwork.errors import BadInput
 from toriwork.migrate.recipes.source import Manual
 from toriwork.state import CAPSULE, capsule_state_path
 
-TOX, PRE_COMMIT = "tox.ini", ".pre-commit-config.yaml"
+TOX, PRE_COMMIT, GIT_IGNORE = "tox.ini", ".pre-commit-config.yaml", ".gitignore"
 GUARD_HOOK = "toriwork-guard"
 
+_IGNORED = ".toriwork/"
 _STATE = """\
 # where toriwork keeps the state; TORI_STATE_ROOT wins where it is set
 state_path: {path}
@@ -80,6 +81,7 @@ def generated_files(root: Path, state_root: Path) -> tuple[list[tuple[str, bytes
         (CAPSULE, lambda text: _capsule(text, root, state_root)),
         (TOX, lambda text: _tox(text, root)),
         (PRE_COMMIT, _pre_commit),
+        (GIT_IGNORE, lambda text: _git_ignore(text, root)),
     )
     changed, left = [], []
     for path, make in makers:
@@ -93,7 +95,7 @@ def generated_files(root: Path, state_root: Path) -> tuple[list[tuple[str, bytes
         except _Left as error:
             left.append(Manual(path, 0, "generated", str(error)))
         else:
-            if before is None or after != text:
+            if after != text:
                 changed.append((path, before, mark + after.encode()))
     return changed, left
 
@@ -103,6 +105,14 @@ def _appended(text: str, lines: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "" if not text or text.endswith("\n") else newline
     return text + gap + lines.replace("\n", newline)
+
+
+def _git_ignore(text: str, root: Path) -> str:
+    """Return a .gitignore that names the private folder where hatch builds from it: git needs no line for that."""
+    built = root / "pyproject.toml"
+    if not built.is_file() or b"hatchling" not in built.read_bytes() or _IGNORED in text.splitlines():
+        return text
+    return _appended(text, f"{_IGNORED}\n")
 
 
 # ---- YAML ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """All recipes in order on one file, and the gates that a result has to pass before anybody sees it.
 
-The list of recipes is the tuple below; adding one is a file, a test file and a line here.
+The list of recipes is the tuple below; adding one is a file, a test file, a line here and its words in ``world.WORDS``.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from toriwork.codebase.edits import Edit, apply, check_printable
+from toriwork.codebase.index import CodeText
 from toriwork.codebase.notebooks import Cells
-from toriwork.codebase.source import read, write
+from toriwork.codebase.source import parse
 from toriwork.errors import Unsure
-from toriwork.migrate.recipes import betti_cells, core_exports, database_imports, observer_tokens, spectral_db
+from toriwork.migrate.recipes import betti_cells, database_imports, observer_tokens, spectral_db
 from toriwork.migrate.recipes.source import Manual, Outcome, Unit
-from toriwork.migrate.recipes.world import World
+from toriwork.migrate.recipes.world import World, wakes
 
 __all__ = ["RECIPES", "Edit", "Manual", "Rewritten", "rewrite"]
 
-#: name and function, in the order in which they run
-RECIPES: tuple[tuple[str, Callable[[Unit], Outcome]], ...] = (
+Recipe = tuple[str, Callable[[Unit], Outcome]]  #: name and function
+#: in the order in which they run; the words without which none of them reacts are in ``world.WORDS``
+RECIPES: tuple[Recipe, ...] = (
     (spectral_db.NAME, spectral_db.transform),
     (betti_cells.NAME, betti_cells.transform),
     (observer_tokens.NAME, observer_tokens.transform),
-    (core_exports.NAME, core_exports.transform),
     (database_imports.NAME, database_imports.transform),
 )
 
@@ -46,10 +47,11 @@ class Rewritten:
     notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
 
 
-def rewrite(path: str, source: bytes, world: World) -> Rewritten:
+def rewrite(path: str, source: bytes, world: World, *more: Recipe) -> Rewritten:
     """Return what all recipes make of one ``.py`` or ``.ipynb`` file; an odd file comes back as it is, with the reason.
 
-    A changed result parsed and printed to the same bytes before, compiles, and does not change when rewritten again.
+    A changed result parsed and printed to the same bytes before, compiles, and does not change when rewritten again. A
+    file without a word that some recipe reacts to is not even parsed.
 
     Parameters
     ----------
@@ -59,25 +61,26 @@ def rewrite(path: str, source: bytes, world: World) -> Rewritten:
         The file.
     world : World
         What is known of the code base.
+    *more : name and function
+        Further recipes, for this file.
 
     Raises
     ------
     MissingExtra
         The file has something to rewrite and LibCST is not installed.
     """
+    if not more and not wakes(source):
+        return Rewritten(source, source, (), "safe", ())
     try:
-        if path.endswith(".ipynb"):
-            cells = Cells.read(source)
-            found = _run(path, cells.code, world)
-            result = source if found.after == cells.code else cells.replaced(found.after)
-            manual, notes = (tuple(_in_cell(one, cells) for one in group) for group in (found.manual, found.notes))
-            return replace(found, before=source, after=result, manual=manual, notes=notes)
-        data, encoding, marked = read(source)
-        found = _run(path, data, world)
-        result = source if found.after == data else write(found.after, encoding, marked)
-        return replace(found, before=source, after=result)
+        text = world.index.text(path, source)
+        found = _run(path, text, world, (*RECIPES, *more))
+        result = source if found.after == text.data else text.written(found.after)
     except Unsure as error:
         return Rewritten(source, source, (), "safe", (Manual(path, 0, "read", str(error)),))
+    if text.cells is None:
+        return replace(found, before=source, after=result)
+    manual, notes = (tuple(_in_cell(one, text.cells) for one in group) for group in (found.manual, found.notes))
+    return replace(found, before=source, after=result, manual=manual, notes=notes)
 
 
 def _in_cell(found: Manual, cells: Cells) -> Manual:
@@ -92,14 +95,14 @@ def _in_cell(found: Manual, cells: Cells) -> Manual:
     return replace(found, line=line, why=f"cell {cell}: {why}") if cell else found
 
 
-def _run(path: str, data: bytes, world: World) -> Rewritten:
+def _run(path: str, text: CodeText, world: World, recipes: tuple[Recipe, ...]) -> Rewritten:
     """The text after all recipes, gates included."""
-    found = _pass(path, data, world)
-    if found.after == data:
+    found = _pass(path, text, world, recipes)
+    if found.after == text.data:
         return found
-    check_printable(data)
+    check_printable(text.data)
     check_printable(found.after)
-    again = _pass(path, found.after, world)
+    again = _pass(path, CodeText(found.after), world, recipes)
     if again.after != found.after:
         raise Unsure(f"rewriting it twice would change it twice ({', '.join(again.recipes)})")
     try:
@@ -109,19 +112,19 @@ def _run(path: str, data: bytes, world: World) -> Rewritten:
     return found
 
 
-def _pass(path: str, data: bytes, world: World) -> Rewritten:
+def _pass(path: str, text: CodeText, world: World, recipes: tuple[Recipe, ...]) -> Rewritten:
     names: list[str] = []
     manual: list[Manual] = []
     notes: list[Manual] = []
-    review, original = False, data
-    for name, transform in RECIPES:
-        outcome = transform(Unit(path, data, world, original))
+    review, unit = False, Unit(path, text.data, text.tree, world, text)
+    for name, transform in recipes:
+        outcome = transform(unit)
         manual += outcome.manual
         notes += outcome.notes
-        changed = apply(data, outcome.edits)
-        if changed != data:
-            data = changed
+        changed = apply(unit.data, outcome.edits)
+        if changed != unit.data:
+            unit = Unit(path, changed, parse(changed), world, text)
             names.append(name)
             review = review or outcome.review
     confidence: Literal["safe", "review"] = "review" if review else "safe"
-    return Rewritten(original, data, tuple(names), confidence, tuple(manual), tuple(notes))
+    return Rewritten(text.data, unit.data, tuple(names), confidence, tuple(manual), tuple(notes))

@@ -45,7 +45,7 @@ def transform(unit: Unit) -> Outcome:
             )
             manual.append(unit.manual(function, NAME, f"{function.name} computes Betti numbers; {why}. {advice}"))
             continue
-        cells = needed.name(f"{unit.world.core_package}.torus_cells", "get_torus_cells")
+        cells = needed.home("get_torus_cells")
         edits.append(_delegate(unit, function, cloud, form, cells))
     return Outcome((*needed.edits(), *edits) if edits else (), tuple(manual), review=True)
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from toriwork.codebase.edits import Edit
-from toriwork.codebase.source import parse
 from toriwork.migrate.recipes.detect import DATABASE_MODULES
 from toriwork.migrate.recipes.source import Manual, Outcome, Unit
 
@@ -44,7 +42,7 @@ def transform(unit: Unit) -> Outcome:
 
 def _orphans(unit: Unit) -> set[str]:
     """Names that were used before the recipes in front of this one, and are not any more."""
-    if not unit.original or unit.original == unit.data:
+    if unit.before.data == unit.data:
         return set()
     tried = {
         name
@@ -54,7 +52,7 @@ def _orphans(unit: Unit) -> set[str]:
         if isinstance(part, ast.Import | ast.ImportFrom)
         for name in (alias.asname or alias.name.split(".")[0] for alias in part.names)
     }
-    return _used(parse(unit.original)) - _used(unit.tree) - tried
+    return _used(unit.before.tree) - _used(unit.tree) - tried
 
 
 def _used(tree: ast.Module) -> set[str]:
@@ -84,7 +82,6 @@ def _module(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
 
 def _needed(unit: Unit, name: str) -> str | None:
     """Why an import has to stay; None when it need not."""
-    module = PurePosixPath(unit.path).stem
     looking_up = False
     texts: list[ast.Constant] = []
     docstrings = set(_docstrings(unit.tree))
@@ -99,7 +96,7 @@ def _needed(unit: Unit, name: str) -> str | None:
         value = str(text.value)
         if value == name or value.startswith(f"{name}.") or (looking_up and name in value):
             return f"the text in line {text.lineno} names it"
-    if (module, name) in unit.world.borrowed or (module, "*") in unit.world.borrowed:
+    if unit.world.borrows(unit.path, name):
         return "another file imports it from here"
     return "it is imported as *" if name == "*" else None
 

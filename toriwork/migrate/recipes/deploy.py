@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from toriwork.migrate.recipes.base import rewrite
-from toriwork.migrate.recipes.world import World
+from collections.abc import Iterable
+from dataclasses import replace
+
+from toriwork.migrate.recipes import core_exports
+from toriwork.migrate.recipes.base import Rewritten, rewrite
+from toriwork.migrate.recipes.world import CORE_PACKAGE, HOMES, World
+
+NAME = "core_modules"
 
 _REGISTRY = '''"""Persistence without a database: one Parquet file of shapes and spectra, kept by toriwork."""
 
@@ -68,20 +74,32 @@ MODULES = (
 )
 
 
-def core_modules(world: World) -> dict[str, bytes]:
-    """Path -> bytes of every file of the core package that is to be made or changed.
+def core_modules(world: World, moved: Iterable[bytes]) -> dict[str, Rewritten]:
+    """Return every file of the core package that is to be made or changed: none unless moved code imports from it.
 
     A ``topo_ops.py`` that is there stays; an ``__init__.py`` keeps what it has.
+
+    Parameters
+    ----------
+    world : World
+    moved : iterable of bytes
+        The files that recipes changed, as they will be.
     """
-    found = {f"{world.core_path}/{name}": text.encode() for name, text in MODULES}
+    names = [f"{CORE_PACKAGE}.{module}".encode() for module in dict.fromkeys(home[0] for home in HOMES.values())]
+    if not world.core_path or not any(name in source for source in moved for name in names):
+        return {}
+    texts = {f"{world.core_path}/{name}": text.encode() for name, text in MODULES}
     topology = f"{world.core_path}/topo_ops.py"
-    if topology not in world.files or (world.root / topology).read_bytes() == _TOPOLOGY.encode():
-        found[topology] = _TOPOLOGY.encode()
+    if topology not in world.files:
+        texts[topology] = _TOPOLOGY.encode()
+    found = {path: Rewritten(_before(world, path), text, (NAME,), "safe", ()) for path, text in texts.items()}
     package = f"{world.core_path}/__init__.py"
-    before = (world.root / package).read_bytes() if package in world.files else b""
-    found[package] = rewrite(package, before, world).after
-    return {path: text for path, text in found.items() if not _is_there(world, path, text)}
+    listed = rewrite(package, _before(world, package), world, (core_exports.NAME, core_exports.transform))
+    found[package] = replace(listed, recipes=(NAME,))
+    return {
+        path: one for path, one in found.items() if path not in world.files or one.after != one.before or one.manual
+    }
 
 
-def _is_there(world: World, path: str, text: bytes) -> bool:
-    return path in world.files and (world.root / path).read_bytes() == text
+def _before(world: World, path: str) -> bytes:
+    return world.index.read(path) if path in world.files else b""

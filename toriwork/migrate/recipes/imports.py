@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from functools import cached_property
 
 from toriwork.codebase.edits import Edit
 from toriwork.errors import Unsure
@@ -44,9 +45,12 @@ class NeededImports:
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        self._bound = bound_names(unit.tree) | set(dir(builtins))
         self._missing: dict[str, list[str]] = {}
         self._called: dict[tuple[str, str], str] = {}
+
+    @cached_property
+    def _bound(self) -> set[str]:
+        return bound_names(self._unit.tree) | set(dir(builtins))
 
     def name(self, module: str, name: str, alias: str | None = None) -> str:
         """Return the name of something in the file once :meth:`edits` were made; an alias where it is taken."""
@@ -60,6 +64,10 @@ class NeededImports:
         self._called[module, name] = called
         self._missing.setdefault(module, []).append(name if called == name else f"{name} as {called}")
         return called
+
+    def home(self, name: str, alias: str | None = None) -> str:
+        """Return the name of something of toriwork's, as :meth:`name` does, from where moved code imports it."""
+        return self.name(*self._unit.world.home(name), alias or name)
 
     def edits(self) -> tuple[Edit, ...]:
         """One insertion behind the imports at the top; nothing when nothing is missing."""

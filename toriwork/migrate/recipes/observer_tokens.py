@@ -38,13 +38,10 @@ def transform(unit: Unit) -> Outcome:
         found = _burst(unit, node, needed) if kind == "chaos_burst" else _measurement(unit, node, kind, needed)
         edits += found
         if not found:
-            advice = f'By hand: emit_measurement(self, result, "{kind}"), of {_module(unit)}, hands the result back'
+            module, _ = unit.world.home("emit_measurement")
+            advice = f'By hand: emit_measurement(self, result, "{kind}"), of {module}, hands the result back'
             manual.append(unit.manual(node, NAME, f"{node.name}: which method measures cannot be told. {advice}"))
     return Outcome((*needed.edits(), *edits) if edits else (), tuple(manual))
-
-
-def _module(unit: Unit) -> str:
-    return f"{unit.world.core_package}.observer_synthesis"
 
 
 def _is_abstract(node: ast.ClassDef, kind: str) -> bool:
@@ -70,12 +67,12 @@ def _measurement(unit: Unit, node: ast.ClassDef, kind: str, needed: NeededImport
     if not values or any(isinstance(part, ast.Yield | ast.YieldFrom | ast.While) for part in inside):
         return []
     if isinstance(found[0], ast.AsyncFunctionDef):
-        emitting = needed.name(_module(unit), "emitting")
+        emitting = needed.home("emitting")
         at = unit.line_start(found[0].lineno)
         return [Edit(at, at, unit.block([f'@{emitting}("{kind}")  {MARK} {NAME}'], unit.margin(found[0])))]
     if not all(isinstance(value, ast.Name | ast.Dict | ast.Call) for value in values):
         return []
-    emit, own = needed.name(_module(unit), "emit_measurement"), found[0].args.args[0].arg
+    emit, own = needed.home("emit_measurement"), found[0].args.args[0].arg
     return [edit for value in values for edit in _wrapped(unit, value, f"{emit}({own}, ", f', "{kind}")')]
 
 
@@ -113,7 +110,7 @@ def _burst(unit: Unit, node: ast.ClassDef, needed: NeededImports) -> list[Edit]:
                     isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Name) and _reports(child.value)
                 ):
                     continue
-                emit, own = needed.name(_module(unit), "emit_measurement"), function.args.args[0].arg
+                emit, own = needed.home("emit_measurement"), function.args.args[0].arg
                 line = f'{emit}({own}, {child.targets[0].id}, "chaos_burst")  {MARK} {NAME}'
                 behind = block[block.index(child) + 1 :]
                 leaving = next((one for one in behind if isinstance(one, ast.Return | ast.Raise)), None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toriwork.codebase.edits import Edit, SourceFile
+from toriwork.codebase.index import CodeText
 from toriwork.migrate.recipes.world import World
 
 MARK = "# toriwork:"  #: begins the comment that a re-run finds
@@ -26,7 +27,7 @@ class Unit(SourceFile):
     """A Python file with what is known of its code base."""
 
     world: World
-    original: bytes = b""  #: the text in front of the first recipe
+    before: CodeText  #: in front of the first recipe
 
     def manual(self, node: Any, recipe: str, why: str) -> Manual:
         """Return a finding at a node."""

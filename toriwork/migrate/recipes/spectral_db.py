@@ -180,8 +180,9 @@ def transform(unit: Unit) -> Outcome:
 
 
 def _by_hand(unit: Unit, node: ast.ClassDef) -> str:
+    module, base = unit.world.home("SpectralDB")
     return (
-        f"By hand: derive it from SpectralDB of {unit.world.core_package}.torus_registry, call super().__init__("
+        f"By hand: derive it from {base} of {module}, call super().__init__("
         f'max_entries=..., stream="{unit.world.stream(unit.path, node.name)}"), keep the rest, '
         "and answer what was storage with super().add(signature), super().distance(eigenvalues, top_k), "
         "super().recent(n), len(self) and self.flush()"
@@ -309,13 +310,12 @@ def _stays(found: _Class, function: Function, asked: set[str]) -> None:
 def _edits(found: _Class, needed: NeededImports) -> Iterator[Edit]:
     """The class as a thin subclass."""
     node, unit = found.node, found.unit
-    core = f"{unit.world.core_package}.torus_registry"
-    base = needed.name(core, "SpectralDB", "TorusSpectralDB")
+    base = needed.home("SpectralDB", "TorusSpectralDB")
     start, first = unit.start(node), node.body[0]
     colon = unit.data.index(b":", start)
     alone = not unit.data[colon + 1 : unit.line_end(node.lineno)].strip()
     yield Edit(start, colon + 1, f"class {node.name}({base}):{f'  {MARK} {NAME}' if alone else ''}".encode())
-    said = [f"registry: {needed.name(core, 'TorusRegistry')}  # where the spectra are"]
+    said = [f"registry: {needed.home('TorusRegistry')}  # where the spectra are"]
     said += [f"signature_class = {found.bound['MADE']}  # what they come back as"] if "MADE" in found.bound else []
     said += ['not_null = ("hash_id", "timestamp", "coherence_state")  # as in the table']
     at = unit.line_end(first.end_lineno or 0) if is_text(first) else unit.line_end(node.lineno)
@@ -323,7 +323,7 @@ def _edits(found: _Class, needed: NeededImports) -> Iterator[Edit]:
     behind = node.lineno
     for child in node.body:
         if isinstance(child, Function) and child.name == "__init__":
-            yield _body(unit, child, _opening(found, child, needed.name(core, "stream_for")))
+            yield _body(unit, child, _opening(found, child, needed.home("stream_for")))
         elif child in found.lines:
             yield _body(unit, child, found.lines[child])
         elif child in found.known:

@@ -1,22 +1,26 @@
 """A whole code base before a byte of it changes: files, who does what, and who opens which file.
 
 Everything is found by looking inside: a monitor by its methods, a class of spectra by what it does. Nothing is
-imported.
+imported. A question about a name is answered from the files in which that word stands; only those are parsed, and each
+once. In a tree of ten thousand files these are a few hundred.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from toriwork.codebase import CodebaseIndex
-from toriwork.codebase.notebooks import Cells
-from toriwork.codebase.source import parse, read
+from toriwork.codebase.index import CodeText, spelled
+from toriwork.codebase.source import nodes_of, words_of
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import (
+    DATABASE_MODULES,
+    STORAGE,
     SpectralClass,
     imported_modules,
     spectral_classes,
@@ -24,7 +28,43 @@ from toriwork.migrate.recipes.detect import (
 )
 
 CORE = PurePosixPath("python/core")
+CORE_PACKAGE = ".".join(CORE.parts)
+#: what moved code imports -> module of the core package that hands it out, and where it comes from without one
+HOMES = {
+    "SpectralDB": ("torus_registry", "toriwork.compat", "AdoptedSpectralDB"),
+    "stream_for": ("torus_registry", "toriwork.compat", "stream_for"),
+    "TorusRegistry": ("torus_registry", "toriwork.registry", "TorusRegistry"),
+    "get_torus_cells": ("torus_cells", "toriwork.cells", "get_torus_cells"),
+    "emit_measurement": ("observer_synthesis", "toriwork.compat", "emit_measurement"),
+    "emitting": ("observer_synthesis", "toriwork.compat", "emitting"),
+}
+Words = tuple[tuple[bytes, ...], ...]  #: of each group at least one has to stand in a file, in any case
+_SPECTRAL: Words = (
+    tuple(module.encode() for module in STORAGE),
+    (b"distance", b"nearest", b"dissimilar", b"novelty_of"),
+    (b"eigen", b"spectr", b"signature"),
+)
+#: recipe -> words without which it does not react
+WORDS: dict[str, Words] = {
+    "spectral_db": _SPECTRAL,
+    "betti_cells": ((b"betti", b"homolog"),),
+    "observer_tokens": ((b"classify", b"check_eigenvalues", b"record_event", b"trigger"),),
+    "database_imports": (tuple(module.encode() for module in DATABASE_MODULES),),
+}
+_DOT = r"\.[\s\\]*"
 _SQLITE = b"SQLite format 3\0"
+_SQL = re.compile(r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER)\b", re.IGNORECASE)
+_STAR = re.compile(rb"from[\s\\]+(\S+)[\s\\]+import[\s\\]*\*")
+
+
+def wakes(source: bytes) -> bool:
+    """Return True when some recipe may react to a file; the others are left alone unparsed."""
+    plain = spelled(source)
+    return any(_holds(plain, words) for words in WORDS.values())
+
+
+def _holds(plain: bytes, words: Words) -> bool:
+    return all(any(word in plain for word in group) for group in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +77,20 @@ class Facts:
     results: frozenset[str]  #: methods of other objects whose result is used
     bases: frozenset[str]  #: last part of every base of a class
     passed: frozenset[str]  #: functions that are called with more than one argument
+    sql: tuple[tuple[int, str], ...]  #: line and text of SQL, outside of docstrings and spectral classes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class World:
-    """A code base as it was looked at. Build it with :meth:`look`."""
+    """A code base as it was looked at; parsed where a question leads to."""
 
     index: CodebaseIndex
-    python_root: str  #: where imports start, relative with slashes; "" for the root itself
-    spectral: tuple[SpectralClass, ...]
-    facts: dict[str, Facts] = field(repr=False)
-    core_package: str = "python.core"
+    _facts: dict[str, Facts] = field(default_factory=dict, repr=False)
 
     @classmethod
     def look(cls, root: Path) -> World:
         """Return what is known of the code base below a folder."""
-        return cls.of(CodebaseIndex.scan(root))
-
-    @classmethod
-    def of(cls, index: CodebaseIndex) -> World:
-        """Return what is known of a code base."""
-        files = index.files
-        trees = {path: tree for path in index.code if (tree := _tree(index, path)) is not None}
-        facts = {path: _facts(tree) for path, tree in trees.items()}
-        return cls(
-            index=index,
-            python_root=_python_root(files),
-            spectral=tuple(_spectral(trees)),
-            facts=facts,
-        )
+        return cls(CodebaseIndex.scan(root))
 
     @property
     def root(self) -> Path:
@@ -78,53 +103,105 @@ class World:
         return self.index.files
 
     @property
-    def core_path(self) -> str:
-        """The folder of the core package, relative with slashes."""
-        return (PurePosixPath(self.python_root) / CORE).as_posix()
-
-    @property
     def code(self) -> tuple[str, ...]:
         """The files that recipes look at."""
         return self.index.code
 
     @cached_property
-    def borrowed(self) -> frozenset[tuple[str, str]]:
-        """(last part of a module, name) of every name that some file imports from it."""
-        return frozenset().union(*(fact.imports for fact in self.facts.values()))
+    def core_path(self) -> str:
+        """The folder of the core package, relative with slashes; "" where the code base has none."""
+        folders = {PurePosixPath(path).parent for path in self.files if f"{CORE}/" in path}
+        found = [folder for folder in folders if folder.parts[-2:] == CORE.parts]
+        return min((folder.as_posix() for folder in found), key=lambda path: (path.count("/"), path), default="")
+
+    def home(self, name: str) -> tuple[str, str]:
+        """Return from which module moved code imports something, and its name there."""
+        module, *outside = HOMES[name]
+        return (f"{CORE_PACKAGE}.{module}", name) if self.core_path else (outside[0], outside[1])
+
+    @cached_property
+    def spectral(self) -> tuple[SpectralClass, ...]:
+        """The classes that keep spectra, in the order of their files."""
+        return tuple(self._spectral())
+
+    def _spectral(self) -> Iterator[SpectralClass]:
+        taken: set[str] = set()
+        for path in self.code:
+            source = self.index.read(path)
+            for node, kind in spectral_classes(self._tree(path)) if _holds(spelled(source), _SPECTRAL) else ():
+                stream = stream_of(node.name)
+                if stream in taken:
+                    stream = f"{PurePosixPath(path).with_suffix('').as_posix().replace('/', '.')}.{stream}"
+                taken.add(stream)
+                yield SpectralClass(path, node.name, kind, stream)
+
+    def _tree(self, path: str) -> ast.Module:
+        """The tree of a code file, kept where recipes may want it; an empty one where it cannot be read."""
+        try:
+            source = self.index.read(path)
+            return (self.index.text(path) if wakes(source) else CodeText.of(path, source)).tree
+        except Unsure:
+            return ast.Module([], [])
+
+    def facts(self, path: str) -> Facts:
+        """Return the facts of a code file."""
+        if path not in self._facts:
+            self._facts[path] = facts_of(self._tree(path))
+        return self._facts[path]
 
     @cached_property
     def databases(self) -> tuple[str, ...]:
         """The files of SQLite."""
         return tuple(path for path in self.files if self.index.head(path, len(_SQLITE)) == _SQLITE)
 
+    def _those(self, word: str, form: str, test: Callable[[Facts], bool]) -> tuple[str, ...]:
+        """The files that pass a test, of those in which a word stands in the form of a regular expression."""
+        pattern = re.compile(form.format(re.escape(word.lower())).encode())
+        likely = (path for path in self.index.files_with([word]) if pattern.search(spelled(self.index.read(path))))
+        return tuple(path for path in likely if test(self.facts(path)))
+
     def reaches(self, attribute: str) -> tuple[str, ...]:
         """The files that touch an attribute of some object but ``self``, or have its name in a text."""
-        return tuple(path for path, fact in self.facts.items() if attribute in fact.reached | fact.texts)
+        form = rf"""{_DOT}{{0}}\b|["']{{0}}\\?["']"""
+        return self._those(attribute, form, lambda facts: attribute in facts.reached or attribute in facts.texts)
 
     def results(self, method: str) -> tuple[str, ...]:
         """The files that use what a method of this name hands back."""
-        return tuple(path for path, fact in self.facts.items() if method in fact.results)
+        return self._those(method, rf"{_DOT}{{0}}\b", lambda facts: method in facts.results)
 
     def heirs(self, name: str) -> tuple[str, ...]:
         """The files with a class that derives from one of this name."""
-        return tuple(path for path, fact in self.facts.items() if name in fact.bases)
+        return self._those(name, r"class\b[^:]*\b{0}\b", lambda facts: name in facts.bases)
 
     def passes_more(self, function: str) -> tuple[str, ...]:
         """The files that call a function of this name with more than one argument."""
-        return tuple(path for path, fact in self.facts.items() if function in fact.passed)
+        return self._those(function, r"\b{0}[\s\\]*\(", lambda facts: function in facts.passed)
+
+    def borrows(self, path: str, name: str) -> bool:
+        """Return True when another file imports a name, or everything, from this one."""
+        place = PurePosixPath(path)
+        modules = {place.parent.name, ""} if place.stem == "__init__" else {place.stem}
+
+        def taken(module: str) -> bool:
+            form = rf"from[\s\\]+\S*{re.escape(module.lower())}[\s\\]+import\b[^=:]*\b{{0}}\b"
+            return bool(self._those(name, form, lambda facts: (module, name) in facts.imports))
+
+        return bool(modules & self._starred) or any(map(taken, modules))
 
     @cached_property
-    def _named(self) -> dict[str, set[str]]:
-        """Code file -> last parts of the paths that its texts may be."""
-        return {
-            path: {PurePosixPath(text).name for text in fact.texts if 0 < len(text) < 4096}
-            for path, fact in self.facts.items()
-        }
+    def _starred(self) -> frozenset[str]:
+        """The last parts of the modules of which some file imports everything."""
+        found = (name for path in self.code for name in _STAR.findall(self.index.read(path)))
+        return frozenset(name.rpartition(b".")[2].decode("utf-8", "replace") for name in found)
 
     def openers(self, path: str) -> tuple[str, ...]:
         """Return the code files that hold the name of a file in a text."""
         name = PurePosixPath(path).name
-        return tuple(sorted(code for code, names in self._named.items() if name in names))
+
+        def names_it(facts: Facts) -> bool:
+            return any(name in text and len(text) < 4096 and PurePosixPath(text).name == name for text in facts.texts)
+
+        return tuple(code for code in self.index.files_with(words_of(name)) if names_it(self.facts(code)))
 
     def file_stream(self, path: str, kind: str) -> str | None:
         """Return the stream of the class whose module names a data file; None: no class keeps spectra in it.
@@ -133,7 +210,7 @@ class World:
         stream and the file's name, as ``stream_for`` has it.
         """
         candidates = [found for found in self.spectral if found.kind == kind]
-        by = self.openers(path)
+        by = self.openers(path) if candidates else ()
         naming = [found.stream for found in candidates if found.path in by]
         if naming or len(candidates) != 1:
             return naming[0] if naming else None
@@ -147,47 +224,32 @@ class World:
         return stream_of(name)
 
 
-def _tree(index: CodebaseIndex, path: str) -> ast.Module | None:
-    """Return the tree of a code file; None for those that cannot be read, which their rewrite reports."""
-    source = index.read(path)
-    try:
-        return parse(Cells.read(source).code if path.endswith(".ipynb") else read(source)[0])
-    except Unsure:
-        return None
-
-
-def _spectral(trees: dict[str, ast.Module]) -> Iterator[SpectralClass]:
-    taken: set[str] = set()
-    for path, tree in trees.items():
-        for node, kind in spectral_classes(tree):
-            stream = stream_of(node.name)
-            if stream in taken:
-                stream = f"{PurePosixPath(path).with_suffix('').as_posix().replace('/', '.')}.{stream}"
-            taken.add(stream)
-            yield SpectralClass(path, node.name, kind, stream)
-
-
-def _facts(tree: ast.Module) -> Facts:
-    nodes = list(ast.walk(tree))
-    own = {"self", "cls", *imported_modules(tree)}
+def facts_of(tree: ast.Module) -> Facts:
+    """Return the facts of a module."""
+    nodes = nodes_of([tree])
+    calls, froms = nodes.get(ast.Call, ()), nodes.get(ast.ImportFrom, ())
+    own = {"self", "cls", *imported_modules(ast.Module([*nodes.get(ast.Import, ()), *froms], []))}
     outer = {
-        node for node in nodes
-        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in own)
-    }  # fmt: skip
-    idle = {id(node.value.value if isinstance(node.value, ast.Await) else node.value)
-            for node in nodes if isinstance(node, ast.Expr)}  # fmt: skip
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
+        node for node in nodes.get(ast.Attribute, ()) if not (isinstance(node.value, ast.Name) and node.value.id in own)
+    }
+    plain = [node.value for node in nodes.get(ast.Expr, ())]
+    idle = {id(value.value if isinstance(value, ast.Await) else value) for value in plain}
+    texts = [node for node in nodes.get(ast.Constant, ()) if isinstance(node.value, str)]
     return Facts(
-        imports=frozenset(
-            ((node.module or "").split(".")[-1], alias.name)
-            for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
-        ),
-        texts=frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)),
+        imports=frozenset(((node.module or "").split(".")[-1], alias.name) for node in froms for alias in node.names),
+        texts=frozenset(node.value for node in texts),
         reached=frozenset(node.attr for node in outer),
         results=frozenset(_last(call.func) for call in calls if call.func in outer and id(call) not in idle),
-        bases=frozenset(_last(base) for node in nodes if isinstance(node, ast.ClassDef) for base in node.bases),
+        bases=frozenset(_last(base) for node in nodes.get(ast.ClassDef, ()) for base in node.bases),
         passed=frozenset(_last(call.func) for call in calls if len(call.args) > 1 or call.keywords or _starred(call)),
-    )  # fmt: skip
+        sql=tuple(_sql(tree, [node for node in texts if id(node) not in idle and _SQL.match(node.value)])),
+    )
+
+
+def _sql(tree: ast.Module, texts: list[ast.Constant]) -> Iterator[tuple[int, str]]:
+    """Line and text of SQL outside of spectral classes, each of which is a finding of its own."""
+    told = {id(part) for node, _ in spectral_classes(tree) for part in ast.walk(node)} if texts else set()
+    return ((text.lineno, str(text.value)) for text in texts if id(text) not in told)
 
 
 def _last(value: ast.expr) -> str:
@@ -198,15 +260,3 @@ def _last(value: ast.expr) -> str:
 
 def _starred(call: ast.Call) -> bool:
     return any(isinstance(one, ast.Starred) for one in call.args)
-
-
-def _python_root(files: tuple[str, ...]) -> str:
-    """The folder above the core package; without one, the folder above the most packages, the shallowest first."""
-    folders = {PurePosixPath(path).parent for path in files}
-    above = [folder.parent.parent for folder in folders if folder.parts[-2:] == CORE.parts]
-    if not above:
-        packages = {PurePosixPath(path).parent for path in files if path.endswith("/__init__.py")}
-        tops = [package.parent for package in packages if package.parent not in packages]
-        above = [top for top in tops if top.name not in ("tests", "test", "docs")]
-    best = min(above, key=lambda folder: (len(folder.parts), -above.count(folder), str(folder)), default=None)
-    return "" if best is None or best == PurePosixPath(".") else best.as_posix()
