@@ -28,12 +28,6 @@ NAN = float("nan")
 
 
 @pytest.fixture
-def registry(tmp_path):
-    with TorusRegistry(tmp_path / "torus_registry.parquet") as registry:
-        yield registry
-
-
-@pytest.fixture
 def cells(registry):
     with TorusCells(registry) as cells:
         yield cells

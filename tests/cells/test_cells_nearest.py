@@ -8,14 +8,7 @@ import pytest
 from tests.cells.clouds import circle, line, two_circles
 from toriwork.cells import TorusCells
 from toriwork.errors import BadInput
-from toriwork.registry import TorusRegistry
 from toriwork.topology import bottleneck, persistence
-
-
-@pytest.fixture
-def registry(tmp_path):
-    with TorusRegistry(tmp_path / "r.parquet") as registry:
-        yield registry
 
 
 @pytest.fixture

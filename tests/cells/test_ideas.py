@@ -32,12 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def registry(tmp_path):
-    with TorusRegistry(tmp_path / "torus_registry.parquet") as registry:
-        yield registry
-
-
-@pytest.fixture
 def observer():
     return Ears()
 

@@ -15,18 +15,11 @@ from tests.cells.observers import Ears
 from toriwork.cells import TorusCells, idea_store, ideas, memory
 from toriwork.cells.measure import Measure
 from toriwork.errors import BadInput
-from toriwork.registry import TorusRegistry
 from toriwork.storage import ArrowCodec, ParquetTable
 from toriwork.topology import DTM, Diagram, Landmark, bottleneck, persistence
 from toriwork.topology.clouds import cloud_of
 
 CERTIFYING = ("rips", "alpha", "delaunay_cech")
-
-
-@pytest.fixture
-def registry(tmp_path):
-    with TorusRegistry(tmp_path / "torus_registry.parquet") as registry:
-        yield registry
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import logging
 import pickle
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,6 @@ RNG = np.random.default_rng(20261123)
 def circle(n: int = 40) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
     return np.column_stack([np.cos(angle), np.sin(angle)])
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[TorusRegistry]:
-    with TorusRegistry(tmp_path / "torus_registry.parquet") as opened:
-        yield opened
 
 
 def test_an_empty_registry_is_a_readable_file_with_all_columns(registry: TorusRegistry) -> None:

@@ -18,12 +18,6 @@ from toriwork.registry import SpectralDB, SpectralSignature, TorusRegistry
 from toriwork.registry.spectral import magnitudes, spectral_distances
 
 
-@pytest.fixture
-def registry(tmp_path):
-    with TorusRegistry(tmp_path / "torus_registry.parquet") as registry:
-        yield registry
-
-
 def spectral_distance(one, other):
     return float(spectral_distances(one, [other])[0])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.storage.memdisk import MemDisk, MemFiles
 from toriwork.storage import ArrowCodec, ParquetTable, TableSpec
 from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.snapshot import Snapshot
@@ -19,6 +20,8 @@ SCHEMA = pa.schema(
 CODEC = ArrowCodec(SCHEMA)
 SPEC = TableSpec(SCHEMA, CODEC, row_id="row_id", time="time", dictionary=("text",))
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+#: where a table lies on a disk in memory
+BASE = Path("/state/table.parquet")
 #: publishes only when told to
 BY_HAND = PublishPolicy(small_base=-1, growth=1e9, max_age=1e9, max_files=10**9, close_seconds=-1.0)
 
@@ -63,6 +66,15 @@ def published_names(path: Path) -> list[str]:
 def twice(names: list[str]) -> list[str]:
     """The names that occur more than once."""
     return [name for name, n in Counter(names).items() if n > 1]
+
+
+def opened(where: Path | MemDisk | MemFiles, **options: Any) -> ParquetTable:
+    """A table that does nothing in the background: at a path, or on a disk in memory at ``BASE``."""
+    options.setdefault("policy", BY_HAND)
+    if isinstance(where, Path):
+        return still(ParquetTable(where, SPEC, **options))
+    options.setdefault("files", where.files() if isinstance(where, MemDisk) else where)
+    return still(ParquetTable(BASE, SPEC, **options))
 
 
 def still(table: ParquetTable) -> ParquetTable:

@@ -15,21 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
+from tests.storage.rows import add, names_of, opened, published_names
 from tests.users import ALICE, BOB, as_root, as_user, shared_folder
 from toriwork.errors import LockUnavailable, NotPermitted, PublishError, StoreError
-from toriwork.storage import ParquetTable, access, clock, table
+from toriwork.storage import access, clock, table
 from toriwork.storage.access import Access, lock_holders, refusal
 from toriwork.storage.files import OsFiles
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.store_lock import store_lock
 
 LAB = 4242  # a group
-
-
-def opened(base: Path, **options: object) -> ParquetTable:
-    options.setdefault("policy", BY_HAND)
-    return still(ParquetTable(base, SPEC, **options))  # type: ignore[arg-type]
 
 
 def written(base: Path, *names: str, publish: bool = True) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
+from tests.storage.rows import BY_HAND, SPEC, add, names_of, opened, published_names, still
 from toriwork.registry.codec import SPEC as REGISTRY_SPEC
 from toriwork.storage import ParquetTable, PublishPolicy
 from toriwork.storage.files import OsFiles
@@ -27,10 +27,6 @@ MINUTE = PublishPolicy(small_base=-1, growth=1e9, max_age=60.0, max_files=10**9,
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "table.parquet"
-
-
-def opened(path: Path, policy: PublishPolicy = BY_HAND, **options: Any) -> ParquetTable:
-    return still(ParquetTable(path, SPEC, policy=policy, **options))
 
 
 class Clock:
@@ -116,7 +112,7 @@ def test_a_row_from_the_future_has_no_negative_age_and_is_due(path: Path, clock:
     clock.ahead = 0.0
     with opened(path, read_only=True) as table:
         assert table.pending_age == 0.0
-    opened(path, MINUTE).close()
+    opened(path, policy=MINUTE).close()
     assert published_names(path) == ["a1"]
 
 
@@ -129,7 +125,7 @@ def test_closing_publishes_what_is_too_old_whatever_it_takes(
         add(table, "a1")
     clock.ahead = 0.0
     caplog.clear()
-    with opened(path, MINUTE) as table:
+    with opened(path, policy=MINUTE) as table:
         add(table, "b1")
     assert sorted(published_names(path)) == (["a1", "b1"] if public else [])
     assert [record.levelno for record in caplog.records] == ([] if public else [logging.WARNING])
@@ -141,7 +137,7 @@ def test_many_short_runs_do_not_reset_the_age(path: Path, clock: Clock) -> None:
         with opened(path) as table:
             add(table, f"a{run}")
     clock.ahead = 0.0
-    with opened(path, MINUTE) as table:
+    with opened(path, policy=MINUTE) as table:
         add(table, "b")
     assert len(published_names(path)) == 11
 
@@ -203,7 +199,7 @@ def test_closing_waits_for_somebody_who_publishes_and_says_what_it_could_not_pub
     from toriwork.storage.store_lock import store_lock
 
     policy = PublishPolicy(close_seconds=0.2)
-    table = opened(path, policy)
+    table = opened(path, policy=policy)
     add(table, "a1")
     with store_lock(table.files, StorePaths.of(path)) as lock:
         assert lock is not None
@@ -224,7 +220,7 @@ def test_closing_waits_for_somebody_who_publishes_and_says_what_it_could_not_pub
 @pytest.mark.parametrize("seconds", [0.2, 2.0, 30.0])
 def test_a_flush_that_comes_too_early_is_published_as_soon_as_the_pace_allows(path: Path, seconds: float) -> None:
     policy = PublishPolicy(inline_seconds=-1.0)
-    with opened(path, policy) as table:
+    with opened(path, policy=policy) as table:
         table._worker.stop()  # this test is the background
 
         def tended() -> list[str]:

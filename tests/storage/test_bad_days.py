@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still, twice
+from tests.storage.rows import SPEC, add, names_of, opened, published_names, twice
 from toriwork.errors import StoreMismatch
-from toriwork.storage import ParquetTable
 
 HERE = Path(__file__).parent
 
@@ -33,10 +32,6 @@ def run(script: str, *arguments: object) -> str:
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     return tmp_path / "a state root" / "table.parquet"
-
-
-def opened(base: Path, **options: bool) -> ParquetTable:
-    return still(ParquetTable(base, SPEC, policy=BY_HAND, **options))
 
 
 def test_interrupts_at_any_point_use_no_address_twice_and_lose_no_row(base: Path, tmp_path: Path) -> None:

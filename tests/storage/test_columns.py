@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles, MemHandle, content
-from tests.storage.rows import BY_HAND, SCHEMA, SPEC, add, batch, still
+from tests.storage.rows import BASE, BY_HAND, SCHEMA, SPEC, add, batch, still
 from toriwork.errors import BadInput, DamagedFile, StoreError, StoreMismatch
 from toriwork.storage import ArrowCodec, ParquetTable, TableSpec, columns, sink, unify
 from toriwork.storage.columns import ParquetSource, parquet_format
@@ -26,7 +26,6 @@ from toriwork.storage.sink import ParquetSink
 from toriwork.storage.snapshot import open_snapshot
 
 PATH = Path("/table.parquet")
-BASE = Path("/state/table.parquet")
 FACTS = Facts("ab" * 16)
 CLOUD = pa.schema([("name", pa.string()), ("values", pa.list_(pa.field("element", pa.float64())))])
 #: the same table some releases later

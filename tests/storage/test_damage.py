@@ -8,15 +8,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
 
 from tests.storage.memdisk import MemDisk, content
-from tests.storage.rows import BY_HAND, SPEC, add, names_in, names_of, still
+from tests.storage.rows import BASE, SPEC, add, names_in, names_of, opened
 from toriwork.errors import DamagedFile, StoreError
-from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_MAGIC
 from toriwork.storage.journal import read_journal
@@ -27,7 +25,6 @@ from toriwork.storage.snapshot import open_snapshot
 
 #: how many bits of each byte are flipped, one after the other
 BITS = pytest.mark.parametrize("bits", [1, pytest.param(8, marks=pytest.mark.long)])
-BASE = Path("/state/table.parquet")
 PLACES = StorePaths(BASE)
 
 
@@ -39,10 +36,6 @@ def damaged(data: bytes, bits: int) -> Iterator[bytes]:
             yield data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :]
     for length in range(len(data)):
         yield data[:length]
-
-
-def opened(disk: MemDisk, **options: Any) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=disk.files(), policy=BY_HAND, **options))
 
 
 def base_only() -> tuple[MemDisk, Path]:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.memdisk import MemDisk, MemFiles
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from tests.storage.memdisk import MemDisk
+from tests.storage.rows import SPEC, add, names_of, opened
 from toriwork.errors import Busy, Closed, DurabilityError, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.files import OsFiles
 
-BASE = Path("/state/table.parquet")
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
 
@@ -32,10 +31,6 @@ class Shortage:
         if what in self.fails and "state/table.d" in str(path):
             code = self.fails[what]
             raise OSError(code, os.strerror(code), str(path))
-
-
-def opened(files: MemFiles) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND))
 
 
 @pytest.mark.parametrize("code", SHORT)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.storage.memdisk import MemDisk, MemFiles, PowerCut, content
-from tests.storage.rows import BY_HAND, SPEC, add, still
+from tests.storage.rows import BASE, BY_HAND, SPEC, add, still
 from toriwork.errors import DamagedFile, StoreError, StoreMismatch
 from toriwork.storage import ParquetTable
 from toriwork.storage.columns import ParquetSource
@@ -23,7 +23,6 @@ from toriwork.storage.head import Head, check_base, read_head, write_head
 from toriwork.storage.paths import StorePaths, stamp
 from toriwork.storage.sink import ParquetSink
 
-BASE = Path("/state/table.parquet")
 PLACES = StorePaths(BASE)
 STORE, OTHER = "ab" * 16, "cd" * 16
 SCHEMA = pa.schema([("a", pa.int64())])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still, twice
+from tests.storage.rows import BASE, BY_HAND, SPEC, add, names_of, opened, still, twice
 from toriwork.errors import StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.files import OsFiles
@@ -23,14 +23,9 @@ from toriwork.storage.seal import seal
 from toriwork.storage.snapshot import open_snapshot
 from toriwork.storage.verify import VerifyReport, verify
 
-BASE = Path("/state/table.parquet")
 PLACES = StorePaths(BASE)
 PUBLISHER = Path(__file__).with_name("publisher.py")
 _numbers = itertools.count()
-
-
-def opened(disk: MemDisk, **options: Any) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=options.pop("files", disk.files()), policy=BY_HAND, **options))
 
 
 class Other:

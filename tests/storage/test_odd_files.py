@@ -13,9 +13,9 @@ from zlib import crc32
 
 import pytest
 
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
+from tests.storage.rows import add, names_of, opened, published_names
 from toriwork.errors import BadInput, DamagedFile, NotFound, OddFile, StoreError, StoreMismatch
-from toriwork.storage import ParquetTable, journal
+from toriwork.storage import journal
 from toriwork.storage.files import OsFiles
 from toriwork.storage.frames import FILE_HEADER_BYTES
 from toriwork.storage.head import read_head, write_head
@@ -29,11 +29,6 @@ NAMES = {
     "a segment": f"x.d/{ID}.parquet",
 }
 HUGE = 40 * 2**30
-
-
-def opened(base: Path, **options: object) -> ParquetTable:
-    options.setdefault("policy", BY_HAND)
-    return still(ParquetTable(base, SPEC, **options))  # type: ignore[arg-type]
 
 
 @pytest.fixture

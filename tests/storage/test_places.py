@@ -10,24 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles, content
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
+from tests.storage.rows import BASE, BY_HAND, add, names_of, opened, published_names
 from toriwork.errors import LockUnavailable, NotFound, PublishError, VersionTooOld
-from toriwork.storage import ParquetTable, PublishPolicy, frames
+from toriwork.storage import PublishPolicy, frames
 from toriwork.storage.files import OsFiles, file_system_of
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.store_lock import store_lock
-
-BASE = Path("/state/table.parquet")
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     return tmp_path / "a state root" / "table.parquet"
-
-
-def opened(base: Path = BASE, **options: object) -> ParquetTable:
-    options.setdefault("policy", BY_HAND)
-    return still(ParquetTable(base, SPEC, **options))  # type: ignore[arg-type]
 
 
 def test_a_symbolic_link_stays_one_and_mode_and_group_are_kept(base: Path, tmp_path: Path) -> None:
@@ -53,7 +46,7 @@ def test_a_symbolic_link_stays_one_and_mode_and_group_are_kept(base: Path, tmp_p
 
 def test_half_written_files_of_dead_processes_go_and_those_of_living_ones_stay() -> None:
     disk = MemDisk()
-    opened(files=disk.files()).close()
+    opened(disk).close()
     files = disk.files()
     stale = [BASE.with_name(".table.0123.tmp")]
     stale += [BASE.with_suffix(".d") / name for name in ("a.segment.new", "b.journal.new", "HEAD.12.tmp")]
@@ -66,7 +59,7 @@ def test_half_written_files_of_dead_processes_go_and_those_of_living_ones_stay()
     fresh = BASE.with_suffix(".d") / "d.journal.new"
     inode = files.create(fresh).inode
     inode.modified = 1e12  # just now
-    opened(files=disk.files()).close()
+    opened(disk).close()
     left = [Path(name) for name, _ in content(disk)]
     assert not set(stale) & set(left)
     assert {held.path, foreign, fresh} <= set(left)
@@ -78,7 +71,7 @@ def test_a_network_file_system_is_refused_before_anything_is_created(system: str
     files = disk.files()
     files.system = system
     with pytest.raises(LockUnavailable, match=rf"network file system \({system}\).*TORI_STATE_ROOT"):
-        opened(files=files)
+        opened(files)
     assert list(disk.folders) == ["/"]
 
 
@@ -99,7 +92,7 @@ def test_the_file_system_of_a_folder_is_that_of_the_longest_mount_point() -> Non
 
 def test_reading_changes_nothing_and_takes_no_lock() -> None:
     disk = MemDisk()
-    writer = opened(files=disk.files())
+    writer = opened(disk)
     add(writer, "a1")
     writer.flush(publish=True)
     add(writer, "b1")
@@ -111,7 +104,7 @@ def test_reading_changes_nothing_and_takes_no_lock() -> None:
 
     files.hook = refuse
     before = dict(content(disk))
-    with opened(files=files, read_only=True) as table:
+    with opened(files, read_only=True) as table:
         assert names_of(table) == ["a1", "b1"]
         assert table.verify().n_rows == 2
     assert dict(content(disk)) == before
@@ -126,7 +119,7 @@ def test_there_must_be_something_to_read(base: Path) -> None:
 def test_a_lock_file_that_is_removed_while_held_stops_the_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = MemDisk()
     files = disk.files()
-    table = opened(files=files)
+    table = opened(files)
     add(table, "a1")
     listed = MemFiles.free_bytes
 
@@ -149,7 +142,7 @@ def test_a_lock_file_that_is_removed_while_held_stops_the_publish(monkeypatch: p
 def test_a_publish_without_room_is_refused_before_it_begins() -> None:
     disk = MemDisk()
     files = disk.files()
-    table = opened(files=files)
+    table = opened(files)
     add(table, "a1")
     files.room = 5000
     with pytest.raises(PublishError, match=r"the disk has \d[\d,]+ free; rows stay safe"):
@@ -161,7 +154,7 @@ def test_a_publish_without_room_is_refused_before_it_begins() -> None:
 def test_a_failed_publish_is_one_warning_and_the_flush_succeeds(caplog: pytest.LogCaptureFixture) -> None:
     disk = MemDisk()
     files = disk.files()
-    table = opened(files=files, policy=PublishPolicy())
+    table = opened(files, policy=PublishPolicy())
     add(table, "a1")
     files.room = 5000
     with caplog.at_level(logging.WARNING, "toriwork.storage"):
@@ -170,16 +163,16 @@ def test_a_failed_publish_is_one_warning_and_the_flush_succeeds(caplog: pytest.L
     assert len([r for r in caplog.records if "was not published" in r.getMessage()]) == 1
     table._worker.stop()
     disk.cut_power()
-    assert names_of(opened(files=disk.files())) == ["a1"]
+    assert names_of(opened(disk)) == ["a1"]
 
 
 def test_many_journals_of_dead_writers_are_published_by_the_next_flush() -> None:
     disk = MemDisk()
     for n in range(100):
-        add(opened(files=disk.files()), f"a{n:03}")
+        add(opened(disk), f"a{n:03}")
         disk.kill_processes()
     assert sum(name.endswith(".journal") for name, _ in content(disk)) == 100
-    with opened(files=disk.files(), policy=PublishPolicy(small_base=0)) as table:
+    with opened(disk, policy=PublishPolicy(small_base=0)) as table:
         assert table.recovery_report.adopted_rows == 100
         add(table, "b")
         table.flush()
@@ -191,19 +184,19 @@ def test_many_journals_of_dead_writers_are_published_by_the_next_flush() -> None
 def test_a_journal_of_a_newer_version_is_not_adopted(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = MemDisk()
     monkeypatch.setattr(frames, field, frames.FORMAT + 1)
-    writer = opened(files=disk.files(), policy=BY_HAND) if field == "MIN_WRITER" else None
+    writer = opened(disk, policy=BY_HAND) if field == "MIN_WRITER" else None
     if writer is None:
         monkeypatch.undo()
-        writer = opened(files=disk.files())
+        writer = opened(disk)
         monkeypatch.setattr(frames, field, frames.FORMAT + 1)
     add(writer, "a1")
     disk.kill_processes()
     monkeypatch.undo()
     if field == "MIN_READER":
         with pytest.raises(VersionTooOld, match=f"needs toriwork format {frames.FORMAT + 1}"):
-            opened(files=disk.files())
+            opened(disk)
         return
-    table = opened(files=disk.files())
+    table = opened(disk)
     assert names_of(table) == ["a1"]
     with pytest.raises(VersionTooOld, match=f"published by toriwork format {frames.FORMAT + 1}"):
         table.flush(publish=True)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still, twice
-from toriwork.storage import ParquetTable
+from tests.storage.rows import add, names_of, opened, published_names, still, twice
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,10 +34,6 @@ def run(code: str, *arguments: object) -> str:
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     return tmp_path / "a state root" / "table.parquet"
-
-
-def opened(base: Path, **options: object) -> ParquetTable:
-    return still(ParquetTable(base, SPEC, policy=BY_HAND, **options))  # type: ignore[arg-type]
 
 
 def test_a_child_records_beside_its_parent_and_neither_loses_its_lock(base: Path) -> None:

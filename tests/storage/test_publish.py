@@ -9,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.memdisk import Inode, MemDisk, MemFiles, PowerCut, content
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still, twice
+from tests.storage.memdisk import Inode, MemDisk, PowerCut, content
+from tests.storage.rows import BASE, add, names_of, opened, twice
 from toriwork.errors import PublishError, StoreMismatch
-from toriwork.storage import ParquetTable
 from toriwork.storage.paths import StorePaths
 
-BASE = Path("/state/table.parquet")
 PLACES = StorePaths(BASE)
-
-
-def opened(files: MemFiles) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND))
 
 
 def journals(disk: MemDisk) -> list[str]:

@@ -10,21 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.storage.memdisk import MemDisk, MemFiles, content
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from tests.storage.rows import BASE, SPEC, add, names_of, opened
 from toriwork.errors import StoreMismatch
-from toriwork.storage import ParquetTable
 from toriwork.storage.frames import FILE_HEADER_BYTES, FRAME_HEADER_BYTES, Address, Kind, pack_target
 from toriwork.storage.head import Head, read_head, write_head
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale
 
-BASE = Path("/state/table.parquet")
 PLACES = StorePaths(BASE)
 FOLDER = PLACES.folder
-
-
-def opened(disk: MemDisk, **options: bool) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=disk.files(), policy=BY_HAND, **options))
 
 
 def journals(disk: MemDisk) -> list[Path]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.storage.faulty import Fault, FaultyFiles, Trouble
 from tests.storage.memdisk import MemDisk
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from tests.storage.rows import BASE, BY_HAND, SPEC, add, names_of, still
 from toriwork.errors import NotPermitted, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.access import typed
 
-BASE = Path("/state/table.parquet")
 CALLS: dict[str, Callable[[ParquetTable], Any]] = {
     "flush": lambda table: table.flush(),
     "sync": lambda table: table.sync(),

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.storage.memdisk import MemDisk
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, still
+from tests.storage.rows import BASE, BY_HAND, SPEC, add, names_of, still
 from toriwork.errors import Busy
 from toriwork.storage import ParquetTable
 
 HERE = Path(__file__).parent
-BASE = Path("/state/table.parquet")
 HOW = ("signal", "del", "weakref", "logging")
 
 

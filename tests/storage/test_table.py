@@ -15,7 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.storage.memdisk import MemDisk
-from tests.storage.rows import BY_HAND, NOON, SCHEMA, SPEC, add, batch, names_of, payload, published_names, still
+from tests.storage.rows import (
+    BY_HAND,
+    NOON,
+    SCHEMA,
+    SPEC,
+    add,
+    batch,
+    names_of,
+    opened,
+    payload,
+    published_names,
+    still,
+)
 from toriwork.errors import BadInput, Closed, DamagedFile, NotFound, ReadOnly
 from toriwork.storage import ArrowCodec, ParquetTable, Payload, PublishPolicy, TableSpec
 from toriwork.storage.frames import Address, Kind
@@ -48,11 +60,6 @@ ROWS = st.fixed_dictionaries(
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "a state root" / "table.parquet"
-
-
-def opened(path: Path, **options: Any) -> ParquetTable:
-    options.setdefault("policy", BY_HAND)
-    return still(ParquetTable(path, SPEC, **options))
 
 
 def rows_of(table: ParquetTable) -> pa.Table:

@@ -7,20 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.storage.memdisk import MemDisk, content
-from tests.storage.rows import BY_HAND, SPEC, add, still
+from tests.storage.rows import BASE, add, opened
 from toriwork.storage import ParquetTable
 from toriwork.storage.publish_plan import PublishPlan
-
-BASE = Path("/state/table.parquet")
 
 
 @pytest.fixture
 def disk() -> MemDisk:
     return MemDisk()
-
-
-def opened(disk: MemDisk) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=disk.files(), policy=BY_HAND))
 
 
 def filled(disk: MemDisk) -> ParquetTable:

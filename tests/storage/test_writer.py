@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.memdisk import MemDisk, MemFiles, MemHandle, content
-from tests.storage.rows import BY_HAND, SPEC, add, names_of, payload, still
+from tests.storage.memdisk import MemDisk, MemHandle, content
+from tests.storage.rows import BASE, SPEC, add, names_of, opened, payload
 from toriwork.errors import BadInput, Closed, DurabilityError, ReadOnly, StoreError
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import MAX_PAYLOAD
-
-BASE = Path("/state/table.parquet")
 
 
 class Failing:
@@ -35,10 +33,6 @@ class Failing:
 @pytest.fixture
 def disk() -> MemDisk:
     return MemDisk()
-
-
-def opened(files: MemFiles, **options: str) -> ParquetTable:
-    return still(ParquetTable(BASE, SPEC, files=files, policy=BY_HAND, **options))
 
 
 def journals(disk: MemDisk) -> list[str]:
