@@ -71,7 +71,10 @@ class Export(DataStep):
         if not place.exists() or identity_of(place).digest != self.digest:
             raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
         folder = export_folder(run, self.name)
-        if read_record(self._note(run)) is None:
+        if (note := read_record(self._note(run))) is not None:
+            if not (folder / MANIFEST).exists():  # cut short before it could say what it holds: from the beginning
+                _remove_new(folder, note["there"])
+        else:
             write_record(self._note(run), {"there": sorted(path.name for path in folder.glob("*"))})
         report = export_sqlite(
             place,
@@ -180,9 +183,7 @@ def _remove_export(folder: Path, before: list[str] | None = None) -> list[str]:
     ``before`` names what was there before an export that was not finished; all else in it is the export's.
     """
     if before is not None:
-        for path in folder.iterdir():
-            if path.name not in before:
-                path.unlink()
+        _remove_new(folder, before)
         if not before:
             folder.rmdir()
         return []
@@ -198,3 +199,9 @@ def _remove_export(folder: Path, before: list[str] | None = None) -> list[str]:
     if not kept:
         folder.rmdir()
     return kept
+
+
+def _remove_new(folder: Path, before: list[str]) -> None:
+    for path in folder.glob("*"):
+        if path.name not in before:
+            path.unlink()
