@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.storage.rows import BY_HAND, SPEC, add, names_of, published_names, still
-from toriwork.storage import ParquetTable
+from toriwork.storage import ParquetTable, maintenance
 from toriwork.storage import worker as worker_module
 from toriwork.storage.files import OsFiles
 from toriwork.storage.policy import PublishPolicy
@@ -155,6 +155,22 @@ def test_full_journals_are_not_sealed_when_a_publish_takes_them_within_a_minute(
     table.run_maintenance()
     table._maintenance.join()
     assert published_names(disk.base) == ["a1", "b2"]
+    table.close()
+
+
+def test_the_frames_that_wait_for_a_publish_without_a_segment_are_bounded(
+    disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "_NEAR_FRAMES", 4)
+    due = replace(ASIDE, growth=0.1, max_age=50.0, max_share=0.1)
+    table = still(ParquetTable(disk.base, SPEC, policy=due, files=disk))
+    stats = table._maintenance.stats
+    stats._last_end, stats._last_seconds = time.monotonic(), 4.0
+    for name in ("a1", "b2", "c3", "d4", "e5"):
+        add(table, name, size=SEAL_SIZE)
+    table.run_maintenance()
+    assert len(segments(disk)) == 3  # of five full journals with one frame each, the number of the next counted
+    assert sorted(names_of(table)) == ["a1", "b2", "c3", "d4", "e5"]
     table.close()
 
 

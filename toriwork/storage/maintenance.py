@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("toriwork.storage")
 _TIDY_SECONDS = 1.0  # for a thread whose publish is over to be gone
 _SEAL_BYTES = 4 * 2**20
+_NEAR_FRAMES = 200_000  # that wait for a publish without a segment: 300 bytes of memory each while it runs
 _SEAL_REST = 9.0  # times as long as a round of sealing took that left journals waiting
 
 
@@ -85,18 +86,22 @@ class Maintenance:
         """Do what is due in the background; whether there was or will be anything to do."""
         if writer.dirty:
             writer.sync(mark=True)
-        if not self.stats.near():
-            self._seal_closed(writer)
+        self._seal_closed(writer, _NEAR_FRAMES if self.stats.near() else 0)
         if self.stats.due():
             self._publish_aside(writer)
         return writer.dirty or self.stats.pending_bytes > 0
 
-    def _seal_closed(self, writer: Writer) -> None:
-        """Turn full journals into segments as far as their rows are complete, oldest first."""
+    def _seal_closed(self, writer: Writer, n_left: int) -> None:
+        """Turn full journals into segments as far as their rows are complete, oldest first, but the last frames."""
         if time.monotonic() < self._next_seal:
             return
         begun, waits = time.monotonic(), False
-        for journal in [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]:
+        full = [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]
+        n_frames = sum(journal.next_number for journal in full)
+        for journal in full:
+            if n_frames <= n_left:
+                break
+            n_frames -= journal.next_number
             with self._sealing.alone():
                 # what a publish has begun to absorb must get no segment behind its back
                 if journal.id in self._absorbing or journal not in writer.closed:
