@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from toriwork.sqlite.schema import Table
+from toriwork.sqlite.schema import Table, free_name
 from toriwork.sqlite.values import CLASSES, TAGS, ColumnDigest, Text, class_of, from_bytes, to_bytes
 
 ROWID = "__rowid__"
@@ -37,7 +37,8 @@ class Encoder:
     """Turns blocks of rows of one table into record batches, keeping a digest of every column as SQLite gave it."""
 
     def __init__(self, table: Table) -> None:
-        self.names = ([rowid_name(table)] if table.rowid else []) + [column.name for column in table.columns]
+        rowid = [free_name(ROWID, (column.name for column in table.columns))] if table.rowid else []
+        self.names = rowid + [table.label(column.name) for column in table.columns]
         self._classes = (["integer"] if table.rowid else []) + [main_class(table, c.name) for c in table.columns]
         self._pure = ([True] if table.rowid else []) + [_is_pure(table, c.name) for c in table.columns]
         self._digests = [ColumnDigest() for _ in self.names]
@@ -100,14 +101,6 @@ def main_class(table: Table, column: str) -> str:
     """The storage class that a column of the Parquet file has."""
     found = table.profiles[column].main
     return found if found != "null" else table.affinity(column)
-
-
-def rowid_name(table: Table) -> str:
-    """Return a name for the column of row ids that no column of the table has."""
-    taken, name = {column.name for column in table.columns}, ROWID
-    while name in taken:
-        name = f"_{name}_"
-    return name
 
 
 def _is_pure(table: Table, column: str) -> bool:

@@ -9,25 +9,29 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, DamagedFile
 from toriwork.sqlite.encode import MISFITS, Encoder, misfits_batch
-from toriwork.sqlite.files import alone_in, file_sha256, settle
+from toriwork.sqlite.files import alone_in, file_sha256
 from toriwork.sqlite.groups import GroupWriter
-from toriwork.sqlite.manifest import MANIFEST, ExportReport, TableReport, read_manifest, write_manifest
-from toriwork.sqlite.proof import prove_table
-from toriwork.sqlite.schema import Schema, Table, profile, read_schema
+from toriwork.sqlite.manifest import MANIFEST, ExportReport, TableReport, add_table, read_manifest, write_manifest
+from toriwork.sqlite.proof import prove_table, second_reader
+from toriwork.sqlite.schema import Schema, Table, profile, read_schema, sayable
 from toriwork.sqlite.source import Identity, check_database, identity_of, snapshot
 from toriwork.sqlite.values import table_digest
+from toriwork.storage.files import OsFiles
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_ROWS = 4096
 _FETCHED_ROWS = 512
 _BLOCK_BYTES = 16 * 2**20
+_CELL_BYTES = 40  #: of a number, as an object and its place in a list
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _RESERVED = frozenset("con prn aux nul".split() + [f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)])
 Progress = Callable[[str, int, int], None]  #: table, rows done, rows in all
@@ -62,6 +66,8 @@ def export_sqlite(
     ------
     NotFound, BadInput
         No such database; the folder holds something else.
+    StoreError
+        This SQLite does not read the database: it is of a newer format.
     SourceInUse
         Without ``live``: a process has the database open. The message names it.
     DamagedFile
@@ -80,18 +86,19 @@ def export_sqlite(
 def _export(database: Path, folder: Path, live: bool, tell: Progress) -> ExportReport:
     identity = identity_of(database)
     before = _resumable(folder, identity, live=live)
-    with snapshot(database, folder, live=live, identity=identity) as (connection, notes):
+    with snapshot(database, folder, live=live, identity=identity) as (connection, notes), second_reader() as reader:
         found = read_schema(connection)
         report = ExportReport(str(database), identity.digest, identity.files, live=live, database=_declared(found))
         report.notes = notes
         (folder / "schema.sql").write_text(_script(found), encoding="utf-8", errors="surrogateescape")
+        write_manifest(folder, replace(report, tables=list(before.values())))
         for table in found.tables:
-            profile(connection, table)
             done = before.get(table.name)
             if done is None or not _still_there(folder, done):
-                done = _export_table(connection, table, folder, tell)
+                profile(connection, table)
+                done = _export_table(connection, table, folder, tell, reader)
+                add_table(folder, done)
             report.tables.append(done)
-            write_manifest(folder, report)
     if not live and identity_of(database) != identity:
         raise BadInput(f"{database}: changed during the export; run it again, into another folder")
     report.finished = True
@@ -103,13 +110,14 @@ def _declared(found: Schema) -> dict[str, Any]:
     return {
         "ddl": [list(entry) for entry in found.ddl],
         "settings": found.settings,
-        "shadows": list(found.shadows),
+        "shadows": found.shadows,
         "unreadable": found.unreadable,
     }
 
 
 def _script(found: Schema) -> str:
-    return "".join(f"{sql};\n\n" for _, name, sql in found.ddl if name not in found.shadows)
+    made = {table.name for table in found.tables if table.kind in ("shadow", "internal")}
+    return "".join(f"{sql};\n\n" for _, name, sql in found.ddl if sayable(name) not in made)
 
 
 def _resumable(folder: Path, identity: Identity, *, live: bool) -> dict[str, TableReport]:
@@ -131,7 +139,9 @@ def _still_there(folder: Path, done: TableReport) -> bool:
     return all((folder / name).is_file() and file_sha256(folder / name) == sha for name, sha in done.files.items())
 
 
-def _export_table(connection: sqlite3.Connection, table: Table, folder: Path, tell: Progress) -> TableReport:
+def _export_table(
+    connection: sqlite3.Connection, table: Table, folder: Path, tell: Progress, reader: Any
+) -> TableReport:
     begun = time.monotonic()
     stem = file_stem(table.name)
     encoder = Encoder(table)
@@ -148,12 +158,16 @@ def _export_table(connection: sqlite3.Connection, table: Table, folder: Path, te
         files=files,
         columns=digests,
         digest=table_digest(digests.items()),
-        generated=[column.name for column in table.columns if column.generated],
+        generated=[table.label(column.name) for column in table.columns if column.generated],
         rowid=encoder.names[0] if table.rowid else None,
-        key=table.key,
-        profile={name: asdict(found) for name, found in table.profiles.items()},
+        key=None if table.key is None else table.label(table.key),
+        unnamed=next((table.label("") for column in table.columns if not column.name), None),
+        profile={
+            table.label(name): {"counts": found.counts, "bounds": list(found.bounds)}
+            for name, found in table.profiles.items()
+        },
     )
-    report.readers = prove_table(folder, report)
+    report.readers = prove_table(folder, report, reader)
     proof = encoder.digest_seconds + time.monotonic() - written
     report.seconds = (written - begun - encoder.digest_seconds, proof)
     return report
@@ -162,24 +176,25 @@ def _export_table(connection: sqlite3.Connection, table: Table, folder: Path, te
 def _write(
     connection: sqlite3.Connection, table: Table, encoder: Encoder, paths: tuple[Path, Path], tell: Progress
 ) -> int:
-    """How many misfits there were; both files are on the disk under their names, the second one where it is needed."""
+    """How many misfits there were; both files have their names, the second one where it is needed."""
     temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
     metadata = {"toriwork.sqlite": json.dumps({"table": table.name, "kind": table.kind})}
-    schemas = (encoder.schema.with_metadata(metadata), MISFITS)
     n_misfits = 0
-    with GroupWriter(temporary[0], schemas[0]) as main, GroupWriter(temporary[1], schemas[1]) as apart:
+    with ExitStack() as stack:
+        main = stack.enter_context(GroupWriter(temporary[0], encoder.schema.with_metadata(metadata)))
+        apart = None
         for columns in blocks(connection, table, encoder):
             batch, misfits = encoder.batch(columns)
             main.write(batch)
             if misfits:
+                apart = apart or stack.enter_context(GroupWriter(temporary[1], MISFITS))
                 apart.write(misfits_batch(misfits))
                 n_misfits += len(misfits)
             tell(table.name, encoder.n_rows, table.n_rows)
-    settle(temporary[0], paths[0])
+    OsFiles().replace(temporary[0], paths[0])
     if n_misfits:
-        settle(temporary[1], paths[1])
+        OsFiles().replace(temporary[1], paths[1])
     else:
-        temporary[1].unlink()
         paths[1].unlink(missing_ok=True)  # of a run that was cut short
     return n_misfits
 
@@ -191,15 +206,18 @@ def blocks(connection: sqlite3.Connection, table: Table, encoder: Encoder) -> It
     through; that took a quarter of the time.
     """
     n_bytes = sum((found.bounds[4] or 0) + found.bounds[5] for found in table.profiles.values())
-    size = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // (1 + n_bytes // max(1, table.n_rows))))
-    cursor = connection.cursor()
+    row_bytes = _CELL_BYTES * len(encoder.names) + n_bytes // max(1, table.n_rows)
+    size = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // row_bytes))
     connection.text_factory = encoder.text_factory
     try:
-        cursor.execute(table.select())
+        most = connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN)  # 2,000 columns and a row id are two queries
+        cursors = [connection.execute(query) for query in table.selects(most)]
         columns: list[list[Any]] = [[] for _ in encoder.names]
-        while rows := cursor.fetchmany(min(size, _FETCHED_ROWS)):
-            for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
-                column.extend(cells)
+        while any(parts := [cursor.fetchmany(min(size, _FETCHED_ROWS)) for cursor in cursors]):
+            cells = chain.from_iterable(zip(*rows, strict=True) for rows in parts)
+            for column, more in zip(columns, cells, strict=True):
+                column.extend(more)
+            del parts
             if len(columns[0]) >= size:
                 yield columns
                 columns = [[] for _ in encoder.names]
@@ -209,7 +227,6 @@ def blocks(connection: sqlite3.Connection, table: Table, encoder: Encoder) -> It
         raise DamagedFile(f"table {table.name!r}: SQLite cannot read it: {error}. Nothing was changed") from error
     finally:
         connection.text_factory = bytes
-        cursor.close()
 
 
 def file_stem(table: str) -> str:

@@ -16,11 +16,15 @@ _OPTIONS: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 class GroupWriter:
-    """Batches in, row groups out; at most one group waits while another is written, so that memory stays bounded."""
+    """Batches in, row groups out; at most one group waits while another is written, so that memory stays bounded.
+
+    The file is made by the first group. One that is the only group is written at once, without a thread.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, **_OPTIONS)
-        self._schema = schema
+        self._path, self._schema = path, schema
+        self._file: pa.OSFile | None = None
+        self._writer: pq.ParquetWriter | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="row-groups")
         self._under_way: Future[None] | None = None
         self._waiting: list[pa.RecordBatch] = []
@@ -32,14 +36,24 @@ class GroupWriter:
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
         if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
-            self._hand_over()
+            group = self._group()
+            self._wait()
+            self._under_way = self._thread.submit(self._write_group, group)
 
-    def _hand_over(self) -> None:
-        if self._under_way is not None:
-            self._under_way.result()
+    def _group(self) -> pa.Table:
         table = pa.Table.from_batches(self._waiting, schema=self._schema)
         self._waiting, self._rows, self._bytes = [], 0, 0
-        self._under_way = self._thread.submit(self._writer.write_table, table, row_group_size=max(1, table.num_rows))
+        return table
+
+    def _wait(self) -> None:
+        if self._under_way is not None:
+            self._under_way.result()
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._writer is None:
+            self._file = pa.OSFile(str(self._path), "wb")  # of a path, pyarrow looks for the file system
+            self._writer = pq.ParquetWriter(self._file, self._schema, **_OPTIONS)
+        self._writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     def __enter__(self) -> GroupWriter:
         return self
@@ -49,9 +63,11 @@ class GroupWriter:
     ) -> None:
         try:
             if error is None:
-                self._hand_over()
-                assert self._under_way is not None  # it was just handed over
-                self._under_way.result()
+                self._wait()
+                if self._waiting or self._writer is None:
+                    self._write_group(self._group())
         finally:
             self._thread.shutdown()
-            self._writer.close()
+            if self._writer is not None and self._file is not None:
+                self._writer.close()
+                self._file.close()

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from toriwork.errors import NotProven
-from toriwork.sqlite.encode import Decoder, class_of_type, misfits_in
+from toriwork.sqlite.encode import Decoder, misfits_in
 from toriwork.sqlite.files import file_sha256
 from toriwork.sqlite.manifest import ExportReport, TableReport, read_manifest
 from toriwork.sqlite.schema import quoted
+
+_AT_ONCE = 2048  #: rows that DuckDB holds at once, however large they are
+_HELD_BYTES = 64 * 2**20
 
 
 def verify_export(folder: str | os.PathLike[str]) -> ExportReport:
@@ -39,24 +44,50 @@ def verify_export(folder: str | os.PathLike[str]) -> ExportReport:
     report = read_manifest(place)
     if not report.finished:
         raise NotProven(f"{place}: the export was cut short; run it again, it goes on behind the last finished table")
-    for table in report.tables:
-        for name, sha in table.files.items():
-            if not (place / name).is_file():
-                raise NotProven(f"{place / name}: is missing; table {table.name!r} cannot be proven")
-            if file_sha256(place / name) != sha:
-                raise NotProven(f"{place / name}: changed since the export; table {table.name!r} is not what it was")
-        prove_table(place, table)
+    with second_reader() as reader:
+        for table in report.tables:
+            for name, sha in table.files.items():
+                if not (place / name).is_file():
+                    raise NotProven(f"{place / name}: is missing; table {table.name!r} cannot be proven")
+                if file_sha256(place / name) != sha:
+                    raise NotProven(f"{place / name}: changed since the export; {table.name!r} is not what it was")
+            prove_table(place, table, reader)
     return report
 
 
-def batches_of(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of a file, a row group in memory at a time, page checksums verified."""
+@contextmanager
+def second_reader() -> Iterator[Any]:
+    """A connection of DuckDB where it is installed, else None; starting one takes longer than most tables."""
+    if find_spec("duckdb") is None:
+        yield None
+        return
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        yield connection
+
+
+def batches_of(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema and the rows of a file, a row group in memory at a time, page checksums verified."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        # without a path pyarrow looks for no file system, which takes longer than a small file
+        file = pq.ParquetFile(pa.OSFile(str(path)), page_checksum_verification=True, pre_buffer=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _unread(path, error) from error
+    return file.schema_arrow, _groups(path, file)
+
+
+def _groups(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    try:
+        with file:
             for group in range(file.num_row_groups):
                 yield from file.read_row_group(group).to_batches()
     except (OSError, pa.ArrowException) as error:
-        raise NotProven(f"{path}: cannot be read back: {error}") from error
+        raise _unread(path, error) from error
+
+
+def _unread(path: Path, error: Exception) -> NotProven:
+    return NotProven(f"{path}: cannot be read back: {error}")
 
 
 def files_of(folder: Path, table: TableReport) -> tuple[Path, Path | None]:
@@ -68,12 +99,15 @@ def files_of(folder: Path, table: TableReport) -> tuple[Path, Path | None]:
 def decoder_of(folder: Path, table: TableReport) -> tuple[Decoder, Iterator[pa.RecordBatch]]:
     """Return a decoder of the batches of a table's main file, and the batches."""
     main, apart = files_of(folder, table)
-    misfits = misfits_in(batches_of(apart)) if apart is not None else ()
-    return Decoder(pq.read_schema(main), misfits), batches_of(main)
+    schema, batches = batches_of(main)
+    return Decoder(schema, misfits_in(batches_of(apart)[1]) if apart is not None else ()), batches
 
 
-def prove_table(folder: Path, table: TableReport) -> list[str]:
+def prove_table(folder: Path, table: TableReport, reader: Any) -> list[str]:
     """Return the readers that agree with SQLite about every cell of a table, its counts and its bounds.
+
+    ``reader`` is the second one, or None. It is not asked about rows so large that it would need more memory than
+    everything else.
 
     Raises
     ------
@@ -83,14 +117,15 @@ def prove_table(folder: Path, table: TableReport) -> list[str]:
     main, apart = files_of(folder, table)
     by_arrow = _compare_digests(folder, table)
     counted = {"pyarrow": by_arrow}
-    if find_spec("duckdb") is not None:
-        counted["DuckDB"] = _by_duckdb(main, list(table.profile))
+    n_text = sum((found["bounds"][4] or 0) + found["bounds"][5] for found in table.profile.values())
+    if reader is not None and n_text // max(1, table.n_rows) <= _HELD_BYTES // _AT_ONCE:
+        counted["DuckDB"] = _by_duckdb(reader, main, {name: column.kind for name, column in by_arrow.items()})
     n_misfits: Counter[tuple[str, str]] = Counter()
     n_bytes: Counter[tuple[str, str]] = Counter()
-    for _, column, storage_class, value in misfits_in(batches_of(apart)) if apart is not None else ():
+    for _, column, storage_class, value in misfits_in(batches_of(apart)[1]) if apart is not None else ():
         n_misfits[column, storage_class] += 1
         n_bytes[column, storage_class] += len(value)
-    for reader, columns in counted.items():
+    for by, columns in counted.items():
         for name, found in columns.items():
             by_sql = _by_sql(table, name, found.kind)
             found.n_cells += n_misfits[name, found.kind]
@@ -100,7 +135,7 @@ def prove_table(folder: Path, table: TableReport) -> list[str]:
             if found != by_sql or others != apart_found:
                 raise NotProven(
                     f"table {table.name!r}, column {name!r}: SQL says {by_sql} and {others} cells of other classes, "
-                    f"{reader} says {found} and {apart_found}"
+                    f"{by} says {found} and {apart_found}"
                 )
     return list(counted)
 
@@ -158,25 +193,20 @@ def _by_sql(table: TableReport, column: str, kind: str) -> ColumnCount:
     return ColumnCount(kind, table.n_rows, counts[kind], low, high, n_bytes)
 
 
-def _by_duckdb(main: Path, columns: Sequence[str]) -> dict[str, ColumnCount]:
-    """Return what an independent reader of the format counts."""
-    import duckdb
-
-    kinds = {field.name: class_of_type(field.type) for field in pq.read_schema(main)}
+def _by_duckdb(connection: Any, main: Path, kinds: Mapping[str, str]) -> dict[str, ColumnCount]:
+    """Return what an independent reader of the format counts in columns of these storage classes."""
     pieces = []
-    for name in columns:
+    for name, kind in kinds.items():
         cell = quoted(name)
-        if kinds[name] in ("integer", "real"):
+        if kind in ("integer", "real"):
             pieces.append(f"count({cell}), min({cell}), max({cell}), 0")
         else:
-            length = f"strlen({cell})" if kinds[name] == "text" else f"octet_length({cell})"
+            length = f"strlen({cell})" if kind == "text" else f"octet_length({cell})"
             pieces.append(f"count({cell}), NULL, NULL, coalesce(sum({length}), 0)")
-    with duckdb.connect(":memory:") as connection:
-        path = str(main).replace("'", "''")
-        row = connection.execute(f"SELECT count(*), {', '.join(pieces) or '0'} FROM read_parquet('{path}')").fetchone()
-    assert row is not None  # an aggregate has a row
-    quads = (row[1 + 4 * place : 5 + 4 * place] for place in range(len(columns)))
+    path = str(main).replace("'", "''")
+    row = connection.execute(f"SELECT count(*), {', '.join(pieces) or '0'} FROM read_parquet('{path}')").fetchone()
+    quads = (row[1 + 4 * place : 5 + 4 * place] for place in range(len(kinds)))
     return {
-        name: ColumnCount(kinds[name], row[0], count, low, high, int(n_bytes))
-        for name, (count, low, high, n_bytes) in zip(columns, quads, strict=True)
+        name: ColumnCount(kind, row[0], count, low, high, int(n_bytes))
+        for (name, kind), (count, low, high, n_bytes) in zip(kinds.items(), quads, strict=True)
     }

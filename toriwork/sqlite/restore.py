@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from toriwork.sqlite.export import blocks
 from toriwork.sqlite.files import settle
 from toriwork.sqlite.manifest import ExportReport, TableReport
 from toriwork.sqlite.proof import decoder_of, verify_export
-from toriwork.sqlite.schema import profile, quoted, read_schema
+from toriwork.sqlite.schema import exact, profile, quoted, read_schema, sayable
+from toriwork.sqlite.stand_ins import connect, respell, stand_in_for_collations, with_functions
 from toriwork.sqlite.values import Text
+
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 
 
 def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) -> ExportReport:
@@ -44,9 +49,10 @@ def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) ->
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+        with closing(connect(temporary)) as connection:
             _fill(connection, Path(folder), report)
             _prove(connection, report)
+            respell(connection, exact)
             connection.execute(f"PRAGMA journal_mode = {_word(report.database['settings']['journal_mode'])}")
         settle(temporary, target)
     except sqlite3.Error as error:
@@ -69,24 +75,33 @@ def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) ->
     connection.execute(f"PRAGMA auto_vacuum = {int(settings['auto_vacuum'])}")
     connection.execute("PRAGMA ignore_check_constraints = ON")
     connection.execute("PRAGMA synchronous = OFF")  # the file gets its name only when it is whole and synced
+    connection.execute("PRAGMA writable_schema = ON")  # what SQLite makes itself is put there as it was
+    ddl = [(kind, sayable(name), sayable(sql)) for kind, name, sql in report.database["ddl"]]
+    stand_in_for_collations(connection, (sql for *_, sql in ddl))
     connection.execute("BEGIN")
     tables = {table.name: table for table in report.tables}
-    later = []
-    for kind, name, sql in report.database["ddl"]:
-        if name in shadows:  # made by the virtual table that keeps it
+    virtual = [entry for entry in ddl if _VIRTUAL.match(entry[2])]
+    if any(name not in tables for name in shadows):  # format 1: a virtual table is filled and makes them anew
+        virtual = []
+    own = [entry for entry in ddl if entry[1].startswith("sqlite_")]
+    for kind, name, sql in sorted(ddl, key=lambda entry: entry[0] != "table"):  # triggers must not fire
+        if (kind, name, sql) in virtual or (kind, name, sql) in own or (name in shadows and name not in tables):
             continue
-        if kind != "table":
-            later.append(sql)
-            continue
-        connection.execute(sql)
-        if name in tables:
+        with_functions(connection, partial(connection.execute, sql))
+        if name in tables and kind == "table":
             _insert(connection, folder, tables[name])
-    for sql in later:  # triggers must not fire, indexes are quicker made at the end
-        connection.execute(sql)
-    for name, sequence in settings.get("sequences", {}).items():
+    for _, name, sql in own:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone():
+            connection.execute(sql)
+        connection.execute(f"DELETE FROM {quoted(name)}")
+        _insert(connection, folder, tables[name])
+    for name, sequence in settings.get("sequences", {}).items():  # format 1
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, sequence))
+    for entry in virtual:  # declared over their tables, which are there
+        connection.execute("INSERT INTO sqlite_schema VALUES (?1, ?2, ?2, 0, ?3)", entry)
     connection.execute("COMMIT")
+    connection.execute("PRAGMA writable_schema = RESET")
     connection.execute(f"PRAGMA user_version = {int(settings['user_version'])}")
     connection.execute(f"PRAGMA application_id = {int(settings['application_id'])}")
 
@@ -94,7 +109,7 @@ def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) ->
 def _insert(connection: sqlite3.Connection, folder: Path, table: TableReport) -> None:
     given = [name for name in table.columns if name not in table.generated]
     places = [place for place, name in enumerate(table.columns) if name in given]
-    columns = [("rowid" if name == table.rowid else quoted(name)) for name in given]
+    columns = [quoted("" if name == table.unnamed else name) for name in given]
     if table.rowid is not None:
         columns[0] = _rowid_alias(table)
     into = f"INSERT INTO {quoted(table.name)} ({', '.join(columns)}) VALUES "
@@ -135,10 +150,14 @@ def _bound(cells: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
 
 
 def _prove(connection: sqlite3.Connection, report: ExportReport) -> None:
-    """NotProven unless every table of the new database has the digests of the export."""
-    connection.text_factory = bytes
+    """NotProven unless every table of the new database has the digests of the export.
+
+    Virtual tables are left out: what they show comes from tables that are compared, or from no table at all.
+    """
     found = {table.name: table for table in read_schema(connection).tables}
     for wanted in report.tables:
+        if wanted.kind == "virtual":
+            continue
         table = found.get(wanted.name)
         if table is None:
             raise NotProven(f"table {wanted.name!r}: is not in the new database")

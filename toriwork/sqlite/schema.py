@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,9 @@ from toriwork.sqlite.values import CLASSES
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _COLUMNS_AT_ONCE = 100  # SQLite takes 2,000 results a query
 _SAMPLE_ROWS = 1000
+_CONTENTLESS = re.compile(r"\bUSING\s+fts\d.*\bcontent\s*=\s*(?:''|\"\"|``|\[\])?\s*[,)]", re.IGNORECASE | re.DOTALL)
+_STRAY = {0xDC00 + byte: 0x10FE00 + byte for byte in range(0x80, 0x100)}
+_EXACT = {sign: stray for stray, sign in _STRAY.items()}
 _OF_DATABASE = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum", "journal_mode")
 
 
@@ -24,6 +29,7 @@ class Column:
     declared: str  #: the declared type, often ""
     primary_key: int = 0  #: place in the primary key, from 1; 0: not part of it
     generated: bool = False
+    computed: bool = False  #: generated anew at each reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class Table:
     """One table: how it is read in an order that does not change, and what is in it."""
 
     name: str
-    kind: str  #: "table" or "virtual"
+    #: "table", "virtual", "shadow" (of a virtual table, which keeps its data there) or "internal" (SQLite's own)
+    kind: str
     columns: list[Column]
     rowid: str | None  #: how its row id is called in SQL where no column holds it
     order: str  #: SQL behind ORDER BY, "" for virtual tables
@@ -55,12 +62,16 @@ class Table:
     n_rows: int = 0
     profiles: dict[str, Profile] = field(default_factory=dict)
 
-    def select(self) -> str:
-        """The query for all cells, the row id first where it is exported."""
+    def selects(self, most: int) -> list[str]:
+        """The queries for all cells, the row id first where it is exported; each of ``most`` columns or fewer."""
         names = [self.rowid] if self.rowid else []
         names += [quoted(column.name) for column in self.columns]
-        tail = f" ORDER BY {self.order}" if self.order else ""
-        return f"SELECT {', '.join(names)} FROM {quoted(self.name)}{tail}"
+        tail = f"FROM {quoted(self.name)} ORDER BY {self.order}" if self.order else f"FROM {quoted(self.name)}"
+        return [f"SELECT {', '.join(names[at : at + most])} {tail}" for at in range(0, len(names), most)]
+
+    def label(self, column: str) -> str:
+        """The name of a column outside of SQLite, where not every reader takes the name ""."""
+        return column or free_name("__unnamed__", (other.name for other in self.columns))
 
     def affinity(self, column: str) -> str:
         """The storage class that a column's declared type prefers (https://sqlite.org/datatype3.html, section 3.1)."""
@@ -78,8 +89,12 @@ class Schema:
     tables: list[Table]
     ddl: list[tuple[str, str, str]]  #: kind, name, SQL of every object in the order of creation
     settings: dict[str, Any]
-    shadows: tuple[str, ...] = ()  #: tables that a virtual table keeps for itself
-    unreadable: dict[str, str] = field(default_factory=dict)  #: tables that this SQLite cannot read, and why
+    unreadable: dict[str, str] = field(default_factory=dict)  #: what is not carried, and why
+
+    @property
+    def shadows(self) -> list[str]:
+        """The tables that virtual tables keep their data in."""
+        return [table.name for table in self.tables if table.kind == "shadow"]
 
 
 def quoted(name: str) -> str:
@@ -92,6 +107,24 @@ def text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
+def sayable(name: str) -> str:
+    """A name or statement as ``sqlite3`` takes it: a private sign for each byte that is not UTF-8."""
+    return name.translate(_STRAY)
+
+
+def exact(name: str) -> str:
+    """The same with its own bytes, as surrogates."""
+    return name.translate(_EXACT)
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """Return a name that nothing has, the one that is wanted where that is free."""
+    names = set(taken)
+    while wanted in names:
+        wanted = f"_{wanted}_"
+    return wanted
+
+
 def read_schema(connection: sqlite3.Connection) -> Schema:
     """Return the schema of a snapshot.
 
@@ -102,29 +135,38 @@ def read_schema(connection: sqlite3.Connection) -> Schema:
     """
     if sqlite3.sqlite_version_info < (3, 37):
         raise BadInput(f"expected SQLite 3.37 or newer, got {sqlite3.sqlite_version}: it cannot tell tables apart")
-    listed = {
-        text(row[1]): (text(row[2]), bool(row[4])) for row in connection.execute("PRAGMA table_list") if _own(row)
-    }
+    listed = {text(row[1]): row for row in connection.execute("PRAGMA table_list") if row[0] == b"main"}
     query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
     ddl = [(text(kind), text(name), text(sql)) for kind, name, sql in connection.execute(query)]
-    ddl = [entry for entry in ddl if not entry[1].startswith("sqlite_")]  # SQLite makes those itself
-    shadows = tuple(sorted(name for name, (kind, _) in listed.items() if kind == "shadow"))
-    names = [name for _, name, _ in ddl if listed.get(name, ("view",))[0] in ("table", "virtual")]
-    tables, unreadable = [], {}
-    for name in dict.fromkeys(names):
+    tables: list[Table] = []
+    unreadable: dict[str, str] = {}
+    for kind, name, sql in ddl:
+        if kind != "table":
+            continue
         try:
-            tables.append(_read_table(connection, name, *listed[name]))
-        except sqlite3.Error as error:  # a virtual table of a module that is not here
+            kept_as = "internal" if name.startswith("sqlite_") else text(listed[name][2])
+            if kept_as == "virtual" and _CONTENTLESS.search(sql):
+                unreadable[name] = "keeps no text (content=''), which its index alone does not give back"
+            else:
+                tables.append(_read_table(connection, name, kept_as, bool(listed[name][4])))
+        except sqlite3.Error as error:  # a virtual table of a module that is not here, or without what it reads
             unreadable[name] = str(error)
+    for table in tables:
+        unreadable |= _drop_uncomputable(connection, table)
     settings = {name: _setting(connection, name) for name in _OF_DATABASE}
-    if any(row[0] for row in connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_sequence'")):
-        rows = connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name")
-        settings["sequences"] = {text(name): seq for name, seq in rows}
-    return Schema(tables, ddl, settings, shadows, unreadable)
+    return Schema(tables, [(kind, exact(name), exact(sql)) for kind, name, sql in ddl], settings, unreadable)
 
 
-def _own(row: tuple[Any, ...]) -> bool:
-    return text(row[0]) == "main" and not text(row[1]).startswith("sqlite_")
+def _drop_uncomputable(connection: sqlite3.Connection, table: Table) -> dict[str, str]:
+    """Take the columns from a table that SQLite cannot compute here, and return why by name."""
+    unreadable = {}
+    for column in [column for column in table.columns if column.computed]:
+        try:
+            connection.execute(f"SELECT count({quoted(column.name)}) FROM {quoted(table.name)}").fetchone()
+        except sqlite3.Error as error:
+            unreadable[f"{table.name}.{column.name}"] = str(error)
+            table.columns.remove(column)
+    return unreadable
 
 
 def _setting(connection: sqlite3.Connection, name: str) -> Any:
@@ -136,20 +178,25 @@ def _read_table(connection: sqlite3.Connection, name: str, kind: str, without_ro
     columns = []
     for _, column, declared, _, _, key, hidden in connection.execute(f"PRAGMA table_xinfo({quoted(name)})"):
         if hidden != 1:  # 1: an argument of a virtual table, no column
-            columns.append(Column(text(column), text(declared or ""), key, generated=hidden in (2, 3)))
+            columns.append(Column(text(column), text(declared or ""), key, hidden in (2, 3), hidden == 2))
+    # whatever collation a key has: that of the export is the same on the way back, and one that is here
+    in_order = [f"{quoted(column.name)} COLLATE BINARY" for column in columns]
     if without_rowid:
-        keys = sorted((column for column in columns if column.primary_key), key=lambda column: column.primary_key)
-        return Table(name, kind, columns, None, ", ".join(quoted(column.name) for column in keys))
+        keys = sorted((column.primary_key, cell) for column, cell in zip(columns, in_order, strict=True))
+        return Table(name, kind, columns, None, ", ".join(cell for place, cell in keys if place))
     taken = {column.name.lower() for column in columns}
     free = next((alias for alias in _ROWID_NAMES if alias not in taken), None)
-    if kind == "virtual" and free is not None:
-        try:
-            connection.execute(f"SELECT {free} FROM {quoted(name)} LIMIT 1").fetchall()
-        except sqlite3.Error:
-            free = None
-    order = free if free is not None else ", ".join(quoted(column.name) for column in columns)
+    if kind == "virtual":
+        if free is not None:
+            try:
+                connection.execute(f"SELECT {free} FROM {quoted(name)} LIMIT 1").fetchall()
+            except sqlite3.Error:
+                free = None
+        # a module may be here, take the query and give up on a row
+        counts = ", ".join(f"count({quoted(column.name)})" for column in columns)
+        connection.execute(f"SELECT {counts} FROM {quoted(name)}").fetchone()
     key = _rowid_column(connection, name, columns)
-    return Table(name, kind, columns, free if key is None else None, order, key)
+    return Table(name, kind, columns, free if key is None else None, free or ", ".join(in_order), key)
 
 
 def _rowid_column(connection: sqlite3.Connection, name: str, columns: list[Column]) -> str | None:

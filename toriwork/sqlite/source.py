@@ -19,12 +19,21 @@ from pathlib import Path
 
 from toriwork.errors import BadInput, DamagedFile, NotFound, SourceInUse, StoreError
 from toriwork.sqlite.files import file_sha256
+from toriwork.sqlite.schema import sayable, text
+from toriwork.sqlite.stand_ins import connect, respell, stand_in_for_collations, with_functions
 
 MAGIC = b"SQLite format 3\0"
 SIDE_SUFFIXES = ("-journal", "-wal", "-shm")
 _SPARE_BYTES = 16 * 2**20
-#: what a check says of rows that can be read all the same; SQLite 3.40 finds NULL where a key has another order
-_OF_CONTENT = re.compile(r"(NULL|NUMERIC|TEXT|non-\S+) value in |CHECK constraint failed in |non-unique entry in ")
+#: what a check says of rows that can be read all the same, and of words that a search may miss; SQLite 3.40 finds NULL
+#: where a key has another order
+_OF_CONTENT = re.compile(
+    r"(NULL|NUMERIC|TEXT|non-\S+) value in |CHECK constraint failed in |non-unique entry in "
+    r"|(malformed|unable to validate the) inverted index for FTS"
+)
+_OF_ORDER = "row not in PRIMARY KEY order for "
+_ALL_OF_IT = 2**30  # a check ends at 100 findings, and damage may come after those of content
+_READS, _SCHEMAS = 2, 4  # the newest format that SQLite has had since 2010
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def snapshot(
 ) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
     """Open a consistent copy of a database, recovered from its side files; the copy goes afterwards.
 
-    With it come the notes of SQLite's own check about rows that break a constraint and can be read all the same.
+    With it come notes: what SQLite's own check says of rows that can be read all the same, and what had a stand-in.
 
     Parameters
     ----------
@@ -161,7 +170,9 @@ def snapshot(
     SourceInUse
         Without ``live``: a process has it open, or it changed while it was copied.
     DamagedFile
-        SQLite's own check of the copy fails.
+        SQLite finds the copy damaged.
+    StoreError
+        It does not read it, or no room is left.
     """
     size = sum(path.stat().st_size for path in (database, *side_files(database)))
     free = shutil.disk_usage(folder).free
@@ -183,9 +194,13 @@ def snapshot(
             torn = identity is not None and identity_of(copy).files != identity.files
             if torn or _stamps(database) != before:
                 raise SourceInUse(f"{database}: changed while it was copied; something writes to it")
-        connection, notes = _opened(copy, database)
-        with closing(connection):
-            yield connection, notes
+        notes = _checked(copy, database)
+        with closing(connect(copy)) as connection:
+            respell(connection, sayable)
+            missing = stand_in_for_collations(connection, _statements(connection))
+            yield connection, notes + [_told("collation", name) for name in missing]
+    except sqlite3.Error as error:
+        raise _refused(database, error) from error
     finally:
         for path in (copy, *side_files(copy)):
             path.unlink(missing_ok=True)
@@ -198,32 +213,66 @@ def _stamps(database: Path) -> list[tuple[str, int, int]]:
 
 
 def _copy_live(database: Path, copy: Path) -> None:
-    try:
-        with (
-            closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-    except sqlite3.Error as error:
-        raise DamagedFile(f"{database}: SQLite cannot copy it: {error}. Nothing was changed") from error
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as source, closing(connect(copy)) as target:
+        source.backup(target)
 
 
-def _opened(copy: Path, database: Path) -> tuple[sqlite3.Connection, list[str]]:
-    """The recovered copy, checked, and what the check noted."""
-    connection = sqlite3.connect(copy, isolation_level=None)
-    try:
-        connection.text_factory = bytes
-        found = [
-            " ".join(row[0].decode("utf-8", "replace").split()) for row in connection.execute("PRAGMA quick_check")
-        ]
-    except sqlite3.Error as error:
-        connection.close()
-        raise _corrupt(database, str(error)) from error
-    damage = [line for line in found if line != "ok" and not _OF_CONTENT.match(line)]
+def _statements(connection: sqlite3.Connection) -> list[str]:
+    return [text(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")]
+
+
+def _checked(copy: Path, database: Path) -> list[str]:
+    """Recover the copy and return what SQLite's check notes of it; DamagedFile where it finds damage."""
+    damage, notes = [], dict[str, None]()
+    with closing(connect(copy)) as connection:
+        collations = stand_in_for_collations(connection, _statements(connection))
+        check = f"PRAGMA quick_check({_ALL_OF_IT})"
+        try:
+            found, functions = with_functions(connection, lambda: connection.execute(check))
+            notes.update(dict.fromkeys(_told("function", f"{name}()") for name in functions))
+            for (line,) in found:
+                said = " ".join(line.decode("utf-8", "replace").split())
+                if said == "ok" or (collations and said.startswith(_OF_ORDER)):
+                    continue
+                if _OF_CONTENT.match(said):
+                    notes[said] = None
+                else:
+                    damage.append(said)
+                if len(damage) == 5:
+                    break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            notes[f"SQLite's own check stops: {error}"] = None  # a column that cannot be computed: reading names it
     if damage:
-        connection.close()
-        raise _corrupt(database, "; ".join(damage[:5]))
-    return connection, [line for line in found if line != "ok"]
+        raise _corrupt(database, "; ".join(damage))
+    return list(notes)
+
+
+def _told(kind: str, name: str) -> str:
+    return (
+        f"{kind} {name} is not known here, so what it orders or checks was not looked at; cells do not depend on it. "
+        "After import-sqlite, a program that knows it has to run REINDEX"
+    )
+
+
+def _refused(database: Path, error: sqlite3.Error) -> StoreError:
+    """The error for a file that SQLite does not read: damage only where the file claims nothing newer."""
+    with database.open("rb") as file:
+        head = file.read(48)
+    version = f"{database}: SQLite {sqlite3.sqlite_version}"
+    if head[19:20] > bytes([_READS]) or int.from_bytes(head[44:48]) > _SCHEMAS:
+        return StoreError(f"{version} does not read its format, a newer one may ({error}). Nothing was changed")
+    if str(error).startswith("malformed database schema"):
+        return StoreError(
+            f"{version} does not understand its schema, which a newer one may: {error}. Nothing was changed"
+        )
+    if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    ):
+        return _corrupt(database, str(error))
+    return StoreError(f"{version} cannot read it: {error}. Nothing was changed")
 
 
 def _corrupt(database: Path, why: str) -> DamagedFile:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.codebase.index import CodebaseIndex
-from toriwork.errors import StoreError
 from toriwork.migrate.data.history import is_json_history
 from toriwork.sqlite.schema import quoted, read_schema
 from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, Identity, holders, snapshot
@@ -37,7 +36,7 @@ class Database:
     digest: str  #: of its bytes and those of its side files
     bytes: int
     tables: dict[str, int] = field(default_factory=dict)  #: name -> rows
-    damage: str = ""  #: why it cannot be read
+    damage: str = ""  #: why it cannot be read, or not all of it
 
     def facts(self) -> dict[str, Any]:
         """Return what the plan says of it."""
@@ -54,7 +53,7 @@ class Data:
 
     @property
     def usable(self) -> list[Database]:
-        """The databases that can be read."""
+        """The databases that can be read, all of what is in them."""
         return [database for database in self.databases if not database.damage]
 
 
@@ -114,8 +113,11 @@ def _examined(path: Path) -> tuple[dict[str, int], str]:
     with tempfile.TemporaryDirectory(prefix="toriwork-") as folder:
         try:
             with snapshot(path, Path(folder), live=bool(holders(path))) as (connection, _):
+                found = read_schema(connection)
+                lost = [f"{name} ({why})" for name, why in found.unreadable.items()]
                 count = "SELECT count(*) FROM "
-                tables = [table.name for table in read_schema(connection).tables]
-                return {name: connection.execute(count + quoted(name)).fetchone()[0] for name in tables}, ""
-        except StoreError as error:
+                tables = [table.name for table in found.tables if table.kind in ("table", "virtual")]
+                rows = {name: connection.execute(count + quoted(name)).fetchone()[0] for name in tables}
+                return rows, f"not all of it can be exported: {', '.join(lost)}" if lost else ""
+        except OSError as error:
             return {}, str(error)
