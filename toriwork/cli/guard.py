@@ -16,6 +16,7 @@ from toriwork.cli.words import say
 from toriwork.errors import BadInput
 from toriwork.guard import Report, examine
 from toriwork.guard.baseline import Baseline, first_baseline, read_baseline, write_baseline
+from toriwork.guard.documents import MAX_SECONDS
 from toriwork.guard.report import document, explanation, finding_lines, note_lines, sarif
 from toriwork.guard.scan import judged
 from toriwork.guard.settings import project_root, read_settings
@@ -37,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
     parser.add_argument("--explain", metavar="CODE", help="say what a code means, and nothing else")
     parser.add_argument("--all", action="store_true", help="the whole project, from wherever this is called")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=MAX_SECONDS,
+        metavar="N",
+        help=f"a file that takes longer to read is a finding that says so (default {MAX_SECONDS:g})",
+    )
     parser.add_argument("--runtime", action="store_true", help="run the command behind -- and watch it")
 
 
@@ -55,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     known = read_baseline(options.baseline) if options.baseline and options.baseline.exists() else None
     if options.baseline and known is None and not options.update_baseline:
         raise BadInput(f"{options.baseline}: no such baseline; --update-baseline makes it")
-    report = examine(paths, settings=settings, baseline=known, strict=options.strict)
+    report = examine(paths, settings=settings, baseline=known, strict=options.strict, seconds=options.seconds)
     if options.update_baseline:
         report = _updated(report, known, options.baseline)
     return _tell(report, options)

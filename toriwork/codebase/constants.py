@@ -12,7 +12,10 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice, product
+from string import Formatter
 from typing import Any
+
+from toriwork.codebase.time_limit import check_time
 
 MAX_VALUES = 24  #: that one expression may have
 MAX_SIZE = 100_000  #: characters, or elements, of anything that is made
@@ -56,12 +59,17 @@ def _percent(text: Any, given: Any) -> Any:
         raise TypeError("arithmetic is not followed")
     if "*" in _checked(text):
         raise ValueError("a width that is given as an argument")
+    if text.count("%") * _size(given) > MAX_SIZE:
+        raise ValueError("too large")
     return text % (tuple(given) if isinstance(given, tuple) else given)
 
 
 def _format(text: Any, *given: Any, **named: Any) -> str:
-    if re.search(r"\{[^{}]*:[^{}]*\{", _checked(text)) or "." in "".join(re.findall(r"\{([^{}:!]*)", text)):
+    fields = list(Formatter().parse(_checked(text)))
+    if any("{" in (spec or "") or "." in (name or "") for _, name, spec, _ in fields):
         raise ValueError("a width that is given as an argument, or an attribute")
+    if len(fields) * _size([given, named]) > MAX_SIZE:
+        raise ValueError("too large")
     return str(text.format(*given, **named))
 
 
@@ -70,6 +78,19 @@ def _checked(spec: Any) -> str:
     if re.search(r"\d{5}", spec):
         raise ValueError("too wide")
     return str(spec)
+
+
+def _size(value: Any) -> int:
+    """Return about how long a value is when it is printed, counted no further than ``MAX_SIZE``."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    size = 1
+    parts = (*value, *value.values()) if isinstance(value, dict) else value
+    for part in parts if isinstance(value, list | tuple | set | dict) else ():
+        size += 1 + _size(part)
+        if size > MAX_SIZE:
+            break
+    return size
 
 
 def _join(glue: Any, parts: Any) -> Any:
@@ -131,6 +152,7 @@ class ConstantEvaluator:
         self._steps = self._steps + 1 if self._depth else 0
         if self._steps > MAX_STEPS:
             return ()
+        check_time()
         self._depth += 1
         try:
             return _small(rule(self, node))
@@ -145,6 +167,12 @@ class ConstantEvaluator:
 
     def shape(self, node: ast.expr) -> str:
         """Return the text of an expression with ``…`` where a part is not known."""
+        try:
+            return self._shape(node)
+        except RecursionError:
+            return "…"
+
+    def _shape(self, node: ast.expr) -> str:
         known = self.texts(node)
         if known:
             return known[0]
@@ -154,7 +182,7 @@ class ConstantEvaluator:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self.shape(node.left) + self.shape(node.right)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-            return re.sub(r"%[-#0 +]*(\(\w*\))?[\d.*]*[a-zA-Z]", "…", self.shape(node.left))
+            return re.sub(r"%[-#0 +]*+(\(\w*\))?+[\d.*]*+[a-zA-Z]", "…", self.shape(node.left))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             return re.sub(r"\{[^{}]*\}", "…", self.shape(node.func.value))
         return "…"
@@ -280,7 +308,7 @@ def _small(values: tuple[Any, ...]) -> tuple[Any, ...]:
     kept: list[Any] = []
     for value in values[:MAX_VALUES]:
         known = any(type(value) is type(other) and value == other for other in kept)
-        if not known and not (hasattr(value, "__len__") and len(value) > MAX_SIZE):
+        if not known and _size(value) <= MAX_SIZE:
             kept.append(value)
     return tuple(kept)
 

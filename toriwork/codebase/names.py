@@ -37,6 +37,7 @@ class Names:
         self._known: dict[str, set[str]] = {}  # what was found out about a name; without it chains cost their product
         self._settled: dict[str, set[str]] = {}  # the same of names that are asked for by themselves
         self._worth: dict[str, tuple[Any, ...]] = {}
+        self._asked: dict[ast.expr, set[str]] = {}  # without it chains of attributes cost their square
         self.constants = ConstantEvaluator(self._values, self.qualify)
         for kind, rule in _BINDERS.items():
             for node in nodes.get(kind, ()):
@@ -45,7 +46,14 @@ class Names:
     def qualify(self, node: ast.expr | None) -> set[str]:
         """Return the dotted names that an expression may stand for, such as ``importlib.import_module``."""
         rule = None if node is None else _QUALIFIERS.get(type(node))
-        return set() if rule is None else getattr(self, rule)(node)
+        if node is None or rule is None:
+            return set()
+        if node in self._asked:
+            return self._asked[node]
+        found: set[str] = getattr(self, rule)(node)
+        if not self._open:
+            self._asked[node] = found
+        return found
 
     def bound_to(self, name: str) -> list[ast.expr]:
         """Return the expressions that a name stands for."""

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from toriwork.codebase.source import line_numbers
 from toriwork.errors import Unsure
 
-_FENCE = re.compile(
-    r"^(?P<mark>```+|~~~+|:::+)[ \t]*(?P<head>\{ *(?:python|code-cell|jupyter-execute)\b[^\n]*|i?python3?\b)[^\n]*\n"
-    r"(?P<body>.*?)^(?P=mark)[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
-_OPTIONS = re.compile(r"^\s*(?::[\w-]+:|\#\|)[^\n]*|\A---\n(?:[^\n]*\n)*?---$", re.MULTILINE)
+_FENCE = re.compile(r"(?P<mark>```+|~~~+|:::+)[ \t]*(?P<head>\{ *(?:python|code-cell|jupyter-execute)\b|i?python3?\b)")
+_OPTION = re.compile(r"\s*(?::[\w-]+:|\#\|)")
 _TORN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)')  # an open text goes to the end, or long lines would cost squares
 _FRONT = re.compile(r"\A---\n(?:.*\n)*?(?:jupytext|jupyter|kernelspec):")
 _BETWEEN = "# %% toriwork-cell {}\n"
 _BREAK = re.compile(r"^# %% toriwork-cell \d+\n", re.MULTILINE)
-_MAGIC = re.compile(r"^(\s*)([%!?].*|.*[^\s#'\"]\?{1,2})$")
 _MASK = "pass  # toriwork-magic "
 _BLANK = re.compile(r"[ \t\r\n]*")
 
@@ -42,23 +40,41 @@ class Cell:
 def code_cells(text: str) -> list[Cell] | None:
     """The code cells of a notebook of any format; None when the text is no notebook."""
     try:
-        cells = list(_cells(json.loads(text)))
+        json.loads(text)
+        starts = list(_cell_starts(text, _skip(text, 0)))
     except (ValueError, RecursionError):
         return None
-    finder = _Finder(text)
-    return [Cell(number, source, finder.places(source)) for number, source in cells]
+    line_of = line_numbers(text)
+    return [cell for number, start in enumerate(starts, 1) if (cell := _code_cell(text, start, number, line_of))]
 
 
 def text_cells(text: str) -> list[Cell]:
     """The chunks of a notebook that is kept as text: those that its format runs, no others."""
     runs_plain = _FRONT.match(text) is not None
-    cells = []
-    for number, found in enumerate(_FENCE.finditer(text), 1):
-        if found["head"].startswith("{") or runs_plain:
-            first = text.count("\n", 0, found.start("body")) + 1
-            options = _OPTIONS.sub(lambda lines: "\n" * lines[0].count("\n"), found["body"])
-            cells.append(Cell(number, options, tuple(range(first, first + options.count("\n") + 1))))
+    lines = text.split("\n")
+    marks: dict[str, list[int]] = defaultdict(list)  # where each mark stands alone, as the end of a chunk does
+    for number, line in enumerate(lines):
+        if line.startswith(("```", "~~~", ":::")):
+            marks[line.rstrip(" \t")].append(number)
+    cells: list[Cell] = []
+    n_chunks = end = 0
+    for number, line in enumerate(lines):
+        opened = _FENCE.match(line) if number >= end else None
+        ends = marks[opened["mark"]] if opened else []
+        place = bisect_right(ends, number)
+        if opened is None or place == len(ends):
+            continue
+        end, n_chunks = ends[place] + 1, n_chunks + 1
+        if opened["head"].startswith("{") or runs_plain:
+            body = _without_options(lines[number + 1 : end - 1])
+            cells.append(Cell(n_chunks, "\n".join(body), tuple(range(number + 2, end))))
     return cells
+
+
+def _without_options(lines: list[str]) -> list[str]:
+    """Return the lines of a chunk with those that hold its options blank."""
+    n_head = lines.index("---", 1) + 1 if lines[:1] == ["---"] and "---" in lines[1:] else 0
+    return ["" if number < n_head or _OPTION.match(line) else line for number, line in enumerate(lines)]
 
 
 def torn_cell(text: str) -> Cell:
@@ -76,40 +92,34 @@ def torn_cell(text: str) -> Cell:
     return Cell(0, "\n".join(lines), tuple(numbers))
 
 
-def _cells(content: Any) -> Iterator[tuple[int, str]]:
-    if not isinstance(content, dict):
-        return
-    sheets = content.get("worksheets")
-    holders = [content, *(sheets if isinstance(sheets, list) else [])]
-    number = 0
-    for holder in holders:
-        cells = holder.get("cells") if isinstance(holder, dict) else None
-        for cell in cells if isinstance(cells, list) else []:
-            number += 1
-            if isinstance(cell, dict) and cell.get("cell_type") == "code":
-                source = cell.get("source", cell.get("input", ""))
-                yield number, "".join(map(str, source)) if isinstance(source, list) else str(source)
+def _cell_starts(text: str, at: int, holders: tuple[str, ...] = ("cells", "worksheets")) -> Iterator[int]:
+    """Where each cell of a notebook, or of a sheet of an old one, begins."""
+    for key, start, _ in _members(text, at) if text[at] == "{" else ():
+        if key in holders and text[start] == "[":
+            for item, _ in _items(text, start):
+                if key == "cells":
+                    yield item
+                else:
+                    yield from _cell_starts(text, item, ("cells",))
 
 
-class _Finder:
-    """Lines of source found again in the file, in order."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
-        self._line = 1
-
-    def places(self, source: str) -> tuple[int, ...]:
-        found = []
-        for line in source.split("\n"):
-            for ascii_only in (False, True):
-                written = json.dumps(line, ensure_ascii=ascii_only)[1:-1]
-                place = self._text.find(written, self._at) if written else -1
-                if place >= 0:
-                    self._line += self._text.count("\n", self._at, place)
-                    self._at = place
-                    break
-            found.append(self._line)
-        return tuple(found)
+def _code_cell(text: str, at: int, number: int, line_of: Callable[[int], int]) -> Cell | None:
+    """The cell that begins at a place, if it is one of code."""
+    spans = {key: (start, end) for key, start, end in _members(text, at)} if text[at] == "{" else {}
+    start, end = spans.get("cell_type", (0, 0))
+    if text[start:end] != '"code"':
+        return None
+    start, end = spans.get("source", spans.get("input", (0, 0)))
+    pieces = list(_items(text, start)) if text[start] == "[" else [(start, end)] if end else []
+    texts, lines = [""], [1]
+    for start, end in pieces:
+        line = line_of(start)
+        if texts[-1].endswith("\n") or len(texts) == 1:
+            lines[-1] = line
+        if piece := str(json.loads(text[start:end])):
+            texts.append(piece)
+            lines += [line] * piece.count("\n")
+    return Cell(number, "".join(texts), tuple(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +204,13 @@ def _joined(cells: tuple[_Cell, ...]) -> Iterator[str]:
 
 
 def _masked(line: str) -> str:
-    found = _MAGIC.match(line)
-    return f"{found[1]}{_MASK}{line}" if found else line
+    return f"{line[: len(line) - len(line.lstrip())]}{_MASK}{line}" if _is_magic(line) else line
+
+
+def _is_magic(line: str) -> bool:
+    """Tell if a line is one of IPython's: it begins with a mark, or asks for help at its end."""
+    asks = line.endswith("?") and len(line) > 1 and not line[-2].isspace() and line[-2] not in "#'\""
+    return asks or line.lstrip().startswith(("%", "!", "?"))
 
 
 def _unmasked(text: str) -> str:
@@ -203,7 +218,7 @@ def _unmasked(text: str) -> str:
 
 
 def _magics(text: str) -> list[str]:
-    return [line for line in text.split("\n") if _MAGIC.match(line)]
+    return [line for line in text.split("\n") if _is_magic(line)]
 
 
 def _printed(cell: _Cell, changed: str, text: str) -> str:
@@ -216,8 +231,7 @@ def _printed(cell: _Cell, changed: str, text: str) -> str:
     if not lines:
         return "[]"
     first = _BLANK.match(before, 1)
-    last = re.search(r"[ \t\r\n]*\]$", before)
-    opening, closing = (first.group() if first else ""), (last.group() if last else "]")
+    opening, closing = (first.group() if first else ""), before[len(before[:-1].rstrip(" \t\r\n")) :]
     comma = "," + (opening or " ")
     return "[" + opening + comma.join(json.dumps(line, ensure_ascii=ascii_only) for line in lines) + closing
 

@@ -13,10 +13,12 @@ import re
 import tokenize
 import unicodedata
 import warnings
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from toriwork.codebase.time_limit import check_time
 from toriwork.errors import Unsure
 
 Nodes = Mapping[type[ast.AST], Sequence[Any]]  #: of some trees, by their type
@@ -38,6 +40,17 @@ _BETWEEN = bytes(code if chr(code).isalnum() or chr(code) == "_" else 32 for cod
 _HEAD = re.compile(r"\s*(?:lazy\s+)?(?:from\s+([\w.]+)\s+(?:lazy\s+)?import\b|import\s+(.+))")
 _LONG_QUOTE = re.compile(r"\"\"\"|'''")
 _CLOSING = {quote: re.compile(rf"(?<!\\){quote}") for quote in ('"""', "'''")}
+_SLOW = frozenset({"punycode", "idna"})  #: decoders that take the square of the length
+#: f-strings; in some versions of Python each of their parts costs the length of the whole
+_F_STRING = re.compile(
+    r"""[fF][rR]?(?:\"\"\"(?:[^\\"]++|\\.|"(?!""))*+|'''(?:[^\\']++|\\.|'(?!''))*+
+        |"(?:[^\\"\n]++|\\.)*+|'(?:[^\\'\n]++|\\.)*+)""",
+    re.DOTALL | re.VERBOSE,
+)
+_FOREIGN = re.compile(r"[^\x00-\x7f]{500,}")
+MAX_PARTS = 2000  #: of one f-string
+MAX_MARKS = 500  #: that are combined with one letter
+_PIECE = 1000  #: characters that are normalized at once: a run of combining marks costs the square of its length
 
 
 def read(source: bytes) -> tuple[bytes, str, bool]:
@@ -51,7 +64,7 @@ def read(source: bytes) -> tuple[bytes, str, bool]:
     marked = source.startswith(codecs.BOM_UTF8)
     body = source[len(codecs.BOM_UTF8) :] if marked else source
     try:
-        encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
+        encoding = _encoding(source)
         encoding = "utf-8" if encoding == "utf-8-sig" else encoding
         text = body.decode(encoding)
         if text.encode(encoding) != body:
@@ -73,7 +86,9 @@ def write(data: bytes, encoding: str, marked: bool) -> bytes:
 def parse(data: bytes) -> ast.Module:
     """Return the tree of UTF-8 source. Raises Unsure when this Python cannot read it."""
     try:
-        return ast.parse(data.decode())
+        if costs_its_square(source := data.decode()):
+            raise ValueError("reading it would take the square of its length")
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise Unsure(f"this Python cannot read it: {error}") from error
 
@@ -81,14 +96,24 @@ def parse(data: bytes) -> ast.Module:
 def decoded(content: bytes) -> str:
     """Return the text of a source by its coding line; bytes that this coding does not know become question marks."""
     try:
-        text = content.decode(tokenize.detect_encoding(io.BytesIO(content).readline)[0])
+        text = content.decode(_encoding(content))
     except (SyntaxError, UnicodeError, LookupError):
         text = content.decode("utf-8-sig", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _encoding(source: bytes) -> str:
+    """Return the encoding that a source names. Raises SyntaxError and LookupError."""
+    name = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
+    if codecs.lookup(name).name in _SLOW:
+        raise LookupError(f"{name} is no encoding of files")
+    return name
+
+
 def parsed(source: str) -> ast.Module | None:
     """Return the tree of a source, or None when it is no Python of this version."""
+    if costs_its_square(source):
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape is the author's business
@@ -97,11 +122,27 @@ def parsed(source: str) -> ast.Module | None:
         return None
 
 
+def costs_its_square(source: str) -> bool:
+    """Tell if Python's own parser takes time by the square of the length of a source; nothing can interrupt it."""
+    foreign = () if source.isascii() else _FOREIGN.findall(source)
+    if any(sum(map(bool, map(unicodedata.combining, run))) > MAX_MARKS for run in foreign):
+        return True
+    many = source.count("{") > MAX_PARTS
+    return many and any(found[0].count("{") > MAX_PARTS for found in _F_STRING.finditer(source))
+
+
 def words_of(source: str) -> set[str]:
     """Return every word of a source, spelled as Python reads identifiers."""
     if source.isascii():
         return set(source.encode().translate(_BETWEEN).decode("ascii").split())
-    return set(_WORDS.findall(unicodedata.normalize("NFKC", source)))
+    pieces = (source[at : at + _PIECE] for at in range(0, len(source), _PIECE))
+    return set(_WORDS.findall("".join(unicodedata.normalize("NFKC", piece) for piece in pieces)))
+
+
+def line_numbers(text: str) -> Callable[[int], int]:
+    """Return a function from a place in a text to its line, from 1; the text itself is gone through once."""
+    ends = [found.start() for found in re.finditer("\n", text)]
+    return lambda place: bisect_left(ends, place) + 1
 
 
 def nodes_of(trees: Iterable[ast.Module]) -> Nodes:
@@ -129,6 +170,7 @@ def salvaged(source: str) -> ast.Module:
     """
     body: list[ast.stmt] = []
     for number, line in enumerate(_without_long_texts(source).split("\n"), 1):
+        check_time()
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

@@ -9,8 +9,8 @@ from typing import Any
 
 from toriwork.codebase.constants import MAX_VALUES, as_text
 from toriwork.codebase.syntax import last_name
+from toriwork.guard.drivers import DEFAULTS, DUCKDB_EXTENSIONS, OPENERS, SQL_EXTENSIONS
 from toriwork.guard.parsed_module import Hit, ParsedModule, library_in
-from toriwork.guard.policy import SQL_EXTENSIONS
 from toriwork.guard.shell import Started, started_by, started_by_line
 
 #: functions that import what their first argument names; the value names that argument as a keyword
@@ -65,7 +65,9 @@ WATCHED_ENDS = (
     | IMPORTER_ENDS
     | LOADER_ENDS
     | READ_ENDS
-    | {"get", "pop", "to_sql", "connect", "setup"}
+    | {name.rpartition(".")[2] for name in OPENERS}
+    | {"get", "pop", "to_sql", "connect", "connect_async", "setup", "install", "conda_install", "run_always"}
+    | {"load_extension", "install_extension"}
 )
 CodeHits = Callable[[ParsedModule, str], Iterator[Hit]]
 
@@ -82,8 +84,11 @@ def call_hits(unit: ParsedModule, node: ast.Call, code_hits: CodeHits) -> Iterat
     yield from _started(unit, node, names, code_hits)
     yield from _loaded(unit, node, ends)
     yield from _connected(unit, node, names, ends)
+    yield from _opened(unit, node, names, end)
     if end == "setup":
         yield from _required(unit, node)
+    elif "nox" in unit.names.tops and not names:
+        yield from _in_session(unit, node, end, code_hits)
 
 
 def _imported(unit: ParsedModule, node: ast.Call, names: set[str], ends: set[str]) -> Iterator[Hit]:
@@ -216,17 +221,69 @@ def _connected(unit: ParsedModule, node: ast.Call, names: set[str], ends: set[st
     elif "duckdb.connect" in names:
         given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "database")]
         for text in (text for argument in given for text in unit.names.constants.texts(argument)):
-            if text and not text.startswith(":"):
+            if text and not text.startswith((":memory:", ":default:")):
                 yield Hit(node, "TWG106", f"DuckDB opens a database of its own ({text})", "duckdb")
                 return
 
 
+def _opened(unit: ParsedModule, node: ast.Call, names: set[str], end: str) -> Iterator[Hit]:
+    """Yield what opens a database by default, elsewhere, or through an extension of DuckDB."""
+    given = {keyword.arg for keyword in node.keywords}
+    for name in sorted(names & OPENERS.keys()):
+        default = DEFAULTS[OPENERS[name]]
+        if given.isdisjoint(default.keywords.split()):
+            yield Hit(node, "TWG110", f"{name} opens a database: {default.reason}", OPENERS[name])
+            return
+    texts = unit.names.constants.texts(node.args[0]) if node.args else []
+    if names & {"lancedb.connect", "lancedb.connect_async"}:
+        if given & {"api_key", "region", "host_override"} or any(text.startswith("db://") for text in texts):
+            yield Hit(node, "TWG109", "a connection to a LanceDB elsewhere", "lancedb")
+    elif end in ("load_extension", "install_extension") and "duckdb" in unit.names.tops:
+        for text in texts:
+            if text in DUCKDB_EXTENSIONS:
+                yield Hit(node, "TWG106", f"DuckDB loads its extension for {text}", text)
+
+
+def _in_session(unit: ParsedModule, node: ast.Call, end: str, code_hits: CodeHits) -> Iterator[Hit]:
+    """Yield what a session of nox installs or starts."""
+    words = _words(unit, node.args)
+    if end in ("install", "conda_install"):
+        for package in filter(None, map(unit.policy.driver, words)):
+            yield Hit(node, "TWG301", f"{package} is installed", package)
+    elif end in ("run", "run_always"):
+        yield from started_hits(unit, node, started_by(words, unit.policy), code_hits)
+
+
 def _required(unit: ParsedModule, node: ast.Call) -> Iterator[Hit]:
     """Yield the drivers that ``setup(install_requires=[...])`` asks for."""
-    for keyword in node.keywords:
-        if keyword.arg in REQUIRING:
-            named = unit.names.bound_to(keyword.value.id) if isinstance(keyword.value, ast.Name) else [keyword.value]
-            parts = (part.value for value in named for part in ast.walk(value) if isinstance(part, ast.Constant))
-            found = (unit.policy.driver(text) for text in parts if isinstance(text, str))
+    for name, value in _keywords(unit, node):
+        if name in REQUIRING:
+            found = map(unit.policy.driver, _texts_below(unit, value, set()))
             for package in dict.fromkeys(filter(None, found)):
-                yield Hit(keyword.value, "TWG301", f"{package} is required", package)
+                yield Hit(value, "TWG301", f"{package} is required", package)
+
+
+def _keywords(unit: ParsedModule, node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Yield names and values of arguments, those in a dictionary behind ``**`` included."""
+    for keyword in node.keywords:
+        if keyword.arg:
+            yield keyword.arg, keyword.value
+            continue
+        wholes = unit.names.bound_to(keyword.value.id) if isinstance(keyword.value, ast.Name) else [keyword.value]
+        for whole in wholes:
+            if isinstance(whole, ast.Dict):
+                for key, value in zip(whole.keys, whole.values, strict=True):
+                    yield from ((name, value) for name in unit.names.constants.texts(key))
+            elif isinstance(whole, ast.Call):
+                yield from ((inner.arg, inner.value) for inner in whole.keywords if inner.arg)
+
+
+def _texts_below(unit: ParsedModule, value: ast.expr, seen: set[str]) -> Iterator[str]:
+    """Yield the texts in an expression and in what its names stand for."""
+    for part in ast.walk(value):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+        elif isinstance(part, ast.Name) and part.id not in seen:
+            seen.add(part.id)
+            for bound in unit.names.bound_to(part.id):
+                yield from _texts_below(unit, bound, seen)

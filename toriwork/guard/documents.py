@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from toriwork.codebase.notebooks import Cell, code_cells, text_cells, torn_cell
 from toriwork.codebase.source import decoded, nodes_of, parsed, salvaged, words_of
+from toriwork.codebase.time_limit import OutOfTime, check_time, time_limit
 from toriwork.codebase.walk import Omission, TreeFile
 from toriwork.guard import required, scripts
 from toriwork.guard.calls import magic_hits, started_hits
 from toriwork.guard.databases import HEAD, judged
+from toriwork.guard.drivers import SQL_EXTENSIONS, STORE_WORDS
 from toriwork.guard.finding import Finding
 from toriwork.guard.magics import Part, read_cell
 from toriwork.guard.parsed_module import Hit, ParsedModule, parsed_module
-from toriwork.guard.policy import SQL_EXTENSIONS, Policy
+from toriwork.guard.policy import Policy
 from toriwork.guard.python import code_hits, hits_in, is_suspect
 from toriwork.guard.shell import started_by_line, started_by_script
 from toriwork.guard.texts import OWN_FILE, address_in
@@ -28,6 +32,8 @@ TEXT_NOTEBOOKS = frozenset({".md", ".qmd", ".rmd", ".myst"})
 _VARIABLE = re.compile(r"\{([^{}]+)\}|\$\{?([A-Za-z_]\w*)\}?")
 _SHEBANG = re.compile(rb"#!.*\b(?:python|pypy)")
 MAX_FOLLOWED = 3
+MAX_SECONDS = 10.0  #: for one file
+MAX_CODE = 4_000_000  #: characters; the parser takes some five seconds for so many, and nothing can interrupt it
 
 
 @dataclass
@@ -41,6 +47,8 @@ class Document:
     omitted: list[Omission] = field(default_factory=list)
     source: str | None = None  #: of a Python module
     words: set[str] = field(default_factory=set)
+    stores: set[str] = field(default_factory=set)  #: words in it that name a store for what opens one by default
+    seconds: float = MAX_SECONDS  #: that reading it may take
     followed: int = 0  #: how many ``%run`` lead here
     _unit: ParsedModule | None = None
 
@@ -53,14 +61,32 @@ class Document:
         return self._unit
 
     def _unit_of(self, trees: list[ast.Module]) -> ParsedModule:
-        return parsed_module(nodes_of(trees), self.policy, self.is_local)
+        return parsed_module(nodes_of(trees), self.policy, self.is_local, is_stub=self.item.path.endswith(".pyi"))
 
     def add(self, line: int, column: int, hit: Hit) -> None:
         """Note what a rule found."""
         self.findings.append(Finding(self.item.path, line, column, hit.code, hit.message, hit.what))
 
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Read within the time of one file: that it is over, or that code is nested too deeply, is noted."""
+        try:
+            with time_limit(self.seconds):
+                yield
+        except OutOfTime:
+            self._whole("TWG903", f"not looked at to its end within {self.seconds:g} seconds", "time")
+        except RecursionError:
+            self._whole("TWG903", "not looked at to its end: nested too deeply", "nesting")
+
     def look(self) -> None:
         """Read the file and note everything that is found in it."""
+        with self.limited():
+            self._look()
+        if self._unit is not None and not self.takes_driver:
+            self._unit.names.release()
+            self._unit = None
+
+    def _look(self) -> None:
         try:
             head = self.item.head(HEAD)
             if self._is_database(head):
@@ -83,14 +109,11 @@ class Document:
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
-        if self._unit is not None and not self.takes_driver:
-            self._unit.names.release()
-            self._unit = None
 
     @property
     def takes_driver(self) -> bool:
         """Tell if another module may get a driver from this one."""
-        return any(finding.code in ("TWG101", "TWG102", "TWG104") for finding in self.findings)
+        return any(finding.code in ("TWG101", "TWG102", "TWG104", "TWG111") for finding in self.findings)
 
     def _all(self, head: bytes) -> bytes:
         return head if len(head) < HEAD else self.item.content()
@@ -113,10 +136,11 @@ class Document:
 
     def _look_at_python(self, source: str) -> None:
         self.source, self.words = source, words_of(source)
+        self.stores |= STORE_WORDS & self.words
         if "# /// script" in source:
             for package in filter(None, map(self.policy.driver, required.in_script(source))):
                 self._whole("TWG301", f"{package} is required", package)
-        if not is_suspect(source, self.words, self.policy):
+        if not is_suspect(source, self.words, self.policy) or self._is_too_long(source):
             return
         tree = parsed(source)
         if tree is None:
@@ -130,6 +154,7 @@ class Document:
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
 
     def _look_at_requirements(self, path: PurePosixPath, text: str) -> None:
+        self.stores |= {word for word in STORE_WORDS if word in text}
         for place in required.places_in(path.name, path.parent.name, text, self.policy):
             if place.kind == "package":
                 hit = Hit(_NOWHERE, "TWG301", f"{place.what} is required", place.what)
@@ -138,6 +163,7 @@ class Document:
             self.add(place.line, 1, hit)
 
     def _look_at_script(self, text: str) -> None:
+        self.stores |= {word for word in STORE_WORDS if word in text}
         empty = parsed_module({}, self.policy, self.is_local)
         for line, hit in _script_hits(self.item.path, text, empty):
             self.add(line, 1, hit)
@@ -149,12 +175,24 @@ class Document:
             cells = [torn_cell(text)]
         self._look_at_cells(cells)
 
+    def _is_too_long(self, *sources: str) -> bool:
+        """Tell if there is more code than can be parsed in the time of one file, and note that."""
+        too_long = sum(map(len, sources)) > MAX_CODE
+        if too_long:
+            self._whole("TWG903", f"not looked at: more than {MAX_CODE:,} characters of code", "size")
+        return too_long
+
     def _look_at_cells(self, cells: list[Cell]) -> None:
         """All cells share their names, and a broken one hides nothing of the others."""
+        if self._is_too_long(*(cell.source for cell in cells)):
+            return
         trees, sources = [], []
         others: list[tuple[Part, Cell]] = []
         for cell in cells:
-            if is_suspect(cell.source, words_of(cell.source), self.policy) or "%" in cell.source or "!" in cell.source:
+            check_time()
+            words = words_of(cell.source)
+            self.stores |= STORE_WORDS & words
+            if is_suspect(cell.source, words, self.policy) or "%" in cell.source or "!" in cell.source:
                 parts = list(read_cell(cell.source))
             else:
                 parts = [Part("python", cell.source, 1)]
@@ -211,7 +249,7 @@ class Document:
         folder = Path(self.item.path).parent
         for candidate in (name, f"{name}.py", f"{name}.ipynb", f"{name}.ipy"):
             file = folder / candidate
-            if name and self.followed < MAX_FOLLOWED and file.is_file():
+            if name and self.followed < MAX_FOLLOWED and os.path.isfile(file):
                 other = Document(TreeFile(file.as_posix()), self.policy, self.is_local, followed=self.followed + 1)
                 for finding in other.look_as_code():
                     if finding.level == "error":

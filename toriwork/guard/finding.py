@@ -54,6 +54,14 @@ CODES: dict[str, Code] = {
     "TWG107": Code("a database program started", "Read the data with toriwork, pandas or DuckDB from Parquet."),
     "TWG108": Code("the library of a database loaded", _KEEP),
     "TWG109": Code("rows read from or written to a database connection", "Use read_parquet and to_parquet."),
+    "TWG110": Code(
+        "a call that opens a database unless a store is named",
+        "Name a folder or a server as its store, where the call is or in the settings.",
+    ),
+    "TWG111": Code(
+        "an import of a database module for type checkers only",
+        "No program runs it: take it away, or allow all of them with `type_only: true`.",
+    ),
     "TWG201": Code("a database, by its first bytes", "Export it (`toriwork export-sqlite`) and take it away."),
     "TWG202": Code("a database, by its name", "Take it away; if it is none, give it another name."),
     "TWG203": Code("a side file of a database", "It belongs to a database: export that first, then take both away."),

@@ -24,15 +24,19 @@ class Plugin:
     version: ClassVar[str] = "1"
 
     def __init__(self, tree: ast.Module, lines: list[str], filename: str = "") -> None:
-        self._tree, self._source, self._folder = tree, "".join(lines), Path(filename).parent
+        self._tree, self._source = tree, "".join(lines)
+        self._file, self._folder = Path(filename), Path(filename).parent
 
     def run(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
-        """Line, column, text and class of each finding; warnings are left to ``toriwork guard``."""
-        unit = parsed_module(nodes_of([self._tree]), Policy(), self._is_local)
+        """Line, column, text and class of each finding; warnings and what other files decide are left out."""
+        unit = parsed_module(nodes_of([self._tree]), Policy(), self._is_local, is_stub=self._file.suffix == ".pyi")
         for hit in hits_in(unit, self._source):
-            if CODES[hit.code].level == "error":
+            if CODES[hit.code].level == "error" and hit.code != "TWG110":
                 line, column = getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0)
                 yield line, column, f"{hit.code} {hit.message}", type(self)
 
-    def _is_local(self, name: str) -> bool:
-        return (self._folder / f"{name}.py").is_file() or (self._folder / name).is_dir()
+    def _is_local(self, dotted: str) -> bool:
+        own = self._folder / f"{dotted.split('.', maxsplit=1)[0]}.py"
+        if (self._folder / "__init__.py").is_file() or own == self._file:
+            return False  # inside a package a plain import means no neighbour
+        return own.is_file() or (own.with_suffix("") / "__init__.py").is_file()

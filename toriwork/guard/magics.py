@@ -18,10 +18,12 @@ _CELL = re.compile(r"\s*%%(\S+)[ \t]*(.*)\Z", re.DOTALL)
 _LINE = re.compile(r"(?P<indent>\s*+)(?P<target>[\w.,\[\]\"' ]+?=\s*)?(?P<mark>%|!!?|\?)(?P<rest>[^=\s].*)\Z")
 _HELP = re.compile(r"\s*[\w.*]+\?{1,2}\s*\Z")
 _OPTIONS = re.compile(r"(?:-{1,2}\w+(?:[= ](?:\d[\d.]*|\w+\b(?=\s+-)))?\s+)*")
-_SHELLS = frozenset("bash sh zsh system sx ! cmd powershell".split())
+_SHELLS = frozenset("bash sh zsh dash ksh system sx ! cmd powershell".split())
 _DISPLAYED = frozenset("html markdown latex svg javascript js HTML SVG mermaid".split())
 _SQL = frozenset({"sql", "sqlite", "sqlcmd"})
 _OTHER_LANGUAGES = frozenset("R perl ruby cython_pyximport fortran julia octave matlab".split())
+_FILES = frozenset({"writefile", "file"})
+_NO_PYTHON = _SQL | _FILES | _SHELLS | _DISPLAYED | _OTHER_LANGUAGES
 _PYTHON_PROGRAM = re.compile(r"(?:\S*/)?(?:python|pypy)[\d.]*\b")
 
 
@@ -38,40 +40,33 @@ class Part:
 def read_cell(source: str, line: int = 1) -> Iterator[Part]:
     """The parts of a cell whose first line has this number."""
     lines = source.split("\n")
-    first = next((k for k, text in enumerate(lines) if text.strip()), 0)
-    matched = _CELL.match(lines[first])
-    if matched is None:
-        yield from _plain(source, line)
-    else:
-        body = "\n".join(lines[first + 1 :])
-        yield from _cell_magic(matched[1], matched[2], body, line + first)
+    for at, text in enumerate(lines):
+        matched = _CELL.match(text)
+        if matched is None and text.strip():
+            yield from _plain("\n".join(lines[at:]), line + at)
+            return
+        if matched is None:
+            continue
+        name, rest = matched.groups()
+        yield Part("words", rest, line + at)
+        if name == "script":
+            yield Part("shell", rest, line + at)
+            name = _base(rest.split(maxsplit=1)[0]) if rest.split() else "no program"
+        elif statement := "" if name in _NO_PYTHON else _OPTIONS.sub("", rest, count=1).strip():
+            yield from _maybe_python(statement, line + at)
+        if name in _NO_PYTHON or (matched[1] == "script" and not _PYTHON_PROGRAM.match(name)):
+            yield from _other_cell(name, rest, "\n".join(lines[at + 1 :]), line + at)
+            return
 
 
-def _cell_magic(name: str, rest: str, body: str, line: int) -> Iterator[Part]:
-    yield Part("words", rest, line)
-    if name in _DISPLAYED:
-        return
+def _other_cell(name: str, rest: str, body: str, line: int) -> Iterator[Part]:
+    """Yield the parts of a cell whose magic, in this line, makes it something else than Python."""
     if name in _SQL:
         yield Part("sql", f"{rest}\n{body}", line)
-    elif name in ("writefile", "file"):
+    elif name in _FILES:
         words = [word for word in rest.split() if not word.startswith("-")]
         yield Part("file", body, line + 1, words[0].strip("\"'") if words else "")
-    elif name == "script":
-        yield Part("shell", rest, line)
-        program = rest.split(maxsplit=1)[0] if rest.split() else ""
-        yield from _other_program(_base(program), body, line)
-    elif name in _SHELLS or name in _OTHER_LANGUAGES:
-        yield from _other_program(name, body, line)
-    else:  # known to run Python, or unknown: what follows may be Python
-        if statement := _OPTIONS.sub("", rest, count=1).strip():
-            yield from _maybe_python(statement, line)
-        yield from read_cell(body, line + 1)
-
-
-def _other_program(program: str, body: str, line: int) -> Iterator[Part]:
-    if _PYTHON_PROGRAM.match(program):
-        yield from read_cell(body, line + 1)
-    elif program in _SHELLS or program in ("dash", "ksh"):
+    elif name in _SHELLS:
         for number, text in enumerate(body.split("\n"), line + 1):
             yield Part("shell", text, number)
 

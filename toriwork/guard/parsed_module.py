@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from toriwork.codebase.names import Names
 from toriwork.codebase.source import Nodes
-from toriwork.guard.policy import PLAIN_WORDS, Policy
+from toriwork.codebase.syntax import last_name
+from toriwork.guard.drivers import PLAIN_WORDS
+from toriwork.guard.policy import Policy
 
 _LOADERS = frozenset({"ctypes.cdll", "ctypes.windll", "ctypes.oledll", "ctypes.pydll"})
 MAX_NESTING = 5  #: of code in strings in code
@@ -32,22 +35,54 @@ class ParsedModule:
     nodes: Nodes
     names: Names
     policy: Policy
-    is_local: Callable[[str], bool]  #: tells if a top-level name is a module of the scanned code itself
+    is_local: Callable[[str], bool]  #: tells if a dotted name is one of the scanned code itself
     nesting: int = 0
+    is_stub: bool = False  #: its imports are for type checkers
+    looked_at: dict[str, list[Hit]] = field(default_factory=dict)  #: code in texts, and what is found in it
 
-    def banned(self, dotted: str) -> str:
-        """Return the banned module that a dotted name lies in; "" for none, and for an own module of a plain name."""
+    def banned(self, dotted: str, *inside: str) -> str:
+        """Return the banned module that a dotted name lies in; "" for none, and for an own module of a plain name.
+
+        ``inside`` are the names that are taken from it: of a folder without ``__init__.py`` they tell whose it is.
+        """
         found = self.policy.banned(dotted)
-        if found and found.split(".")[0] in PLAIN_WORDS and self.is_local(found.split(".")[0]):
+        if found and found.split(".")[0] in PLAIN_WORDS and all(map(self.is_local, inside or (dotted,))):
             return ""
         return found
 
+    def told(self, hit: Hit) -> Hit:
+        """Return a hit as it is reported: an import that no program runs has a code of its own."""
+        if hit.code not in ("TWG101", "TWG104") or not (self.is_stub or id(hit.node) in self._for_checkers):
+            return hit
+        return hit._replace(code="TWG111", message=f"for type checkers only: {hit.message}")
+
+    @cached_property
+    def _for_checkers(self) -> frozenset[int]:
+        """Ids of what stands under ``if TYPE_CHECKING``."""
+        found: set[int] = set()
+        for node in self.nodes.get(ast.If, ()):
+            negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+            tests = [node.test.operand] if negated else getattr(node.test, "values", [node.test])
+            if any("TYPE_CHECKING" in (last_name(test), *map(_end, self.names.qualify(test))) for test in tests):
+                statements = node.orelse if negated else node.body
+                found |= {id(part) for statement in statements for part in ast.walk(statement)}
+        return frozenset(found)
+
+
+def _end(dotted: str) -> str:
+    return dotted.rpartition(".")[2]
+
 
 def parsed_module(
-    nodes: Nodes, policy: Policy, is_local: Callable[[str], bool] = lambda _: False, nesting: int = 0
+    nodes: Nodes,
+    policy: Policy,
+    is_local: Callable[[str], bool] = lambda _: False,
+    nesting: int = 0,
+    *,
+    is_stub: bool = False,
 ) -> ParsedModule:
     """Return nodes as the rules see them."""
-    return ParsedModule(nodes, Names(nodes), policy, is_local, nesting)
+    return ParsedModule(nodes, Names(nodes), policy, is_local, nesting, is_stub)
 
 
 def import_hits(unit: ParsedModule, node: ast.Import) -> Iterator[Hit]:
@@ -62,13 +97,13 @@ def import_from_hits(unit: ParsedModule, node: ast.ImportFrom) -> Iterator[Hit]:
     module = node.module or ""
     if node.level or not module:
         return
-    if found := unit.banned(module):
+    if found := unit.banned(module, *(f"{module}.{alias.name}" for alias in node.names)):
         yield Hit(node, "TWG101", f"import from {module} ({unit.policy.modules[found]})", found)
         return
     for alias in node.names:
         if found := unit.banned(f"{module}.{alias.name}"):
             yield Hit(node, "TWG101", f"import of {found} ({unit.policy.modules[found]})", found)
-        elif alias.name in unit.policy.telling and not unit.is_local(module.split(".")[0]):
+        elif alias.name in unit.policy.telling and not unit.is_local(module):
             yield Hit(alias, "TWG104", f"{module} passes on {alias.name}", alias.name)
 
 
@@ -77,7 +112,7 @@ def attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterator[Hit]:
     if node.attr in unit.policy.telling:
         for name in unit.names.qualify(node.value):
             top = name.split(".")[0]
-            if top in ("ctypes", "sys") or not top or unit.is_local(top) or not _is_module(unit, node.value):
+            if top in ("ctypes", "sys") or not top or unit.is_local(name) or not _is_module(unit, node.value):
                 continue
             yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
             return

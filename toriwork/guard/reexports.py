@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from toriwork.codebase.syntax import joined, source_of
+from toriwork.codebase.time_limit import check_time
 from toriwork.guard.documents import Document
 from toriwork.guard.parsed_module import Hit
 
@@ -18,18 +20,27 @@ class Tree:
 
     def __init__(self, files: Iterable[str]) -> None:
         self._files = {os.path.abspath(file): file for file in files}
-        self._folders = {os.path.dirname(file) for file in self._files}
-        self._tops = {stem_of(file) for file in self._files}
+        folders = {os.path.dirname(file) for file in self._files}
+        self._tops = {stem_of(file) for file in self._files} | {os.path.basename(folder) for folder in folders}
 
-    def is_local(self, importer: str, name: str) -> bool:
-        """Tell if a top-level name is a module or package of the scanned files, as seen from one of them.
+    def is_local(self, importer: str, dotted: str) -> bool:
+        """Tell if a dotted name is one of the scanned files, as a plain import in one of them finds it.
 
-        Inside a package a plain import means no neighbour: it starts outside of every package.
+        Inside a package such an import means no neighbour: it starts outside of every package. A file means not
+        itself, and a folder without ``__init__.py`` gives way to a driver of its name, except for files in it.
         """
-        if name not in self._tops:
+        parts = dotted.split(".")
+        if parts[0] not in self._tops:
             return False
-        bases = (base for base in self._bases(importer) if not os.path.isfile(f"{base}/__init__.py"))
-        return any(self._module(f"{base}/{name}") or f"{base}/{name}" in self._folders for base in bases)
+        own = os.path.abspath(importer)
+        for base in self._bases(importer, outside=True):
+            front = f"{base}/{parts[0]}"
+            if any(self._module("/".join([base, *parts[:cut]])) for cut in range(2, len(parts) + 1)):
+                return True
+            if found := self._module(front):
+                inside = own.startswith(front + "/")
+                return os.path.abspath(found) != own and not (inside and not os.path.getsize(found))
+        return False
 
     def resolve(self, importer: str, dotted: str) -> tuple[str, list[str]] | None:
         """The file that the front of a dotted name leads to, and the names behind it."""
@@ -55,16 +66,15 @@ class Tree:
     def _module(self, stem: str) -> str:
         return self._files.get(f"{stem}.py") or self._files.get(f"{stem}/__init__.py") or ""
 
-    def _bases(self, importer: str) -> Iterator[str]:
-        """The folders in which a module may be looked for: its own and all above that hold scanned files."""
-        folder = os.path.dirname(os.path.abspath(importer))
-        while True:
+    def _bases(self, importer: str, *, outside: bool = False) -> Iterator[str]:
+        """The folders in which a module may be looked for: its own and all above, or those above every package."""
+        folders = [os.path.dirname(os.path.abspath(importer))]
+        while (above := os.path.dirname(folders[-1])) != folders[-1]:
+            folders.append(above)
+        packages = [k for k, folder in enumerate(folders) if outside and os.path.isfile(f"{folder}/__init__.py")]
+        for folder in folders[packages[-1] + 1 if packages else 0 :]:
             yield folder
             yield f"{folder}/src"
-            above = os.path.dirname(folder)
-            if above == folder:
-                return
-            folder = above
 
 
 def stem_of(path: str) -> str:
@@ -77,24 +87,27 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
     """Add a finding to every document that takes a driver from another one, however many stand in between."""
     exports: dict[str, dict[str, str]] = {}
     stem_at = {path: stem_of(path) for path in documents}
+    users: dict[str, list[str]] = defaultdict(list)  # of a stem: the files that name it, or bear it
+    stems = set(stem_at.values())
+    for path, document in documents.items():
+        for stem in (stems & document.words) | {stem_at[path]}:
+            users[stem].append(path)
     waiting = [path for path, document in documents.items() if document.takes_driver]
     for path in waiting:
         exports[path] = _exports(documents[path], tree, {})
     waiting = [path for path in waiting if exports[path]]
     while waiting:
-        stem = stem_at[waiting.pop()]
-        for path, document in documents.items():
-            if stem not in document.words and stem_at[path] != stem:
-                continue
-            found = _exports(document, tree, exports)
+        for path in users[stem_at[waiting.pop()]]:
+            found = _exports(documents[path], tree, exports)
             if found.keys() - exports.get(path, {}).keys():
                 exports[path] = found
                 waiting.append(path)
     stems = {stem_of(path) for path, names in exports.items() if names}
     for path, document in documents.items():
         if stems & document.words or (document.words and _is_package_of(path, stems)):
-            for hit in _taken(document, tree, exports):
-                document.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
+            with document.limited():
+                for hit in map(document.unit.told, _taken(document, tree, exports)):
+                    document.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
 
 
 def _is_package_of(path: str, stems: set[str]) -> bool:
@@ -103,16 +116,18 @@ def _is_package_of(path: str, stems: set[str]) -> bool:
 
 def _exports(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Names at the top level of a module that stand for a driver or a part of it -> that driver."""
-    unit, found = document.unit, {}
-    for name in _top_level(unit.nodes[ast.Module][0]):
-        for dotted in unit.names.qualify(ast.Name(name, ast.Load())):
-            if what := unit.banned(dotted) or _passed(document.item.path, dotted, tree, exports):
-                found[name] = what
-    for module in unit.names.stars:
-        if what := unit.banned(module):
-            found[ALL] = what
-        elif resolved := tree.resolve(document.item.path, module):
-            found |= exports.get(resolved[0], {}) if not resolved[1] else {}
+    found: dict[str, str] = {}
+    with document.limited():
+        unit = document.unit
+        for name in _top_level(unit.nodes[ast.Module][0]):
+            for dotted in unit.names.qualify(ast.Name(name, ast.Load())):
+                if what := unit.banned(dotted) or _passed(document.item.path, dotted, tree, exports):
+                    found[name] = what
+        for module in unit.names.stars:
+            if what := unit.banned(module):
+                found[ALL] = what
+            elif resolved := tree.resolve(document.item.path, module):
+                found |= exports.get(resolved[0], {}) if not resolved[1] else {}
     return found
 
 
@@ -128,7 +143,8 @@ def _taken(document: Document, tree: Tree, exports: Mapping[str, Mapping[str, st
     unit, path = document.unit, document.item.path
     for node in unit.nodes.get(ast.ImportFrom, ()):
         yield from _taken_by_import(document, node, tree, exports)
-    for node in unit.nodes.get(ast.Attribute, ()):
+    for node in reversed(unit.nodes.get(ast.Attribute, ())):  # parts first: what is known of them serves the whole
+        check_time()
         for dotted in unit.names.qualify(node):
             if what := _passed(path, dotted, tree, exports):
                 yield Hit(node, "TWG104", f"{dotted} is {what}, passed on", what)

@@ -12,7 +12,8 @@ from functools import partial
 
 from toriwork.codebase.walk import Omission, select
 from toriwork.guard.baseline import Baseline
-from toriwork.guard.documents import Document
+from toriwork.guard.documents import MAX_SECONDS, Document
+from toriwork.guard.drivers import DEFAULTS
 from toriwork.guard.finding import Finding
 from toriwork.guard.reexports import Tree, note_passed_on
 from toriwork.guard.settings import Allowed, Settings, project_root, read_settings
@@ -44,6 +45,7 @@ def examine(
     baseline: Baseline | None = None,
     strict: bool = False,
     today: dt.date | None = None,
+    seconds: float = MAX_SECONDS,
 ) -> Report:
     """A report of every use of a database in some files and folders.
 
@@ -61,6 +63,8 @@ def examine(
         Warnings count as findings.
     today : dt.date, optional
         The day that exceptions are judged by; default the present one.
+    seconds : float
+        What a file that takes longer gets is a finding that says so.
 
     Raises
     ------
@@ -71,15 +75,29 @@ def examine(
     scope = select(paths)
     tree = Tree(item.path for item in scope.files)
     with _no_collection():
-        documents = [Document(item, settings.policy, partial(tree.is_local, item.path)) for item in scope.files]
+        documents = [
+            Document(item, settings.policy, partial(tree.is_local, item.path), seconds=seconds) for item in scope.files
+        ]
         for document in documents:
             document.look()
         note_passed_on({d.item.path: d for d in documents if d.source is not None and not d.item.staged}, tree)
-    found = sorted((finding for d in documents for finding in d.findings), reverse=True)
+    stores = set().union(*(document.stores for document in documents))
+    found = sorted((f for d in documents for f in _without_stores(d.findings, stores)), reverse=True)
     everything = sorted({_key(finding): finding for finding in found}.values())
     omitted = [*scope.omitted, *(omission for d in documents for omission in d.omitted)]
     paths = [document.item.path for document in documents]
     return _judged(everything, settings, baseline, strict=strict, today=today or _today(), omitted=omitted, paths=paths)
+
+
+def _without_stores(findings: list[Finding], stores: set[str]) -> Iterator[Finding]:
+    """Yield what counts: of calls that open a database the first of a library, unless some file names its store."""
+    first: set[str] = set()
+    for finding in sorted(findings):
+        if finding.code == "TWG110":
+            if finding.what in first or not stores.isdisjoint(DEFAULTS[finding.what].words.split()):
+                continue
+            first.add(finding.what)
+        yield finding
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from toriwork.codebase.source import line_numbers
+from toriwork.codebase.time_limit import check_time
+
 _SHELLS = frozenset({".sh", ".bash", ".zsh", ".ksh"})
 _SHEBANG = re.compile(rb"#!.*\b(?:sh|bash|zsh|ksh|dash)\b")
 _MAKEFILE = re.compile(r"(?:GNUm|M|m)akefile\Z|.+\.mk\Z|[Jj]ustfile\Z")
@@ -83,20 +86,26 @@ def _of_script(text: str) -> Iterator[Piece]:
             yield Piece(number + 1, "python", "\n".join(body))
     script = "\n".join(kept)
     yield Piece(1, "shell", script)
+    line_of = line_numbers(script)
     for found in _ASSIGNED.finditer(script):
-        yield Piece(_line(script, found.start(1)), "address", found[1])
+        yield Piece(line_of(found.start(1)), "address", found[1])
 
 
 def _of_tox(text: str) -> Iterator[Piece]:
-    for found in re.finditer(r"(?m)^commands(?:_pre|_post)?[ \t]*=((?:.*\n?)(?:[ \t]+.*\n?|\n)*)", text):
-        for number, line in enumerate(found[1].split("\n"), _line(text, found.start())):
-            yield Piece(number, "shell", line.strip().lstrip("-! "))
+    inside = False
+    for number, line in enumerate(text.split("\n"), 1):
+        name, _, rest = line.partition("=")
+        begins = name.strip() in ("commands", "commands_pre", "commands_post")
+        inside = begins or (inside and not line[:1].strip())
+        if inside:
+            yield Piece(number, "shell", (rest if begins else line).strip().lstrip("-! "))
 
 
 def _of_dockerfile(text: str) -> Iterator[Piece]:
     plain = re.sub(r"(?m)^[ \t]*#.*", "", text)
+    line_of = line_numbers(plain)
     for found in _INSTRUCTION.finditer(plain):
-        word, line = found[1].lower(), _line(plain, found.start())
+        word, line = found[1].lower(), line_of(found.start())
         if word == "from":
             image = next((part for part in found[2].split() if not part.startswith("-")), "")
             yield Piece(line, "image", image)
@@ -119,6 +128,7 @@ def _as_line(text: str) -> str:
 def _of_yaml(path: str, text: str) -> Iterator[Piece]:
     pipeline = _PIPELINE.match(path) is not None
     for number, line in enumerate(text.split("\n"), 1):
+        check_time()
         if image := _IMAGE.match(line):
             yield Piece(number, "image", image[1])
         elif pipeline and (step := _step(line.strip())):
@@ -132,7 +142,3 @@ def _step(line: str) -> str:
     if re.match(r"[\w.-]+\s*:(?:\s|\Z)", rest) or (line.startswith("- ") and " " not in rest):
         return ""
     return rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'" else rest
-
-
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1

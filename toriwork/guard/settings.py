@@ -23,7 +23,7 @@ from toriwork.guard.policy import Policy
 from toriwork.state import CAPSULE
 
 PROJECT = "pyproject.toml"
-_KEYS = frozenset({"allow", "ban", "permit"})
+_KEYS = frozenset({"allow", "ban", "permit", "type_only"})
 _ALLOW_KEYS = frozenset({"path", "what", "reason", "until"})
 
 
@@ -42,7 +42,8 @@ class Allowed:
         return self.what in ("*", finding.what, finding.code) and fnmatch.fnmatchcase(path, self.path)
 
     def __str__(self) -> str:
-        return f"{self.path} ({self.what}) until {self.until}: {self.reason}"
+        until = "" if self.until == dt.date.max else f" until {self.until}"
+        return f"{self.path} ({self.what}){until}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def read_settings(root: Path) -> Settings:
         if unknown:
             raise BadInput(f"{origin}: guard: unknown keys {sorted(unknown)}; known are {sorted(_KEYS)}")
         allow += [_allowed(entry, origin) for entry in _entries(section, "allow", origin)]
+        if _flag(section, "type_only", origin):
+            allow.append(Allowed("*", "TWG111", "type_only: no program runs these imports", dt.date.max, origin))
         ban |= {_word(word, "ban", origin) for word in _entries(section, "ban", origin)}
         permit |= {_word(word, "permit", origin) for word in _entries(section, "permit", origin)}
     return Settings(root, Policy(frozenset(ban), frozenset(permit)), tuple(allow))
@@ -129,6 +132,13 @@ def _section(content: Any, name: str, origin: str) -> list[tuple[str, Mapping[st
     if not isinstance(section, dict):
         raise BadInput(f"{origin}: guard: expected a mapping, got {section!r}")
     return [(origin, section)]
+
+
+def _flag(section: Mapping[str, Any], key: str, origin: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        raise BadInput(f"{origin}: guard: {key}: expected true or false, got {value!r}")
+    return value
 
 
 def _entries(section: Mapping[str, Any], key: str, origin: str) -> list[Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from toriwork.codebase.source import line_numbers
+from toriwork.codebase.time_limit import check_time
 from toriwork.guard.policy import Policy
 
 #: words in front of the program that really runs
@@ -22,8 +24,9 @@ _INSTALLERS = frozenset("pip pip3 uv conda mamba micromamba poetry pipenv apt ap
 _SYSTEM = frozenset("apt apt-get dnf yum brew apk".split())
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*w?\Z")
 _CUT = re.compile(r"\|\||&&|\$\(|[|;&\n`()]")
-_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|(?:^|(?<=\s))\#[^\n]*|\\\n""", re.MULTILINE)
-_WORD = re.compile(r"""(?:[^\s"']|"(?:\\.|[^"\\])*"|'[^']*')+""")
+#: what is quoted; a comment; a sign behind a backslash, or the next open quote would be looked for once for each
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*+"|(?:^|(?<=\s))\#[^\n]*|\\.""", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"""(?:\\.|[^\s"'\\]|"(?:\\.|[^"\\])*+"|'[^']*')+""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,11 @@ def started_by_line(line: str, policy: Policy) -> Iterator[Started]:
 
 def started_by_script(text: str, policy: Policy) -> Iterator[tuple[int, Started]]:
     """The same of several lines, each with its number."""
+    line_of = line_numbers(text)
     for at, command in _commands(text):
+        check_time()
         for started in started_by(command, policy):
-            yield text.count("\n", 0, at) + 1, started
+            yield line_of(at), started
 
 
 def started_by(words: Sequence[str], policy: Policy) -> Iterator[Started]:
@@ -88,7 +93,7 @@ def _by_python(words: Sequence[str], policy: Policy) -> Iterator[Started]:
 
 def _commands(line: str) -> Iterator[tuple[int, list[str]]]:
     """Where each command begins, and its words; comments, patterns of ``case`` and lists in brackets are none."""
-    plain = _QUOTED.sub(lambda part: " " * len(part[0]) if part[0][0] in "#\\" else part[0], line)
+    plain = _QUOTED.sub(lambda part: " " * len(part[0]) if part[0][0] == "#" or part[0] == "\\\n" else part[0], line)
     masked = _QUOTED.sub(lambda quoted: "\0" * len(quoted[0]), plain)
     start, depth, lists = 0, 0, 0
     waiting: list[tuple[int, list[str]]] = []  # of one line: patterns of ``case`` are told by the bracket behind them
@@ -115,19 +120,14 @@ def _unquoted(word: str) -> str:
     return re.sub(r"""^(["'])(.*)\1$""", r"\2", word, flags=re.DOTALL)
 
 
-def _without_wrappers(words: Sequence[str]) -> list[str]:
-    kept = list(words)
-    while (
-        kept
-        and not (_base(kept[0]) == "command" and kept[1:2] in (["-v"], ["-V"]))
-        and (
-            _base(kept[0]) in _WRAPPERS
-            or re.match(r"[A-Za-z_]\w*=", kept[0])
-            or (len(kept) < len(words) and kept[0][:1] in "-…")
-        )
-    ):
-        kept.pop(0)
-    return kept
+def _without_wrappers(words: Sequence[str]) -> Sequence[str]:
+    for at, word in enumerate(words):
+        program = _base(word)
+        if program == "command" and words[at + 1 : at + 2] in (["-v"], ["-V"]):
+            return words[at:]
+        if not (program in _WRAPPERS or re.match(r"[A-Za-z_]\w*=", word) or (at and word[:1] in "-…")):
+            return words[at:]
+    return ()
 
 
 def _after(words: Sequence[str], flag: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from toriwork.codebase.constants import as_text
+from toriwork.guard.drivers import DUCKDB_EXTENSIONS
 from toriwork.guard.parsed_module import Hit, ParsedModule
 
 #: what a call of this name is given is read by people, compared, or cut off
@@ -16,18 +17,23 @@ _TELLING = frozenset(
 )
 _OF_RE = frozenset({"compile", "sub", "subn", "findall", "finditer"})
 _OPENS = re.compile(
-    r"""\battach\b[^;]*\(\s*type\s+'?(?P<type>sqlite|postgres|mysql)
-      | \battach\b\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?'(?P<scheme>sqlite|postgres|mysql):
-      | \battach\b\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?'[^']+\.(?P<suffix>db|db3|sqlite|sqlite3)'
-      | \b(?:install|load)\s+'?(?P<loaded>sqlite|postgres|mysql)(?:_scanner)?\b'?\s*(?:;|\Z)
-      | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|scan_pushdown)\s*\(""",
+    rf"""\b(?:install|load)\s+'?(?P<loaded>{"|".join(sorted(DUCKDB_EXTENSIONS))})\b'?\s*(?:;|\Z|from\b)
+      | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|execute|scan_pushdown)\s*\(""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ATTACH = re.compile(
+    r"""\battach\s+(?:or\s+replace\s+)?(?:database\s+)?(?:if\s+not\s+exists\s+)?
+        (?:'(?P<where>[^']*)'|\?|[$:]\w+|…)\s*(?P<named>(?:as\s+[\w"…]+)?\s*(?:\(|\Z))?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_TYPE = re.compile(r"[(,]\s*type\s+'?(\w+)", re.IGNORECASE)
+_KIND = re.compile(r"(\w{2,}):(?!//)|[^'?]+\.(db|db3|sqlite|sqlite3|duckdb|ddb|ducklake)\Z", re.IGNORECASE)
+_OF_FILES = frozenset({"delta", "iceberg", "lance"})  # catalogs of plain files
 #: the address of a file that DuckDB would make
-OWN_FILE = re.compile(r"duckdb:///[\w./~%-]+\Z")
+OWN_FILE = re.compile(r"duckdb:///(?!:memory:)[\w./~%:-]+\Z")
 #: what is in front of :// in addresses that open no database
 _ELSEWHERE = ("http", "https", "file", "ftp")
-_WORTHWHILE = ("jdbc:", "duckdb", "attach", "sqlite", "postgres", "mysql", "django", "dogpile", "cache.")
+_WORTHWHILE = ("jdbc:", "duck", "attach", "install ", "sqlite", "postgres", "mysql", "django", "dogpile", "cache.")
 _KINDS = (ast.Expr, ast.Compare, ast.Raise, ast.Assert, ast.MatchValue, ast.Call)
 
 
@@ -71,11 +77,12 @@ def text_hits(unit: ParsedModule) -> Iterator[Hit]:
 
 
 def _is_text(node: ast.AST) -> bool:
+    while isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in ("format", "join"):
+            return False
+        node = node.func.value
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str | bytes)
-    if isinstance(node, ast.Call):
-        function = node.func
-        return isinstance(function, ast.Attribute) and function.attr in ("format", "join") and _is_text(function.value)
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod))
 
 
@@ -105,9 +112,30 @@ def _judged(unit: ParsedModule, node: ast.expr) -> Iterator[Hit]:
         yield Hit(node, "TWG105", f"a database as a backend ({found})", found)
     elif OWN_FILE.match(text):
         yield Hit(node, "TWG106", "the address of a database of DuckDB", "duckdb")
-    elif matched := _OPENS.search(text):
-        what = next(group for group in matched.groups() if group).lower()
-        yield Hit(node, "TWG106", f"SQL that opens a {what} database", what)
+    elif found := opened_by(text):
+        yield Hit(node, "TWG106", f"SQL that opens a {found} database", found)
+
+
+def opened_by(sql: str) -> str:
+    """The kind of database that SQL for DuckDB opens, or ""."""
+    for statement in sql.split(";") if "attach" in sql.lower() else ():
+        attached = _ATTACH.search(statement)
+        if attached and (kind := _attached(statement, attached)):
+            return kind
+    matched = _OPENS.search(sql)
+    return (matched["loaded"] or matched["scanned"]).lower() if matched else ""
+
+
+def _attached(statement: str, attached: re.Match[str]) -> str:
+    where = attached["where"]
+    if where is not None and where.lower().startswith(":memory:"):
+        return ""
+    if kind := _TYPE.search(statement, attached.end("where") if where is not None else attached.start()):
+        return "" if kind[1].lower() in _OF_FILES else kind[1].lower()
+    kind = _KIND.match(where or "")
+    if kind and (kind[2] or kind[1].lower() in DUCKDB_EXTENSIONS):
+        return (kind[2] or kind[1]).lower()
+    return "duckdb" if attached["named"] and where != "" else ""
 
 
 def address_in(unit: ParsedModule, text: str) -> str:

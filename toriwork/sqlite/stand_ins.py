@@ -1,4 +1,4 @@
-"""Stand-ins for what a healthy file may miss here: collations and functions that its application registers, names that are not UTF-8.
+"""Stand-ins for what a healthy file may miss here: collations, functions, names in UTF-8.
 
 Cells do not depend on the order of a collation, so any order will do. A function gets a stand-in only where no cell is
 read: in SQLite's own check, and where tables are made that it guards.
