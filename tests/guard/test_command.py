@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,12 @@ def test_json_is_one_document(capsys):
         ("store.py", 2, "TWG101", "sqlite3")
     ]
     assert told["files"] == 2
+
+
+def test_sarif_names_a_file_whose_name_is_not_utf_8(capsys):
+    Path(os.fsdecode(b"bad\xff name.py")).write_text("import sqlite3\n")
+    assert main(["guard", "--sarif", "."]) == 1
+    assert "bad%FF%20name.py" in capsys.readouterr().out
 
 
 def test_sarif_has_the_parts_that_readers_need(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -90,7 +91,7 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _result(finding: Finding, reason: str = "") -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": quote(finding.path)},
+        "artifactLocation": {"uri": quote(os.fsencode(finding.path))},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     result: dict[str, Any] = {
