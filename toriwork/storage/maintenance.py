@@ -91,7 +91,7 @@ class Maintenance:
             self._publish_aside(writer)
         return writer.dirty or self.stats.pending_bytes > 0
 
-    def _seal_closed(self, writer: Writer, n_left: int) -> None:
+    def _seal_closed(self, writer: Writer, n_left: int = 0) -> None:
         """Turn full journals into segments as far as their rows are complete, oldest first, but the last frames."""
         if time.monotonic() < self._next_seal:
             return
