@@ -1,13 +1,18 @@
-"""What every test gets: a state root of its own, and Hypothesis without a stopwatch."""
+"""What every test gets: a state root of its own, Hypothesis without a stopwatch; an empty registry where it asks."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from toriwork.registry import TorusRegistry
 
 # whoever starts the tests in the background of a script hands down that SIGINT is ignored; the stop button is tested
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,3 +35,12 @@ def state_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "state-root"
     monkeypatch.setenv("TORI_STATE_ROOT", str(root))
     return root
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[TorusRegistry]:
+    """An empty registry."""
+    from toriwork.registry import TorusRegistry
+
+    with TorusRegistry(tmp_path / "torus_registry.parquet") as registry:
+        yield registry

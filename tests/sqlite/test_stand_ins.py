@@ -14,6 +14,7 @@ import pytest
 from tests.sqlite.hostile import cells
 from toriwork.errors import DamagedFile, StoreError
 from toriwork.sqlite import ExportReport, export_sqlite, import_sqlite
+from toriwork.sqlite.source import snapshot
 
 
 def folded(one: str, other: str) -> int:
@@ -49,6 +50,13 @@ def there_and_back(source: Path) -> tuple[ExportReport, Path]:
     report = export_sqlite(source, source.with_name("out"), progress=False)
     import_sqlite(source.with_name("out"), back)
     return report, back
+
+
+def assert_refused(source: Path, why: str) -> None:
+    """The export refuses it, and does not call it damaged."""
+    with pytest.raises(StoreError, match=why) as caught:
+        export_sqlite(source, source.with_name("out"))
+    assert not isinstance(caught.value, DamagedFile)
 
 
 # ---- collations and functions -------------------------------------------------------------------------------------
@@ -137,9 +145,7 @@ def test_a_newer_format_is_not_called_damage(tmp_path: Path, at: int, byte: byte
     data = bytearray(source.read_bytes())
     data[at : at + len(byte)] = byte
     source.write_bytes(data)
-    with pytest.raises(StoreError, match="a newer one may") as caught:
-        export_sqlite(source, tmp_path / "out")
-    assert not isinstance(caught.value, DamagedFile)
+    assert_refused(source, "a newer one may")
 
 
 def test_a_schema_of_words_to_come_is_not_called_damage(tmp_path: Path) -> None:
@@ -149,22 +155,27 @@ def test_a_schema_of_words_to_come_is_not_called_damage(tmp_path: Path) -> None:
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_schema SET sql = 'CREATE TABLE t(a) SUPER STRICT'",
     )
-    with pytest.raises(StoreError, match=r"does not understand its schema.*STRICT") as caught:
-        export_sqlite(source, tmp_path / "out")
-    assert not isinstance(caught.value, DamagedFile)
+    assert_refused(source, "does not understand its schema.*STRICT")
 
 
-def test_damage_behind_many_findings_of_content_is_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_damage_behind_many_findings_of_content_is_seen(tmp_path: Path, damaged: bool) -> None:
     source = make(
         tmp_path / "a.db",
+        "CREATE TABLE b (x NOT NULL)",  # looked at last
         "CREATE TABLE a (x CHECK (x > 0))",
-        "CREATE TABLE b (x)",
         "PRAGMA ignore_check_constraints = ON",
         "INSERT INTO a WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) SELECT -i FROM n",
-        "INSERT INTO b VALUES (1)",
+        "INSERT INTO b VALUES ('needle')",
     )
-    report = export_sqlite(source, tmp_path / "out")
-    assert report.notes == ["CHECK constraint failed in a"]
+    if not damaged:
+        assert export_sqlite(source, tmp_path / "out").notes == ["CHECK constraint failed in a"]
+        return
+    data = bytearray(source.read_bytes())
+    data[data.index(b"needle") - 2] = 0x7F  # the length of the header of the record
+    source.write_bytes(data)
+    with pytest.raises(DamagedFile, match="malformed"), snapshot(source, tmp_path, live=False):
+        pytest.fail("the check ended in front of it")
 
 
 # ---- tables that are not plain ------------------------------------------------------------------------------------

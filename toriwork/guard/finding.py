@@ -60,7 +60,7 @@ CODES: dict[str, Code] = {
     ),
     "TWG111": Code(
         "an import of a database module for type checkers only",
-        "No program runs it: take it away, or allow all of them with `type_only: true`.",
+        "No program runs it: take it away, or set `type_only` to true in the settings of the guard to allow all.",
     ),
     "TWG201": Code("a database, by its first bytes", "Export it (`toriwork export-sqlite`) and take it away."),
     "TWG202": Code("a database, by its name", "Take it away; if it is none, give it another name."),

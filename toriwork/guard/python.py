@@ -64,9 +64,8 @@ def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
         return True
     if any(one in words and other in words and _in_one_line(source, one, other) for one, other in _TOGETHER):
         return True
-    plain = (
-        policy.plain_words | DEFAULTS.keys() | {"nox"}
-    ) & words  # these mean something else as well: only when imported
+    # words that mean something else as well: only when imported
+    plain = words & (policy.plain_words | DEFAULTS.keys() | {"nox"})
     return bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source))
 
 

@@ -229,15 +229,13 @@ def _given(betti_numbers: Any) -> tuple[float, float, float] | None:
     if n_given > 3:
         raise BadInput(f"betti_numbers: expected at most three (b0, b1, b2), got {n_given}")
     numbers = [*UNKNOWN]
-    at = 0
     try:
-        for value in betti_numbers:
+        for at, value in enumerate(betti_numbers):
             if value is not None:
                 if isinstance(value, str | bytes | bytearray):
                     raise TypeError("a text is no number")
                 numbers[at] = float(value)
-            at += 1
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise BadInput(f"betti_numbers: expected numbers, got {shown(betti_numbers)}") from error
     b0, b1, b2 = numbers
     if b0 < 0.0 or b1 < 0.0 or b2 < 0.0 or math.inf in numbers:

@@ -118,7 +118,7 @@ def exact(name: str) -> str:
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
-    """Return a name that nothing has, the one that is wanted where that is free."""
+    """Return the wanted name, with underscores around it as long as it is taken."""
     names = set(taken)
     while wanted in names:
         wanted = f"_{wanted}_"

@@ -86,17 +86,21 @@ class Maintenance:
         """Do what is due in the background; whether there was or will be anything to do."""
         if writer.dirty:
             writer.sync(mark=True)
-        self._seal_closed(writer, _NEAR_FRAMES if self.stats.near() else 0)
+        self._seal_closed(writer)
         if self.stats.due():
             self._publish_aside(writer)
         return writer.dirty or self.stats.pending_bytes > 0
 
-    def _seal_closed(self, writer: Writer, n_left: int = 0) -> None:
-        """Turn full journals into segments as far as their rows are complete, oldest first, but the last frames."""
-        if time.monotonic() < self._next_seal:
+    def _seal_closed(self, writer: Writer) -> None:
+        """Turn full journals into segments as far as their rows are complete, oldest first.
+
+        The last of them wait for a publish that is near.
+        """
+        full = [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]
+        if not full or time.monotonic() < self._next_seal:
             return
         begun, waits = time.monotonic(), False
-        full = [j for j in list(writer.closed) if j.size >= _SEAL_BYTES]
+        n_left = _NEAR_FRAMES if self.stats.near() else 0
         n_frames = sum(journal.next_number for journal in full)
         for journal in full:
             if n_frames <= n_left:
