@@ -30,7 +30,16 @@ EXPECTED = {
     ),
     "diagrams": (
         "second run, gudhi",
-        {"bare gudhi", "ripser.py", "one thread", "first run", "computed", "whole run", "one large cloud"},
+        {
+            "bare gudhi",
+            "redzed on their distances",
+            "ripser.py",
+            "one thread",
+            "first run",
+            "computed",
+            "whole run",
+            "one large cloud",
+        },
     ),
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,6 @@ OTHERS = {
     "field": {"field": 3},
     "threshold": {"threshold": 0.9},
     "least persistence": {"min_persistence": 0.1},
-    "engine": {"engine": "ripser"},
     "filtration": {"filtration": "alpha"},
     "scale": {"scale": "radius"},
     "scale of a filtration": {"filtration": "alpha", "scale": "diameter"},
@@ -182,6 +182,8 @@ def test_each_question_has_its_own_answer(memory):
     [
         {"engine": "gudhi"},
         {"engine": "auto"},
+        {"engine": "ripser"},
+        {"engine": "redzed"},
         {"filtration": Rips()},
         {"scale": "diameter"},
         {"max_dimension": np.int64(1)},
@@ -200,6 +202,15 @@ def test_another_version_of_the_engine_is_another_question(memory, monkeypatch):
     monkeypatch.setattr(diagrams, "engine_version", lambda engine: "999")
     assert memory._questions
     assert DiagramMemory(memory.path).get(CLOUDS[0]) is None
+
+
+def test_a_diagram_of_another_version_than_the_engine_here_has_its_own_question(memory):
+    here = persistence(CLOUDS[0], engine="redzed")
+    rounded = replace(here, provenance=replace(here.provenance, version="0.1.1", error=1e-7))  # before ranks
+    memory.put(rounded, CLOUDS[0])
+    assert memory.get(CLOUDS[0], engine="redzed") is None
+    memory.put(here, CLOUDS[0])
+    assert memory.get(CLOUDS[0]) is here
 
 
 def test_distances_are_remembered_as_distances(memory):

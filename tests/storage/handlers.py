@@ -148,6 +148,7 @@ class Guest:
         self.user, self.rng = user, random.Random(seed)
         self.ran: Counter[str] = Counter()
         self.wrong: list[BaseException] = []
+        self.kept: set[object] = set()
         self._inside = threading.local()
 
     def comes(self) -> None:
@@ -190,7 +191,7 @@ def by_weakref(guest: Guest) -> None:
     class Dying:
         pass
 
-    kept = set()
+    kept = guest.kept  # held from outside: a reference that is garbage itself is never called back
 
     def comes(reference: object) -> None:
         kept.discard(reference)

@@ -78,3 +78,16 @@ def test_topology_does_not_load_scikit_learn() -> None:
     code = "import sys, toriwork.topology; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_columns_have_names_and_come_as_a_frame() -> None:
+    rows = np.array([cloud.ravel() for cloud in LOOPS])
+    for made, given in (
+        (DiagramVectors("lengths", resolution=3), DIAGRAMS),
+        (CloudVectors(2, k=1, resolution=3), rows),
+    ):
+        frame = made.set_output(transform="pandas").fit_transform(given)
+        names = list(made.get_feature_names_out())
+        assert list(frame.columns) == names
+        assert names[0] == type(made).__name__.lower() + "0"
+        assert np.array_equal(frame.to_numpy(), clone(made).set_output(transform="default").fit_transform(given))

@@ -15,6 +15,8 @@ from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge
 from toriwork.topology import Diagram, engines, gudhi_filtrations, persistence
 from toriwork.topology.filtrations import DTM, FILTRATIONS, Landmark
 
+NOISE = np.random.default_rng(0).standard_normal((400, 40))
+RANDOM = np.triu(np.random.default_rng(0).random((300, 300)), 1)  # no edge collapses
 TINY = {
     **{name: cloud for name, (cloud, _) in AWKWARD.items() if len(cloud) <= 6},
     "octahedron": OCTAHEDRON,
@@ -193,8 +195,13 @@ def test_a_series_equals_filling_it_with_water(seed: int) -> None:
         pytest.param({"filtration": "lower_star", "points": np.eye(3)}, BadInput, "series", id="no series"),
         pytest.param({"filtration": "cubical", "points": [["a"]]}, BadInput, "dtype", id="an image of words"),
         pytest.param({"filtration": Landmark, "points": np.eye(3)}, BadInput, "filtration", id="a class"),
-        pytest.param({"filtration": "dtm", "points": np.zeros((900, 2))}, TooLarge, "1.2e.08", id="dtm too large"),
-        pytest.param({"filtration": "alpha", "points": np.ones((90, 9))}, TooLarge, "simplices", id="alpha too large"),
+        pytest.param(
+            {"filtration": "dtm", "distances": RANDOM + RANDOM.T, "max_dimension": 3},
+            TooLarge,
+            "dtm",
+            id="dtm too large",
+        ),
+        pytest.param({"filtration": "alpha", "points": NOISE}, TooLarge, "simplices", id="alpha too large"),
     ],
 )
 def test_what_a_filtration_cannot_do_is_refused(arguments: dict, error: type[Exception], word: str) -> None:

@@ -18,15 +18,15 @@ from toriwork.errors import BadInput, StoreError, TooLarge
 from toriwork.topology import (
     Diagram,
     Progress,
-    cost_model,
+    free_memory,
     many,
     persistence,
     persistence_many,
     work_estimate,
     work_estimate_of,
 )
-from toriwork.topology.chunks import persistence_each
 from toriwork.topology.clouds import Cloud
+from toriwork.topology.compute import persistence_each
 
 CLOUDS = [circle(20 + i, 0.05, i) for i in range(30)]
 ALONE = [persistence(cloud) for cloud in CLOUDS]
@@ -87,7 +87,7 @@ def test_a_wrong_option_is_no_fault_of_a_cloud() -> None:
 
 
 def test_clouds_are_taken_as_room_becomes_free() -> None:
-    taken, large = [], circle(300, 0.05)
+    taken, large = [], circle(600, 0.05)
     alone = persistence(large)
 
     def endless() -> Iterator[np.ndarray]:
@@ -248,7 +248,7 @@ def test_without_a_prediction_nothing_is_refused() -> None:
 
 
 def test_the_free_memory_of_this_machine_is_known() -> None:
-    assert cost_model.available_bytes() > 1e6
+    assert free_memory.available_bytes() > 1e6
 
 
 def test_progress_goes_to_the_log_or_to_a_callable_or_nowhere(caplog: pytest.LogCaptureFixture) -> None:

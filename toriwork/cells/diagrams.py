@@ -23,11 +23,13 @@ from toriwork.storage.frames import Address
 from toriwork.storage.spec import unify
 from toriwork.topology import Diagram, Provenance
 from toriwork.topology.compute import scale_of
-from toriwork.topology.engines import engine_version, pick_engine
+from toriwork.topology.engines import ENGINES, engine_version, pick_engine
 from toriwork.topology.filtrations import filtration_named, parameters_of
 
 _Made = TypeVar("_Made", Diagram, Provenance)
 
+#: filtrations whose engine can be chosen
+BY_CHOICE = ("rips", "landmark")
 #: of keys and rows; another layout is another key
 LAYOUT = 1
 SCHEMA = pa.schema(
@@ -83,7 +85,7 @@ class Question(NamedTuple):
     field: int
     threshold: float
     min_persistence: float
-    engine: str
+    engine: str  #: of Rips the first that is installed: which one computed makes no difference
     version: str
 
     def seeded(self) -> Any:
@@ -108,8 +110,9 @@ def question(
         if not isinstance(whole, int | np.integer):
             raise BadInput(f"expected an integer, got {whole!r}")
     chosen = filtration_named(filtration)
-    by_choice = chosen.name in ("rips", "landmark")
-    used, _ = pick_engine(engine if by_choice else "simple" if chosen.name == "h0" else "gudhi", int(field))
+    by_choice = chosen.name in BY_CHOICE
+    pick_engine(engine if by_choice else "auto", int(field))  # a name that is none is refused
+    used, _ = pick_engine("auto" if by_choice else "simple" if chosen.name == "h0" else "gudhi", int(field))
     parameters = parameters_of(chosen)
     return Question(
         given,
@@ -135,6 +138,10 @@ def question_of(diagram: Diagram, given: str) -> Question:
             f"diagram: expected scale and field of its provenance, {made.scale} and {made.field}, got "
             f"{diagram.scale} and {diagram.field}"
         )
+    name, version = made.engine, made.version
+    if made.filtration in BY_CHOICE and (name, version) in {(e.name, engine_version(e)) for e in ENGINES}:
+        used, _ = pick_engine("auto", int(made.field))  # the engines of today give one answer, bit for bit
+        name, version = used.name, engine_version(used)
     return Question(
         given,
         made.filtration,
@@ -144,8 +151,8 @@ def question_of(diagram: Diagram, given: str) -> Question:
         int(made.field),
         float(made.threshold),
         float(diagram.min_persistence),
-        made.engine,
-        made.version,
+        name,
+        version,
     )
 
 

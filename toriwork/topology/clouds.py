@@ -20,6 +20,8 @@ Kind = Literal["points", "spectrum", "grid"]
 _FLOAT64 = np.dtype(np.float64)
 #: squares of coordinates within these bounds neither overflow nor lose digits to underflow
 _SAFE_LARGEST, _SAFE_SMALLEST = 2.0**480, 2.0**-400
+#: a distance below this may have lost digits to the underflow of a square
+TINY = 2.0**-480
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,8 +122,6 @@ class CheckedDistances:
     """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
 
     matrix: NDArray[np.float64]
-    bars: list[NDArray[np.float64]] | None = None  #: its Rips bars, computed among those of others
-    seconds: float = 0.0  #: that matrix and bars took
 
 
 def distance_matrix(points: Any, distances: Any) -> NDArray[np.float64]:
@@ -145,19 +145,97 @@ def distances_of_points(points: Any) -> NDArray[np.float64]:
 
 def euclidean_distances(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same of checked coordinates (n_points, dim)."""
-    n_points = len(cloud)
-    if n_points < 2:
-        return np.zeros((n_points, n_points))
-    from scipy.spatial.distance import pdist, squareform
+    return as_square(euclidean_pairs(cloud)) if len(cloud) else np.zeros((0, 0))
 
-    cloud, factor = safely_scaled(cloud)
-    distances: NDArray[np.float64] = squareform(pdist(cloud), checks=False)
+
+def euclidean_pairs(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distances of each point to those after it, shape (n_points (n_points - 1) / 2,)."""
+    if len(cloud) < 2:
+        return np.zeros(0)
+    from scipy.spatial.distance import pdist
+
+    scaled, factor = safely_scaled(cloud)
+    distances: NDArray[np.float64] = pdist(scaled)
+    tiny = np.flatnonzero(distances < TINY) if distances.min() < TINY else np.zeros(0, dtype=np.intp)
     if factor != 1.0:
         with np.errstate(over="ignore"):
             distances *= factor
         if not np.isfinite(distances).all():
             raise BadInput("points: their distances exceed the range of float64")
+    if len(tiny):
+        first, second = _pairs_at(tiny, len(cloud))
+        distances[tiny] = lengths_of(cloud[first] - cloud[second])
     return distances
+
+
+def lengths_of(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lengths of vectors (n_vectors, dim), of which no square may leave the range of float64."""
+    largest = np.abs(differences).max(axis=1, initial=0.0)
+    ratios = differences / np.where(largest > 0.0, largest, 1.0)[:, None]
+    lengths: NDArray[np.float64] = largest * np.sqrt((ratios**2).sum(axis=1))
+    return lengths
+
+
+def _pairs_at(places: NDArray[np.intp], n_points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The two points of each place in :func:`euclidean_pairs`."""
+    after = np.arange(n_points - 1, 0, -1)
+    ends = after.cumsum()
+    first = np.searchsorted(ends, places, side="right")
+    return first, places - (ends - after)[first] + first + 1
+
+
+def as_square(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix of distances that are given as one, or by its entries above the diagonal, row by row."""
+    if distances.ndim == 2:
+        return distances
+    from scipy.spatial.distance import squareform
+
+    matrix: NDArray[np.float64] = squareform(distances, checks=False) if len(distances) else np.zeros((1, 1))
+    return matrix
+
+
+def as_condensed(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The entries above the diagonal, row by row, of distances that are given so or as a matrix."""
+    if distances.ndim == 1:
+        return distances
+    from scipy.spatial.distance import squareform
+
+    entries: NDArray[np.float64] = squareform(distances, checks=False)
+    return entries
+
+
+def n_points_of(distances: NDArray[np.float64]) -> int:
+    """The number of points, at least 1, that distances in either form are of."""
+    return len(distances) if distances.ndim == 2 else (1 + math.isqrt(1 + 8 * len(distances))) // 2
+
+
+def drawn(n_points: int, wanted: int) -> NDArray[np.intp]:
+    """Indices of so many points, always the same; drawn, since a step could miss a shape."""
+    if n_points <= wanted:
+        return np.arange(n_points)
+    return np.sort(np.random.default_rng(0).choice(n_points, wanted, replace=False))
+
+
+def distinct_points(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cloud (n_points, dim) without repeated points, each where it came first."""
+    n_points, dim = cloud.shape
+    if dim == 0 or len(np.unique(cloud[:, 0])) == n_points:  # most clouds differ in one coordinate
+        return cloud[:1] if dim == 0 else cloud
+    rows = np.ascontiguousarray(cloud + 0.0).view(np.dtype((np.void, 8 * dim))).ravel()  # -0.0 is 0.0
+    first = np.unique(rows, return_index=True)[1]
+    return cloud if len(first) == n_points else cloud[np.sort(first)]
+
+
+def distinct_rows(matrix: NDArray[np.float64]) -> NDArray[np.intp] | None:
+    """The points of a square matrix of distances that repeat no earlier one, None when all; a repetition is at
+    distance 0 and as far from all others.
+    """
+    n_points = len(matrix)
+    if np.count_nonzero(matrix) == n_points * (n_points - 1):
+        return None
+    earliest = (matrix == 0.0).argmax(axis=1)
+    repeated = (earliest < np.arange(n_points)) & (matrix == matrix[earliest]).all(axis=1)
+    return np.flatnonzero(~repeated)
 
 
 def safely_scaled(cloud: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

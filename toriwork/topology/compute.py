@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.checks import check_number
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.clouds import cloud_of
-from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
-from toriwork.topology.engines import Bars
+from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale, sorted_bars
+from toriwork.topology.engines import LARGEST_PRIME, Bars
 from toriwork.topology.filtrations import Filtration, filtration_named, parameters_of
-from toriwork.topology.request import Request, rescale
+from toriwork.topology.free_memory import available_bytes
+from toriwork.topology.request import FiltrationResult, Request, rescale
+from toriwork.topology.rips_family import rips_together
 
 MAX_DIMENSION = 8
 
@@ -58,9 +61,9 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         What births, deaths, ``threshold`` and ``min_persistence`` mean; None: the filtration's own, named above. A
         diameter is twice a radius, exactly; Rips in radii is not Cech. Values are no lengths.
     engine : {"auto", "gudhi", "ripser", "simple", "redzed"}
-        For "rips" and "landmark"; the others have one each. "auto" takes the first of :func:`available_engines` that
-        knows the field. gudhi and simple compute in float64; ripser and redzed in float32, with a relative error of
-        at most 6e-8 per value.
+        For "rips" and "landmark"; the others have one each. "auto" takes the fastest for the number of points and
+        dimensions that knows the field. The bars are the same, bit for bit: ripser and redzed, which compute in
+        float32, are given the ranks of the distances.
     field : int
         Prime p; coefficients are Z/p. simple and redzed know 2 only.
     threshold : float
@@ -68,8 +71,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     min_persistence : float
         Bars of at most this persistence are dropped; zero-length ones always are.
     max_bytes : float, optional
-        Memory that an untruncated Rips diagram may take by its prediction (:func:`work_estimate_of`). None: what the
-        machine has free. inf: no limit.
+        Memory that the diagram may take by its prediction (for Rips :func:`work_estimate_of`). None: what this
+        process can have, by the machine, its control group and its own limits. inf: no limit.
 
     Returns
     -------
@@ -90,37 +93,123 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     doi:10.1007/s41468-021-00071-5. Glisse & Pritam 2022, doi:10.4230/LIPIcs.SoCG.2022.44 (edge collapse).
     """
     started = time.perf_counter()
+    plan = _plan(filtration, max_dimension, scale, field, threshold, min_persistence, max_bytes)
+    cloud = None if points is None else cloud_of(points)
+    asked = Request(cloud, distances, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
+    try:
+        return _diagram(plan.filtration(asked), plan, started)
+    except MemoryError as error:
+        if isinstance(error, ToriworkError):
+            raise
+        size = "their distances" if cloud is None else f"an array of shape {cloud.shape}"
+        words = f"no memory for {size}; {available_bytes():.3g} bytes are free"
+        raise TooLarge(f"{plan.filtration.name}: {words}") from error
+
+
+def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Diagram | ToriworkError]:
+    """The diagram of each cloud, or the error that it met, in order.
+
+    Small clouds are worked off together, step by step: the answers are those of one call for each.
+
+    Parameters
+    ----------
+    clouds : sequence of array_like
+        What :func:`persistence` takes as points.
+    options : mapping
+        Its other arguments.
+    """
+    together = _together(clouds, **options) if len(clouds) > 1 and options.keys() <= _TOGETHER else None
+    return together or [_diagram_or_error(cloud, options) for cloud in clouds]
+
+
+_TOGETHER = {"max_dimension", "scale", "engine", "min_persistence"}
+
+
+def _together(  # the defaults of persistence
+    clouds: Sequence[Any],
+    *,
+    max_dimension: int = 1,
+    scale: Scale | None = None,
+    engine: str = "auto",
+    min_persistence: float = 0.0,
+) -> list[Diagram | ToriworkError] | None:
+    """The Rips diagrams of all clouds; None where they had better be taken one by one."""
+    started = time.perf_counter()
+    try:
+        plan = _plan("rips", max_dimension, scale, 2, math.inf, min_persistence, None)
+        found = rips_together([cloud_of(cloud).points() for cloud in clouds], max_dimension, engine)
+        if found is None:
+            return None
+        started += (time.perf_counter() - started) * (1.0 - 1.0 / len(clouds))  # each took its share
+        return [_diagram(one, plan, started) for one in found]
+    except Exception:  # noqa: BLE001  # one by one, so that the cloud or the option is found that was the reason
+        return None
+
+
+class _Plan(NamedTuple):
+    """Checked arguments of :func:`persistence`, and what follows from them."""
+
+    filtration: Filtration
+    parameters: str
+    unit: Scale
+    factor: float  #: the unit in units of the filtration's own
+    max_dimension: int
+    field: int
+    threshold: float
+    min_persistence: float
+
+
+def _plan(
+    filtration: Any,
+    max_dimension: Any,
+    scale: Any,
+    field: Any,
+    threshold: Any,
+    min_persistence: Any,
+    max_bytes: Any,
+) -> _Plan:
     chosen = filtration_named(filtration)
     _check_arguments(max_dimension, field, threshold, min_persistence, max_bytes)
-    unit, factor = scale_of(chosen, scale)
-    cloud = None if points is None else cloud_of(points)
-    found = chosen(Request(cloud, distances, max_dimension, engine, field, threshold / factor, max_bytes))
-    pairs, cut = _as_pairs([rescale(bars, factor) for bars in found.bars]), found.cut * factor
+    made = parameters_of(chosen)
+    text = json.dumps(made) if made else ""
+    limits = float(threshold), float(min_persistence)
+    return _Plan(chosen, text, *scale_of(chosen, scale), max_dimension, field, *limits)
+
+
+def _diagram(found: FiltrationResult, plan: _Plan, started: float) -> Diagram:
+    pairs, cut = _as_pairs([rescale(bars, plan.factor) for bars in found.bars]), found.cut * plan.factor
     provenance = Provenance(
         engine=found.engine,
         version=found.version,
-        filtration=chosen.name,
-        field=field,
-        scale=unit,
-        max_dimension=max_dimension,
-        threshold=float(threshold),
-        seconds=time.perf_counter() - started + found.seconds,
+        filtration=plan.filtration.name,
+        field=plan.field,
+        scale=plan.unit,
+        max_dimension=plan.max_dimension,
+        threshold=plan.threshold,
+        seconds=time.perf_counter() - started,
         n_points=found.n_points,
         reason=found.reason,
-        parameters=json.dumps(parameters_of(chosen)) if parameters_of(chosen) else "",
-        error=found.error * factor,
+        parameters=plan.parameters,
+        error=found.error * plan.factor,
     )
     return Diagram(
         pairs,
         len(found.bars) - 1,
-        filtration=chosen.kind,
-        scale=unit,
-        field=field,
+        filtration=plan.filtration.kind,
+        scale=plan.unit,
+        field=plan.field,
         threshold=cut,
-        min_persistence=float(min_persistence),
+        min_persistence=plan.min_persistence,
         censored=_censored(pairs, cut),
         provenance=provenance,
     )
+
+
+def _diagram_or_error(cloud: Any, options: Mapping[str, Any]) -> Diagram | ToriworkError:
+    try:
+        return persistence(cloud, **options)
+    except ToriworkError as error:
+        return error
 
 
 def scale_of(filtration: Filtration, asked: Any) -> tuple[Scale, float]:
@@ -138,7 +227,7 @@ def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persist
     if not isinstance(max_dimension, int | np.integer) or not 0 <= max_dimension <= MAX_DIMENSION:
         raise BadInput(f"max_dimension: expected an integer from 0 to {MAX_DIMENSION}, got {max_dimension!r}")
     if not isinstance(field, int | np.integer) or not _is_prime(int(field)):
-        raise BadInput(f"field: expected a prime below 46337, got {field!r}")
+        raise BadInput(f"field: expected a prime up to {LARGEST_PRIME}, got {field!r}")
     check_number(threshold, name="threshold", least=0.0)
     if math.isinf(check_number(min_persistence, name="min_persistence", least=0.0)):
         raise BadInput(f"min_persistence: expected a finite number >= 0, got {min_persistence!r}")
@@ -149,7 +238,9 @@ def _check_arguments(max_dimension: Any, field: Any, threshold: Any, min_persist
 def _is_prime(number: int) -> bool:
     if number == 2:
         return True
-    return 2 < number < 46337 and number % 2 == 1 and all(number % d for d in range(3, math.isqrt(number) + 1, 2))
+    return (
+        2 < number <= LARGEST_PRIME and number % 2 == 1 and all(number % d for d in range(3, math.isqrt(number) + 1, 2))
+    )
 
 
 def _as_pairs(bars: Bars) -> NDArray[np.float64]:
@@ -158,7 +249,7 @@ def _as_pairs(bars: Bars) -> NDArray[np.float64]:
     for k, found in enumerate(bars):
         stop = row + len(found)
         pairs[row:stop, 0] = k
-        pairs[row:stop, 1:] = found
+        pairs[row:stop, 1:] = sorted_bars(found)
         row = stop
     return pairs
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +10,17 @@ from numpy.typing import NDArray
 
 from toriwork.checks import as_array, check_number
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology.clouds import check_distances, cloud_of, enclosing_radius, euclidean_distances
-from toriwork.topology.engines import staying_edges
+from toriwork.topology.clouds import (
+    as_square,
+    check_distances,
+    cloud_of,
+    drawn,
+    enclosing_radius,
+    euclidean_distances,
+    n_points_of,
+)
+from toriwork.topology.engines import engines_for, staying_edges
+from toriwork.topology.free_memory import available_bytes
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
 
 
@@ -26,6 +34,9 @@ class WorkEstimate(NamedTuple):
 #: H0+H1 from WORTH_CUTTING points on: bytes, bytes for each pair of points, and for each that is joined where the
 #: filtration is cut; the numbers that research/memory_law.py fits, with a little more for what no shape depends on
 _FIXED, _PER_PAIR, _PER_JOINED = 1.9e6, 26.0, 92.0
+#: the same over ranks, where neither shape nor cut makes much of a difference: bytes, and for each pair of points;
+#: measured on 25 clouds of 200 to 2,000 points
+_RANKS_FIXED, _RANKS_PER_PAIR = 1e6, 42.0
 #: bytes per pair of points that distances and their copies take in any case
 _MATRIX = 16.0
 #: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; elsewhere bytes for
@@ -37,20 +48,11 @@ _PROBE = 100
 #: of how many points an estimate of H1 looks at the distances, at most
 _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
-#: per max_dimension: seconds at 100 points and exponent of n
+#: per max_dimension: seconds at 100 points and exponent of n; H1 over ranks
 _SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
+_RANKS_SECONDS = (1.0e-3, 2.75)
 #: bytes at 100 points, and the exponent of n for fewer than WORTH_CUTTING: an exact circle
 _SMALL, _SMALL_POWER = 1.6e6, 2.7
-
-
-def available_bytes() -> float:
-    """Memory that the machine can give without swapping, in bytes; inf where nobody says."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return math.inf
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return float(found[0]) * 1024 if found else math.inf
 
 
 def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstimate:
@@ -66,8 +68,8 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     Returns
     -------
     WorkEstimate
-        ``seconds``: of gudhi 3.13 on exact circles of 100 to 2,000 points, which are costly for their size. ``bytes``:
-        for the worst shape of that size.
+        ``seconds``: of the engine that "auto" takes, on circles of 100 to 2,000 points, which are costly for their
+        size. ``bytes``: for the worst shape of that size.
 
     Raises
     ------
@@ -76,16 +78,19 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     """
     for name, given in (("n_points", n_points), ("dim", dim), ("max_dimension", max_dimension)):
         check_number(given, name=name, least=0.0)
-    seconds, power = _SECONDS[min(max_dimension, 2)]
+    by_ranks = _takes_ranks(n_points, max_dimension)
+    seconds, power = _RANKS_SECONDS if by_ranks and max_dimension == 1 else _SECONDS[min(max_dimension, 2)]
     ratio = n_points / 100.0
     extra = max(1.0, n_points / 10.0) ** max(0, max_dimension - 2)
     engine = n_points * n_points * _MATRIX
-    if max_dimension >= 1:
+    if by_ranks:
+        engine = bytes_ranked(n_points)
+    elif max_dimension >= 1:
         engine += _SMALL * min(ratio, WORTH_CUTTING / 100.0) ** _SMALL_POWER
-    if max_dimension >= 1 and n_points >= WORTH_CUTTING:
+    if max_dimension >= 1 and n_points >= WORTH_CUTTING and not by_ranks:
         engine = max(engine, bytes_joined(n_points, 1.0))
     if max_dimension >= 2:
-        engine = max(engine, _RIGID * (ratio / 2.0) ** _RIGID_POWER)
+        engine = max(engine, bytes_ranked(n_points), _RIGID * (ratio / 2.0) ** _RIGID_POWER)
     total_bytes = engine * extra + 8.0 * n_points * dim
     total_seconds = seconds * ratio**power * extra + 1e-9 * n_points * n_points * dim + 1e-4
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
@@ -93,15 +98,22 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
 
 def refuse_matrix(n_points: int, max_bytes: float | None = None) -> None:
     """Raise TooLarge when the distances of so many points do not fit into ``max_bytes``, or what is free for None."""
-    needed = n_points * n_points * _MATRIX
-    if needed < _WORTH_ASKING:
-        return
-    limit = available_bytes() if max_bytes is None else max_bytes
+    advice = "filtration='landmark', 'h0' or 'alpha' needs less"
+    if n_points * n_points * _MATRIX >= _WORTH_ASKING:  # less is asked for when more is known
+        refuse_bytes(n_points * n_points * _MATRIX, f"{n_points} points, their distances", max_bytes, advice)
+
+
+def refuse_bytes(needed: float, what: str, max_bytes: float | None, advice: str) -> None:
+    """Raise TooLarge when so many bytes do not fit into ``max_bytes``, or what is free for None."""
+    limit = _limit(needed, max_bytes)
     if needed > limit:
-        raise TooLarge(
-            f"{n_points} points: about {needed:.3g} bytes are predicted for their distances, the limit is {limit:.3g}; "
-            "filtration='landmark', 'h0' or 'alpha' needs less"
-        )
+        raise TooLarge(f"{what}: about {needed:.3g} bytes are predicted, the limit is {limit:.3g}; {advice}")
+
+
+def refuse_ranked(n_points: int, max_bytes: float | None) -> None:
+    """Raise TooLarge when H0 and H1 do not fit by an engine over ranks."""
+    if max_bytes is not None or n_points >= WORTH_CUTTING:  # what is asked often is not asked at length
+        _refuse(n_points, 1, bytes_ranked(n_points), max_bytes)
 
 
 def refuse_joined(n_points: int, joined: float, max_bytes: float | None) -> None:
@@ -110,12 +122,12 @@ def refuse_joined(n_points: int, joined: float, max_bytes: float | None) -> None
 
 
 def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes: float | None) -> None:
-    """Raise TooLarge when the Rips diagram of a checked matrix is not predicted to fit."""
-    n_points = len(distances)
+    """Raise TooLarge when the Rips diagram of checked distances, square or condensed, is not predicted to fit."""
+    n_points = n_points_of(distances)
     needed = work_estimate(n_points, 0, max_dimension).bytes
     if max_dimension == 2 and n_points >= _PROBE and needed > _limit(needed, max_bytes):
-        some = _drawn(n_points, _PROBE)
-        needed = _of_collapse(distances[np.ix_(some, some)], n_points, needed)
+        some = drawn(n_points, _PROBE)
+        needed = _of_collapse(as_square(distances)[np.ix_(some, some)], n_points, needed)
     _refuse(n_points, max_dimension, needed, max_bytes)
 
 
@@ -126,20 +138,17 @@ def _limit(needed: float, max_bytes: float | None) -> float:
 
 
 def _refuse(n_points: int, max_dimension: int, needed: float, max_bytes: float | None) -> None:
-    limit = _limit(needed, max_bytes)
-    if needed > limit:
-        raise TooLarge(
-            f"{n_points} points, H{max_dimension}: about {needed:.3g} bytes are predicted, the limit is {limit:.3g}; "
-            "a threshold or filtration='landmark' needs less"
-        )
+    advice = "a threshold or filtration='landmark' needs less"
+    refuse_bytes(needed, f"{n_points} points, H{max_dimension}", max_bytes, advice)
 
 
 def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension: int = 1) -> WorkEstimate:
     """Predicted cost of an untruncated Rips diagram of these points: looks at their shape, not only at their number.
 
-    With H1 the share of the pairs of points within the cut of the filtration (``truncation.py``) decides, asked of up
-    to 2,000 points in 5 ms to 0.5 s; with H2 the share of the edges of 100 points that cannot be collapsed. Other
-    dimensions are those of :func:`work_estimate`.
+    With H2 the share of the edges of 100 points that cannot be collapsed decides. With H1 the number of points does,
+    or where no engine over ranks is taken the share of the pairs of points within the cut of the filtration
+    (``truncation.py``), asked of up to 2,000 points in 5 ms to 0.5 s. Other dimensions are those of
+    :func:`work_estimate`.
 
     Parameters
     ----------
@@ -166,9 +175,13 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
         raise BadInput(f"distances: expected shape (n_points, n_points), got {given.shape}")
     n_points, dim = given.shape
     blind = work_estimate(n_points, dim, max_dimension)
-    if max_dimension not in (1, 2) or n_points < (WORTH_CUTTING if max_dimension == 1 else _PROBE):
+    if (
+        max_dimension not in (1, 2)
+        or _takes_ranks(n_points, max_dimension)
+        or n_points < (WORTH_CUTTING if max_dimension == 1 else _PROBE)
+    ):
         return blind
-    some = _drawn(n_points, _SAMPLE if max_dimension == 1 else _PROBE)
+    some = drawn(n_points, _SAMPLE if max_dimension == 1 else _PROBE)
     sample = euclidean_distances(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
     if max_dimension == 1:
         return blind._replace(bytes=bytes_joined(n_points, joined_at_the_cut(sample)))
@@ -180,11 +193,13 @@ def bytes_joined(n_points: int, joined: float) -> int:
     return math.ceil(_FIXED + (_PER_PAIR + _PER_JOINED * joined) * n_points**2)
 
 
-def _drawn(n_points: int, wanted: int) -> NDArray[np.intp]:
-    """Indices of so many points, always the same; drawn, since a step could miss a shape."""
-    if n_points <= wanted:
-        return np.arange(n_points)
-    return np.sort(np.random.default_rng(0).choice(n_points, wanted, replace=False))
+def bytes_ranked(n_points: int) -> float:
+    """Bytes for H0 and H1 by an engine over ranks."""
+    return _RANKS_FIXED * min(1.0, n_points / WORTH_CUTTING) + _RANKS_PER_PAIR * n_points**2
+
+
+def _takes_ranks(n_points: int, max_dimension: int) -> bool:
+    return engines_for("auto", 2, int(n_points), max_dimension)[0][0].by_ranks
 
 
 def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:

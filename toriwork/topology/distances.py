@@ -12,12 +12,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, TooLarge
+from toriwork.topology.cost_model import refuse_bytes
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.engines import hera_bottleneck, hera_wasserstein
 from toriwork.topology.sketch import born_together, one_birth_bottleneck
 
 Bars = NDArray[np.float64]
+
+#: of two diagrams together that are matched exactly, in seconds to a minute
+_MOST_BARS = 12_000
 
 
 def bottleneck(first: Diagram, second: Diagram, k: int = 1) -> float:
@@ -62,7 +66,15 @@ def wasserstein(
         How one move is measured: 1, 2 or inf for the norm of (birth, death). Libraries differ: gudhi takes inf,
         persim 2.
     relative_error : float
-        0: exact, in time (n + m)^3. Above: by Hera (BSD licence), at most that share too large.
+        0: exact, in time (n + m)^3, up to 12,000 bars together. Above: by Hera (BSD licence), at most
+        that share too large.
+
+    Raises
+    ------
+    BadInput
+        See above.
+    TooLarge
+        Too many bars for an exact matching; the message has the numbers.
 
     Sources
     -------
@@ -145,6 +157,7 @@ def _assignment(one: Bars, other: Bars, order: float, internal_p: float) -> floa
     n, m = len(one), len(other)
     if not n + m:
         return 0.0
+    _refuse_matching(n, m)
     metric = {1: "cityblock", 2: "euclidean", math.inf: "chebyshev"}[internal_p]
     cost = np.zeros((n + m, m + n))
     if n and m:
@@ -155,3 +168,14 @@ def _assignment(one: Bars, other: Bars, order: float, internal_p: float) -> floa
     cost **= order
     rows, columns = linear_sum_assignment(cost)
     return float(cost[rows, columns].sum())
+
+
+def _refuse_matching(n: int, m: int) -> None:
+    """Raise TooLarge when an exact matching of so many bars would take too long or too much."""
+    what, needed = f"wasserstein: {n} and {m} bars", 16.0 * (n + m) ** 2
+    if n + m > _MOST_BARS:
+        raise TooLarge(
+            f"{what}: an exact matching takes about {needed:.3g} bytes and hours, the limit is {_MOST_BARS} bars "
+            "together; relative_error=0.01 takes any number"
+        )
+    refuse_bytes(needed, what, None, "relative_error=0.01 needs less")

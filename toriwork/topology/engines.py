@@ -1,7 +1,7 @@
-"""The only file that knows gudhi, ripser and redzed: distance matrix, cloud or grid in, bars per dimension out.
+"""The only file that knows gudhi, ripser and redzed: distances, cloud or grid in, bars per dimension out.
 
-What reaches an engine has passed ``clouds.py``.  The engines that compute in float32 are handed a matrix that was
-scaled by a power of two, so that no finite distance over- or underflows there.
+What reaches an engine has passed ``clouds.py``.  The engines that compute in float32 are handed the ranks of the
+distances (``ranks.py``), so that all of them give the same bars, bit for bit.
 """
 
 from __future__ import annotations
@@ -17,27 +17,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge, ToriworkError
-from toriwork.topology.clouds import enclosing_radius
+from toriwork.topology.clouds import as_condensed, as_square, drawn, enclosing_radius, n_points_of
+from toriwork.topology.ranks import MOST_RANKS, Ranked, ranked
 from toriwork.topology.simple import rips_bars
 
 Matrix = NDArray[np.float64]
 Bars = list[NDArray[np.float64]]
 
 LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31 bits
+#: points up to which H2 needs no collapse; of how many of more a collapse is tried, and what share of edges is much:
+#: 0.13 to 0.49 stay for clouds and graphs, 0.66 to 1 for spheres, bit strings and random numbers
+FEW_FOR_H2, _PROBE, _RIGID = 50, 40, 0.55
+#: redzed numbers the simplices of one dimension in 64 bits
+MOST_SIMPLICES = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One way to compute Rips bars: ``compute(distances, max_dimension, threshold, field)``."""
+    """One way to compute Rips bars: ``compute(distances, max_dimension, threshold, field)``.
+
+    The distances are a square matrix, or with ``by_ranks`` its entries above the diagonal, row by row.
+    """
 
     name: str
     distribution: str  #: name under which its version is found
     needs: tuple[str, ...]  #: top-level modules that must be importable
     compute: Callable[[Matrix, int, float, int], Bars]
     largest_field: int  #: the largest prime p of Z/p that its arithmetic can hold
-    maintained: bool = True  #: False: never taken unless asked for by name
-    relative_error: float = 0.0  #: of each birth and death; beyond the rounding of float64
-    compute_many: Callable[[list[Matrix], int, int], list[Bars]] | None = None  #: untruncated; cheaper than one by one
+    by_ranks: bool = False  #: computes in float32, over ranks
+    #: untruncated, of condensed distances; cheaper than one by one
+    compute_many: Callable[[list[Matrix], int, int], list[Bars]] | None = None
     compute_collapsed: Callable[[Matrix, int, float, int], Bars] | None = None  #: as compute, edges collapsed before
     install: str = ""  #: what to hand to pip; the distribution itself when empty
 
@@ -51,10 +60,11 @@ def run_engine(
     """
     if field > engine.largest_field:
         raise BadInput(f"field: expected a prime up to {engine.largest_field} for engine {engine.name}, got {field}")
+    given = as_condensed(distances) if engine.by_ranks else as_square(distances)
     compute = engine.compute_collapsed if collapse and engine.compute_collapsed else engine.compute
     return guarded(
-        lambda: compute(distances, max_dimension, threshold, field),
-        f"{len(distances)} points, H{max_dimension}",
+        lambda: compute(given, max_dimension, threshold, field),
+        f"{n_points_of(distances)} points, H{max_dimension}",
         f"engine {engine.name}",
         engine.install or engine.distribution,
     )
@@ -63,22 +73,24 @@ def run_engine(
 def run_best(  # what an engine is asked, and which
     distances: Matrix, max_dimension: int, threshold: float, name: str, field: int, *, collapse: bool = False
 ) -> tuple[Bars, Engine, str]:
-    """Rips bars by the engine of that name, that engine, and why it was taken; no points, no bars.
+    """Rips bars by the engine of that name, that engine, and why it was taken; n_points >= 1.
 
-    With "auto" an engine that is installed but broken (a binary built for another NumPy) is passed over.
+    ``distances`` is square or condensed. With "auto" an engine that is installed but broken (a binary built for another
+    NumPy) is passed over.
     """
-    used, reason = pick_engine(name, field)
-    if len(distances) == 0:
-        return [np.empty((0, 2))] * (max_dimension + 1), used, reason
-    others = [engine for engine in _usable(field) if engine is not used] if name == "auto" else []
+    n_pairs = distances.size if math.isinf(threshold) else np.count_nonzero(distances <= threshold)
+    n_pairs = int(n_pairs if distances.ndim == 1 else n_pairs // 2)
+    n_points = n_points_of(distances)
+    rigid = name == "auto" and max_dimension == 2 and n_points > FEW_FOR_H2 and _stay_most_edges(distances)
+    engines, reason = engines_for(name, field, n_points, max_dimension, n_pairs, rigid=rigid)
     failure: MissingExtra | None = None
-    for engine in (used, *others):
+    for engine in engines:
         try:
             bars = run_engine(engine, distances, max_dimension, threshold, field, collapse=collapse)
         except MissingExtra as error:
             failure = failure or error
             continue
-        return bars, engine, reason if engine is used else f"{used.name} is installed but could not be imported"
+        return bars, engine, reason if engine is engines[0] else f"{engines[0].name} could not be imported"
     assert failure is not None  # no engine has returned
     raise failure
 
@@ -109,21 +121,51 @@ def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) 
     return _intervals(tree, max_dimension, field)
 
 
-def weighted_bars(values: Matrix, max_dimension: int, field: int) -> Bars:
-    """Bars of the flag complex whose vertices enter at the diagonal of ``values`` and whose edges at the rest."""
+def weighted_edges(values: Matrix) -> tuple[NDArray[Any], NDArray[Any], Matrix]:
+    """The edges, first point, second point and value, that a collapse leaves of a weighted flag complex.
+
+    Vertices enter at the diagonal of ``values``, edges at the rest: a vertex is there before its edges, so that the
+    collapse changes no bar.
+    """
+    from gudhi.flag_filtration.edge_collapse import reduce_graph
+    from scipy.sparse import coo_matrix
+
+    first, second = np.nonzero(np.triu(values <= values.max(axis=1).min(), 1))  # later it is a cone
+    left = reduce_graph(coo_matrix((values[first, second], (first, second)), shape=values.shape))
+    return left.row, left.col, left.data
+
+
+def weighted_bars(
+    weights: Matrix, edges: tuple[NDArray[Any], NDArray[Any], Matrix], max_dimension: int, field: int
+) -> Bars:
+    """Bars of the flag complex of these edges, whose vertices enter at their weights."""
     import gudhi
 
-    tree = gudhi.SimplexTree.create_from_array(values)
+    tree = gudhi.SimplexTree()
+    tree.insert_batch(np.arange(len(weights))[None, :], weights)
+    tree.insert_batch(np.vstack(edges[:2]), edges[2])
     tree.expansion(max_dimension + 1)
     return _intervals(tree, max_dimension, field)
 
 
 def grid_bars(values: Matrix, max_dimension: int, field: int, *, on_vertices: bool) -> Bars:
     """Sublevel bars of a function on the cells, or on the vertices, of a grid; ``values`` finite, size >= 1."""
-    import gudhi
+    from gudhi.sklearn import CubicalPersistence  # lines and images without a complex
 
-    made = gudhi.CubicalComplex(vertices=values) if on_vertices else gudhi.CubicalComplex(top_dimensional_cells=values)
-    return _intervals(made, max_dimension, field)
+    model = CubicalPersistence(
+        homology_dimensions=list(range(max_dimension + 1)),
+        input_type="vertices" if on_vertices else "top_dimensional_cells",
+        homology_coeff_field=field,
+        n_jobs=1,
+    )
+    return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in model.fit_transform([values])[0]]
+
+
+def _stay_most_edges(distances: Matrix) -> bool:
+    """True when a collapse of the edges of some of the points leaves more than half: a millisecond tells."""
+    some = drawn(n_points_of(distances), _PROBE)
+    among = as_square(distances)[np.ix_(some, some)]
+    return staying_edges(among, enclosing_radius(among)) > _RIGID
 
 
 def staying_edges(distances: Matrix, largest: float) -> float:
@@ -163,31 +205,51 @@ def _hera() -> Any:
 
 def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
     tree: Any = filtered
-    options = {"persistence_dim_max": True} if hasattr(tree, "expansion") else {}  # a grid has no such switch
-    tree.compute_persistence(homology_coeff_field=field, min_persistence=0, **options)
+    tree.compute_persistence(homology_coeff_field=field, min_persistence=0, persistence_dim_max=True)
     found = (tree.persistence_intervals_in_dimension(k) for k in range(max_dimension + 1))
     return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in found]
 
 
 def available_engines() -> tuple[str, ...]:
-    """Names of the maintained engines that can be imported here, best first; none of them is imported for that."""
+    """Names of the engines that can be imported here, the one that knows most first; none is imported for that."""
     return tuple(engine.name for engine in _usable(2))
 
 
 def pick_engine(name: str, field: int) -> tuple[Engine, str]:
-    """The engine of that name, or with "auto" the best one here that knows the field, and the reason in words."""
+    """The engine of that name, or with "auto" the first one here that knows the field, and the reason in words."""
     if name != "auto":
         for engine in ENGINES:
             if engine.name == name:
                 return engine, "asked for by name"
         raise BadInput(f"engine: expected one of auto, {', '.join(e.name for e in ENGINES)}, got {name!r}")
     for engine in _usable(field):
-        return engine, "best maintained engine installed here"
+        return engine, "first of the engines installed here"
     raise MissingExtra(f"field {field} needs gudhi or ripser: pip install gudhi")
 
 
+def engines_for(
+    name: str, field: int, n_points: int, max_dimension: int, n_pairs: int | None = None, *, rigid: bool = False
+) -> tuple[list[Engine], str]:
+    """The engines to try in turn, best first, and why the first one is taken; one alone where it was asked for.
+
+    ``n_pairs`` of points are within the threshold, all when not given; ``rigid``: a collapse would leave most edges.
+    """
+    used, reason = pick_engine(name, field)
+    if name != "auto":
+        return [used], reason
+    if n_pairs is None:
+        n_pairs = n_points * (n_points - 1) // 2
+    usable = _usable(field)
+    # measured (docs/topology.md): H2 by gudhi where a collapse leaves few edges, which a small cloud does not ask for
+    ranks_pay = max_dimension <= 1 or (max_dimension == 2 and (n_points <= FEW_FOR_H2 or rigid))
+    fast = [engine for engine in usable if engine.name == "redzed" and ranks_pay and n_pairs < MOST_RANKS]
+    order = [*fast, *(engine for engine in usable if engine not in fast)]
+    words = f"fastest exact engine for H{max_dimension} of {n_points} points" if fast else reason
+    return order, words
+
+
 def _usable(field: int) -> list[Engine]:
-    return [e for e in ENGINES if e.maintained and is_installed(e) and field <= e.largest_field]
+    return [e for e in ENGINES if is_installed(e) and field <= e.largest_field]
 
 
 @cache
@@ -198,9 +260,9 @@ def is_installed(engine: Engine) -> bool:
 
 @cache
 def engine_version(engine: Engine) -> str:
-    """Version of the installed distribution, or "unknown"."""
+    """Version of the installed distribution, or "unknown"; engines over ranks say so, which were inexact without."""
     try:
-        return metadata.version(engine.distribution)
+        return metadata.version(engine.distribution) + (" over ranks" if engine.by_ranks else "")
     except metadata.PackageNotFoundError:
         return "unknown"
 
@@ -226,29 +288,45 @@ def _gudhi_many(
         homology_coeff_field=field,  # gudhi's own default is 11
         n_jobs=1,
     )
-    bars: list[Bars] = model.fit_transform(matrices)
+    bars: list[Bars] = model.fit_transform([as_square(matrix) for matrix in matrices])
     return bars
 
 
 def _ripser(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
     from ripser import ripser
 
-    def compute(matrix: Matrix, cut: float) -> Bars:
-        bars: Bars = ripser(matrix, maxdim=max_dimension, thresh=cut, coeff=field, distance_matrix=True)["dgms"]
-        return bars
-
-    return _in_single_precision(compute, distances, threshold)
+    known, cut = _ranks(distances, threshold)
+    square = as_square(known.ranks)
+    found: Bars = ripser(square, maxdim=max_dimension, thresh=cut, coeff=field, distance_matrix=True)["dgms"]
+    return [known.bars_in_lengths(bars) for bars in found]
 
 
 def _redzed(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
     del field  # Z/2 only, checked before
     import redzed_tda
 
-    def compute(matrix: Matrix, cut: float) -> Bars:
-        found = redzed_tda.rips(matrix, maxdim=max_dimension, threshold=cut)
-        return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in found]
+    n_points = n_points_of(distances)
+    if math.comb(n_points, max_dimension + 2) >= MOST_SIMPLICES:
+        raise TooLarge(f"{n_points} points, H{max_dimension}: simplices beyond 2^62; engine 'gudhi' can count them")
+    known, cut = _ranks(distances, threshold)
+    rips: Any = redzed_tda.rips  # typed for its other answer too
+    found: Bars = rips(known.ranks, max_dimension, cut)
+    return [known.bars_in_lengths(bars) for bars in found]
 
-    return _in_single_precision(compute, distances, threshold)
+
+def _redzed_many(distances: list[Matrix], max_dimension: int, field: int) -> list[Bars]:
+    del field  # Z/2 only, checked before
+    import redzed_tda
+
+    known = [ranked(one) for one in distances]  # step by step: each finds its code and tables in the cache
+    rips: Any = redzed_tda.rips
+    found: list[Bars] = [rips(one.ranks, max_dimension) for one in known]
+    return [[one.bars_in_lengths(b) for b in bars] for one, bars in zip(known, found, strict=True)]
+
+
+def _ranks(distances: Matrix, threshold: float) -> tuple[Ranked, float]:
+    known = ranked(distances, threshold)
+    return known, math.inf if math.isinf(threshold) else float(known.last)
 
 
 def _simple(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
@@ -258,21 +336,11 @@ def _simple(distances: Matrix, max_dimension: int, threshold: float, field: int)
     return rips_bars(distances, max_dimension, min(threshold, cone))
 
 
-def _in_single_precision(compute: Callable[[Matrix, float], Bars], distances: Matrix, threshold: float) -> Bars:
-    """Bars of an engine that computes in float32, at most 2^-24 of each value away from the exact ones."""
-    largest = float(distances.max())
-    factor = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
-    cut = threshold / factor if factor else threshold
-    bars = compute(distances / factor, cut)
-    # rounding to float32 may carry a value past the cut: it is no later than the cut
-    return [np.where(np.isinf(b), b, np.minimum(b, cut)) * factor for b in bars]
-
-
 _GUDHI_NEEDS = ("gudhi", "sklearn", "scipy")
-#: best first; "auto" takes the first maintained one that is installed
+#: the one that knows most first; which one is fastest for a case, :func:`engines_for` says
 ENGINES = (
-    Engine("gudhi", "gudhi", _GUDHI_NEEDS, _gudhi, LARGEST_PRIME, True, 0.0, _gudhi_many, _gudhi_collapsed),
-    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, relative_error=2.0**-24),
+    Engine("gudhi", "gudhi", _GUDHI_NEEDS, _gudhi, LARGEST_PRIME, False, _gudhi_many, _gudhi_collapsed),
+    Engine("redzed", "redzed-tda", ("redzed_tda",), _redzed, 2, True, _redzed_many),
+    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, True),
     Engine("simple", "toriwork", (), _simple, 2),
-    Engine("redzed", "redzed-tda", ("redzed_tda",), _redzed, 2, False, 2.0**-24, install="'toriwork[fast]'"),
 )

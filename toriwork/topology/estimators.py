@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from toriwork.errors import BadInput
@@ -23,7 +23,7 @@ KINDS = ("landscape", "silhouette", "image", "betti", "lengths", "entropy")
 Vectors = NDArray[np.float64]
 
 
-class DiagramVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class DiagramVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Vectors of diagrams in H_k on one grid, which ``fit`` spans over the finite bars that it sees.
 
     Parameters
@@ -89,7 +89,12 @@ class DiagramVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         check_is_fitted(self)
         rows = [self._vector(diagram) for diagram in X]
-        return np.vstack(rows) if rows else np.empty((0, len(self._vector(self.first_))))
+        return np.vstack(rows) if rows else np.empty((0, self._n_features_out))
+
+    @property
+    def _n_features_out(self) -> int:
+        """The length of a vector, by which scikit-learn names the columns."""
+        return len(self._vector(self.first_))
 
     def _bars(self, diagram: Diagram) -> Vectors:
         self.first_.check_comparable(diagram)
@@ -116,7 +121,7 @@ class DiagramVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         return np.array([vectorize.entropy(diagram, self.k)])
 
 
-class CloudVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class CloudVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Vectors of the persistence of rectangular data: each row one series, or one cloud of a fixed number of points.
 
     Parameters
@@ -170,6 +175,11 @@ class CloudVectors(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         return self.vectors_.transform(self._diagrams(rows))
+
+    @property
+    def _n_features_out(self) -> int:
+        """The length of a vector, by which scikit-learn names the columns."""
+        return self.vectors_._n_features_out  # noqa: SLF001  # its twin for diagrams
 
     def _diagrams(self, rows: Vectors) -> list[Diagram]:
         if self.dim == 0:

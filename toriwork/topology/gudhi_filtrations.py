@@ -5,13 +5,15 @@ The first two stand on CGAL, under the GPL, version 3; the others are under the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from toriwork.errors import BadInput
-from toriwork.topology.clouds import safely_scaled
+from toriwork.topology.clouds import distinct_points, safely_scaled
+from toriwork.topology.cost_model import refuse_bytes
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import delaunay_bars, grid_bars, guarded
 from toriwork.topology.request import (
@@ -28,6 +30,8 @@ from toriwork.topology.request import (
 #: expected cells of a Delaunay triangulation per point in R^1, R^2, ...: Schneider & Weil 2008,
 #: doi:10.1007/978-3-540-78859-1, sect. 10.2 (Poisson points)
 _CELLS_PER_POINT = (1.0, 2.0, 6.8, 32.0, 187.0, 1300.0)
+#: measured: of a pixel of a line or an image, of a cell of a grid of more axes
+_PIXEL_BYTES, _CELL_BYTES = 80.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,16 @@ class LowerStar:
 
 def _delaunay(asked: Request, name: str) -> FiltrationResult:
     require_engine(asked, "gudhi")
-    scaled, factor = safely_scaled(points_of(asked, name).points())
+    given = points_of(asked, name).points()
+    n_points = len(given)
+    scaled, factor = safely_scaled(distinct_points(given))
     cloud = _in_own_span(scaled)
-    n_points, dim = cloud.shape
+    n_places, dim = cloud.shape
     if n_points == 0:
         return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
-    per_point = _CELLS_PER_POINT[dim - 1] if 0 < dim <= 6 else 1300.0 * 8.0 ** (dim - 6) if dim else 1.0
-    refuse_above(min(2.0 ** min(n_points, 1000), n_points * per_point * 2.0**dim), n_points, name)
+    high = min(dim, 100)  # no more coordinates are needed to be refused
+    per_point = _CELLS_PER_POINT[high - 1] if high <= 6 else 1300.0 * 8.0 ** (high - 6)
+    refuse_above(min(2.0 ** min(n_places, 1000), n_places * per_point * 2.0**high), n_points, name, asked.max_bytes)
     bars = guarded(
         lambda: delaunay_bars(cloud, asked.max_dimension, asked.field, cech=name == "delaunay_cech"),
         f"{n_points} points, filtration {name}",
@@ -130,11 +137,21 @@ def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationRes
     require_engine(asked, "gudhi")
     if values.size == 0:
         return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+    refuse_bytes(
+        _cells_bytes(values.shape), f"an array of shape {values.shape}", asked.max_bytes, "smaller blocks need less"
+    )
     bars = guarded(
         lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices),
         f"an array of shape {values.shape}",
     )
     return gudhi_result(bars, values.size, asked.threshold)
+
+
+def _cells_bytes(shape: tuple[int, ...]) -> float:
+    """The bytes that a grid takes: lines and images have fast ways, others a complex of all sides and corners."""
+    if len(shape) <= 2:
+        return _PIXEL_BYTES * math.prod(shape)
+    return _CELL_BYTES * math.prod(2.0 * side + 1.0 for side in shape)
 
 
 def _values_of(asked: Request, name: str) -> Matrix:

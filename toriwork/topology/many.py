@@ -21,10 +21,11 @@ import numpy as np
 
 from toriwork.checks import check_count, check_number
 from toriwork.errors import BadInput, TooLarge, ToriworkError
-from toriwork.topology.chunks import persistence_each
 from toriwork.topology.clouds import cloud_of
-from toriwork.topology.cost_model import available_bytes, work_estimate, work_estimate_of
+from toriwork.topology.compute import persistence_each
+from toriwork.topology.cost_model import work_estimate, work_estimate_of
 from toriwork.topology.diagram import Diagram
+from toriwork.topology.free_memory import available_bytes
 
 _LOG = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds between two messages

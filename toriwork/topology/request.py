@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology.clouds import Cloud
+from toriwork.topology.cost_model import refuse_bytes
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, engine_version, pick_engine
 
 Matrix = NDArray[np.float64]
 
 MAX_SIMPLICES = 20_000_000
+#: of a simplex in gudhi's tree and in its persistence
+_SIMPLEX_BYTES = 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,6 @@ class FiltrationResult:
     reason: str
     cut: float = math.inf  #: scale at which the filtration was really cut
     error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this
-    seconds: float = 0.0  #: spent before the question was asked
 
 
 class Filtration(Protocol):
@@ -69,6 +71,8 @@ def gudhi_result(bars: Bars, n_points: int, threshold: float) -> FiltrationResul
 
 def cut_bars(bars: Bars, threshold: float) -> tuple[Bars, float]:
     """The bars as they are known at the threshold, and inf when that changes nothing."""
+    if math.isinf(threshold):
+        return bars, math.inf
     latest = max((float(b[np.isfinite(b)].max(initial=-np.inf)) for b in bars), default=-np.inf)
     if latest <= threshold:
         return bars, math.inf
@@ -91,13 +95,16 @@ def points_of(asked: Request, name: str) -> Cloud:
     return asked.points
 
 
-def refuse_above(simplices: float, n_points: int, name: str) -> None:
-    """Raise TooLarge when a complex has more than ``MAX_SIMPLICES``."""
+def refuse_above(simplices: float, n_points: int, name: str, max_bytes: float | None) -> None:
+    """Raise TooLarge when a complex has more than ``MAX_SIMPLICES``, or does not fit into ``max_bytes``."""
     if simplices > MAX_SIMPLICES:
         raise TooLarge(
             f"{name}: about {simplices:.2g} simplices for {n_points} points, the limit is {MAX_SIMPLICES:.2g}; "
             "fewer points or coordinates, or filtration 'landmark'"
         )
+    refuse_bytes(
+        _SIMPLEX_BYTES * simplices, f"{n_points} points, {name}", max_bytes, "filtration='landmark' needs less"
+    )
 
 
 def rescale(values: Matrix, factor: float) -> Matrix:

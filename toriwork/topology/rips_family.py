@@ -10,19 +10,35 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import (
-    CheckedDistances,
+    TINY,
+    as_square,
     distance_matrix,
+    distinct_points,
+    distinct_rows,
     enclosing_radius,
-    euclidean_distances,
+    euclidean_pairs,
+    lengths_of,
+    n_points_of,
     safely_scaled,
 )
-from toriwork.topology.cost_model import refuse_beyond, refuse_joined, refuse_matrix
+from toriwork.topology.cost_model import refuse_beyond, refuse_bytes, refuse_joined, refuse_matrix, refuse_ranked
 from toriwork.topology.diagram import Scale
-from toriwork.topology.engines import Bars, Engine, engine_version, guarded, pick_engine, run_best, weighted_bars
-from toriwork.topology.metric import component_bars, farthest_points, spanning_tree
+from toriwork.topology.engines import (
+    Bars,
+    Engine,
+    engine_version,
+    engines_for,
+    guarded,
+    pick_engine,
+    run_best,
+    weighted_bars,
+    weighted_edges,
+)
+from toriwork.topology.metric import Row, component_bars, farthest_points, spanning_tree
 from toriwork.topology.request import (
     FiltrationResult,
     Matrix,
@@ -32,9 +48,17 @@ from toriwork.topology.request import (
     points_of,
     refuse_above,
     require_engine,
-    rescale,
 )
-from toriwork.topology.truncation import WORTH_CUTTING, share_within, truncation_of, worth_collapsing
+from toriwork.topology.truncation import (
+    WORTH_CUTTING,
+    WORTH_CUTTING_RANKS,
+    share_within,
+    truncation_of,
+    worth_collapsing,
+)
+
+#: of a coordinate, while the distances of one point to all are looked at
+_WALK_BYTES = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +71,19 @@ class Rips:
 
     def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by the engine that was asked for."""
-        matrix = _matrix_of(asked)
-        return _rips(matrix, asked, len(matrix))
+        if asked.points is None or asked.distances is not None:
+            matrix = distance_matrix(asked.points, asked.distances)
+            kept = distinct_rows(matrix)
+            return _rips(matrix if kept is None else matrix[np.ix_(kept, kept)], asked, len(matrix))
+        cloud = asked.points.points()
+        n_points = len(cloud)
+        if n_points >= WORTH_CUTTING:
+            cloud = distinct_points(cloud)
+        refuse_matrix(len(cloud), asked.max_bytes)
+        pairs = euclidean_pairs(cloud)
+        if n_points < WORTH_CUTTING and not pairs.all():
+            pairs = euclidean_pairs(distinct_points(cloud))
+        return _rips(pairs, asked, n_points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +98,18 @@ class Spanning:
         """One bar per distinct point."""
         require_engine(asked, "simple")
         if asked.distances is not None:
-            matrix, factor = distance_matrix(asked.points, asked.distances), 1.0
-            n_points, tree = len(matrix), spanning_tree(len(matrix), matrix.__getitem__)
+            matrix = distance_matrix(asked.points, asked.distances)
+            n_points = n_places = len(matrix)
+            row: Row = matrix.__getitem__
         else:
-            cloud, factor = safely_scaled(points_of(asked, self.name).points())
-            n_points, tree = len(cloud), spanning_tree(len(cloud), lambda i: _row(cloud, i))
-        bars, cut = cut_bars([component_bars(rescale(tree.lengths, factor), n_points)], asked.threshold)
+            given = points_of(asked, self.name).points()
+            refuse_bytes(
+                _WALK_BYTES * given.size, f"{len(given)} points, h0", asked.max_bytes, "fewer points need less"
+            )
+            cloud = distinct_points(given)
+            n_points, n_places, row = len(given), len(cloud), _rows_of(cloud)
+        lengths = _in_range(spanning_tree(n_places, row).lengths)
+        bars, cut = cut_bars([component_bars(lengths, n_places)], asked.threshold)
         return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
 
@@ -96,15 +137,15 @@ class Landmark:
         """Bars of the landmarks and the error."""
         if asked.distances is not None:
             matrix = distance_matrix(asked.points, asked.distances)
-            n_points, factor = len(matrix), 1.0
+            n_points = len(matrix)
             chosen, covers = farthest_points(n_points, self.n_landmarks, matrix.__getitem__)
             among = matrix[np.ix_(chosen, chosen)]
         else:
-            cloud, factor = safely_scaled(points_of(asked, self.name).points())
+            cloud = points_of(asked, self.name).points()
             n_points = len(cloud)
-            chosen, covers = farthest_points(n_points, self.n_landmarks, lambda i: _row(cloud, i))
-            among = rescale(euclidean_distances(cloud[chosen]), factor)
-        return _rips(among, asked, n_points, 2.0 * float(covers[-1]) * factor if n_points else 0.0)
+            chosen, covers = farthest_points(n_points, self.n_landmarks, _rows_of(cloud))
+            among = euclidean_pairs(cloud[chosen])
+        return _rips(among, asked, n_points, 2.0 * float(_in_range(covers)[-1]) if n_points else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +169,49 @@ class DTM:
         _positive("neighbours", self.neighbours)
 
     def __call__(self, asked: Request) -> FiltrationResult:
-        """The bars by gudhi; all simplices are built, so this is for small clouds."""
+        """The bars by gudhi, edges collapsed before simplices are built."""
         require_engine(asked, "gudhi")
         matrix = _matrix_of(asked)
         n_points = len(matrix)
-        refuse_above(math.comb(n_points, min(asked.max_dimension + 2, n_points)), n_points, self.name)
         if n_points == 0:
             return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
         largest = float(matrix.max()) or 1.0
         nearest = np.sort(matrix / largest, axis=1)[:, : self.neighbours]
         weights = np.sqrt((nearest**2).mean(axis=1)) * largest
+        kept = distinct_rows(matrix)
+        if kept is not None:  # a repeated point adds to the weights and to nothing else
+            matrix, weights = matrix[np.ix_(kept, kept)], weights[kept]
         values = matrix + weights[:, None] + weights[None, :]  # the diagonal is 0 + 2 w: the point itself
         values = np.maximum(values, np.maximum(values.diagonal()[:, None], values.diagonal()[None, :]))
-        bars = guarded(
-            lambda: weighted_bars(values, asked.max_dimension, asked.field), f"{n_points} points, filtration dtm"
-        )
-        return gudhi_result(bars, n_points, asked.threshold)
+
+        def compute() -> Bars:
+            edges = weighted_edges(values)
+            refuse_above(_cliques(*edges[:2], asked.max_dimension + 2), n_points, self.name, asked.max_bytes)
+            return weighted_bars(values.diagonal().copy(), edges, asked.max_dimension, asked.field)
+
+        return gudhi_result(guarded(compute, f"{n_points} points, filtration dtm"), n_points, asked.threshold)
+
+
+def _cliques(first: NDArray[Any], second: NDArray[Any], size: int) -> int:
+    """No fewer than the sets of up to ``size`` points that are joined: each is seen from its point of least degree."""
+    degree = np.bincount(np.concatenate([first, second]))
+    rank = degree.argsort(kind="stable").argsort()
+    lower = np.where(rank[first] < rank[second], first, second)
+    return sum(math.comb(n, k) for n in np.bincount(lower, minlength=len(rank)).tolist() for k in range(size))
+
+
+def rips_together(clouds: list[Matrix], highest: int, engine: str) -> list[FiltrationResult] | None:
+    """The answers for small clouds, H0 and H1, that one engine takes together; None where there is no such engine."""
+    if highest > 1 or not all(0 < len(cloud) < WORTH_CUTTING for cloud in clouds):
+        return None
+    asked = {n: engines_for(engine, 2, n, highest) for n in {len(cloud) for cloud in clouds}}
+    used, *others = {engines[0] for engines, _ in asked.values()}
+    pairs = [euclidean_pairs(cloud) for cloud in clouds]
+    if others or used.compute_many is None or not all(some.all() for some in pairs):
+        return None
+    made = zip(clouds, used.compute_many(pairs, highest, 2), strict=True)
+    version = engine_version(used)
+    return [FiltrationResult(bars, len(cloud), used.name, version, asked[len(cloud)][1]) for cloud, bars in made]
 
 
 def _matrix_of(asked: Request) -> Matrix:
@@ -152,34 +220,41 @@ def _matrix_of(asked: Request) -> Matrix:
     return distance_matrix(asked.points, asked.distances)
 
 
-def _rips(matrix: Matrix, asked: Request, n_points: int, error: float = 0.0) -> FiltrationResult:
-    """Rips of a checked matrix that stands for ``n_points`` points within ``error``."""
+def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) -> FiltrationResult:
+    """Rips of checked distances, square or condensed, that stand for ``n_points`` points within ``error``."""
     # from the enclosing radius on the complex is a cone: a later cut cuts nothing
-    whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(matrix)
-    known = asked.distances if isinstance(asked.distances, CheckedDistances) else CheckedDistances(matrix)
-    if known.bars is not None:
-        bars, (used, reason) = known.bars, pick_engine(asked.engine, asked.field)
-    elif asked.max_dimension == 1 and len(matrix) >= WORTH_CUTTING:
-        bars, used, reason = _cut_early(matrix, asked, whole=whole)
+    whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(as_square(distances))
+    if n_points == 0:
+        bars, (used, reason) = [np.empty((0, 2))] * (asked.max_dimension + 1), pick_engine(asked.engine, asked.field)
     else:
-        if whole:
-            refuse_beyond(matrix, asked.max_dimension, asked.max_bytes)
-        bars, used, reason = run_best(matrix, asked.max_dimension, asked.threshold, asked.engine, asked.field)
-    rounding = used.relative_error * float(matrix.max(initial=0.0)) if used.relative_error else 0.0
+        bars, used, reason = _computed(distances, asked, whole=whole)
     cut = math.inf if whole else asked.threshold
-    return FiltrationResult(
-        bars, n_points, used.name, engine_version(used), reason, cut, error + rounding, known.seconds
-    )
+    return FiltrationResult(bars, n_points, used.name, engine_version(used), reason, cut, error)
 
 
-def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
+def _computed(distances: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
+    """The bars, their engine and why it was taken."""
+    n_points, highest = n_points_of(distances), asked.max_dimension
+    by_ranks = engines_for(asked.engine, asked.field, n_points, highest)[0][0].by_ranks
+    if highest == 1 and n_points >= (WORTH_CUTTING_RANKS if by_ranks else WORTH_CUTTING):
+        return _cut_early(as_square(distances), asked, by_ranks=by_ranks, whole=whole)
+    if by_ranks and highest <= 1:
+        refuse_ranked(n_points, asked.max_bytes)
+    elif whole:
+        refuse_beyond(distances, highest, asked.max_bytes)
+    return run_best(distances, highest, asked.threshold, asked.engine, asked.field)
+
+
+def _cut_early(matrix: Matrix, asked: Request, *, by_ranks: bool, whole: bool) -> tuple[Bars, Engine, str]:
     """H0 and H1 from a filtration that ends where they do, the engine and why it was taken."""
     limit = enclosing_radius(matrix) if whole else asked.threshold
     found = truncation_of(matrix, limit, asked.engine, asked.field)
 
     def bars_to(threshold: float) -> tuple[Bars, Engine, str]:
         joined = share_within(matrix, threshold)
-        if whole:
+        if by_ranks:
+            refuse_ranked(len(matrix), asked.max_bytes)
+        else:
             refuse_joined(len(matrix), joined, asked.max_bytes)
         collapse = worth_collapsing(found.crossing, len(matrix), joined)
         return run_best(matrix, 1, threshold, asked.engine, asked.field, collapse=collapse)
@@ -195,9 +270,26 @@ def _cut_early(matrix: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, En
     return [component_bars(found.tree.lengths, len(matrix), limit), bars[1]], used, words
 
 
-def _row(cloud: Matrix, i: int) -> Matrix:
-    distances: Matrix = np.sqrt(((cloud - cloud[i]) ** 2).sum(axis=1))
-    return distances
+def _rows_of(cloud: Matrix) -> Row:
+    """The distances of one point of a cloud to all, without their matrix; inf beyond the range of float64."""
+    scaled, factor = safely_scaled(cloud)
+
+    def row(i: int) -> Matrix:
+        distances: Matrix = np.sqrt(((scaled - scaled[i]) ** 2).sum(axis=1))
+        tiny = np.flatnonzero(distances < TINY)
+        with np.errstate(over="ignore"):
+            distances *= factor
+        if len(tiny) > 1:
+            distances[tiny] = lengths_of(cloud[tiny] - cloud[i])
+        return distances
+
+    return row
+
+
+def _in_range(lengths: Matrix) -> Matrix:
+    if np.isinf(lengths).any():
+        raise BadInput("points: their distances exceed the range of float64")
+    return lengths
 
 
 def _positive(name: str, value: Any) -> None:

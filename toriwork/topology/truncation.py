@@ -27,8 +27,8 @@ from toriwork.topology.metric import SpanningTree, farthest_points, spanning_tre
 Matrix = NDArray[np.float64]
 _Edges = tuple[NDArray[np.intp], NDArray[np.intp], Matrix]
 
-#: points from which the search pays
-WORTH_CUTTING = 200
+#: points from which the search pays; for engines over ranks, which are done sooner
+WORTH_CUTTING, WORTH_CUTTING_RANKS = 200, 1_500
 #: points far from each other that are asked at first: a quarter of all within the first two bounds; then twice as many,
 #: up to half of all and the third bound, which take a second
 _FEWEST, _MANY, _MOST = 50, 200, 800
