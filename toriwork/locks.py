@@ -76,20 +76,32 @@ class Mutex:
 
 
 #: who holds a lock that is not of threads but of files, by key and thread: the call that does, and how to give it up
-_HOLDERS: dict[tuple[Any, int], tuple[FrameType, Callable[[], None]]] = {}
+_Holder = tuple[FrameType, Callable[[], None]]
+_HOLDERS: dict[tuple[Any, int], _Holder] = {}
 
 
-def hold(key: Any, give_up: Callable[[], None]) -> None:
-    """Note that the call which enters this context manager holds a lock of files from now on."""
+def hold(key: Any, give_up: Callable[[], None]) -> _Holder | None:
+    """Note that the call which enters this context manager holds, or tries to take, a lock of files from now on.
+
+    Comes before the lock is taken: a callback in between would wait for its own thread. Returns what was noted before,
+    by a call that this one interrupted, for :func:`let_go`.
+    """
     frame = sys._getframe(2)  # noqa: SLF001
     while frame.f_globals.get("__name__") == "contextlib" and frame.f_back is not None:
         frame = frame.f_back
-    _HOLDERS[key, threading.get_ident()] = frame, give_up
+    here = key, threading.get_ident()
+    before = _HOLDERS.get(here)
+    _HOLDERS[here] = frame, give_up
+    return before
 
 
-def let_go(key: Any) -> None:
+def let_go(key: Any, before: _Holder | None = None) -> None:
     """Note that it does not any more."""
-    _HOLDERS.pop((key, threading.get_ident()), None)
+    here = key, threading.get_ident()
+    if before is None:
+        _HOLDERS.pop(here, None)
+    else:
+        _HOLDERS[here] = before
 
 
 def holds(key: Any) -> bool:

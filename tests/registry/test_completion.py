@@ -21,6 +21,7 @@ from toriwork.registry.completion import BettiQueue
 from toriwork.registry.rows import pack_shape
 from toriwork.storage.frames import Kind
 from toriwork.storage.journal import JournalWriter
+from toriwork.threads import BackgroundThread, running
 from toriwork.topology import estimate_betti
 
 RNG = np.random.default_rng(7)
@@ -193,8 +194,8 @@ def test_a_child_records_beside_its_parent(tmp_path: Path) -> None:
     assert rows.betti0.notna().all()
 
 
-def betti_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "toriwork-betti"]
+def betti_threads() -> list[BackgroundThread]:
+    return [thread for thread in running() if thread.name == "toriwork-betti"]
 
 
 @pytest.mark.parametrize("wait_first", [True, False])
@@ -259,22 +260,22 @@ def test_waiting_for_numbers_in_the_middle_of_an_append_is_busy_at_once(
 
 
 def test_a_handler_may_record_while_threads_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    starting = threading.Thread.start
+    starting = BackgroundThread.start
     registry = TorusRegistry(tmp_path / "r.parquet", betti_threads=2)
     ran: list[int] = []
 
-    def start(thread: threading.Thread) -> None:
+    def start(thread: BackgroundThread) -> None:
         if thread.name == "toriwork-betti" and not ran:  # a handler comes, records and waits; so does another thread
             ran.append(1)
             registry.record_shape(RNG.normal(size=(5, 2)))
             registry.flush(publish=True)
             other = threading.Thread(target=registry.record_shape, args=(RNG.normal(size=(5, 2)),))
-            starting(other)
+            other.start()
             other.join(60)
             assert not other.is_alive()
         starting(thread)
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(BackgroundThread, "start", start)
     registry.record_shape(RNG.normal(size=(5, 2)))
     registry.flush(publish=True)
     assert ran == [1]

@@ -22,6 +22,7 @@ from toriwork.storage.files import OsFiles
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.handles import OsHandle
 from toriwork.storage.writer import Writer
+from toriwork.threads import BackgroundThread
 
 WAIT = 60.0
 SLOW = 13  # points of a cloud that waits for its gate
@@ -471,10 +472,10 @@ def test_threads_end_when_the_registry_is_closed(tmp_path: Path, monkeypatch: py
 def test_rows_are_recorded_and_completed_where_no_thread_can_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(thread: threading.Thread) -> None:
+    def refuse(thread: BackgroundThread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(BackgroundThread, "start", refuse)
     path = tmp_path / "r.parquet"
     with TorusRegistry(path) as registry:
         for n in range(40):

@@ -7,7 +7,6 @@ import gc
 import linecache
 import random
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.storage.everywhere import Stop, count
 from tests.storage.kinds import KINDS, Kind, Plain
 from toriwork.errors import Closed
 from toriwork.storage import journal, maintenance
+from toriwork.threads import BackgroundThread, running
 
 ACTIONS = ("open", "add", "first", "roll", "seal", "flush", "publish", "close", "names")
 SAMPLES = 2
@@ -84,11 +84,11 @@ class Case:
         assert max(found.values()) == 1
 
 
-def threads(before: set[threading.Thread]) -> list[str]:
+def threads(before: set[BackgroundThread]) -> list[str]:
     """Threads of the store that are still there and were not before; they may take a moment to go."""
     until = time.monotonic() + 10
     while True:
-        found = [t.name for t in set(threading.enumerate()) - before if t.name.startswith("toriwork")]
+        found = [thread.name for thread in set(running()) - before]
         if not found or time.monotonic() > until:
             return found
         time.sleep(0.01)
@@ -116,7 +116,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def interrupted(kind: type[Kind], action: str, at: int, folder: Path, *, opcodes: bool, keep: bool) -> None:
     folder.mkdir()
-    before = set(threading.enumerate())  # of handles that other tests keep: not this one's
+    before = set(running())  # of handles that other tests keep: not this one's
     case = Case(kind(folder), action)
     stop = Stop(at, opcodes=opcodes, keep=keep)
     stop.run(case.act)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ from tests.storage.memdisk import MemDisk
 from tests.storage.rows import BASE, BY_HAND, SPEC, add, names_of, still
 from toriwork.errors import Busy
 from toriwork.storage import ParquetTable
+from toriwork.storage.handles import OsHandle
+from toriwork.storage.paths import StorePaths
 
 HERE = Path(__file__).parent
 HOW = ("signal", "del", "weakref", "logging")
@@ -113,6 +116,46 @@ def test_a_call_while_a_frame_is_written_is_busy_and_takes_no_frame_number(call:
     assert names_of(table) == ["a1", "a2", "a3"]
     table.flush(publish=True)
     assert table.verify().ok
+
+
+@pytest.mark.parametrize("step", ["try_lock", "unlock", "stat"])
+def test_a_callback_as_the_lock_is_taken_and_given_up_is_busy_at_once(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = ParquetTable(tmp_path / "x.parquet", SPEC, policy=BY_HAND)
+    other = ParquetTable(tmp_path / "x.parquet", SPEC, policy=BY_HAND)
+    add(table, "a1")
+    lock = StorePaths(table.path).lock
+    doing, said = getattr(OsHandle, step), []
+
+    def do(handle: OsHandle) -> object:
+        done = doing(handle) if step != "unlock" else None
+        if not said and os.path.samestat(os.fstat(handle.fileno()), lock.stat()) and locked(handle):
+            said.append("")
+            try:
+                other.flush(publish=True)  # of another handle, which knows nothing of this one
+            except Busy:
+                said.append("busy")
+        return done if step != "unlock" else doing(handle)
+
+    monkeypatch.setattr(OsHandle, step, do)
+    table.flush(publish=True)
+    monkeypatch.undo()
+    assert said == ["", "busy"]
+    add(other, "a2")
+    other.flush(publish=True)
+    assert names_of(table) == ["a1", "a2"]
+
+
+def locked(handle: OsHandle) -> bool:
+    """True when somebody holds the lock of this very file."""
+    fcntl = pytest.importorskip("fcntl")
+    with Path(f"/proc/self/fd/{handle.fileno()}").open("rb") as again:
+        try:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -28,6 +28,7 @@ from toriwork.storage.frames import Address
 from toriwork.storage.pending import open_rows
 from toriwork.storage.snapshot import Snapshot
 from toriwork.storage.writer import Appended
+from toriwork.threads import BackgroundThread
 
 _LOG = logging.getLogger("toriwork.registry")
 _QUEUE_LIMIT = 20_000  # addresses; what does not fit is found again in the journals
@@ -81,7 +82,7 @@ class BettiQueue:
         self._bell: SimpleQueue[None] = SimpleQueue()  #: for the threads
         self._joiners: dict[object, SimpleQueue[None]] = {}
         self._overflow: object | None = None  #: set anew each time that a row did not fit
-        self._threads: set[threading.Thread] = set()
+        self._threads: set[BackgroundThread] = set()
         self._starting = Mutex("_starting")  #: of whoever starts threads; nobody waits for it
         self._known: OrderedDict[bytes, bytes] = OrderedDict()
         self._last: tuple[Appended, list[PackedRow]] | None = None
@@ -220,7 +221,7 @@ class BettiQueue:
     def _start_threads(self) -> None:
         self._threads = {thread for thread in self._threads if thread.is_alive()}
         while len(self._threads) < self._n_threads:
-            thread = threading.Thread(target=self._work, name="toriwork-betti", daemon=True)
+            thread = self._new_thread()
             try:
                 thread.start()
             except RuntimeError as error:  # out of threads, or the interpreter is ending: see join
@@ -228,8 +229,11 @@ class BettiQueue:
                 return
             self._threads.add(thread)
 
-    def _work(self) -> None:
-        me = threading.current_thread()
+    def _new_thread(self) -> BackgroundThread:
+        thread = BackgroundThread(lambda: self._work(thread), "toriwork-betti")
+        return thread
+
+    def _work(self, me: BackgroundThread) -> None:
         while not self._stopped and not self._table.closed:
             if self._work_once():
                 continue

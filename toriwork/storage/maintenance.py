@@ -7,7 +7,6 @@ the making of a segment from taking over the same journal.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -26,6 +25,7 @@ from toriwork.storage.publish_stats import PublishStats
 from toriwork.storage.seal import is_needed, seal
 from toriwork.storage.snapshot import Snapshot, open_snapshot
 from toriwork.storage.store_lock import lock_holder, store_lock
+from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -64,7 +64,7 @@ class Maintenance:
         self._publishing = Mutex("_publishing")
         self._sealing = Mutex("_sealing")  #: taken behind the other one
         self._absorbing: frozenset[str] = frozenset()  #: journals that a publish is taking over
-        self._publisher: threading.Thread | None = None
+        self._publisher: BackgroundThread | None = None
         self._next_seal = 0.0  #: monotonic seconds
         self.stats.forget()
 
@@ -76,7 +76,7 @@ class Maintenance:
     def join(self) -> None:
         """Return when a publish in a thread of its own has ended."""
         thread = self._publisher
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not thread.is_current():
             with self._publishing.alone():
                 self._publisher = None
             if thread.is_alive():  # not for ever: it may be logging, where we are waited for
@@ -141,10 +141,7 @@ class Maintenance:
         if self.stats.quick():
             self.try_publish(writer, blocking=False)
         elif self._publisher is None or not self._publisher.is_alive():
-            options = {"blocking": False}
-            thread = threading.Thread(
-                target=self.try_publish, args=(writer,), kwargs=options, name="toriwork-publish", daemon=True
-            )
+            thread = BackgroundThread(lambda: self.try_publish(writer, blocking=False), "toriwork-publish")
             self._publisher = thread
             try:
                 thread.start()

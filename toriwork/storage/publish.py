@@ -7,7 +7,6 @@ frame of it is in a public file that has reached the disk.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from toriwork.storage.publish_plan import PublishPlan, make_plan, store_id_of
 from toriwork.storage.sink import Behind, ParquetSink
 from toriwork.storage.snapshot import Snapshot, open_snapshot
 from toriwork.storage.store_lock import Lock
+from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,7 +89,7 @@ def _freed_aside(files: Files, snapshot: Snapshot) -> Iterator[None]:
     finally:
         if last is not None:
             try:
-                threading.Thread(target=last.close, name="toriwork-free", daemon=True).start()
+                BackgroundThread(last.close, "toriwork-free").start()
             except RuntimeError:  # an interpreter that ends starts no more threads
                 last.close()
 

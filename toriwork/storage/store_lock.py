@@ -48,18 +48,21 @@ def store_lock(files: Files, paths: StorePaths, *, wait: float = 0.0) -> Iterato
         try:
             lock = Lock(paths.lock, handle, files)
             patience = 0.0
-            if handle.try_lock():
-                hold(paths.lock, handle.close)
-                try:
-                    if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
-                        yield lock
-                        return
-                finally:
-                    let_go(paths.lock)
-                    handle.unlock()
-                patience = _REMOVED_SECONDS
-            elif holds(paths.lock) and wait:
-                raise Busy(BUSY)
+            inside = holds(paths.lock)
+            before = hold(paths.lock, handle.close)
+            try:
+                if handle.try_lock():
+                    try:
+                        if lock.still_ours():  # a lock file that was removed meanwhile protects nothing
+                            yield lock
+                            return
+                    finally:
+                        handle.unlock()
+                    patience = _REMOVED_SECONDS
+                elif inside and wait:
+                    raise Busy(BUSY)
+            finally:
+                let_go(paths.lock, before)
             if time.monotonic() >= until + patience:
                 yield None
                 return

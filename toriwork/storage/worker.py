@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from toriwork.errors import Closed, DurabilityError
 from toriwork.locks import Mutex
+from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
     from toriwork.storage.writer import Writer
@@ -42,7 +42,7 @@ class Worker:
         self._writer = writer
         self._at_work = Mutex("_at_work")  #: during a round
         self._turn: object = None  #: of the thread that may go on; an older one ends
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
         self.awake = False  #: whether the next round comes by itself
 
     def ask(self) -> None:
@@ -64,7 +64,7 @@ class Worker:
     def _start(self) -> bool:
         """True when there is a thread now. Of two that were started at the same moment one ends."""
         turn = object()
-        thread = threading.Thread(target=self._run, args=(turn,), name="toriwork-store", daemon=True)
+        thread = BackgroundThread(lambda: self._run(turn), "toriwork-store")
         try:
             self._turn, self._thread = turn, thread
             thread.start()
@@ -82,7 +82,7 @@ class Worker:
         self._turn, self.awake = None, False
         self._bell.put(None)
         thread = self._thread
-        if thread is None or thread is threading.current_thread():
+        if thread is None or thread.is_current():
             return
         lock = self._at_work.alone()
         try:
