@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 when every reader sees every row, else 1."""
     # matplotlib, pandas and gudhi are loaded from here on, not while the command line is parsed
+    import tempfile
+
     from toriwork.cli.first_look import first_look
     from toriwork.cli.report import write_report
 

@@ -12,7 +12,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -188,6 +187,8 @@ def _disk(folder: Path) -> Iterator[Finding]:
 
 
 def _installed(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # a tenth of the start of every other command
+
     try:
         return version(name)
     except PackageNotFoundError:

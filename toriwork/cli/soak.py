@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0; 1 when a row or token was lost, doubled, late or damaged, or a process failed. Ctrl-C ends it early."""
+    import shutil
+    import tempfile
+
     from toriwork.soak.run import SoakRun
 
     if not 0 < options.minutes < float("inf"):

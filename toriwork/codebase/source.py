@@ -145,11 +145,24 @@ def line_numbers(text: str) -> Callable[[int], int]:
     return lambda place: bisect_left(ends, place) + 1
 
 
+def nodes_below(root: ast.AST) -> list[Any]:
+    """Return a node and all below it, parents first, and None where a list has it; half the time of ``ast.walk``."""
+    found: list[Any] = [root]
+    for node in found:  # grows at its end
+        for name in _CHILDREN.get(node.__class__, ()):
+            value = getattr(node, name, None)
+            if value.__class__ is list:
+                found += value
+            elif value is not None:
+                found.append(value)
+    return found
+
+
 def nodes_of(trees: Iterable[ast.Module]) -> Nodes:
     """Return all nodes of some trees by type, parents before children; under ``ast.expr`` those in ``COMPOUND``."""
     waiting: list[Any] = list(trees)
     found: defaultdict[type[ast.AST], list[Any]] = defaultdict(list)
-    for node in waiting:  # grows at its end: what ast.walk does, in half the time
+    for node in waiting:  # as in nodes_below, which would cost a second loop
         kind = node.__class__
         found[kind].append(node)
         if kind in COMPOUND:

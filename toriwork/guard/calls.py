@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from toriwork.codebase.constants import MAX_VALUES, as_text
@@ -72,13 +72,19 @@ WATCHED_ENDS = (
 CodeHits = Callable[[ParsedModule, str], Iterator[Hit]]
 
 
-def call_hits(unit: ParsedModule, node: ast.Call, code_hits: CodeHits) -> Iterator[Hit]:
-    """Yield everything that one call does; ``code_hits`` judges code that it carries as a text."""
+def call_hits(unit: ParsedModule, node: ast.Call, code_hits: CodeHits) -> Iterable[Hit]:
+    """Everything that one call does; ``code_hits`` judges code that it carries as a text."""
     names = unit.names.qualify(node.func)
     end = last_name(node.func)
-    ends = {end, *(name.rpartition(".")[2] for name in names)}
+    ends = {end, *[name.rpartition(".")[2] for name in names]}
     if WATCHED_ENDS.isdisjoint(ends):
-        return  # as nine of ten calls
+        return ()  # as nine of ten calls
+    return _call_hits(unit, node, names, end, ends, code_hits)
+
+
+def _call_hits(
+    unit: ParsedModule, node: ast.Call, names: set[str], end: str, ends: set[str], code_hits: CodeHits
+) -> Iterator[Hit]:
     yield from _imported(unit, node, names, ends)
     yield from _run(unit, node, names, end, code_hits)
     yield from _started(unit, node, names, code_hits)

@@ -91,8 +91,8 @@ class Document:
             head = self.item.head(HEAD)
             if self._is_database(head):
                 return
-            path = PurePosixPath(self.item.path)
-            suffix = path.suffix.lower()
+            folder, name = os.path.split(self.item.path)  # not pathlib: this is asked for every file
+            suffix = os.path.splitext(name)[1].lower()
             if suffix in PYTHON or (head.startswith(b"#!") and _SHEBANG.match(head)):
                 self._look_at_python(decoded(self._all(head)))
             elif suffix in INTERACTIVE:
@@ -103,9 +103,10 @@ class Document:
                 self._look_at_cells(cells)
             elif scripts.wants(self.item.path, head):
                 self._look_at_script(self._text(head))
-            if required.wants(path.name, path.parent.name):
+            parent = os.path.basename(folder)
+            if required.wants(name, parent):
                 text = self.item.head(required.MAX_JSON + 1) if suffix == ".json" else self._all(head)
-                self._look_at_requirements(path, text.decode("utf-8", "replace"))
+                self._look_at_requirements(name, parent, text.decode("utf-8", "replace"))
         except OSError as error:
             if not self._is_database(b""):
                 self._whole("TWG903", f"cannot be read: {error.strerror or error}", "unreadable")
@@ -153,9 +154,9 @@ class Document:
         for hit in hits_in(unit, source):
             self.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)
 
-    def _look_at_requirements(self, path: PurePosixPath, text: str) -> None:
+    def _look_at_requirements(self, name: str, parent: str, text: str) -> None:
         self.stores |= {word for word in STORE_WORDS if word in text}
-        for place in required.places_in(path.name, path.parent.name, text, self.policy):
+        for place in required.places_in(name, parent, text, self.policy):
             if place.kind == "package":
                 hit = Hit(_NOWHERE, "TWG301", f"{place.what} is required", place.what)
             else:

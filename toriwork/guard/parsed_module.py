@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -107,8 +107,14 @@ def import_from_hits(unit: ParsedModule, node: ast.ImportFrom) -> Iterator[Hit]:
             yield Hit(alias, "TWG104", f"{module} passes on {alias.name}", alias.name)
 
 
-def attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterator[Hit]:
+def attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterable[Hit]:
     """``nbformat.sign.sqlite3``: a driver inside somebody else's module; ``ctypes.cdll.sqlite3``."""
+    if node.attr in unit.policy.telling or "ctypes" in unit.names.tops:
+        return _attribute_hits(unit, node)
+    return ()  # as nearly all, at once: a generator for each takes half of the time
+
+
+def _attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterator[Hit]:
     if node.attr in unit.policy.telling:
         for name in unit.names.qualify(node.value):
             top = name.split(".")[0]

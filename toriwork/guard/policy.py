@@ -40,8 +40,8 @@ class Policy:
 
     @cached_property
     def telling_words(self) -> frozenset[str]:
-        """Words, one of which every use of a telling module holds."""
-        return frozenset(name for name in self.telling if "." not in name) | {"sqlite", "postgresql", "postgres"}
+        """Words, one of which every use of a telling module holds; ``sqlite`` is one outside of imports only."""
+        return frozenset(name for name in self.telling if "." not in name) | {"postgresql", "postgres"}
 
     @cached_property
     def plain_words(self) -> frozenset[str]:

@@ -21,7 +21,8 @@ class Tree:
     def __init__(self, files: Iterable[str]) -> None:
         self._files = {os.path.abspath(file): file for file in files}
         folders = {os.path.dirname(file) for file in self._files}
-        self._tops = {stem_of(file) for file in self._files} | {os.path.basename(folder) for folder in folders}
+        self.stems = {stem_of(file) for file in self._files}
+        self._tops = self.stems | {os.path.basename(folder) for folder in folders}
 
     def is_local(self, importer: str, dotted: str) -> bool:
         """Tell if a dotted name is one of the scanned files, as a plain import in one of them finds it.
@@ -88,9 +89,8 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
     exports: dict[str, dict[str, str]] = {}
     stem_at = {path: stem_of(path) for path in documents}
     users: dict[str, list[str]] = defaultdict(list)  # of a stem: the files that name it, or bear it
-    stems = set(stem_at.values())
     for path, document in documents.items():
-        for stem in (stems & document.words) | {stem_at[path]}:
+        for stem in (document.words & tree.stems) | {stem_at[path]}:
             users[stem].append(path)
     waiting = [path for path, document in documents.items() if document.takes_driver]
     for path in waiting:
@@ -104,7 +104,7 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
                 waiting.append(path)
     stems = {stem_of(path) for path, names in exports.items() if names}
     for path, document in documents.items():
-        if stems & document.words or (document.words and _is_package_of(path, stems)):
+        if stems & document.words or _is_package_of(path, stems):
             with document.limited():
                 for hit in map(document.unit.told, _taken(document, tree, exports)):
                     document.add(getattr(hit.node, "lineno", 1), getattr(hit.node, "col_offset", 0) + 1, hit)

@@ -80,6 +80,7 @@ def examine(
         ]
         for document in documents:
             document.look()
+            document.words &= tree.stems  # the others of 10,000 files are 300 MB
         note_passed_on({d.item.path: d for d in documents if d.source is not None and not d.item.staged}, tree)
     stores = set().union(*(document.stores for document in documents))
     found = sorted((f for d in documents for f in _without_stores(d.findings, stores)), reverse=True)
@@ -172,8 +173,8 @@ def _excepted(
 
 def _idle(settings: Settings, used: set[Allowed], paths: Iterable[str]) -> tuple[Allowed, ...]:
     """Exceptions for files that were looked at in which there is nothing that they cover."""
-    below = [settings.below(path) for path in paths]
     unused = [entry for entry in settings.allow if entry not in used]
+    below = [settings.below(path) for path in paths] if unused else []
     return tuple(entry for entry in unused if fnmatch.filter(below, entry.path))
 
 

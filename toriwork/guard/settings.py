@@ -56,8 +56,7 @@ class Settings:
 
     def below(self, path: str) -> str:
         """A path as exceptions name it: below the top of the project, or absolute when it lies elsewhere."""
-        absolute = Path(os.path.abspath(path))
-        return absolute.relative_to(self.root).as_posix() if absolute.is_relative_to(self.root) else absolute.as_posix()
+        return os.path.abspath(path).removeprefix(os.path.join(self.root, "")).replace(os.sep, "/")
 
 
 def project_root(paths: Sequence[str]) -> Path:

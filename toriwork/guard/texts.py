@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from toriwork.codebase.constants import as_text
+from toriwork.codebase.source import nodes_below
 from toriwork.guard.drivers import DUCKDB_EXTENSIONS
 from toriwork.guard.parsed_module import Hit, ParsedModule
 
@@ -16,10 +17,26 @@ _TELLING = frozenset(
     "skip xfail add_argument ArgumentParser match fullmatch search count find index split partition".split()
 )
 _OF_RE = frozenset({"compile", "sub", "subn", "findall", "finditer"})
+_CALLED = "scan|attach|query|execute|scan_pushdown"
 _OPENS = re.compile(
     rf"""\b(?:install|load)\s+'?(?P<loaded>{"|".join(sorted(DUCKDB_EXTENSIONS))})\b'?\s*(?:;|\Z|from\b)
-      | \b(?P<scanned>sqlite|postgres|mysql)_(?:scan|attach|query|execute|scan_pushdown)\s*\(""",
+      | \b(?P<scanned>sqlite|postgres|mysql)_(?:{_CALLED})\s*\(""",
     re.IGNORECASE | re.VERBOSE,
+)
+#: what begins such SQL in a source, where it may go on behind a quote, and words of which each holds one
+_OPENING = re.compile(
+    rf"""\battach\b\s*(?:(?:or|replace|database|if|not|exists)\b\s*)*['"?$:{{%\\]
+      | \b(?:install|load)\s+'?(?:{"|".join(sorted(DUCKDB_EXTENSIONS))})\b
+      | \b(?:sqlite|postgres|mysql)_(?:{_CALLED})\s*\(""",
+    re.IGNORECASE | re.VERBOSE,
+)
+OPENING = frozenset(
+    spelled
+    for word in (
+        *("attach", "install", "load"),
+        *(f"{kind}_{call}" for kind in ("sqlite", "postgres", "mysql") for call in _CALLED.split("|")),
+    )
+    for spelled in (word, word.upper(), word.title())
 )
 _ATTACH = re.compile(
     r"""\battach\s+(?:or\s+replace\s+)?(?:database\s+)?(?:if\s+not\s+exists\s+)?
@@ -47,6 +64,11 @@ def has_address(text: str) -> bool:
     return False
 
 
+def opens(source: str) -> bool:
+    """Tell if a source can hold SQL that opens a database: one of the words ``OPENING``, and what follows it there."""
+    return _OPENING.search(source) is not None
+
+
 def worthwhile(text: str) -> bool:
     """Tell if a source can hold an address or such SQL at all."""
     lowered = text.lower()
@@ -63,12 +85,12 @@ def text_hits(unit: ParsedModule) -> Iterator[Hit]:
     for kind in _KINDS:
         for node in unit.nodes.get(kind, ()):
             for prose in _prose(node):
-                passed |= {id(part) for part in ast.walk(prose) if _is_text(part)}
+                passed.update(map(id, nodes_below(prose)))
     made = [node for node in unit.nodes.get(ast.Call, ()) if _is_text(node)]
     for node in (*unit.nodes.get(ast.expr, ()), *made):  # parents come before their children
         if id(node) not in passed and _is_text(node):
-            parts = {id(part) for part in ast.walk(node)}
-            passed |= parts
+            parts = list(map(id, nodes_below(node)))
+            passed.update(parts)
             if not telling.keys().isdisjoint(parts):
                 yield from _judged(unit, node)
     for at, node in telling.items():
