@@ -136,13 +136,27 @@ def test_a_call_that_no_recipe_knows_keeps_the_database_and_is_left_to_a_person(
     (root / "pkg/b.py").write_bytes(b'import sqlite3\n\nROWS = sqlite3.connect("data/old.db").execute("SELECT 1")\n')
     code, text = said(capsys, root, "--no-diff")
     assert code == command.BY_HAND
-    assert "by hand pkg/b.py:" in text
+    assert "stays   data/old.db: pkg/b.py:3 names it" in text
+    assert "by hand pkg/b.py:3: names data/old.db, which therefore stays; `toriwork migrate PATH --retire" in text
+    assert (root / "data/old.db").exists()
+    code, text = said(capsys, root, "--no-diff", "--retire", "old.db")
+    assert code == command.BY_HAND
     assert (root / "data/old.db").exists()
     assert said(capsys, "status", root, "--check")[0] == command.PENDING
     (root / "pkg/b.py").write_bytes(b"ROWS = []\n")
     code, text = said(capsys, root)
     assert "going on with plan" in text
     assert not (root / "data/old.db").exists()
+
+
+def test_a_database_that_nothing_names_any_more_goes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, root, "--no-diff")[0] == 0
+    assert not (root / "data/old.db").exists()
+
+
+def test_only_a_database_can_be_retired(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = said(capsys, root, "--retire", "a.py")
+    assert (code, "a.py: expected the name of a database" in text) == (command.USAGE, True)
 
 
 def test_a_failed_proof_and_a_kept_edit_have_exit_codes_of_their_own(

@@ -52,7 +52,7 @@ def test_signatures_of_any_make_are_taken_with_all_that_they_say():
 
 def test_code_that_version_0_1_migrated_finds_the_same_names_where_they_were():
     old = import_module("toriwork.monitors.adopted")
-    assert all(getattr(old, name) is getattr(compat, name) for name in compat.__all__)
+    assert all(getattr(old, name) is getattr(compat, name) for name in old.__all__)
 
 
 def test_what_has_no_eigenvalues_is_refused_by_name():

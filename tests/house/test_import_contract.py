@@ -50,6 +50,7 @@ def small_house(tmp_path):
         "state",
         "errors",
         "printed",
+        "threads",
         "topology/engines",
     ):
         (tmp_path / "toriwork" / f"{module}.py").touch()

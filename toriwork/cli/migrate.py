@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,7 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-root", type=Path, metavar="DIR", help="where the data goes (else TORI_STATE_ROOT)")
     parser.add_argument("--plan", metavar="ID", help="another plan than the last one; its beginning will do")
     parser.add_argument("--replan", action="store_true", help="plan again where files changed since the plan was made")
-    parser.add_argument("--tests", action="store_true", help="try the code base's own pytest on a copy first, too")
+    parser.add_argument(
+        "--retire", action="append", default=[], metavar="NAME", help="a database that goes although some file names it"
+    )
+    parser.add_argument(
+        "--tests", action="store_true", help="wait for the code base's own tests however long they take"
+    )
     parser.add_argument("--no-trial", action="store_true", help="do not try the new code on a copy first")
     parser.add_argument("--no-diff", action="store_true", help="name the files, without their changes")
     parser.add_argument("--yes", action="store_true", help="prune: delete the backup for good")
@@ -134,7 +139,8 @@ def _words(event: str, facts: dict[str, Any]) -> str:
         return f"going on with plan {facts['plan']}: {facts['done']} of {facts['steps']} steps are done"
     if event == "trial" and facts["modules"]:
         new = "".join(f"\nnote: {note}" for note in facts["notes"])
-        return f"tried on a copy ({', '.join(facts['tools'])}): nothing fails that did not fail before{new}"
+        calls = f", {facts['calls']} calls are answered as before" if facts["calls"] else ""
+        return f"tried on a copy ({', '.join(facts['tools'])}): nothing fails that did not fail before{calls}{new}"
     if event in ("undo", "verify"):
         return f"{event} {facts['step']}"
     return ""
@@ -147,10 +153,10 @@ def _plan(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     return PENDING if options.check and not plan.empty else 0
 
 
-def _made(root: Path, options: argparse.Namespace) -> Plan:
+def _made(root: Path, options: argparse.Namespace, stopped: Mapping[tuple[str, str], str] | None = None) -> Plan:
     from toriwork.migrate import make_plan
 
-    return make_plan(root, state_root=options.state_root)
+    return make_plan(root, state_root=options.state_root, retire=options.retire, stopped=stopped)
 
 
 def _show(plan: Plan, options: argparse.Namespace, talk: Talk) -> None:
@@ -201,7 +207,28 @@ def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         return PENDING if options.check and not plan.empty else 0
     if plan.empty:
         return BY_HAND if plan.manual else 0
-    return _told(plan, _applied(root, plan, options, talk), talk)
+    return _tried(root, plan, options, talk)
+
+
+def _tried(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> int:
+    """Run a plan; where its trial shows that moved code answers otherwise, one that leaves that code as it is."""
+    from toriwork.migrate.engine.behaviour import Differs
+
+    stopped: dict[tuple[str, str], str] = {}
+    while True:
+        try:
+            return _told(plan, _applied(root, plan, options, talk), talk)
+        except Differs as error:
+            if (
+                error.stopped.keys() <= stopped.keys()
+            ):  # the plan left it as it is, and it answers otherwise all the same
+                raise
+            talk.say("differs", f"{error}\nplanned again, without those:", message=str(error))
+            stopped |= error.stopped
+        plan = _made(root, options, stopped)
+        _show(plan, options, talk)
+        if plan.empty:
+            return BY_HAND if plan.manual else 0
 
 
 def _applied(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> Outcome:

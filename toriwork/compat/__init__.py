@@ -4,6 +4,7 @@
 """
 
 from toriwork.compat.measurements import emit_measurement, emitting
+from toriwork.compat.signature_table import SignatureTable, stream_of
 from toriwork.compat.spectral_db import AdoptedSpectralDB, stream_for
 
-__all__ = ["AdoptedSpectralDB", "emit_measurement", "emitting", "stream_for"]
+__all__ = ["AdoptedSpectralDB", "SignatureTable", "emit_measurement", "emitting", "stream_for", "stream_of"]

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from toriwork.compat.signatures import as_signature, fields_of, other_fields, revived
 from toriwork.errors import BadInput
 from toriwork.registry.rows import restore_vertices
-from toriwork.registry.spectral import SpectralDB, SpectralSignature, magnitudes, spectral_distances
+from toriwork.registry.spectral import SpectralDB, SpectralSignature, magnitudes, of_stream, spectral_distances
 
 _FIELDS = "fields"  #: note of a row: the fields of a signature for which the registry has no place
 _COLUMNS = ("row_id metadata vertices vertices_dtype vertices_shape betti0 betti1 betti2 coherence_band").split()
@@ -78,7 +78,7 @@ class AdoptedSpectralDB(SpectralDB):
         They are read from the registry once; after that, signatures that this object adds are known without reading.
         """
         if self._adopted is None:
-            rows = self.registry.scan(_COLUMNS, self._mine()).read_all().sort_by([("row_id", "descending")])
+            rows = self.registry.scan(_COLUMNS, of_stream(self.stream)).read_all().sort_by([("row_id", "descending")])
             found = [self._signature(rows, index) for index in range(min(rows.num_rows, self.max_entries))]
             self._adopted = deque([one for one in reversed(found) if one is not None], self.max_entries)
         return list(islice(reversed(self._adopted), n))

@@ -27,6 +27,7 @@ from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
 from toriwork.state import registry_path
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Kind
+from toriwork.storage.paths import StorePaths, stamp
 
 _LOG = logging.getLogger("toriwork.registry")
 _EXIT_SECONDS = 10.0  # an interpreter that ends waits so long for Betti numbers; the rest is computed later
@@ -203,6 +204,10 @@ class TorusRegistry(RegistryReader):
         else:
             self._table.append(b"".join(parts), n_clouds)
         return ids
+
+    def stamp(self) -> object:
+        """A value that changes whenever somebody else writes to the registry; it costs a look at a folder."""
+        return stamp(StorePaths.of(self.path), own=self._table.own_frames())
 
     def _recorded_before(self, row_ids: Sequence[str]) -> bool:
         """True when rows of an earlier try are there. They are published: a sync of their journal has failed."""

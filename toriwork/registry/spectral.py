@@ -126,6 +126,13 @@ def _summed_differences(wanted: NDArray[np.float64], block: NDArray[np.float64])
         return shared
 
 
+def of_stream(stream: str, since: str = "") -> Any:
+    """The rows, from a row id on, whose metadata may be of a stream: its text may stand under nested keys too."""
+    mine = json.dumps({STREAM_KEY: stream}, separators=(",", ":"))[1:-1]
+    where = pc.match_substring(pc.field("metadata"), mine)
+    return where & (pc.field("row_id") >= since) if since else where
+
+
 class SpectralDB:
     """The newest spectra of one stream of the registry; the same answers before and after a restart.
 
@@ -226,7 +233,7 @@ class SpectralDB:
 
         Read from the registry: the bounds of what is held do not limit it.
         """
-        where = self._mine() & pc.match_substring(pc.field("metadata"), json.dumps(key) + ":")
+        where = of_stream(self.stream) & pc.match_substring(pc.field("metadata"), json.dumps(key) + ":")
         rows = self.registry.scan(["row_id", "metadata"], where).read_all().sort_by([("row_id", "descending")])
         metadata = (json.loads(text) for text in rows["metadata"].slice(0, n).to_pylist())
         return [found[key] for found in metadata if found.get(STREAM_KEY) == self.stream and key in found][::-1]
@@ -257,17 +264,12 @@ class SpectralDB:
 
     def _recorded(self) -> list[NDArray[np.float64]]:
         """The magnitudes of the newest spectra of the stream, oldest first; sizes are read before vertices are."""
-        where = self._mine()
-        oldest = self._oldest_within_bounds(self.registry.scan(["row_id", "vertices_shape"], where).read_all())
+        sizes = self.registry.scan(["row_id", "vertices_shape"], of_stream(self.stream)).read_all()
+        oldest = self._oldest_within_bounds(sizes)
         if oldest is None:
             return []
-        rows = self.registry.scan(_COLUMNS, where & (pc.field("row_id") >= oldest)).read_all().sort_by("row_id")
+        rows = self.registry.scan(_COLUMNS, of_stream(self.stream, oldest)).read_all().sort_by("row_id")
         return [spectrum for index in range(rows.num_rows) if (spectrum := self._spectrum(rows, index)) is not None]
-
-    def _mine(self) -> Any:
-        """The rows whose metadata may be of this stream: a text that nested keys may hold too."""
-        mine = json.dumps({STREAM_KEY: self.stream}, separators=(",", ":"))[1:-1]
-        return pc.match_substring(pc.field("metadata"), mine)
 
     def after_fork(self) -> None:
         """In a child: a lock that no vanished thread holds."""
@@ -291,7 +293,8 @@ class SpectralDB:
             return None
         if not values.is_valid or len(shape) != 1:
             return None
-        return magnitudes(restore_vertices(values.values.to_numpy(), rows["vertices_dtype"][index].as_py(), shape))
+        spectrum = restore_vertices(values.values.to_numpy(), rows["vertices_dtype"][index].as_py(), shape)
+        return magnitudes(spectrum) if np.isfinite(spectrum).all() else None  # of a migrated table: see compat
 
 
 def _signature(eigenvalues: ArrayLike) -> SpectralSignature:

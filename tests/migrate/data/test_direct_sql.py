@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def findings(root: Path) -> list[tuple[int, str]]:
-    plan = make_plan(root, state_root=toriwork.state.state_root())
+    plan = make_plan(root, state_root=toriwork.state.state_root(), retire=["lab.db"])
     return [(found["line"], found["why"]) for found in plan.manual if found["recipe"] == "direct_sql"]
 
 
@@ -74,6 +74,17 @@ def test_a_text_in_a_module_without_a_driver_and_a_notebook_count(root):
     found = findings(root)
     assert [line for line, _ in found] == [3, 3]
     assert sum(why.startswith("cell 2: ") for _, why in found) == 1
+
+
+def test_of_a_database_that_stays_no_statement_is_told(root):
+    (root / "tool.py").write_text(CODE)
+    plan = make_plan(root, state_root=toriwork.state.state_root())
+    assert [
+        (found["path"], found["line"], found["recipe"])
+        for found in plan.manual
+        if found["recipe"] != "database_imports"
+    ] == [("tool.py", 5, "readers")]
+    assert not plan.content["data"]
 
 
 def test_what_is_told_otherwise_is_not_told_twice(root):

@@ -17,4 +17,4 @@ def copies_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
     """What people call makes the plan of the small code base."""
-    monkeypatch.setattr(api, "propose", lambda index, state_root: propose(index.root, state_root))
+    monkeypatch.setattr(api, "propose", lambda index, state_root, **_: propose(index.root, state_root))

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.migrate.data.backend import make_database
 from tests.migrate.engine.full_disk import FullDisk, n_writes
 from tests.migrate.engine.small import copied, tree
 from tests.migrate.fixtures import build
-from tests.migrate.recipes.code import STORE
+from tests.migrate.recipes.code import STORE, make_store
 from toriwork.errors import ToriworkError
 from toriwork.migrate import Outcome, apply_plan, make_plan, rollback
 
@@ -34,7 +33,7 @@ class Place:
         self.folder, self.n = folder, 0
         files = {"python/core/__init__.py": "", "lab/store.py": STORE, "tox.ini": "[tox]\n"}
         self.start = build(folder / "start", files)
-        make_database(self.start / "spectral.db", 8)
+        make_store(self.start / "spectral.db", 8)
         self.wanted = tree(self.start)
 
     def fresh(self) -> tuple[Path, Path]:

@@ -10,10 +10,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.migrate.data.backend import make_database
 from tests.migrate.engine.small import tree
 from tests.migrate.fixtures import build
-from tests.migrate.recipes.code import STORE
+from tests.migrate.recipes.code import STORE, make_store
 from toriwork.migrate import apply_plan, make_plan, rollback
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
@@ -44,7 +43,7 @@ def test_a_project_builds_the_same_modules_after_a_migration_and_restore_brings_
     files = {f"{layout}mylab/__init__.py": "", f"{layout}mylab/store.py": STORE}
     files |= {"pyproject.toml": (SETUPTOOLS if built_by == "setuptools" else HATCH) + PROJECT}
     root = build(tmp_path / "code", files)
-    make_database(root / f"{layout}mylab" / "spectral.db", 8)
+    make_store(root / f"{layout}mylab" / "spectral.db", 8)
     start = tree(root)
     make_plan(root, state_root=state_root)
     assert apply_plan(root, trial=None).phase == "finished"

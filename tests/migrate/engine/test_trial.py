@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,21 +11,22 @@ import pytest
 from tests.migrate.engine.small import plan_of, tree
 from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
-from toriwork.migrate.engine import trial
+from toriwork.migrate.engine import copies, trial
 from toriwork.migrate.engine.apply import apply_steps, history_of
+from toriwork.migrate.engine.behaviour import Differs
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.proposal import Change, Proposal
 from toriwork.migrate.engine.trial import try_plan
 
 
-def planned(folder: Path, before: dict[str, str], after: dict[str, str]) -> Plan:
+def planned(folder: Path, before: dict[str, str], after: dict[str, str], why: str = "test") -> Plan:
     """A plan that turns files into others; those that are only in ``before`` stay."""
     root = folder / "backend"
     for path, text in before.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     changes = tuple(
-        Change(path, before[path].encode() if path in before else None, text.encode(), ("test",))
+        Change(path, before[path].encode() if path in before else None, text.encode(), (why,))
         for path, text in after.items()
     )
     return plan_of(root, folder / "state", Proposal(tuple(before), changes))
@@ -95,14 +97,47 @@ def test_a_name_that_nothing_binds_stops_the_plan_and_an_idle_import_is_only_not
     assert try_plan(same).notes == ()
 
 
-def test_the_own_tests_are_run_where_that_is_asked_for(tmp_path):
-    checks = "from pkg.a import X\n\n\ndef test_one():\n    assert X == 1\n\n\ndef test_two():\n    assert X == 2\n"
-    before = {"src/pkg/__init__.py": "", "src/pkg/a.py": "X = 1\n", "tests/test_a.py": checks}
-    plan = planned(tmp_path, before, {"src/pkg/a.py": "X = 2\n"})
-    assert try_plan(plan).tools[0] == "import"
+CHECKS = "from pkg.a import X\n\n\ndef test_one():\n    assert X == 1\n\n\ndef test_two():\n    assert X == 2\n"
+TESTED = {"src/pkg/__init__.py": "", "src/pkg/a.py": "X = 1\n", "tests/test_a.py": CHECKS}
+
+
+def test_the_own_tests_are_run_where_there_are_any(tmp_path):
+    plan = planned(tmp_path, TESTED, {"src/pkg/a.py": "X = 2\n"})
     with pytest.raises(NotProven, match=r"tests/test_a\.py::test_one: fails") as caught:
-        try_plan(plan, tests=True)
+        try_plan(plan)
     assert "test_two" not in str(caught.value)
+    assert "pytest" not in try_plan(planned(tmp_path / "2", {"a.py": "X = 1\n"}, {"a.py": "X = 2\n"})).tools
+
+
+def test_a_test_that_fails_with_a_recipe_stops_that_recipe(tmp_path):
+    plan = planned(tmp_path, TESTED, {"src/pkg/a.py": "X = 2\n"}, why="betti_cells")
+    with pytest.raises(Differs, match=r"test_one fails with it") as caught:
+        try_plan(plan)
+    assert list(caught.value.stopped) == [("src/pkg/a.py", "betti_cells")]
+
+
+def test_tests_that_take_too_long_are_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_SECONDS_OF_TESTS", 0.01)
+    plan = planned(tmp_path, TESTED, {"src/pkg/a.py": "X = 2\n"})
+    verdict = try_plan(plan)
+    assert "pytest" in verdict.tools
+    assert verdict.notes == ("the own tests take too long to be compared; --tests waits for them",)
+
+
+def test_a_run_in_a_copy_knows_nothing_of_its_caller_and_ends_with_all_that_it_started(tmp_path, monkeypatch):
+    """As within the kernel of a notebook: its variables, its input, its process group are not the run's."""
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    root = tmp_path / "root"
+    root.mkdir()
+    told = (
+        "import os, sys; print([name for name in os.environ if name.startswith('JPY_')], os.getsid(0) == os.getpid())"
+    )
+    assert copies.run_python(root, ["-c", f"{told}; print(repr(sys.stdin.read()))"], 60) == (0, b"[] True\n''\n")
+    lasting = "import os, time\nos.fork()\nwhile True:\n    open('alive', 'a').write('x')\n    time.sleep(0.01)\n"
+    assert copies.run_python(root, ["-c", lasting], 1) == (None, b"")
+    size = (root / "alive").stat().st_size
+    time.sleep(0.2)
+    assert (root / "alive").stat().st_size == size > 0
 
 
 def test_a_plan_without_code_needs_no_trial(tmp_path):
@@ -111,10 +146,10 @@ def test_a_plan_without_code_needs_no_trial(tmp_path):
 
 
 def test_large_data_is_not_copied_and_code_always_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial, "_ALL_DATA", 3)
+    monkeypatch.setattr(copies, "_ALL_DATA", 3)
     text = "from pathlib import Path\n\nassert Path('a.txt').exists()\nassert not Path('b.txt').exists()\n"
     plan = planned(tmp_path, {"a.txt": "123", "b.txt": "12345", "c.py": text}, {"c.py": text + "X = 1\n"})
     assert trial._look(plan.root, ["c.py"], ("import",)).raised["c.py"]  # both are there
     copy = tmp_path / "copy"
-    trial._copy(CodebaseIndex.scan(plan.root), copy)
+    copies.copy_tree(CodebaseIndex.scan(plan.root), copy)
     assert trial._look(copy, ["c.py"], ("import",)).raised == {"c.py": ""}

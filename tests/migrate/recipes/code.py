@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from tests.migrate.fixtures import build
 from toriwork.migrate.recipes import Rewritten, World, rewrite
@@ -101,3 +103,18 @@ def after(folder: Path, text: str, path: str = "module.py", **others: str) -> st
     found = rewritten(folder, text, path, **others)
     assert not found.manual
     return found.after.decode()
+
+
+def make_store(path: Path, n_rows: int) -> None:
+    """A database as the class of STORE makes it."""
+    module: dict[str, Any] = {}
+    exec(STORE, module)
+    store = module["SpectralDB"](str(path))
+    for n in range(n_rows):
+        eigenvalues, told = [1.0 + n, 0.5, 0.25][: 1 + n % 3], {"betti_numbers": [1, n % 3], "gaps": [0.25]}
+        store.add(
+            SimpleNamespace(
+                timestamp=float(n), eigenvalues=eigenvalues, hash_id=f"h{n}", coherence_state="global", **told
+            )
+        )
+    store.conn.close()

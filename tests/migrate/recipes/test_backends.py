@@ -135,7 +135,7 @@ def test_odd_files_of_the_sample_keep_their_bytes(sample):
 def test_a_backend_over_json_with_other_names_works_on(tmp_path):
     root = json_backend(tmp_path / "backend")
     store = (root / "src/spectral/store.py").read_bytes()
-    why = "SpectralDB stays: it keeps its spectra in json, which is no database. By hand: derive it from AdoptedS"
+    why = "SpectralDB stays: it keeps its spectra in json, which is no database. By hand: derive it from toriwork"
     migrate(root, {("src/spectral/store.py", 33): why})
     assert (root / "src/spectral/store.py").read_bytes() == store
     said = run(

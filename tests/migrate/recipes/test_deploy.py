@@ -34,7 +34,7 @@ def test_moved_code_of_a_code_base_without_a_core_imports_from_toriwork_and_noth
     found = rewrite(path, (tmp_path / path).read_bytes(), world)
     lines = [line for line in found.after.decode().splitlines() if "toriwork" in line and "import" in line]
     assert lines == [
-        "from toriwork.compat import AdoptedSpectralDB as TorusSpectralDB, stream_for",
+        "from toriwork.compat import SignatureTable, stream_of",
         "from toriwork.registry import TorusRegistry",
     ]
     assert core_modules(world, [found.after]) == {}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
+
 import pytest
 
+from tests.migrate.fixtures import build
 from tests.migrate.recipes.code import STORE, after, rewritten
-from toriwork.compat import AdoptedSpectralDB
+from toriwork.codebase import CodebaseIndex
+from toriwork.compat import SignatureTable
+from toriwork.migrate.engine.proposal import propose
 from toriwork.migrate.recipes.spectral_db import BASE_MEMBERS
 from toriwork.registry import TorusRegistry
 
-IMPORT = "from python.core.torus_registry import SpectralDB as TorusSpectralDB, TorusRegistry, stream_for"
+IMPORT = "from python.core.torus_registry import SignatureTable, TorusRegistry, stream_of"
 RECENT = """
 def recent(self, n=10):
     rows = self.conn.execute(
@@ -41,16 +48,17 @@ def test_a_class_of_the_shape_becomes_a_thin_subclass(tmp_path):
         f"\n{IMPORT}\n"
         "\n"
         "\n"
-        "class SpectralDB(TorusSpectralDB):  # toriwork: spectral_db\n"
+        "class SpectralDB(SignatureTable):  # toriwork: spectral_db\n"
         '    """Keeps spectra."""\n'
         "\n"
         "    registry: TorusRegistry  # where the spectra are\n"
-        '    not_null = ("hash_id", "timestamp", "coherence_state")  # as in the table\n'
         "\n"
         '    def __init__(self, db_path="spectral.db", max_entries=100):\n'
-        '        super().__init__(max_entries=max_entries, max_size_mb=float("inf"), '
-        'stream=stream_for("spectral_db", db_path, "spectral.db"))\n'
+        '        super().__init__(max_entries, stream=stream_of("spectral_db", db_path, __file__, "module.py"))\n'
         "        self.db_path = db_path\n"
+        "\n"
+        "    def add(self, signature):\n"
+        "        super().add(signature)\n"
     )
 
 
@@ -70,12 +78,12 @@ def test_what_names_are_called_and_how_sql_is_spaced_does_not_matter(tmp_path):
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
-    assert b"TorusSpectralDB)" in rewritten(tmp_path, text).after
+    assert b"(SignatureTable)" in rewritten(tmp_path, text).after
 
 
 MEMBERS = [
-    pytest.param(COUNT, "        return len(self)\n", id="a count"),
-    pytest.param("def commit(self):\n    self.conn.commit()", "        self.flush()\n", id="a commit"),
+    pytest.param(COUNT, "        return super().count()\n", id="a count"),
+    pytest.param("def commit(self):\n    self.conn.commit()", "        super().flush()\n", id="a commit"),
     pytest.param(
         f"{COUNT}\ndef told(self):\n    return f'{{self.count()}} of {{self.max_entries}}'  # as before",
         "        return f'{self.count()} of {self.max_entries}'  # as before\n",
@@ -99,15 +107,25 @@ def test_a_member_goes_on_working(tmp_path, member, line):
 
 def test_a_reader_gives_back_its_own_class(tmp_path):
     text = after(tmp_path, "from rows import Row\n" + with_members(RECENT))
-    assert "    signature_class = Row  # what they come back as\n" in text
-    assert "        return super().recent(n)\n" in text
+    assert "        return [Row(**fields) for fields in super().recent(n)]\n" in text
 
 
-def test_a_distance_that_pads_the_large_end_is_noted_with_its_line(tmp_path):
+def test_a_distance_that_pads_the_large_end_goes_on_doing_so(tmp_path):
     text = STORE.replace("(0, n - len(a))", "(n - len(a), 0)").replace("(0, n - len(b))", "(n - len(b), 0)")
-    found = rewritten(tmp_path, text)
-    assert not found.manual
-    assert [(note.line, "pads the small end" in note.why) for note in found.notes] == [(54, True)]
+    assert "    pads_large_end = True  # of two spectra of unequal length, as before\n" in after(tmp_path, text)
+    assert "pads_large_end" not in after(tmp_path, STORE)
+
+
+def test_an_add_that_hands_back_the_row_id_goes_on_doing_so(tmp_path):
+    text = STORE.replace(
+        'self.conn.execute(\n                "INSERT', 'c = self.conn.execute(\n                "INSERT'
+    )
+    text = text.replace("    def distance", "        return c.lastrowid\n\n    def distance")
+    assert "        return super().add(signature)\n" in after(tmp_path, text)
+
+
+def test_a_class_without_a_bound_keeps_all(tmp_path):
+    assert "__init__(max_entries, stream=" in after(tmp_path, STORE.replace("max_entries=100", "max_entries=None"))
 
 
 INSERT = '"INSERT INTO signatures'
@@ -160,7 +178,6 @@ OTHERS = [
     pytest.param(("import sqlite3\n", "import apsw as sqlite3\n"), 7, "sqlite3 is not sqlite3's", id="another driver"),
     pytest.param(("class SpectralDB:", "class SpectralDB(Base):"), 7, "bases or decorators", id="a base"),
     pytest.param(("class SpectralDB:", "@final\nclass SpectralDB:"), 8, "bases or decorators", id="a decorator"),
-    pytest.param(("max_entries=100", "max_entries=None"), 17, "max_entries is no number", id="no bound by default"),
     pytest.param(("class SpectralDB:", "class SpectralDB(\n    object\n):"), 7, "bases", id="a head of several lines"),
     pytest.param(("EXISTS signatures", "EXISTS others"), 7, "its table is not made by", id="another table is made"),
     pytest.param(("    SCHEMA = ", "    OTHER = "), 7, "its table is not made by", id="no table is made"),
@@ -186,7 +203,7 @@ def test_a_class_of_another_shape_stays_with_its_line_and_the_reason(tmp_path, c
     finding = next(one for one in found.manual if one.recipe == "spectral_db")
     assert (finding.line, why in finding.why) == (line, True), finding
     assert finding.why.startswith("SpectralDB stays: ")
-    assert "By hand: derive it from SpectralDB of python.core.torus_registry" in finding.why
+    assert "By hand: derive it from toriwork.registry.SpectralDB" in finding.why
 
 
 STRANGE = [
@@ -200,7 +217,7 @@ STRANGE = [
     pytest.param("def where(self):\n    return open('x').read()", "where is of no known shape", id="another file"),
     pytest.param("def more(self):\n    self.max_entries = 3", "more is of no known shape", id="changes its bound"),
     pytest.param("def both(self, a, b):\n    return self._compare(a, b)", "both is of no known shape", id="what goes"),
-    pytest.param("def _hold(self):\n    return 1", "a member _hold", id="a name of the base class"),
+    pytest.param("def _rows(self):\n    return 1", "a member _rows", id="a name of the base class"),
     pytest.param("MADE = sqlite3.connect('x.db')", "no known shape", id="a class attribute that is no constant"),
 ]  # fmt: skip
 
@@ -211,14 +228,16 @@ def test_a_member_of_another_shape_leaves_the_class_as_it_is(tmp_path, member, w
     assert found.after == found.before
     finding = next(one for one in found.manual if one.recipe == "spectral_db")
     assert why in finding.why
-    assert finding.line > 60 or "_hold" in why
+    assert finding.line > 60 or "_rows" in why
 
 
 USERS = [
     pytest.param("def f(db):\n    db.conn.execute('')\n", "conn goes, and user.py uses something", id="its connection"),
     pytest.param("def f(db):\n    return db.db_path\n", "db_path goes, and user.py uses something", id="its path"),
     pytest.param("def f(db):\n    return getattr(db, 'conn')\n", "conn goes", id="its connection by a text"),
-    pytest.param("def f(db, s):\n    return db.add(s)\n", "user.py uses what an add hands back", id="its row ids"),
+    pytest.param(
+        "def f(c):\n    c.execute('select * from Signatures')\n", "user.py has SQL of its own", id="its table"
+    ),
     pytest.param(
         "from module import SpectralDB\n\n\nclass Small(SpectralDB):\n    pass\n", "user.py derives", id="an heir"
     ),
@@ -233,11 +252,111 @@ def test_what_others_do_with_a_class_may_keep_it(tmp_path, user, why):
     assert found.manual[0].line == 7
 
 
-def test_two_databases_of_one_name_keep_a_class(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "x.db").write_bytes(b"SQLite format 3\0")
-    assert "two databases are called x.db" in rewritten(tmp_path, STORE).manual[0].why
+MADE = re.sub(r"--.*", "", STORE.split('"""')[3]).replace("IF NOT EXISTS ", "")
+ROW = "INSERT INTO signatures VALUES (1, 'a', 1.5, x'000000000000f03f', NULL, 'local', '[]')"
+DATABASES = [
+    pytest.param([MADE.replace("hash_id TEXT NOT NULL", "hash_id TEXT UNIQUE")], "of no known shape", id="UNIQUE"),
+    pytest.param([MADE.replace("gaps TEXT", "gaps TEXT, label TEXT")], "of no known shape", id="one more column"),
+    pytest.param([MADE, "ALTER TABLE signatures ADD COLUMN x"], "of no known shape", id="a column that came later"),
+    pytest.param([MADE, "CREATE UNIQUE INDEX u ON signatures (hash_id)"], "UNIQUE INDEX u", id="a unique index"),
+    pytest.param([MADE, "CREATE INDEX i ON signatures (hash_id)"], "INDEX i", id="an index on something else"),
+    pytest.param(
+        [MADE, "CREATE TRIGGER t AFTER INSERT ON signatures BEGIN SELECT 1; END"], "CREATE TRIGGER t", id="a trigger"
+    ),
+    pytest.param([MADE, "CREATE VIEW v AS SELECT * FROM signatures"], "the view v", id="a view"),
+    pytest.param([MADE, ROW.replace("x'000000000000f03f'", "'[1.0]'")], "1 rows of signatures in", id="a text"),
+    pytest.param([MADE, ROW.replace("x'000000000000f03f'", "x'00'")], "no float64 bytes", id="a short blob"),
+    pytest.param([MADE, ROW.replace("1.5", "9e999")], "its time is no finite number", id="an infinite time"),
+    pytest.param([MADE, ROW.replace("NULL", "x'00'")], "a text of it is none", id="Betti numbers as bytes"),
+]
+
+
+def with_database(folder, *statements, name="spectral.db"):
+    with closing(sqlite3.connect(folder / name)) as connection:
+        for statement in statements:
+            connection.executescript(statement)
+        connection.commit()
+
+
+def planned(folder):
+    proposal = propose(CodebaseIndex.scan(folder), folder.parent / "state")
+    return {(one["path"], one["line"]): one["why"] for one in proposal.manual if one["recipe"] == "spectral_db"}
+
+
+@pytest.mark.parametrize(("statements", "why"), DATABASES)
+def test_a_class_stays_where_the_real_database_is_not_as_its_code_says(tmp_path, statements, why):
+    rewritten(tmp_path, STORE)
+    with_database(tmp_path, *statements)
+    found = planned(tmp_path)
+    assert why in found["module.py", 7]
+    assert "SpectralDB stays: " in found["module.py", 7]
+
+
+@pytest.mark.parametrize(
+    "statements", [[], [MADE], [MADE, ROW], [MADE, ROW, "CREATE INDEX i ON signatures(timestamp)"]]
+)
+def test_a_class_is_moved_where_the_real_database_is_as_its_code_says(tmp_path, statements):
+    rewritten(tmp_path, STORE)
+    with_database(tmp_path, *statements, "CREATE TABLE other (a)")
+    assert planned(tmp_path) == {}
+
+
+OUTSIDE = [
+    pytest.param('"/var/lib/lab/spectral.db"', id="an absolute path"),
+    pytest.param('os.path.expanduser("~/spectral.db")', id="the home folder"),
+    pytest.param('os.environ["LAB_DB"]', id="the environment"),
+    pytest.param("settings.DATABASE", id="another module"),
+]
+
+
+@pytest.mark.parametrize("place", OUTSIDE)
+def test_a_class_stays_where_its_database_cannot_be_looked_at(tmp_path, place):
+    rewritten(tmp_path, "import os\nimport settings\n" + STORE.replace('db_path="spectral.db"', f"db_path={place}"))
+    assert "outside of the code base" in planned(tmp_path)["module.py", 10]
+
+
+READERS = [
+    pytest.param({"plot.R": "con <- dbConnect(SQLite(), 'data/spectral.db')\n"}, "plot.R:1 names", id="R"),
+    pytest.param({"a.yml": "x: 1\ndatabase: spectral.db\n"}, "a.yml:2 names", id="YAML"),
+    pytest.param({"look.py": "import other\nother.look('spectral.db')\n"}, "look.py:2 names", id="other code"),
+]
+
+
+@pytest.mark.parametrize(("files", "why"), READERS)
+def test_a_class_stays_where_others_read_its_database(tmp_path, files, why):
+    rewritten(tmp_path, STORE)
+    with_database(tmp_path, MADE, ROW)
+    build(tmp_path, files)
+    assert why in planned(tmp_path)["module.py", 7]
+
+
+def test_who_uses_the_class_and_who_writes_about_it_do_not_read_its_database(tmp_path):
+    rewritten(tmp_path, STORE)
+    with_database(tmp_path, MADE, ROW)
+    use = "from module import SpectralDB\n\nSpectralDB('spectral.db')\n"
+    build(tmp_path, {"use.py": use, "README.md": "data in spectral.db\n", ".gitignore": "spectral.db\n"})
+    assert planned(tmp_path) == {}
+
+
+TWIN = "class SpectralDB:\n    def undo(self):\n        self.n = 1\n\n\nclass Own(SpectralDB):\n    pass\n"
+
+
+def test_two_classes_of_one_name_are_two_classes(tmp_path):
+    use = "from twin import SpectralDB\n\nSpectralDB('spectral.db')\n"
+    rewritten(tmp_path, STORE, twin=TWIN)
+    with_database(tmp_path, MADE, ROW)
+    assert planned(tmp_path) == {}  # the heir is one of the twin
+    build(tmp_path, {"use.py": use})
+    assert "use.py:3 names spectral.db" in planned(tmp_path)["module.py", 7]  # who uses the twin does not use the class
+
+
+def test_what_a_trial_showed_leaves_a_class_as_it_is(tmp_path):
+    rewritten(tmp_path, STORE)
+    stopped = {("module.py", "spectral_db"): "it answers otherwise"}
+    proposal = propose(CodebaseIndex.scan(tmp_path), tmp_path / "state", stopped=stopped)
+    assert [one["why"].partition(". ")[0] for one in proposal.manual if one["recipe"] == "spectral_db"] == [
+        "SpectralDB stays: it answers otherwise"
+    ]
 
 
 def test_a_class_over_json_or_a_pickle_stays_and_is_told(tmp_path):
@@ -267,6 +386,6 @@ def test_what_is_no_spectral_database_is_left_alone(tmp_path, text):
 
 
 def test_what_the_base_class_keeps_to_itself_is_known(tmp_path):
-    base = AdoptedSpectralDB(registry=TorusRegistry(tmp_path / "r.parquet"))
+    base = SignatureTable(1, stream="s", registry=TorusRegistry(tmp_path / "r.parquet"))
     own = {name for name in {*dir(base), *vars(base)} if not name.startswith("__")}
-    assert own == BASE_MEMBERS - {"__iter__"} | {"add", "distance", "recent", "flush", "close", "get_statistics"}
+    assert own == BASE_MEMBERS | {"add", "distance", "recent", "count", "close"}

@@ -42,7 +42,7 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
     for path in sorted(named | code.keys()):
         try:
             text = CodeText.of(path, code[path]) if path in code else world.index.text(path)
-            sql = facts_of(text.tree).sql if path in code else world.facts(path).sql
+            sql = facts_of(path, text.tree).sql if path in code else world.facts(path).sql
         except Unsure:
             continue  # the recipes have reported it
         for line, statement in sql:

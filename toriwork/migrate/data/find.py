@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from toriwork.codebase.index import CodebaseIndex
-from toriwork.migrate.data.history import is_json_history
-from toriwork.sqlite.schema import quoted, read_schema
+from toriwork.migrate.data import history
+from toriwork.migrate.recipes.tables import KnownDatabase, SchemaObject, odd_rows, table_of
+from toriwork.sqlite.schema import Table, quoted, read_schema, text
 from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, Identity, holders, snapshot
+from toriwork.sqlite.values import Text
 
 _DATABASE_NAMES = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sdb|sl3)$", re.IGNORECASE)
 _JSON_NAMES = re.compile(r"\.(json|jsonl|ndjson)$", re.IGNORECASE)
@@ -37,10 +40,17 @@ class Database:
     bytes: int
     tables: dict[str, int] = field(default_factory=dict)  #: name -> rows
     damage: str = ""  #: why it cannot be read, or not all of it
+    unread: dict[str, dict[str, int]] = field(default_factory=dict)  #: table of spectra -> reason -> rows that are none
+    objects: tuple[SchemaObject, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return what the plan says of it."""
-        return asdict(self) | {"names": list(self.names), "side_files": list(self.side_files)}
+        found = asdict(self) | {"names": list(self.names), "side_files": list(self.side_files)}
+        return {name: value for name, value in found.items() if name != "objects"}
+
+    def known(self, readers: Sequence[tuple[str, int]]) -> KnownDatabase:
+        """Return what recipes have to know of it; ``readers`` as :func:`find_readers` has them."""
+        return KnownDatabase(self.path, self.names, self.objects, self.unread, readers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +107,52 @@ def _kind(index: CodebaseIndex, path: str) -> str:
     main = _SIDE_NAMES.sub("", path)
     if main != path and start and _DATABASE_NAMES.search(main) and not (index.root / main).exists():
         return f"is a side file of {Path(main).name}, which is not there"
-    return "history" if _JSON_NAMES.search(path) and is_json_history(index.root / path) else ""
+    return "history" if _JSON_NAMES.search(path) and history.is_json_history(index.root / path) else ""
 
 
 def _database(index: CodebaseIndex, path: str, names: tuple[str, ...]) -> Database:
     sides = tuple(path + suffix for suffix in SIDE_SUFFIXES if (index.root / (path + suffix)).exists())
     hashed = [path, *(side for side in sides if not side.endswith("-shm"))]
     parts = tuple((one[len(path) :], (index.root / one).stat().st_size, index.digest(one)) for one in hashed)
-    tables, damage = _examined(index.root / path)
-    return Database(path, names, sides, Identity(path, parts).digest, parts[0][1], tables, damage)
+    told = _examined(index.root / path)
+    return Database(path, names, sides, Identity(path, parts).digest, parts[0][1], **told)
 
 
-def _examined(path: Path) -> tuple[dict[str, int], str]:
-    """Return table -> rows, and why SQLite cannot read a database, "" when it can."""
+def _examined(path: Path) -> dict[str, Any]:
+    """Return rows of each table, objects and rows that are no spectra; or why SQLite cannot read it."""
     with tempfile.TemporaryDirectory(prefix="toriwork-") as folder:
         try:
             with snapshot(path, Path(folder), live=bool(holders(path))) as (connection, _):
                 found = read_schema(connection)
                 lost = [f"{name} ({why})" for name, why in found.unreadable.items()]
                 count = "SELECT count(*) FROM "
-                tables = [table.name for table in found.tables if table.kind in ("table", "virtual")]
-                rows = {name: connection.execute(count + quoted(name)).fetchone()[0] for name in tables}
-                return rows, f"not all of it can be exported: {', '.join(lost)}" if lost else ""
+                tables = [table for table in found.tables if table.kind in ("table", "virtual")]
+                rows = {one.name: connection.execute(count + quoted(one.name)).fetchone()[0] for one in tables}
+                unread = {one.name: odd for one in tables if (odd := _unread(connection, one))}
+                told = {"tables": rows, "unread": unread, "objects": tuple(_objects(connection))}
+                return told | ({"damage": f"not all of it can be exported: {', '.join(lost)}"} if lost else {})
         except OSError as error:
-            return {}, str(error)
+            return {"damage": str(error)}
+
+
+def _objects(connection: Any) -> Iterator[SchemaObject]:
+    for row in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        yield SchemaObject(*("" if cell is None else text(cell) for cell in row))
+
+
+def _unread(connection: Any, table: Table) -> dict[str, int]:
+    """Return reason -> rows of a table of spectra that are none; nothing for any other table."""
+    name = quoted(table.name)
+    made = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table.name,)).fetchone()
+    if made and (bound := table_of(text(made[0]))):
+        conditions = ((why, f"SELECT count(*) FROM {name} WHERE {condition}") for why, condition in odd_rows(bound))
+        return {why: n for why, query in conditions if (n := connection.execute(query).fetchone()[0])}
+    names = [column.name for column in table.columns]
+    query = next(iter(replace(table, rowid=None).selects(len(names) or 1)), None)
+    if query is None:
+        return {}
+    connection.text_factory = Text
+    try:
+        return history.unread(names, lambda: connection.execute(query))
+    finally:
+        connection.text_factory = bytes

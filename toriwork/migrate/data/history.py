@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.checks import BANDS
+from toriwork.compat.signature_table import SignatureRow
 from toriwork.errors import BadInput
 from toriwork.migrate.data.cells import few_numbers, likely_dtype, numbers
 from toriwork.sqlite.manifest import TableReport, read_manifest
@@ -56,6 +59,7 @@ class Spectrum:
     band: str = "local"
     gaps: Sequence[float] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)  #: what does not fit the registry's columns
+    table: str = ""  #: of which it is a row, where its class does not read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,15 @@ class Unread:
     why: str
 
 
-def of_export(folder: Path, name: str) -> Iterator[Spectrum | Unread]:
-    """The spectra in all tables of an export that hold such, in the order of their rows; ``name`` is the database's."""
+def of_export(folder: Path, name: str, columns: Mapping[str, str] | None = None) -> Iterator[Spectrum | Unread]:
+    """The spectra in all tables of an export that hold such, in the order of their rows; ``name`` is the database's.
+
+    ``columns`` are those of the table of a class that was moved, which are taken as they are.
+    """
     for table in read_manifest(folder).tables:
+        if columns and table.name.lower() == columns["table"]:
+            yield from _exact(folder, table, f"{name}/{table.name}", columns)
+            continue
         roles = _roles_of(folder, table)
         if roles is None:
             continue
@@ -77,12 +87,45 @@ def of_export(folder: Path, name: str) -> Iterator[Spectrum | Unread]:
         source = f"{name}/{table.name}"
         for index, row in enumerate(_rows(folder, table), 1):
             number = row.get(place) if place else None
-            yield _spectrum(source, number if isinstance(number, int) else index, row, roles)
+            found = _spectrum(source, number if isinstance(number, int) else index, row, roles)
+            yield replace(found, table=table.name) if columns and isinstance(found, Spectrum) else found
 
 
-def history_tables(folder: Path) -> list[str]:
+def _exact(folder: Path, table: TableReport, source: str, columns: Mapping[str, str]) -> Iterator[Spectrum]:
+    """The rows of the table of a moved class, as it answers from them."""
+    for row in _rows(folder, table):
+        cells: dict[str, Any] = {
+            name.lower(): cell.decode() if isinstance(cell, Text) else cell for name, cell in row.items()
+        }
+        eigenvalues = np.frombuffer(cells[columns["eigenvalues"]], "<f8")
+        texts = [cells[columns[role]] for role in ("betti", "band", "gaps")]
+        kept = SignatureRow(cells[columns["hash"]], cells[columns["time"]], eigenvalues, *texts)
+        number = cells[columns["id"]]
+        yield Spectrum(source, number, eigenvalues, betti=kept.known_betti, band=kept.known_band, notes=kept.metadata())
+
+
+def history_tables(folder: Path, columns: Mapping[str, str] | None = None) -> list[str]:
     """The tables of an export that hold spectral history."""
-    return [table.name for table in read_manifest(folder).tables if _roles_of(folder, table) is not None]
+    own = (columns or {}).get("table")
+    tables = read_manifest(folder).tables
+    return [one.name for one in tables if one.name.lower() == own or _roles_of(folder, one) is not None]
+
+
+def unread(names: Sequence[str], rows: Callable[[], Iterable[Sequence[Any]]]) -> dict[str, int]:
+    """Reason -> rows of a table that are no spectra; nothing where it holds no spectra at all.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of its columns.
+    rows : callable
+        Gives its rows, from the first one each time.
+    """
+    roles = _recognise(names, [dict(zip(names, row, strict=True)) for row in islice(rows(), _LOOKED_AT)])
+    if roles is None:
+        return {}
+    found = (_spectrum("", 0, dict(zip(names, row, strict=True)), roles) for row in rows())
+    return dict(Counter(one.why for one in found if isinstance(one, Unread)))
 
 
 def of_json(path: Path, name: str) -> Iterator[Spectrum | Unread]:
@@ -242,7 +285,8 @@ def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -
         dtype = _text(cells.get("dtype")) or roles.dtype
         values = numbers(cells["eigenvalues"], dtype, _whole(cells.get("count")))
     except (BadInput, ValueError) as error:
-        return Unread(source, number, str(error))
+        why = "a pickle, which is never loaded" if "pickle" in str(error) else "no list of numbers"
+        return Unread(source, number, why if cells["eigenvalues"] is not None else "no eigenvalues")
     if not np.isfinite(values).all() or not np.isfinite(np.abs(values)).all():
         return Unread(source, number, "an eigenvalue is not finite")
     band, notes = _band(cells.get("band"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from toriwork.errors import DamagedFile, Drift, NotFound, NotProven
 from toriwork.migrate.data import history, registry, undoing
 from toriwork.migrate.data.undoing import read_record, write_record
 from toriwork.migrate.engine.step import IdempotentStep, Run
+from toriwork.migrate.recipes.tables import reasons
 from toriwork.sqlite.export import export_sqlite
 from toriwork.sqlite.files import file_sha256
 from toriwork.sqlite.manifest import MANIFEST, ExportReport, read_manifest
@@ -133,43 +135,48 @@ class Import(DataStep):
     digest: str  #: of the database as above; of a JSON file its sha256
     name: str  #: of the export; "" for a JSON file
     stream: str  #: under which they stand
+    columns: dict[str, str] = field(default_factory=dict)  #: of the table of a moved class, see ``MovedClass``
     kind: ClassVar[str] = "data.import"
 
     def do(self, run: Run) -> dict[str, Any]:
         target = run.state_root / REGISTRY_FILE
-        unread: list[history.Unread] = []
         place = run.root / self.path
         if not self.name and (not place.exists() or file_sha256(place) != self.digest):
             raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
-        found = self._rows(run)
-        first = next((row for row in found if isinstance(row, history.Spectrum)), None)
-        if first is None:
-            return {"proven": True, "added": 0, "rows": 0, "unread": sum(1 for _ in self._rows(run))}
-        n_added = registry.record(target, run.plan_id, self._spectra(run, unread), self.stream, stays=not self.name)
+        unread = self._unread(run)
+        if not any(isinstance(row, history.Spectrum) for row in self._rows(run)):
+            return {"proven": True, "added": 0, "rows": 0, **unread}
+        n_added = registry.record(target, run.plan_id, self._spectra(run), self.stream, stays=not self.name)
         run.progress("import", path=self.path, rows=n_added)
-        facts = {"added": n_added, "stream": self.stream, "unread": len(unread)}
-        return {**facts, **self.verify(run), "proven": True, "why": [asdict(row) for row in unread[:20]]}
+        return {"added": n_added, "stream": self.stream, **self.verify(run), "proven": True}
+
+    def _unread(self, run: Run) -> dict[str, Any]:
+        """Rows that are no spectra by their reason, and a line that says so."""
+        found = Counter(row.why for row in self._rows(run) if isinstance(row, history.Unread))
+        if not found:
+            return {"unread": 0}
+        line = f"{self.path}: {sum(found.values()):,} rows are no spectra: {reasons(found)}"
+        return {"unread": sum(found.values()), "notes": [f"{line}; the export holds them"]}
 
     def verify(self, run: Run) -> dict[str, Any]:
         names = (
             [self.path]
             if not self.name
-            else [f"{self.path}/{table}" for table in history.history_tables(export_folder(run, self.name))]
+            else [
+                f"{self.path}/{table}" for table in history.history_tables(export_folder(run, self.name), self.columns)
+            ]
         )
         target = run.state_root / REGISTRY_FILE
-        return {"rows": registry.prove(target, run.plan_id, self._spectra(run, []), names, stays=not self.name)}
+        proven = registry.prove(target, run.plan_id, self._spectra(run), names, stays=not self.name)
+        return {"rows": proven, **self._unread(run)}
 
     def _rows(self, run: Run) -> Iterator[history.Spectrum | history.Unread]:
         if self.name:
-            return history.of_export(export_folder(run, self.name), self.path)
+            return history.of_export(export_folder(run, self.name), self.path, self.columns)
         return history.of_json(run.root / self.path, self.path)
 
-    def _spectra(self, run: Run, unread: list[history.Unread]) -> Iterator[history.Spectrum]:
-        for row in self._rows(run):
-            if isinstance(row, history.Unread):
-                unread.append(row)
-            else:
-                yield row
+    def _spectra(self, run: Run) -> Iterator[history.Spectrum]:
+        return (row for row in self._rows(run) if isinstance(row, history.Spectrum))
 
 
 def export_folder(run: Run, name: str) -> Path:

@@ -68,7 +68,7 @@ def _key(spectrum: Spectrum) -> Key:
 
 
 def _shape_id(spectrum: Spectrum) -> str:
-    return pack_shape(spectrum.eigenvalues, (), spectrum.band, None).shape_id
+    return pack_shape(spectrum.eigenvalues, (), spectrum.band, None, allow_nonfinite=True).shape_id
 
 
 def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str, *, stays: bool = False) -> int:
@@ -85,6 +85,7 @@ def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str,
                 [spectrum.betti for spectrum in fresh],
                 [spectrum.band for spectrum in fresh],
                 [metadata(spectrum, migration, stream) for spectrum in fresh],
+                allow_nonfinite=True,
             )
             n_added += len(fresh)
         registry.flush(publish=True if n_added else None)
@@ -95,7 +96,8 @@ def metadata(spectrum: Spectrum, migration: str, stream: str) -> dict[str, Any]:
     """Return what the row of a spectrum says beside its numbers: as SpectralDB writes it, and where it comes from."""
     signature = {"timestamp": spectrum.timestamp, "hash_id": spectrum.hash_id, "gaps": list(spectrum.gaps)}
     origin = {"migration": migration, "source": spectrum.source, "source_row": spectrum.source_row}
-    return {**spectrum.notes, **origin, STREAM_KEY: stream, "signature": signature}
+    stream = f"{stream}:{spectrum.table}" if spectrum.table else stream
+    return {"signature": signature, **spectrum.notes, **origin, STREAM_KEY: stream}
 
 
 def prove(

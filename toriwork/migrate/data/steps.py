@@ -15,6 +15,7 @@ from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState
 from toriwork.migrate.engine.retire import RetireFiles
 from toriwork.migrate.engine.step import Step
 from toriwork.migrate.recipes.source import Manual
+from toriwork.migrate.recipes.tables import MovedClass, reasons
 from toriwork.sqlite.export import file_stem
 from toriwork.state import REGISTRY_FILE
 
@@ -38,7 +39,13 @@ def step_from_dict(described: dict[str, Any]) -> Step:
     return step
 
 
-def data_steps(index: CodebaseIndex, data: Data, streams: Mapping[str, str], state_root: Path) -> list[Step]:
+def data_steps(
+    index: CodebaseIndex,
+    data: Data,
+    streams: Mapping[str, str],
+    state_root: Path,
+    moved: Mapping[str, MovedClass] | None = None,
+) -> list[Step]:
     """Return everything that happens to the data before a line of code changes, in order.
 
     Parameters
@@ -49,6 +56,8 @@ def data_steps(index: CodebaseIndex, data: Data, streams: Mapping[str, str], sta
         Path of a database or history -> stream of the class that opens it. A history without one stays where it is.
     state_root : Path
         Where exports and registry go.
+    moved : mapping, optional
+        Path of a database -> the class that answers from its rows from now on.
     """
     target = state_root / REGISTRY_FILE
     histories = [path for path in data.histories if path in streams and not _is_brought(index.root, path, target)]
@@ -62,7 +71,10 @@ def data_steps(index: CodebaseIndex, data: Data, streams: Mapping[str, str], sta
     for database in data.usable:
         name = export_name(database.path)
         stream = next((streams[path] for path in (database.path, *database.names) if path in streams), STREAM)
-        steps.append(Import(f"data:import:{name}", database.path, database.digest, name, stream))
+        columns: dict[str, str] = {}
+        if (owner := (moved or {}).get(database.path)) is not None:
+            stream, columns = f"{owner.stream}:{database.path}", dict(owner.columns)
+        steps.append(Import(f"data:import:{name}", database.path, database.digest, name, stream, columns))
     steps += [Import(f"data:import:{path}", path, index.digest(path), "", streams[path]) for path in histories]
     return steps
 
@@ -95,7 +107,23 @@ def data_manual(data: Data) -> list[Manual]:
     return found + [Manual(one.path, 0, "data", f"{one.damage}. It stays where it is") for one in damaged]
 
 
+def kept_manual(kept: Mapping[str, str]) -> list[Manual]:
+    """Return what to do about each database that stays, by the file and line that keeps it."""
+    found = []
+    for database, place in sorted(kept.items()):
+        path, _, line = place.rpartition(":")
+        why = f"names {database}, which therefore stays; `toriwork migrate PATH --retire {database}` retires it"
+        found.append(Manual(path, int(line), "readers", why))
+    return found
+
+
 def data_notes(data: Data, streams: Mapping[str, str]) -> list[str]:
-    """Return a line for each history that stays as it is."""
+    """Return a line for each table with rows that are no spectra, and for each history that stays as it is."""
+    odd = [
+        f"{database.path}: {sum(found.values()):,} of {database.tables[table]:,} rows of {table} are no spectra: "
+        f"{reasons(found)}; no row of the registry comes of them, the export holds them"
+        for database in data.usable
+        for table, found in database.unread.items()
+    ]
     idle = [path for path in data.histories if path not in streams]
-    return [f"{path}: holds spectra, and no class of this code base opens it; they stay in it" for path in idle]
+    return odd + [f"{path}: holds spectra, and no class of this code base opens it; they stay in it" for path in idle]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,13 @@ class Verification:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def make_plan(root: PathLike, *, state_root: PathLike | None = None) -> Plan:
+def make_plan(
+    root: PathLike,
+    *,
+    state_root: PathLike | None = None,
+    retire: Sequence[str] = (),
+    stopped: Mapping[tuple[str, str], str] | None = None,
+) -> Plan:
     """Return the plan of leaving databases behind for a code base; only its ``.toriwork`` is written.
 
     The same tree gives the same plan, with the same ``id`` and ``sha256``.
@@ -55,18 +62,24 @@ def make_plan(root: PathLike, *, state_root: PathLike | None = None) -> Plan:
     state_root : path, optional
         Where the data will go; without it ``TORI_STATE_ROOT``, else what the code base's capsule says, else where
         toriwork keeps its state.
+    retire : sequence of str
+        Paths or names of databases that go although some file names them.
+    stopped : mapping, optional
+        (file, recipe) -> why that recipe leaves the file alone, as the trial of an earlier plan has it.
 
     Raises
     ------
     NotFound
         There is no such folder.
+    BadInput
+        ``retire`` names what is no database of the code base.
     MissingExtra
         A module has to be rewritten and LibCST is not installed.
     """
     folder = _folder(root)
     target = Path(state_root) if state_root else _state_root_of(folder)
     index = CodebaseIndex.scan(folder).without([target.absolute()])
-    return planning.make_plan(index, target, propose(index, target))
+    return planning.make_plan(index, target, propose(index, target, retire=retire, stopped=stopped))
 
 
 def _state_root_of(root: Path) -> Path:

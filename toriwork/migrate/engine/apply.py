@@ -106,7 +106,8 @@ def _begin(plan: Plan, journal: Journal, steps: list[Step], trial: Trial | None,
         raise StoreError(f"{plan.root}: needs about {plan.content['needs_bytes']:,} bytes, {free:,} are free")
     if trial is not None:
         verdict = trial(plan)
-        progress("trial", modules=verdict.n_modules, tools=list(verdict.tools), notes=list(verdict.notes))
+        told = {"modules": verdict.n_modules, "calls": verdict.n_calls}
+        progress("trial", **told, tools=list(verdict.tools), notes=list(verdict.notes))
     if journal.lines:
         journal.set_aside()
     if plan.spent.exists():  # of an earlier time: the tree was just seen to be what it holds

@@ -152,6 +152,7 @@ def make_plan(index: CodebaseIndex, state_root: Path, proposal: Proposal) -> Pla
         "data": [step.describe() for step in proposal.data],
         "retire": [step.describe() for step in proposal.retire],
         "databases": list(proposal.databases),
+        "moved": list(proposal.moved),
         "notes": list(proposal.notes),
         "manual": sorted([*proposal.manual, *manual], key=lambda found: (found["path"], found["line"], found["why"])),
         "needs_bytes": _needs(index.root, entries),

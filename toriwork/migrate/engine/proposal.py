@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from toriwork.codebase.index import CodebaseIndex
+from toriwork.errors import BadInput
 from toriwork.migrate.data.direct_sql import direct_sql
-from toriwork.migrate.data.find import find_data
-from toriwork.migrate.data.steps import data_manual, data_notes, data_steps, retire_steps
+from toriwork.migrate.data.find import Data, find_data
+from toriwork.migrate.data.readers import find_readers
+from toriwork.migrate.data.steps import data_manual, data_notes, data_steps, kept_manual, retire_steps
 from toriwork.migrate.engine.step import Step
 from toriwork.migrate.generated.files import generated_files
 from toriwork.migrate.recipes import Rewritten, World, core_modules, rewrite
+from toriwork.migrate.recipes.tables import MovedClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +43,106 @@ class Proposal:
     databases: tuple[dict[str, Any], ...] = ()
     data: Sequence[Step] = ()
     retire: Sequence[Step] = ()
+    moved: tuple[dict[str, Any], ...] = ()  #: classes that stand on the registry afterwards, see ``MovedClass``
 
 
-def propose(index: CodebaseIndex, state_root: Path) -> Proposal:
-    """Return what toriwork would do to a code base. Everything is read, nothing is run, imported or written."""
-    world, data = World(index), find_data(index)
-    files = [(path, "sqlite") for found in data.databases for path in (found.path, *found.names)]
+def propose(
+    index: CodebaseIndex,
+    state_root: Path,
+    *,
+    retire: Sequence[str] = (),
+    stopped: Mapping[tuple[str, str], str] | None = None,
+) -> Proposal:
+    """Return what toriwork would do to a code base. Everything is read, nothing is run, imported or written.
+
+    Parameters
+    ----------
+    index : CodebaseIndex
+    state_root : Path
+        Where the data will go.
+    retire : sequence of str
+        Paths or names of databases that go although some file names them.
+    stopped : mapping, optional
+        File and recipe -> what its trial showed; there the recipe leaves all as it is.
+
+    Raises
+    ------
+    BadInput
+        ``retire`` names what is no database of the code base.
+    """
+    data = find_data(index)
+    names = {found.path: (found.path, *found.names) for found in data.databases}
+    told = find_readers(index, names)
+    known = tuple(found.known(told.get(found.path, ())) for found in data.databases)
+    world = World(index, known, stopped or {})
+    code = _rewritten(index, world)
+    changes = [_change(index, path, found) for path, found in code.items() if found.after != found.before]
+    moved = [one for found in code.values() for one in found.moved]
+    owners = {one.path: owner for one in known for owner in moved if one.holds(owner.columns["table"])}
+    kept = _kept(world, data, _readers_after(index, names, told, changes), owners, retire)
+    leaving = replace(data, databases=tuple(one for one in data.databases if one.path not in kept))
+    files = [(path, "sqlite") for found in leaving.databases for path in (found.path, *found.names)]
     files += [(path, "json") for path in data.histories]
     streams = {path: stream for path, kind in files if (stream := world.file_stream(path, kind))}
-    code = _rewritten(index, world)
-    moved = {path: found for path, found in code.items() if found.after != found.before}
-    changes = [_change(index, path, found) for path, found in moved.items()]
-    databases = [found.facts() for found in data.databases]
+    databases = [found.facts() | {"kept": kept.get(found.path, "")} for found in data.databases]
     manual = [entry for found in code.values() for entry in found.manual]
-    manual += [*data_manual(data), *direct_sql(world, {path: one.after for path, one in moved.items()}, databases)]
+    manual += [*data_manual(data), *kept_manual(kept)]
+    gone = [found for found in databases if not found["kept"]]
+    manual += direct_sql(world, {one.path: one.after or b"" for one in changes}, gone)
     notes = [f"{entry.path}:{entry.line}: {entry.why}" for found in code.values() for entry in found.notes]
-    steps, retire = data_steps(index, data, streams, state_root), retire_steps(data)
-    if changes or steps or retire:  # a code base with nothing to leave behind needs no place for it, and no guard
+    steps, going = data_steps(index, leaving, streams, state_root, owners), retire_steps(leaving)
+    if changes or steps or going:  # a code base with nothing to leave behind needs no place for it, and no guard
         made, left = generated_files(index.root, state_root)
         changes += [Change(path, before, after, ("generated_files",)) for path, before, after in made]
         manual += left
     return Proposal(
-        seen=(*index.code, *data.histories),
+        seen=(*index.code, *data.histories, *sorted({path for path, _ in chain(*told.values())} - {*index.code})),
         changes=tuple(changes),
         manual=tuple(asdict(entry) for entry in manual),
         notes=(*notes, *data_notes(data, streams)),
         databases=tuple(databases),
         data=steps,
-        retire=retire,
+        retire=going,
+        moved=tuple(asdict(one) for one in moved),
     )
+
+
+def _readers_after(
+    index: CodebaseIndex,
+    names: Mapping[str, Sequence[str]],
+    told: Mapping[str, Sequence[tuple[str, int]]],
+    changes: Sequence[Change],
+) -> dict[str, list[tuple[str, int]]]:
+    """Return the places that spell a database once the code is as it will be."""
+    changed = {one.path: one.after or b"" for one in changes}
+    later = find_readers(index, names, changed)
+    return {path: [one for one in told.get(path, ()) if one[0] not in changed] + later.get(path, []) for path in names}
+
+
+def _kept(
+    world: World,
+    data: Data,
+    readers: Mapping[str, Sequence[tuple[str, int]]],
+    owners: Mapping[str, MovedClass],
+    retire: Sequence[str],
+) -> dict[str, str]:
+    """Return database -> file and line that keeps it, of those that somebody may still read.
+
+    To a moved class and those who use it, its name is that of a stream from now on.
+    """
+    asked = {
+        name: [one.path for one in data.databases if name in (one.path, one.path.rpartition("/")[2])] for name in retire
+    }
+    if unknown := [name for name, found in asked.items() if not found]:
+        raise BadInput(f"retire: {unknown[0]}: expected the name of a database of the code base")
+    kept = {}
+    for database in data.usable:
+        places, owner = readers.get(database.path, ()), owners.get(database.path)
+        if owner is not None:
+            places = world.others(places, owner.name, owner.path)
+        if places and not any(database.path in found for found in asked.values()):
+            kept[database.path] = "{}:{}".format(*places[0])
+    return kept
 
 
 def _rewritten(index: CodebaseIndex, world: World) -> dict[str, Rewritten]:

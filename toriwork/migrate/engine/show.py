@@ -31,6 +31,8 @@ def database_line(found: dict[str, Any]) -> str:
     tables = found.get("tables") or {}
     if found.get("damage"):
         return f"stays   {found['path']}: {found['damage']}"
+    if found.get("kept"):
+        return f"stays   {found['path']}: {found['kept']} names it"
     rows = ", ".join(f"{name} {n_rows:,} rows" for name, n_rows in tables.items() if n_rows is not None)
     return f"export  {found['path']}: {rows or 'no tables'}; retired when that is proven"
 

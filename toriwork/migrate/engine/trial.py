@@ -1,35 +1,37 @@
 """The new code on trial: in a copy of the code base, before a byte of the real one changes.
 
 Two copies are made, one as it is and one as it will be. In both, every module that the plan writes is imported in a
-process of its own, and ruff looks for names that nothing binds; the project's own tests run where that is asked for.
-What fails in the second and did not fail in the first is new, and the plan is not applied.
+process of its own, ruff looks for names that nothing binds, and the project's own tests run where it has some. Every
+class that moves is called some hundred times in both, on its real history (``behaviour``). What fails or answers
+otherwise in the second and did not in the first is new, and the plan is not applied.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
+import re
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from toriwork.codebase import CodebaseIndex
-from toriwork.codebase.index import CODE_SUFFIXES
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial_child
+from toriwork.migrate.engine.behaviour import Differs, drive
+from toriwork.migrate.engine.copies import change, copy_tree, module_name, run_python
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.restore_script import ABSENT
 
 _SECONDS = 120.0
-_SECONDS_OF_TESTS = 1800.0
-_LARGEST = 2**24  #: a file of more bytes is data that no import needs
-_ALL_DATA = 2**28  #: bytes of files that are no code, together; beyond that they are left out
+_SECONDS_OF_TESTS = 300.0
+_NO_END = "the tests, which did not end in time,"
+_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
+_MAY_DIFFER = ("spectral_db", "betti_cells")  #: recipes that put other code in the place of a computation
 _BROKEN = ("F821", "F822", "F823", "F7", "E9", "invalid-syntax")  #: ruff's codes of code that cannot run
 
 
@@ -38,8 +40,9 @@ class Verdict:
     """The result of the trial of a plan."""
 
     n_modules: int
-    tools: tuple[str, ...]  #: ``import``, ``ruff``, ``pytest``
+    tools: tuple[str, ...]  #: ``import``, ``ruff``, ``behaviour``, ``pytest``
     notes: tuple[str, ...] = ()  #: what is new and does not keep anything from running
+    n_calls: int = 0  #: of moved classes, whose answers were compared
 
 
 @dataclass(slots=True)
@@ -58,66 +61,59 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
     ----------
     plan : Plan
     tests : bool
-        Run the code base's own pytest in both copies too.
+        Wait for the code base's own pytest however long it takes.
 
     Raises
     ------
+    Differs
+        A moved class or function answers otherwise than before, or tests fail that did not fail before.
     NotProven
-        Something fails that did not fail before; the message names each module, line or test.
+        Something else fails that did not fail before; the message names each module, line or test.
     """
     written = [entry for entry in plan.entries() if entry.after != ABSENT]
     code = [entry.path for entry in written if entry.path.endswith((".py", ".pyw", ".ipynb"))]
-    tools = ("import", *(("ruff",) if find_spec("ruff") else ()), *(("pytest",) if tests else ()))
     if not code:
         return Verdict(0, ())
+    index = plan.index or CodebaseIndex.scan(plan.root)
+    own_tests = find_spec("pytest") is not None and any(_TEST.search(path) for path in index.code)
+    tools = ("import", *(("ruff",) if find_spec("ruff") else ()), *(("pytest",) if own_tests else ()))
     with tempfile.TemporaryDirectory(prefix="toriwork-trial-") as folder:
-        seen, index = [], plan.index or CodebaseIndex.scan(plan.root)
-        for name in ("before", "after"):
-            root = Path(folder, name, plan.root.name or "root")
-            _copy(index, root)
-            if name == "after":
-                _change(plan, root)
-            seen.append(_look(root, code, tools))
-    broken, notes = _compared(*seen)
-    if broken:
+        n_calls = 0
+        notes: list[str] = []
+        if plan.content["moved"]:
+            n_calls, notes = drive(plan, index, Path(folder, "calls"))
+            tools = ("behaviour", *tools)
+        roots = [Path(folder, name, plan.root.name or "root") for name in ("before", "after")]
+        for root in roots:
+            copy_tree(index, root)
+        change(plan, roots[1])
+        with ThreadPoolExecutor(2) as both:
+            limit = None if tests else _SECONDS_OF_TESTS
+            before, after = both.map(lambda root: _look(root, code, tools, limit), roots)
+    broken, more = _compared(before, after)
+    failed = sorted(after.failed - before.failed)
+    if not broken and failed and (recipes := _that_may_differ(plan)):
+        raise Differs(dict.fromkeys(recipes, f"{failed[0]} fails with it ({len(failed)} tests)"))
+    if broken := [*broken, *(f"{name}: fails" for name in failed)]:
         raise NotProven(
             "the code would do less than before; nothing was changed:\n  " + "\n  ".join(broken) + "\nChange the code, "
             "then plan again; or apply with --no-trial"
         )
-    return Verdict(len(code), tools, tuple(notes))
+    return Verdict(len(code), tools, (*notes, *more), n_calls)
 
 
-def _copy(index: CodebaseIndex, target: Path) -> None:
-    """Copy the files of a code base; no links, nothing large."""
-    left = _ALL_DATA
-    target.mkdir(parents=True)
-    for name in index.files:
-        path, place = index.root / name, target / name
-        size = 0 if name.endswith(CODE_SUFFIXES) else path.stat().st_size
-        if size <= min(_LARGEST, left):
-            left -= size
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+def _that_may_differ(plan: Plan) -> list[tuple[str, str]]:
+    """Return file and recipe of everything that took the place of somebody's own computation."""
+    return [(one["path"], name) for one in plan.content["files"] for name in one["why"] if name in _MAY_DIFFER]
 
 
-def _change(plan: Plan, root: Path) -> None:
-    """A copy as the plan leaves it."""
-    for entry in plan.entries():
-        place = root / entry.path
-        if entry.after == ABSENT:
-            place.unlink(missing_ok=True)
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(plan.blobs.read(entry.after.rpartition(" ")[2]))
-
-
-def _look(root: Path, code: list[str], tools: tuple[str, ...]) -> _Seen:
+def _look(root: Path, code: list[str], tools: tuple[str, ...], seconds: float | None = None) -> _Seen:
     there = [path for path in code if (root / path).is_file()]
     seen = _Seen(raised=_imported(root, [path for path in there if path.endswith((".py", ".pyw"))]))
     if "ruff" in tools and there:
         seen.remarks = _remarks(root, there)
     if "pytest" in tools:
-        seen.failed = _failed_tests(root)
+        seen.failed = _failed_tests(root, seconds)
     return seen
 
 
@@ -130,21 +126,12 @@ def _compared(before: _Seen, after: _Seen) -> tuple[list[str], list[str]]:
     ]
     new = after.remarks - before.remarks
     broken += [f"{path}: {code} {words}" for path, code, words in new if code.startswith(_BROKEN)]
-    broken += [f"{name}: fails" for name in sorted(after.failed - before.failed)]
-    notes = [f"{path}: {code} {words} (ruff)" for path, code, words in new if not code.startswith(_BROKEN)]
+    slow = ["the own tests take too long to be compared; --tests waits for them"] if _NO_END in before.failed else []
+    notes = slow + [f"{path}: {code} {words} (ruff)" for path, code, words in new if not code.startswith(_BROKEN)]
     return broken, notes
 
 
 # ---- tools ---------------------------------------------------------------------------------------------------------
-
-
-def _environment(root: Path) -> dict[str, str]:
-    """The environment of somebody who works in a copy and has nothing else."""
-    home = root.parent / "home"
-    home.mkdir(exist_ok=True)
-    own = {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(home), "TEMP": str(home)}
-    state = {"TORI_STATE_ROOT": str(root.parent / "state"), "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}
-    return os.environ | own | state
 
 
 def _imported(root: Path, paths: list[str]) -> dict[str, str]:
@@ -164,42 +151,21 @@ def _imported(root: Path, paths: list[str]) -> dict[str, str]:
 
 def _child(root: Path, paths: list[str]) -> tuple[list[Any], str]:
     """Return what the child told, and how it ended."""
-    wanted = [[str(root / path), *_name(root, path)] for path in paths]
+    wanted = [[str(root / path), *module_name(root, path)] for path in paths]
     names = {str(root / path): path for path in paths}
-    command = [sys.executable, trial_child.__file__, str(root.parent)]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(wanted).encode(), cwd=root, env=_environment(root), capture_output=True,
-            timeout=_SECONDS, check=False,
-        )  # fmt: skip
-        output, ended = done.stdout, f"ended the process ({done.returncode})"
-    except subprocess.TimeoutExpired as error:
-        output, ended = error.stdout or b"", f"took more than {_SECONDS:.0f} s"
+    given = json.dumps(wanted).encode()
+    code, output = run_python(root, [trial_child.__file__, str(root.parent)], _SECONDS, given=given)
+    ended = f"took more than {_SECONDS:.0f} s" if code is None else f"ended the process ({code})"
     lines = [json.loads(line) for line in output.splitlines() if line.endswith(b"]")]
     return [[names[path], *rest] for path, *rest in lines], ended
 
 
-def _name(root: Path, path: str) -> tuple[str, list[str]]:
-    """The dotted name of a module, "" where it has none, and the folders that have to be on the path."""
-    place = PurePosixPath(path)
-    parts, folder = [] if place.stem == "__init__" else [place.stem], root / place.parent
-    while (folder / "__init__.py").is_file() and folder != root:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    usual = [folder, root, *(root / name for name in ("src", "lib") if (root / name).is_dir())]
-    named = parts and all(part.isidentifier() for part in parts) and place.suffix == ".py"
-    return ".".join(parts) if named else "", [str(one) for one in usual]
-
-
 def _remarks(root: Path, paths: list[str]) -> Counter[tuple[str, str, str]]:
     """Return what ruff's F rules say of each file, places left out: they move."""
-    command = [sys.executable, "-m", "ruff", "check", "--select", "F", "--isolated", "--no-cache", "--exit-zero"]
-    done = subprocess.run(
-        [*command, "--output-format", "json", "--", *paths], cwd=root, env=_environment(root), capture_output=True,
-        timeout=_SECONDS, check=False,
-    )  # fmt: skip
+    command = ["-m", "ruff", "check", "--select", "F", "--isolated", "--no-cache", "--exit-zero"]
+    _, told = run_python(root, [*command, "--output-format", "json", "--", *paths], _SECONDS)
     try:
-        remarks = json.loads(done.stdout)
+        remarks = json.loads(told)
     except ValueError:
         return Counter()  # a ruff of another age: it has no word here, and imports were tried
     home = os.path.realpath(root)
@@ -210,18 +176,12 @@ def _remarks(root: Path, paths: list[str]) -> Counter[tuple[str, str, str]]:
     )
 
 
-def _failed_tests(root: Path) -> set[str]:
+def _failed_tests(root: Path, seconds: float | None) -> set[str]:
     """The tests that fail, by their names."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        command, cwd=root, env=_environment(root) | {"PYTHONPATH": _path(root)}, capture_output=True, text=True,
-        timeout=_SECONDS_OF_TESTS, check=False,
-    )  # fmt: skip
-    lines = (line.split(" ", 2) for line in done.stdout.splitlines())
+    command = ["-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
+    ended, told = run_python(root, command, seconds, with_path=True)
+    if ended is None:
+        return {_NO_END}
+    lines = (line.split(" ", 2) for line in told.decode("utf-8", "replace").splitlines())
     failed = {words[1] for words in lines if words[0] in ("FAILED", "ERROR") and len(words) > 1}
-    return failed if failed or done.returncode in (0, 1, 5) else {f"pytest ended with {done.returncode}"}
-
-
-def _path(root: Path) -> str:
-    folders = [str(root), *(str(root / name) for name in ("src", "lib") if (root / name).is_dir())]
-    return os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return failed if failed or ended in (0, 1, 5) else {f"pytest ended with {ended}"}

@@ -18,6 +18,7 @@ from toriwork.codebase.source import parse
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes import betti_cells, database_imports, observer_tokens, spectral_db
 from toriwork.migrate.recipes.source import Manual, Outcome, Unit
+from toriwork.migrate.recipes.tables import MovedClass
 from toriwork.migrate.recipes.world import World, wakes
 
 __all__ = ["RECIPES", "Edit", "Manual", "Rewritten", "rewrite"]
@@ -45,6 +46,7 @@ class Rewritten:
     confidence: Literal["safe", "review"]
     manual: tuple[Manual, ...]
     notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
+    moved: tuple[MovedClass, ...] = ()  #: classes that stand on the registry now
 
 
 def rewrite(path: str, source: bytes, world: World, *more: Recipe) -> Rewritten:
@@ -116,15 +118,17 @@ def _pass(path: str, text: CodeText, world: World, recipes: tuple[Recipe, ...]) 
     names: list[str] = []
     manual: list[Manual] = []
     notes: list[Manual] = []
+    moved: list[MovedClass] = []
     review, unit = False, Unit(path, text.data, text.tree, world, text)
     for name, transform in recipes:
         outcome = transform(unit)
         manual += outcome.manual
         notes += outcome.notes
+        moved += outcome.moved
         changed = apply(unit.data, outcome.edits)
         if changed != unit.data:
             unit = Unit(path, changed, parse(changed), world, text)
             names.append(name)
             review = review or outcome.review
     confidence: Literal["safe", "review"] = "review" if review else "safe"
-    return Rewritten(text.data, unit.data, tuple(names), confidence, tuple(manual), tuple(notes))
+    return Rewritten(text.data, unit.data, tuple(names), confidence, tuple(manual), tuple(notes), tuple(moved))

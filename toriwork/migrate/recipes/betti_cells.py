@@ -21,6 +21,7 @@ _EVIDENCE = re.compile(
     r"dist|norm|hypot|sqrt|union|component|rips|gudhi|\bbars?\b|persist|parent|neighbou?r", re.IGNORECASE
 )
 _DONE = frozenset({"get_torus_cells", "betti0_1", "estimate_betti", "compute_betti"})
+_THRESHOLD = re.compile(r"threshold|persistence$", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:betti|b)_?([012])$")
 
 
@@ -29,9 +30,14 @@ def transform(unit: Unit) -> Outcome:
     needed = NeededImports(unit)
     edits: list[Edit] = []
     manual: list[Manual] = []
+    notes: list[Manual] = []
     for function in _functions(unit.tree):
         cloud = _cloud(function)
         if not _NAMED.search(function.name) or cloud is None or not _computes(function):
+            continue
+        if told := _changed_by(function, cloud):
+            why = f"{function.name} stays: {told} changes its answer; see toriwork.persistence and diagram.betti"
+            notes.append(unit.manual(function, NAME, why))
             continue
         form = result_of(function)
         why = "the form of its result is not known" if form is None else ""
@@ -39,6 +45,7 @@ def transform(unit: Unit) -> Outcome:
             why = "it has to be handed more than points, which TorusCells does not take"
         elif users := unit.world.passes_more(function.name):
             why = f"{users[0]} hands it more than points, which TorusCells does not take"
+        why = unit.world.stopped.get((unit.path, NAME), why)
         if form is None or why or function.body[0].lineno == function.lineno:
             advice = (
                 f"By hand: get_torus_cells().compute_betti({cloud}), or toriwork.persistence and diagram.betti(scale)"
@@ -47,7 +54,35 @@ def transform(unit: Unit) -> Outcome:
             continue
         cells = needed.home("get_torus_cells")
         edits.append(_delegate(unit, function, cloud, form, cells))
-    return Outcome((*needed.edits(), *edits) if edits else (), tuple(manual), review=True)
+        why = f"{function.name} counts what TorusCells finds from now on, which may be other numbers than before"
+        notes.append(unit.manual(function, NAME, why))
+    edits = [*needed.edits(), *edits] if edits else []
+    return Outcome(tuple(edits), tuple(manual), review=True, notes=tuple(notes))
+
+
+def _threshold(function: Function) -> tuple[str, ast.expr] | None:
+    """The one argument beside the points that says which bars count, and its default; None where there is none."""
+    own = function.args.args[-1:] if function.args.defaults else []
+    named = own and not function.args.kwonlyargs and _THRESHOLD.search(own[0].arg)
+    default = function.args.defaults[-1] if named else None
+    return (own[0].arg, default) if isinstance(default, ast.Constant) else None
+
+
+def _changed_by(function: Function, cloud: str) -> str:
+    """Name the argument or attribute, with a value of its own, that changes what a function answers; "" for none."""
+    given = function.args
+    own = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    optional = {one.arg for one in given.args[len(given.args) - len(given.defaults) :]}
+    optional |= {
+        one.arg for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is not None
+    }
+    known = {cloud, "self", "cls", (_threshold(function) or ("",))[0]}
+    others = [one.arg for one in own if one.arg in optional - known] + [one.arg for one in (given.kwarg,) if one]
+    if others:
+        return others[0]
+    called = {id(part.func) for part in ast.walk(function) if isinstance(part, ast.Call)}
+    read = (part for part in ast.walk(function) if isinstance(part, ast.Attribute) and id(part) not in called)
+    return next((f"self.{part.attr}" for part in read if ast.unparse(part.value) in ("self", "cls")), "")
 
 
 def _functions(tree: ast.AST) -> Iterator[Function]:
@@ -127,7 +162,12 @@ def _delegate(unit: Unit, function: Function, cloud: str, form: str, cells: str)
     numbers = [f"b{index}" if f"b{index}" in form else "_" for index in range(3)]
     asked = f"{cells}().compute_betti({cloud})"
     said = f"{form} = {asked}[{form[-1]}]" if form[0] == "b" else f"{', '.join(numbers)} = {asked}"
-    block = unit.block([f"{said}  {MARK} {NAME}", f"return {form}"], unit.margin(first))
+    lines = [f"{said}  {MARK} {NAME}", f"return {form}"]
+    if (told := _threshold(function)) is not None:
+        name, default = told[0], unit.text(told[1])
+        refused = f"{name}: expected {default}, TorusCells decides what counts; ask toriwork.persistence for others"
+        lines[:0] = [f"if {name} != {default}:  {MARK} {NAME}", f'{unit.indent}raise ValueError("{refused}")']
+    block = unit.block(lines, unit.margin(first))
     return Edit(unit.line_start(first.lineno), unit.line_end(function.end_lineno or 0), block)
 
 

@@ -14,16 +14,18 @@ NAME = "core_modules"
 _REGISTRY = '''"""Persistence without a database: one Parquet file of shapes and spectra, kept by toriwork."""
 
 from toriwork.compat import AdoptedSpectralDB as SpectralDB
-from toriwork.compat import stream_for
+from toriwork.compat import SignatureTable, stream_for, stream_of
 from toriwork.registry import REG_PATH, SpectralSignature, TorusRegistry, get_torus_registry
 
 __all__ = [
     "REG_PATH",
+    "SignatureTable",
     "SpectralDB",
     "SpectralSignature",
     "TorusRegistry",
     "get_torus_registry",
     "stream_for",
+    "stream_of",
 ]
 '''
 

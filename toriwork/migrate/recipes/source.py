@@ -7,6 +7,7 @@ from typing import Any
 
 from toriwork.codebase.edits import Edit, SourceFile
 from toriwork.codebase.index import CodeText
+from toriwork.migrate.recipes.tables import MovedClass
 from toriwork.migrate.recipes.world import World
 
 MARK = "# toriwork:"  #: begins the comment that a re-run finds
@@ -42,3 +43,4 @@ class Outcome:
     manual: tuple[Manual, ...] = ()
     review: bool = False  #: a person should look at it
     notes: tuple[Manual, ...] = ()  #: worth knowing, nothing to do
+    moved: tuple[MovedClass, ...] = ()

@@ -1,7 +1,8 @@
-"""A class that keeps a bounded history of spectra in SQLite becomes a thin subclass of toriwork's SpectralDB.
+"""A class that keeps signatures in a table of SQLite becomes a thin subclass of toriwork's SignatureTable.
 
-Only a class that is wholly made of the shapes below is moved: for them the registry means the same. A member of another
-shape leaves the class as it is, as a finding with its line, the reason, and how to do it by hand.
+Only a class that is wholly made of the written shapes is moved, and only where the real databases are as its code
+says: for them the registry means the same. Anything else leaves the class as it is, as a finding with its line, the
+reason, and how to do it by hand.
 """
 
 from __future__ import annotations
@@ -16,101 +17,23 @@ from toriwork.codebase.edits import Edit
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import Function, imported_modules, methods, names_in, spectral_classes
 from toriwork.migrate.recipes.imports import NeededImports
-from toriwork.migrate.recipes.shapes import Bound, bind, bind_sql, is_text, texts
+from toriwork.migrate.recipes.shapes import Bound, bind, bind_sql, is_text
 from toriwork.migrate.recipes.source import MARK, Manual, Outcome, Unit
+from toriwork.migrate.recipes.spectral_shapes import (
+    ADD,
+    ANSWERED,
+    CREATE,
+    DISTANCE,
+    LARGE_END,
+    OPEN,
+    SMALL_END,
+    SQL,
+)
+from toriwork.migrate.recipes.tables import INDEX, TABLE, MovedClass, misfit
 
 NAME = "spectral_db"
 
-_OPEN = (
-    """
-def __init__(self, FILE=ANY_FILE, max_entries=ANY_BOUND):
-    self.PATH = Path(FILE or DEFAULT)
-    self.max_entries = max_entries
-    self.PATH.parent.mkdir(parents=True, exist_ok=True)
-    self.CONN = sqlite3.connect(str(self.PATH))
-    self.CREATE()
-""",
-    """
-def __init__(self, FILE=ANY_FILE, max_entries=ANY_BOUND):
-    self.PATH = FILE
-    self.max_entries = max_entries
-    self.CONN = sqlite3.connect(FILE)
-    self.CREATE()
-""",
-)
-_CREATE = "def CREATE(self):\n    with self.CONN:\n        self.CONN.executescript(self.SCHEMA)\n"
-_WRITE = """(
-            "INSERT INTO {table} ({hash}, {time}, {eigenvalues}, {betti}, {band}, {gaps}) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                signature.hash_id,
-                signature.timestamp,
-                np.asarray(signature.eigenvalues, dtype="<f8").tobytes(),
-                None if BETTI is None else json.dumps([float(ITEM) for ITEM in BETTI]),
-                signature.coherence_state,
-                json.dumps([float(GAP) for GAP in signature.gaps]),
-            ),
-        )
-        self.CONN.execute(
-            "DELETE FROM {table} WHERE {id} <= (SELECT MAX({id}) FROM {table}) - ?", (self.max_entries,)
-        )
-"""
-_ADD_HEAD = "def add(self, signature):\n    BETTI = signature.betti_numbers\n    with self.CONN:\n        "
-_ADD = (
-    f"{_ADD_HEAD}self.CONN.execute{_WRITE}",
-    f"{_ADD_HEAD}CURSOR = self.CONN.execute{_WRITE}    return CURSOR.lastrowid\n",
-)
-_DISTANCE = """
-def distance(self, eigenvalues, top_k=10):
-    ROWS = self.CONN.execute("SELECT {eigenvalues} FROM {table} ORDER BY {id} DESC LIMIT ?", (top_k,)).fetchall()
-    if not ROWS:
-        return float("inf")
-    WANTED = np.sort(np.abs(np.asarray(eigenvalues)))[::-1]
-    return min(self.COMPARE(WANTED, np.frombuffer(ROW[0], dtype="<f8")) for ROW in ROWS)
-"""
-_COMPARE = """
-@staticmethod
-def COMPARE(A, B):
-    B = np.sort(np.abs(B))[::-1]
-    N = max(len(A), len(B))
-    A = np.pad(A, {0})
-    B = np.pad(B, {1})
-    return float(np.mean(np.abs(A - B)))
-"""
-_SMALL_END = _COMPARE.format("(0, N - len(A))", "(0, N - len(B))")
-_LARGE_END = _COMPARE.format("(N - len(A), 0)", "(N - len(B), 0)")
-_RECENT = """
-def recent(self, n=ANY_N):
-    ROWS = self.CONN.execute(
-        "SELECT {time}, {eigenvalues}, {hash}, {betti}, {band}, {gaps} FROM {table} ORDER BY {id} DESC LIMIT ?", (n,)
-    )
-    return [
-        MADE(
-            timestamp=ROW[0],
-            eigenvalues=np.frombuffer(ROW[1], dtype="<f8"),
-            hash_id=ROW[2],
-            betti_numbers=None if ROW[3] is None else json.loads(ROW[3]),
-            coherence_state=ROW[4],
-            gaps=json.loads(ROW[5] or "[]"),
-        )
-        for ROW in ROWS
-    ]
-"""
-#: shapes of methods that are optional -> the line that answers them, none where the inherited one does
-_ANSWERED = (
-    (_RECENT, "return super().recent(n)"),
-    (
-        'def count(self):\n    return self.CONN.execute("SELECT COUNT(*) FROM {table}").fetchone()[0]',
-        "return len(self)",
-    ),
-    ("def commit(self):\n    self.CONN.commit()\n", "self.flush()"),
-    ("def close(self):\n    self.CONN.close()\n", ""),
-)
-_TABLE = """CREATE TABLE IF NOT EXISTS {table} ({id} INTEGER PRIMARY KEY, {hash} TEXT NOT NULL, {time} REAL NOT NULL,
-    {eigenvalues} BLOB NOT NULL, {betti} TEXT, {band} TEXT NOT NULL, {gaps} TEXT)"""
-_INDEX = "CREATE INDEX IF NOT EXISTS {index} ON {table} ({time})"
 _OTHER_TABLE = re.compile(r"\s*(?:CREATE TABLE IF NOT EXISTS|INSERT OR IGNORE INTO)\s+(\w+)\b", re.IGNORECASE)
-_SHAPES = (*_OPEN, _CREATE, *_ADD, _DISTANCE, *(shape for shape, _ in _ANSWERED))
-_SQL = (_TABLE, _INDEX, *(text for shape in _SHAPES for text in texts(shape) if "{" in text))
 #: words of SQL -> why a class that says them is not moved
 _REASONS = (
     (r"\bor (ignore|replace)\b|\breplace into\b|\bon conflict\b", "a row may take the place of another"),
@@ -121,12 +44,10 @@ _REASONS = (
 _SHARED = frozenset("PATH CONN CREATE COMPARE SCHEMA MADE".split())  #: words that mean the same in all methods
 _MODULES = {"sqlite3": "sqlite3", "np": "numpy", "json": "json", "Path": "pathlib"}
 _PLAIN = frozenset("self len str int float bool round min max sorted list dict np json".split())
+#: words that make a path of another one
+_OF_PATHS = frozenset("__file__ Path os path str join joinpath dirname abspath realpath resolve parent parents".split())
 #: members of the base class that a moved class must not have
-BASE_MEMBERS = frozenset(
-    """_adopted _bytes _held _hold _lock _made _max_bytes _mine _oldest_within_bounds _recorded _signature _spectrum
-    after_fork not_null notes last signatures registry stream max_entries max_size_mb signature_class __iter__
-    """.split()
-)
+BASE_MEMBERS = frozenset("_closed _compared _rows _table flush pads_large_end registry stream max_entries".split())
 
 
 class _OtherShape(Unsure):
@@ -147,7 +68,7 @@ class _Class:
     known: set[ast.stmt] = field(default_factory=set)  #: members that are of a shape
     lines: dict[ast.stmt, list[str]] = field(default_factory=dict)  #: method -> its new body; others that are known go
     file: list[ast.expr] = field(default_factory=list)  #: places that look at the database's file
-    notes: list[Manual] = field(default_factory=list)
+    returns_id: bool = False  #: its add hands back the id of the row
 
     def is_of(self, shapes: tuple[str, ...], function: Function | None) -> bool:
         """Take a function that is of one of some shapes."""
@@ -155,6 +76,7 @@ class _Class:
             if function is not None and (told := bind(shape, function, self.bound)) is not None:
                 self.bound = {word: name for word, name in told.items() if word in _SHARED or word.islower()}
                 self.known.add(function)
+                self.returns_id = self.returns_id or shape is ADD[1]
                 return True
         return False
 
@@ -165,27 +87,36 @@ def transform(unit: Unit) -> Outcome:
     edits: list[Edit] = []
     manual: list[Manual] = []
     notes: list[Manual] = []
+    moved: list[MovedClass] = []
     for node, kind in spectral_classes(unit.tree):
         found = _Class(unit, node)
         try:
             _look_around(found, kind)
             _look_at_storage(found)
             _look_at_others(found)
+            _look_at_databases(found)
         except _OtherShape as error:
             manual.append(unit.manual(error.place, NAME, f"{node.name} stays: {error}. {_by_hand(unit, node)}"))
             continue
         edits += _edits(found, needed)
-        notes += found.notes
-    return Outcome((*needed.edits(), *edits) if edits else (), tuple(manual), review=True, notes=tuple(notes))
+        columns = {word: name for word, name in found.bound.items() if word.islower() and word != "index"}
+        moved.append(
+            MovedClass(
+                unit.path, node.name, unit.world.stream(unit.path, node.name), columns, found.bound.get("MADE", "")
+            )
+        )
+        if found.file:
+            why = f"{node.name}: the size of its file is that of the registry's from now on"
+            notes.append(unit.manual(found.file[0], NAME, why))
+    edits = [*needed.edits(), *edits] if edits else []
+    return Outcome(tuple(edits), tuple(manual), review=True, notes=tuple(notes), moved=tuple(moved))
 
 
 def _by_hand(unit: Unit, node: ast.ClassDef) -> str:
-    module, base = unit.world.home("SpectralDB")
     return (
-        f"By hand: derive it from {base} of {module}, call super().__init__("
-        f'max_entries=..., stream="{unit.world.stream(unit.path, node.name)}"), keep the rest, '
-        "and answer what was storage with super().add(signature), super().distance(eigenvalues, top_k), "
-        "super().recent(n), len(self) and self.flush()"
+        "By hand: derive it from toriwork.registry.SpectralDB, call super().__init__("
+        f'max_entries=..., stream="{unit.world.stream(unit.path, node.name)}"), keep the rest, and answer what was '
+        "storage with super().add(signature), super().distance(eigenvalues, top_k), super().last(n) and self.registry"
     )
 
 
@@ -197,13 +128,14 @@ def _look_around(found: _Class, kind: str) -> None:
     head = found.unit.data[found.unit.start(node) : found.unit.line_end(node.lineno)].decode()
     if node.decorator_list or not re.match(rf"class {node.name}(\(object\))?:\s*(#.*)?$", head):
         raise _OtherShape(node, "it has bases or decorators")
-    if heirs := world.heirs(node.name):
+    if heirs := world.heirs(node.name, found.unit.path):
         raise _OtherShape(node, f"a class in {heirs[0]} derives from it")
-    if results := world.results("add"):
-        raise _OtherShape(node, f"{results[0]} uses what an add hands back, and the registry hands back its own id")
-    names = [path.rpartition("/")[2] for path in world.databases]
-    if twice := sorted(name for name in names if names.count(name) > 1):
-        raise _OtherShape(node, f"two databases are called {twice[0]}, and the registry tells them apart by that name")
+    if why := world.stopped.get((found.unit.path, NAME)):
+        raise _OtherShape(node, why)
+    if found.unit.path.endswith(".ipynb"):
+        raise _OtherShape(node, "it stands in a notebook, which has no place of its own when it runs")
+    if re.search(rb"register_(adapter|converter)", found.unit.data):
+        raise _OtherShape(node, "its module registers adapters or converters of values")
     modules = imported_modules(found.unit.tree)
     for name in sorted(names_in(node) & _MODULES.keys()):
         if modules.get(name) != _MODULES[name]:
@@ -216,23 +148,19 @@ def _look_at_storage(found: _Class) -> None:
     firsts = [child.body[0] if isinstance(child, Function) else child for child in node.body]
     if any(found.unit.margin(child).strip() for child in (*node.body, *firsts)):
         raise _OtherShape(node, "it has several statements on a line")
-    for name, shapes in (("__init__", _OPEN), ("add", _ADD), ("distance", (_DISTANCE,))):
+    for name, shapes in (("__init__", OPEN), ("add", ADD), ("distance", (DISTANCE,))):
         if name not in have:
             raise _OtherShape(node, f"it has no method {name}")
         if not found.is_of(shapes, have[name]):
             raise _other(found, have[name])
-    if not isinstance(getattr(have["__init__"].args.defaults[-1], "value", None), int):
-        raise _OtherShape(have["__init__"], "max_entries is no number by default, so nothing bounds what it holds")
-    for word, shapes in (("CREATE", (_CREATE,)), ("COMPARE", (_SMALL_END, _LARGE_END))):
+    for word, shapes in (("CREATE", (CREATE,)), ("COMPARE", (SMALL_END, LARGE_END))):
         if not found.is_of(shapes, have.get(found.bound[word])):
             raise _other(found, have.get(found.bound[word], node))
-    if bind(_LARGE_END, have[found.bound["COMPARE"]], {}) is not None:
-        why = "it padded the shorter of two spectra at its large end; the registry pads the small end"
-        found.notes.append(found.unit.manual(have[found.bound["COMPARE"]], NAME, f"{node.name}: {why}"))
-    for shape, line in _ANSWERED:
+    found.lines[have["add"]] = ["return super().add(signature)" if found.returns_id else "super().add(signature)"]
+    for shape, line in ANSWERED:
         for function in have.values():
             if function not in found.known and found.is_of((shape,), function) and line:
-                found.lines[function] = [line]
+                found.lines[function] = [line.format(**found.bound)]
 
 
 def _look_at_others(found: _Class) -> None:
@@ -243,7 +171,7 @@ def _look_at_others(found: _Class) -> None:
     if not any(isinstance(child, ast.Assign) and child in found.known for child in node.body):
         raise _OtherShape(node, f"its table is not made by a text {found.bound['SCHEMA']} of the class")
     rest = [function for function in have.values() if function not in found.known]
-    asked = ({"add", "distance", "recent", "close", "flush", "max_entries"} | have.keys() | constants) - lost
+    asked = ({"add", "distance", "max_entries"} | have.keys() | constants) - lost
     for function in rest:
         _stays(found, function, asked)
     if taken := (have.keys() | constants) & BASE_MEMBERS:
@@ -253,11 +181,56 @@ def _look_at_others(found: _Class) -> None:
             raise _OtherShape(node, f"{name} goes, and {', '.join(paths)} uses something of this name")
 
 
+def _look_at_databases(found: _Class) -> None:
+    """Refuse a class whose databases are not as its code says, or are read by others."""
+    node, world, table = found.node, found.unit.world, found.bound["table"]
+    mine = [database for database in world.known_databases if database.holds(table)]
+    for database in mine:
+        if why := misfit(database, found.bound):
+            raise _OtherShape(node, why)
+        if others := world.others(database.readers, node.name, found.unit.path):
+            path, line = others[0]
+            raise _OtherShape(node, f"{path}:{line} names {database.path}, which would get no new rows")
+    if not mine and not _stays_inside(found):
+        raise _OtherShape(node, "its database lies outside of the code base, where its rows cannot be looked at")
+    word = re.compile(rf"\b(?:from|into|update|join|table)\s+[\"`\[]?{table}\b", re.IGNORECASE)
+    for path in world.index.files_with([table]):
+        facts = world.facts(path)
+        said = (text for _, text in facts.sql) if path == found.unit.path else facts.texts
+        if any(word.search(text) for text in said):
+            raise _OtherShape(node, f"{path} has SQL of its own for {table}")
+
+
+def _stays_inside(found: _Class) -> bool:
+    """Tell a default file in the code base: relative texts and the module's own place, joined, and nothing else."""
+    init = methods(found.node)["__init__"]
+    opened: ast.Assign = next(child for child in init.body if isinstance(child, ast.Assign))
+    pending: list[ast.expr] = [init.args.defaults[0], opened.value]
+    known = {init.args.args[1].arg, *_OF_PATHS}
+    while pending:
+        for part in ast.walk(pending.pop()):
+            if isinstance(part, ast.Constant) and re.match(r"[/~\\]|[A-Za-z]:", str(part.value)):
+                return False
+            if isinstance(part, ast.Attribute) and part.attr not in _OF_PATHS:
+                return False
+            if isinstance(part, ast.Name) and part.id not in known:
+                values = [
+                    child.value
+                    for child in found.unit.tree.body
+                    if isinstance(child, ast.Assign) and part.id in map(ast.unparse, child.targets)
+                ]
+                if not values:
+                    return False
+                known.add(part.id)
+                pending += values
+    return True
+
+
 def _other(found: _Class, place: ast.AST) -> _OtherShape:
     """A place that is of no shape: its SQL, where that is of none, and what it may mean."""
     for part in ast.walk(place):
         text = part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else ""
-        if _reason(text) and not any(bind_sql(shape, text, found.bound) for shape in _SQL):
+        if _reason(text) and not any(bind_sql(shape, text, found.bound) for shape in SQL):
             return _other_sql(part, text)
     return _OtherShape(place, f"{getattr(place, 'name', None) or ast.unparse(place)} is of no known shape")
 
@@ -285,9 +258,9 @@ def _constants(found: _Class) -> Iterator[str]:
         for statement in re.sub(r"--.*", "", str(child.value.value)).split(";"):
             other = _OTHER_TABLE.match(statement)
             beside = other is not None and other[1].lower() != found.bound["table"]
-            if bind_sql(_TABLE, statement, found.bound):
+            if bind_sql(TABLE, statement, found.bound):
                 found.known.add(child)
-            elif statement.strip() and not beside and not bind_sql(_INDEX, statement, found.bound):
+            elif statement.strip() and not beside and not bind_sql(INDEX, statement, found.bound):
                 raise _other_sql(child, statement)
 
 
@@ -310,20 +283,20 @@ def _stays(found: _Class, function: Function, asked: set[str]) -> None:
 def _edits(found: _Class, needed: NeededImports) -> Iterator[Edit]:
     """The class as a thin subclass."""
     node, unit = found.node, found.unit
-    base = needed.home("SpectralDB", "TorusSpectralDB")
+    base = needed.home("SignatureTable")
     start, first = unit.start(node), node.body[0]
     colon = unit.data.index(b":", start)
     alone = not unit.data[colon + 1 : unit.line_end(node.lineno)].strip()
     yield Edit(start, colon + 1, f"class {node.name}({base}):{f'  {MARK} {NAME}' if alone else ''}".encode())
     said = [f"registry: {needed.home('TorusRegistry')}  # where the spectra are"]
-    said += [f"signature_class = {found.bound['MADE']}  # what they come back as"] if "MADE" in found.bound else []
-    said += ['not_null = ("hash_id", "timestamp", "coherence_state")  # as in the table']
+    if bind(LARGE_END, methods(node)[found.bound["COMPARE"]], {}) is not None:
+        said.append("pads_large_end = True  # of two spectra of unequal length, as before")
     at = unit.line_end(first.end_lineno or 0) if is_text(first) else unit.line_end(node.lineno)
     yield Edit(at, at, unit.block(["", *said] if is_text(first) else [*said, ""], unit.margin(first)))
     behind = node.lineno
     for child in node.body:
         if isinstance(child, Function) and child.name == "__init__":
-            yield _body(unit, child, _opening(found, child, needed.home("stream_for")))
+            yield _body(unit, child, _opening(found, child, needed.home("stream_of")))
         elif child in found.lines:
             yield _body(unit, child, found.lines[child])
         elif child in found.known:
@@ -333,14 +306,14 @@ def _edits(found: _Class, needed: NeededImports) -> Iterator[Edit]:
         yield Edit(unit.start(part), unit.end(part), b"self.registry.path")
 
 
-def _opening(found: _Class, function: Function, stream_for: str) -> list[str]:
+def _opening(found: _Class, function: Function, stream_of: str) -> list[str]:
     """The body of the constructor: another file is another stream, as it was another database."""
-    told = found.unit.text(function.args.defaults[0])
-    stream = f'"{found.unit.world.stream(found.unit.path, found.node.name)}", {function.args.args[1].arg}'
-    stream += "" if told == "None" else f", {told}"
-    bound = f'max_entries=max_entries, max_size_mb=float("inf"), stream={stream_for}({stream})'
+    unit = found.unit
     path = next(child for child in function.body if not is_text(child))
-    return [f"super().__init__({bound})", found.unit.text(path)]
+    given: ast.expr = path.value  # type: ignore[attr-defined]  # the shape says so
+    place = unit.text(given.args[0] if isinstance(given, ast.Call) else given)
+    stream = f'{stream_of}("{unit.world.stream(unit.path, found.node.name)}", {place}, __file__, "{unit.path}")'
+    return [f"super().__init__(max_entries, stream={stream})", unit.text(path)]
 
 
 def _body(unit: Unit, function: ast.stmt, lines: list[str]) -> Edit:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from toriwork.codebase import CodebaseIndex
-from toriwork.codebase.index import CodeText, spelled
+from toriwork.codebase.index import CODE_SUFFIXES, CodeText, spelled
 from toriwork.codebase.source import nodes_of, words_of
 from toriwork.errors import Unsure
 from toriwork.migrate.recipes.detect import (
@@ -26,13 +26,14 @@ from toriwork.migrate.recipes.detect import (
     spectral_classes,
     stream_of,
 )
+from toriwork.migrate.recipes.tables import KnownDatabase
 
 CORE = PurePosixPath("python/core")
 CORE_PACKAGE = ".".join(CORE.parts)
 #: what moved code imports -> module of the core package that hands it out, and where it comes from without one
 HOMES = {
-    "SpectralDB": ("torus_registry", "toriwork.compat", "AdoptedSpectralDB"),
-    "stream_for": ("torus_registry", "toriwork.compat", "stream_for"),
+    "SignatureTable": ("torus_registry", "toriwork.compat", "SignatureTable"),
+    "stream_of": ("torus_registry", "toriwork.compat", "stream_of"),
     "TorusRegistry": ("torus_registry", "toriwork.registry", "TorusRegistry"),
     "get_torus_cells": ("torus_cells", "toriwork.cells", "get_torus_cells"),
     "emit_measurement": ("observer_synthesis", "toriwork.compat", "emit_measurement"),
@@ -52,6 +53,7 @@ WORDS: dict[str, Words] = {
     "database_imports": (tuple(module.encode() for module in DATABASE_MODULES),),
 }
 _DOT = r"\.[\s\\]*"
+_PROSE = (".md", ".rst", "ignore")  #: ends of files that tell people or tools about others
 _SQLITE = b"SQLite format 3\0"
 _SQL = re.compile(r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER)\b", re.IGNORECASE)
 _STAR = re.compile(rb"from[\s\\]+(\S+)[\s\\]+import[\s\\]*\*")
@@ -71,10 +73,11 @@ def _holds(plain: bytes, words: Words) -> bool:
 class Facts:
     """The facts of one code file."""
 
+    path: str
     imports: frozenset[tuple[str, str]]  #: (last part of the module, name) of every ``from`` import
     texts: frozenset[str]  #: every text constant
     reached: frozenset[str]  #: attributes of objects that are no module and not the method's own
-    results: frozenset[str]  #: methods of other objects whose result is used
+    defined: frozenset[str]  #: classes
     bases: frozenset[str]  #: last part of every base of a class
     passed: frozenset[str]  #: functions that are called with more than one argument
     sql: tuple[tuple[int, str], ...]  #: line and text of SQL, outside of docstrings and spectral classes
@@ -85,6 +88,8 @@ class World:
     """A code base as it was looked at; parsed where a question leads to."""
 
     index: CodebaseIndex
+    known_databases: tuple[KnownDatabase, ...] = ()
+    stopped: Mapping[tuple[str, str], str] = field(default_factory=dict)  #: (file, recipe) -> what its trial showed
     _facts: dict[str, Facts] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -146,7 +151,7 @@ class World:
     def facts(self, path: str) -> Facts:
         """Return the facts of a code file."""
         if path not in self._facts:
-            self._facts[path] = facts_of(self._tree(path))
+            self._facts[path] = facts_of(path, self._tree(path))
         return self._facts[path]
 
     @cached_property
@@ -165,13 +170,29 @@ class World:
         form = rf"""{_DOT}{{0}}\b|["']{{0}}\\?["']"""
         return self._those(attribute, form, lambda facts: attribute in facts.reached or attribute in facts.texts)
 
-    def results(self, method: str) -> tuple[str, ...]:
-        """The files that use what a method of this name hands back."""
-        return self._those(method, rf"{_DOT}{{0}}\b", lambda facts: method in facts.results)
+    def heirs(self, name: str, module: str) -> tuple[str, ...]:
+        """The files with a class that derives from the one of this name in a module."""
 
-    def heirs(self, name: str) -> tuple[str, ...]:
-        """The files with a class that derives from one of this name."""
-        return self._those(name, r"class\b[^:]*\b{0}\b", lambda facts: name in facts.bases)
+        def derives(facts: Facts) -> bool:
+            return name in facts.bases and (name not in facts.defined or facts.path == module)
+
+        return self._those(name, r"class\b[^:]*\b{0}\b", derives)
+
+    def uses(self, path: str, name: str, module: str) -> bool:
+        """True when a file defines a class, or imports it from its module or from a package that hands it out."""
+        if path == module or not path.endswith(CODE_SUFFIXES):
+            return path == module
+        facts, stem = self.facts(path), PurePosixPath(module).stem
+        if (stem, name) in facts.imports:
+            return True
+        twins = self._those(name, r"class\s+{0}\b", lambda other: name in other.defined and other.path != module)
+        named = {imported for _, imported in facts.imports}
+        return not twins and (name in named or name in facts.reached or stem in named)
+
+    def others(self, readers: Iterable[tuple[str, int]], name: str, module: str) -> list[tuple[str, int]]:
+        """Return the places that read the databases of a class past it: no prose, and no code that uses the class."""
+        places = (place for place in readers if not place[0].endswith(_PROSE))
+        return [(path, line) for path, line in places if not self.uses(path, name, module)]
 
     def passes_more(self, function: str) -> tuple[str, ...]:
         """The files that call a function of this name with more than one argument."""
@@ -224,7 +245,7 @@ class World:
         return stream_of(name)
 
 
-def facts_of(tree: ast.Module) -> Facts:
+def facts_of(path: str, tree: ast.Module) -> Facts:
     """Return the facts of a module."""
     nodes = nodes_of([tree])
     calls, froms = nodes.get(ast.Call, ()), nodes.get(ast.ImportFrom, ())
@@ -232,14 +253,14 @@ def facts_of(tree: ast.Module) -> Facts:
     outer = {
         node for node in nodes.get(ast.Attribute, ()) if not (isinstance(node.value, ast.Name) and node.value.id in own)
     }
-    plain = [node.value for node in nodes.get(ast.Expr, ())]
-    idle = {id(value.value if isinstance(value, ast.Await) else value) for value in plain}
+    idle = {id(node.value) for node in nodes.get(ast.Expr, ())}
     texts = [node for node in nodes.get(ast.Constant, ()) if isinstance(node.value, str)]
     return Facts(
+        path=path,
         imports=frozenset(((node.module or "").split(".")[-1], alias.name) for node in froms for alias in node.names),
         texts=frozenset(node.value for node in texts),
         reached=frozenset(node.attr for node in outer),
-        results=frozenset(_last(call.func) for call in calls if call.func in outer and id(call) not in idle),
+        defined=frozenset(node.name for node in nodes.get(ast.ClassDef, ())),
         bases=frozenset(_last(base) for node in nodes.get(ast.ClassDef, ()) for base in node.bases),
         passed=frozenset(_last(call.func) for call in calls if len(call.args) > 1 or call.keywords or _starred(call)),
         sql=tuple(_sql(tree, [node for node in texts if id(node) not in idle and _SQL.match(node.value)])),
