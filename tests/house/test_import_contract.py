@@ -48,6 +48,7 @@ def small_house(tmp_path):
         "lifetime",
         "locks",
         "state",
+        "threads",
         "errors",
         "printed",
         "threads",
