@@ -210,3 +210,42 @@ def test_explain_and_prune(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "--yes deletes them" in said(capsys, "prune", root)[1]
     assert "no way back" in said(capsys, "prune", root, "--yes")[1]
     assert said(capsys, "rollback", root)[0] == command.USAGE
+
+
+def test_rows_that_are_no_spectra_are_counted_by_reason_at_every_look(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(root / "data/spectra.db")) as connection:
+        connection.execute("CREATE TABLE spectra (time REAL, eigenvalues TEXT, hash_id TEXT)")
+        rows = ["[1.0, 0.5]", "[Infinity]", "[NaN, 1.0]", None, "no list"]
+        connection.executemany("INSERT INTO spectra VALUES (1.0, ?, 'h')", [(row,) for row in rows])
+        connection.commit()
+    said_of_it = "4 rows are no spectra: "
+    code, planned = said(capsys, "plan", root)
+    assert (code, "data/spectra.db: 4 of 5 rows of spectra are no spectra: " in planned) == (0, True)
+    reasons = planned.partition("are no spectra: ")[2].partition(";")[0]
+    assert sorted(int(reason.split()[0]) for reason in reasons.split(", ")) in ([1, 1, 2], [1, 3], [2, 2], [1, 1, 1, 1])
+    for word in ("apply", "verify", "status"):
+        code, text = said(capsys, word, root)
+        assert (code, said_of_it + reasons in text) == (0, True), text
+    assert said(capsys, "rollback", root)[0] == 0
+    assert said_of_it not in said(capsys, "status", root)[1]
+
+
+def test_a_database_that_some_file_names_stays_until_it_is_asked_for(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "analysis.R").write_text("library(RSQLite)\ncon <- dbConnect(SQLite(), 'data/old.db')\n")
+    code, text = said(capsys, root)
+    assert code == command.BY_HAND
+    assert "stays   data/old.db: analysis.R:2 names it" in text
+    assert (
+        "analysis.R:2: names data/old.db, which therefore stays; `toriwork migrate PATH --retire data/old.db`" in text
+    )
+    assert (root / "data/old.db").exists()
+    assert said(capsys, root, "--retire", "no.db") == (
+        command.USAGE,
+        "toriwork: retire: no.db: expected the name of a database of the code base\n",
+    )
+    assert said(capsys, root, "--retire", "old.db")[0] == 0
+    assert not (root / "data/old.db").exists()

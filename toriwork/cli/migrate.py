@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -243,8 +243,7 @@ def _applied(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) ->
 def _told(plan: Plan, outcome: Outcome, talk: Talk) -> int:
     """Say how apply ended."""
     talk.summary |= {"plan": plan.id, "phase": outcome.phase, "waits": outcome.waits, "notes": outcome.notes}
-    for note in outcome.notes:
-        talk.say("note", f"note: {note}", text=note)
+    _say_notes(outcome.notes, talk)
     if outcome.phase == "waiting":
         for reason in outcome.waits:
             talk.say("waits", f"by hand {reason}", text=reason)
@@ -253,6 +252,11 @@ def _told(plan: Plan, outcome: Outcome, talk: Talk) -> int:
     kept = plan.backup.relative_to(plan.root).as_posix()
     talk.say("finished", f"finished; what was changed is kept in {kept}/ (`toriwork migrate rollback` brings it back)")
     return BY_HAND if plan.manual else 0
+
+
+def _say_notes(notes: Iterable[str], talk: Talk) -> None:
+    for note in notes:
+        talk.say("note", f"note: {note}", text=note)
 
 
 def _guard() -> Callable[[Path], Iterator[tuple[str, int, str]]] | None:
@@ -282,6 +286,7 @@ def _status(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     talk.say("status", f"plan {found.plan_id}: {found.phase}", plan=found.plan_id, phase=found.phase)
     for step, state in found.steps:
         talk.say("step", f"  {state:12} {step}", step=step, state=state)
+    _say_notes(found.notes, talk)
     for reason in found.waits:
         talk.say("waits", f"by hand {reason}", text=reason)
     for path in found.kept:
@@ -298,6 +303,7 @@ def _verify(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     for step, facts in found.proven.items():
         about = f" ({facts['state']})" if "state" in facts else ""
         talk.say("proven", f"proven  {step}{about}", step=step, facts=facts)
+        _say_notes(facts.get("notes", ()), talk)
     for step, why in found.failed.items():
         talk.say("failed", f"FAILED  {step}: {why}", step=step, why=why)
     return UNPROVEN if found.failed else 0
@@ -309,8 +315,7 @@ def _rollback(root: Path, options: argparse.Namespace, talk: Talk) -> int:
 
     outcome = rollback(root, options.plan, progress=talk.progress)
     talk.summary |= {"plan": outcome.plan_id, "phase": outcome.phase, "kept": outcome.kept}
-    for note in outcome.notes:
-        talk.say("note", f"note: {note}", text=note)
+    _say_notes(outcome.notes, talk)
     for path in outcome.kept:
         text = f"kept    {path}: changed since; the original is beside it as NAME.toriwork-orig (git merge-file merges)"
         talk.say("kept", text, path=path)

@@ -33,6 +33,7 @@ class Status:
     steps: tuple[tuple[str, str], ...]
     waits: list[str]
     kept: list[str]
+    notes: tuple[str, ...] = ()  #: of the steps that are done, such as rows that are no spectra
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,10 @@ def status(root: PathLike, plan_id: str | None = None) -> Status:
     plan = _last_begun(root, plan_id)
     history = history_of(plan)
     steps = tuple((step.id, _state(plan, step, history)) for step in plan.steps())
-    return Status(plan.id, history.phase, steps, history.waits if history.phase == "waiting" else [], history.kept)
+    waits = history.waits if history.phase == "waiting" else []
+    facts = history.done.values() if history.phase != "rolled back" else ()
+    notes = tuple(note for found in facts for note in found.get("notes", ()))
+    return Status(plan.id, history.phase, steps, waits, history.kept, notes)
 
 
 def _state(plan: Plan, step: Step, history: History) -> str:

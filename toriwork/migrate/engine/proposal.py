@@ -99,7 +99,7 @@ def propose(
         seen=(*index.code, *data.histories, *sorted({path for path, _ in chain(*told.values())} - {*index.code})),
         changes=tuple(changes),
         manual=tuple(asdict(entry) for entry in manual),
-        notes=(*notes, *data_notes(data, streams)),
+        notes=(*notes, *data_notes(leaving, streams)),
         databases=tuple(databases),
         data=steps,
         retire=going,
