@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -41,6 +44,27 @@ def test_the_index_holds_what_is_part_of_the_code_base_and_names_the_rest(tree):
 def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert [omission.reason for omission in CodebaseIndex.scan(tmp_path).omitted] == ["no regular file"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_git_is_silent_about_pipes_and_sockets_and_they_are_named_all_the_same(tmp_path):
+    for folder in ("deep/er", "ignored", "other", ".venv"):
+        (tmp_path / folder).mkdir(parents=True)
+    for repository in (tmp_path, tmp_path / "other"):
+        subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+    (tmp_path / ".gitignore").write_text("ignored/\n.venv/\n")
+    (tmp_path / "was_file.py").write_text("")
+    subprocess.run(["git", "add", "was_file.py"], cwd=tmp_path, check=True)
+    (tmp_path / "was_file.py").unlink()
+    for name in ("pipe.py", "deep/er/pipe", "was_file.py", "ignored/pipe", "other/pipe", ".venv/pipe"):
+        os.mkfifo(tmp_path / name)
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(os.path.relpath(tmp_path / "deep" / "socket"))  # a whole path may be too long
+        found = select([str(tmp_path), str(tmp_path / "deep")])
+    named = [os.path.relpath(omission.path, tmp_path) for omission in found.omitted if "regular" in omission.reason]
+    assert sorted(set(named)) == ["deep/er/pipe", "deep/socket", "pipe.py", "was_file.py"]
+    assert named.count("was_file.py") == 1
+    assert [os.path.relpath(file.path, tmp_path) for file in found.files if not file.staged] == [".gitignore"]
 
 
 def test_a_selection_leaves_out_the_same(tree):

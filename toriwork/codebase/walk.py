@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ TOOL_FOLDERS = frozenset(
     ".mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache".split()
 )
 BACKED_UP = "the backup of a migration"
+_NO_FILE = "no regular file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class Selection:
     omitted: list[Omission] = field(default_factory=list)
 
 
-def walk(root: str | Path) -> Walk:
-    """Return the files below a folder.
+def walk(root: str | Path, without: Container[str] = ()) -> Walk:
+    """Return the files below a folder, but for those in some folders, which end with a slash.
 
     Not entered, and named as omitted: folders of tools (``TOOL_FOLDERS``), virtual environments, backups of
     a migration, links to folders, and folders that cannot be listed. Pipes, sockets and broken links are omitted too.
@@ -95,7 +96,7 @@ def walk(root: str | Path) -> Walk:
             if entry.is_dir(follow_symlinks=False):
                 if reason := _not_entered(entry.name):
                     found.omitted.append(Omission(path + "/", reason))
-                else:
+                elif path + "/" not in without:
                     waiting.append(path + "/")
             elif reason := _no_file(entry):
                 found.omitted.append(Omission(path, reason))
@@ -154,7 +155,7 @@ def _no_file(entry: os.DirEntry[str]) -> str:
             return "a link to a folder" if entry.is_dir() else "a link that leads to no file"
     except OSError:  # a link to itself
         return "a link that leads to no file"
-    return "no regular file"
+    return _NO_FILE
 
 
 def _below(start: Path, omitted: list[Omission]) -> Iterator[TreeFile]:
@@ -171,6 +172,10 @@ def _below(start: Path, omitted: list[Omission]) -> Iterator[TreeFile]:
         yield TreeFile(front + name, staged=True)
     ignored = _git(start, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory") or b""
     omitted += [Omission(front + name, "left out by .gitignore") for name in _split(ignored)]
+    known = {omission.path.removeprefix(front) for omission in omitted}
+    others = walk(start, {name.rstrip("/") + "/" for name in known}).omitted
+    # git is silent about pipes, sockets and devices that it does not track
+    omitted += [Omission(front + o.path, o.reason) for o in others if o.reason == _NO_FILE and o.path not in known]
 
 
 def _checked(paths: Iterable[str], omitted: list[Omission]) -> Iterator[TreeFile]:
@@ -186,7 +191,7 @@ def _checked(paths: Iterable[str], omitted: list[Omission]) -> Iterator[TreeFile
             yield TreeFile(path)
         else:
             folder = stat.S_ISDIR(mode)
-            omitted.append(Omission(path, "another repository, or a link to a folder" if folder else "no regular file"))
+            omitted.append(Omission(path, "another repository, or a link to a folder" if folder else _NO_FILE))
 
 
 def _split(listed: bytes) -> list[str]:

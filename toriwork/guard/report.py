@@ -97,9 +97,14 @@ def _result(finding: Finding, reason: str = "") -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.code,
         "level": finding.level,
-        "message": {"text": finding.message},
+        "message": {"text": _whole_signs(finding.message)},
         "locations": [{"physicalLocation": place}],
     }
     if reason:
-        result["suppressions"] = [{"kind": "external", "justification": reason}]
+        result["suppressions"] = [{"kind": "external", "justification": _whole_signs(reason)}]
     return result
+
+
+def _whole_signs(text: str) -> str:
+    """A text whose halves of surrogate pairs are spelled out: a name in code may hold one, and JSON may not."""
+    return text.encode("utf-8", "backslashreplace").decode()
