@@ -33,6 +33,7 @@ from toriwork.synthesis import ObserverSynthesis
 from toriwork.topology import persistence
 
 CLOUD = np.random.default_rng(0).normal(size=(6, 2))
+_LUCK = 20  #: times as many runs until one of them was in the middle of a call
 DIAGRAM = persistence(CLOUD, max_dimension=1)
 
 
@@ -115,9 +116,9 @@ class User:
         """Any call; a cheap one more often."""
         self.do(self.rng.choice([*self.calls, "record", "record", "emit", "emit", "emit", "put"]))
 
-    def main(self, wanted: int, ran: Counter[str]) -> None:
-        """Do anything until the handler has run often enough."""
-        while sum(ran.values()) < wanted:
+    def main(self, wanted: int, most: int, ran: Counter[str]) -> None:
+        """Do anything until the handler has run often enough, and in the middle of a call where it does not by chance."""
+        while (times := sum(ran.values())) < wanted or (not self.busy and times < most):
             if self.registry.closed:
                 self.registry = self.opened()
             self.something()
@@ -231,7 +232,8 @@ def main(folder: str, how: str, runs: str, seed: str) -> None:
             user.something()
         return
     HOW[how](guest)
-    user.main(int(runs), guest.ran)
+    # a logging handler is called where nothing is locked
+    user.main(int(runs), int(runs) * (1 if how == "logging" else _LUCK), guest.ran)
     signal.setitimer(signal.ITIMER_REAL, 0)
     guest.comes = lambda: None  # type: ignore[method-assign]
     gc.set_threshold(700, 10, 10)
