@@ -109,7 +109,11 @@ MATRICES: dict[str, tuple[Any, int | str]] = {
     "asymmetric": ([[0, 1], [2, 0]], REFUSED),
     "negative": ([[0, -1], [-1, 0]], REFUSED),
     "a NaN": ([[0, math.nan], [math.nan, 0]], REFUSED),
-    "infinity": ([[0, math.inf], [math.inf, 0]], REFUSED),
+    "no edge": ([[0, math.inf], [math.inf, 0]], 2),
+    "no edge at all": (np.where(np.eye(5, dtype=bool), 0, math.inf), 5),
+    "two components": (np.where(np.kron(np.eye(2), np.ones((3, 3))), 1 - np.eye(6), math.inf), 6),
+    "minus infinity": ([[0, -math.inf], [-math.inf, 0]], REFUSED),
+    "pairs of points": (np.arange(1.0, 7.0), 4),
     "distant from itself": ([[1, 1], [1, 0]], REFUSED),
     "not square": (np.zeros((2, 3)), REFUSED),
     "one-dimensional": (np.zeros(4), REFUSED),
@@ -118,6 +122,30 @@ MATRICES: dict[str, tuple[Any, int | str]] = {
     "ragged": ([[0.0, 1.0], [1.0]], REFUSED),
     "text": ([["a"]], REFUSED),
     "a word": ("matrix", REFUSED),
+}
+#: graphs with their number of components
+GRAPHS: dict[str, tuple[dict[str, Any], int | str]] = {
+    "no edge": ({"graph": [], "vertices": 3}, 3),
+    "nothing": ({"graph": [], "vertices": 0}, 0),
+    "a cycle": ({"graph": [[0, 1], [1, 2], [2, 3], [3, 0]]}, 4),
+    "a loop": ({"graph": [[0, 1], [1, 1]]}, REFUSED),
+    "an edge twice": ({"graph": [[0, 1, 1.0], [1, 0, 1.0]]}, REFUSED),
+    "a NaN": ({"graph": [[0, 1, math.nan]]}, REFUSED),
+    "infinity": ({"graph": [[0, 1, math.inf]]}, REFUSED),
+    "a vertex of NaN": ({"graph": [[0, 1]], "vertices": [0.0, math.nan]}, REFUSED),
+    "an edge before its vertex": ({"graph": [[0, 1, 1.0]], "vertices": [0.0, 2.0]}, REFUSED),
+    "below zero": ({"graph": [[0, 1, -1.0]]}, REFUSED),
+    "half a vertex": ({"graph": [[0, 0.5]]}, REFUSED),
+    "a vertex below zero": ({"graph": [[0, -1]]}, REFUSED),
+    "the largest vertex": ({"graph": [[0, 2**62]]}, REFUSED),
+    "too few values": ({"graph": [[0, 2]], "vertices": [0.0, 1.0]}, REFUSED),
+    "text": ({"graph": [["a", "b"]]}, REFUSED),
+    "a word": ({"graph": "graph"}, REFUSED),
+    "ragged": ({"graph": [[0, 1], [1, 2, 3.0]]}, REFUSED),
+    "a dense matrix": ({"graph": np.ones((5, 5))}, REFUSED),
+    "vertices alone": ({"vertices": 3}, REFUSED),
+    "points too": ({"points": np.eye(2), "graph": [[0, 1]]}, REFUSED),
+    "objects": ({"graph": np.array([[0, None]])}, REFUSED),
 }
 #: images and series are judged by their values alone: what is refused there for its shape is one here
 VALUES = {
@@ -144,6 +172,8 @@ def entries() -> Iterator[tuple[str, str, int | str, Callable[[], Any]]]:
     for who, options in WITH_DISTANCES.items():
         for what, (given, wanted) in MATRICES.items():
             yield f"{who}, distances", what, wanted, _diagram({"distances": given, **options})
+    for what, (graph, wanted) in GRAPHS.items():
+        yield "flag", what, wanted, _diagram(graph)
     for what, (given, wanted) in VALUES.items():
         yield "cubical", what, wanted, _diagram({"points": given, "filtration": "cubical"})
         series = np.ravel(given) if isinstance(given, np.ndarray) and not np.ma.isMA(given) else given

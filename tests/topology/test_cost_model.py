@@ -109,7 +109,7 @@ def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> No
     assert work_estimate_of(circle(199)) == work_estimate(199, 2, 1)
     assert work_estimate_of(circle(200), max_dimension=3) == work_estimate(200, 2, 3)
     assert work_estimate_of(np.ones((300, 2))).bytes > 0
-    for wrong in ({"points": [[np.nan]]}, {"distances": [1.0]}, {"points": "cloud"}):
+    for wrong in ({"points": [[np.nan]]}, {"distances": [1.0, 2.0]}, {"points": "cloud"}):
         with pytest.raises(BadInput):
             work_estimate_of(**wrong)
 

@@ -10,7 +10,8 @@ import pytest
 from tests.topology import oracles
 from toriwork.errors import BadInput
 from toriwork.topology import estimate_betti, persistence
-from toriwork.topology.clouds import check_distances, distances_of_points, enclosing_radius
+from toriwork.topology.clouds import distances_of_points, enclosing_radius
+from toriwork.topology.inputs import check_distances
 
 SQUARE = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
 NAN_LATE = np.array([[0.0, 1.0], [1.0, math.nan]])
@@ -30,8 +31,8 @@ REFUSED = [
     pytest.param({"distances": np.zeros((2, 3))}, "shape", id="matrix not square"),
     pytest.param({"distances": [[0, 1], [2, 0]]}, "mirror", id="asymmetric"),
     pytest.param({"distances": [[0, -1], [-1, 0]]}, "negative", id="negative distance"),
-    pytest.param({"distances": [[0, math.nan], [math.nan, 0]]}, "not finite", id="NaN distance"),
-    pytest.param({"distances": [[0, math.inf], [math.inf, 0]]}, "not finite", id="infinite distance"),
+    pytest.param({"distances": [[0, math.nan], [math.nan, 0]]}, "NaN", id="NaN distance"),
+    pytest.param({"distances": [[math.inf, 1], [1, 0]]}, "diagonal", id="infinitely far from itself"),
     pytest.param({"distances": [[1, 1], [1, 0]]}, "diagonal", id="distance to itself"),
     pytest.param({"points": SQUARE, "max_dimension": -1}, "max_dimension", id="negative dimension"),
     pytest.param({"points": SQUARE, "max_dimension": 1.5}, "max_dimension", id="fractional dimension"),

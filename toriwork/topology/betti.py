@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
-from toriwork.topology.clouds import CheckedDistances, cloud_of, distance_matrix
+from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence
 from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import parameters_of
+from toriwork.topology.inputs import CheckedDistances, finite_distances
 from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
 
@@ -91,7 +92,7 @@ def estimate_betti(
     if points is not None:
         points = cloud_of(points)
         refuse_matrix(points.n_points)
-    given = CheckedDistances(distance_matrix(points, distances))
+    given = finite_distances(points, distances)
     diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
     return _judge(diagram, rule, given)
 
@@ -110,7 +111,7 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
     """
     if diagram.provenance is None:
         raise BadInput("judge: expected a diagram with provenance, got one without")
-    return _judge(diagram, rule, None if points is None else CheckedDistances(distance_matrix(points, None)))
+    return _judge(diagram, rule, None if points is None else finite_distances(points, None))
 
 
 def significant(

@@ -117,22 +117,6 @@ def _locked(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedDistances:
-    """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
-
-    matrix: NDArray[np.float64]
-
-
-def distance_matrix(points: Any, distances: Any) -> NDArray[np.float64]:
-    """The checked distances of whichever of the two was given."""
-    if (points is None) == (distances is None):
-        raise BadInput("expected either points or distances, got both or neither")
-    if isinstance(distances, CheckedDistances):
-        return distances.matrix
-    return check_distances(distances) if points is None else distances_of_points(points)
-
-
 def distances_of_points(points: Any) -> NDArray[np.float64]:
     """Euclidean distances of a cloud: shape (n_points, n_points) float64, symmetric, zero diagonal.
 
@@ -247,32 +231,11 @@ def safely_scaled(cloud: NDArray[np.float64]) -> tuple[NDArray[np.float64], floa
     return cloud / factor, factor
 
 
-def check_distances(given: Any) -> NDArray[np.float64]:
-    """A float64 copy of a matrix of dissimilarities: square, finite, >= 0, symmetric, zero on the diagonal.
-
-    The triangle inequality is not asked for: a Rips filtration needs none.  Asymmetry up to 1e-12 of the largest
-    entry is taken for rounding, and the larger of the two values is used.
-    """
-    array = as_array(given, name="distances")
-    if array.dtype.kind not in "fiub":
-        raise BadInput(f"distances: expected real numbers, got dtype {array.dtype}")
-    if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise BadInput(f"distances: expected shape (n_points, n_points), got {array.shape}")
-    matrix = as_float64(array)
-    _refuse(~np.isfinite(matrix), matrix, "is not finite")
-    _refuse(matrix < 0, matrix, "is negative")
-    _refuse(np.diag(np.diag(matrix)) != 0, matrix, "lies on the diagonal and is not zero")
-    if matrix.size:
-        _refuse(np.abs(matrix - matrix.T) > 1e-12 * matrix.max(), matrix, "differs from its mirror image")
-    return np.maximum(matrix, matrix.T)
-
-
 def enclosing_radius(distances: NDArray[np.float64]) -> float:
-    """The scale from which the Rips complex is a cone, so that only one component is left; 0 without points."""
-    return float(distances.max(axis=1).min()) if len(distances) else 0.0
+    """The scale from which nothing changes any more; 0 without points.
 
-
-def _refuse(bad: NDArray[np.bool_], matrix: NDArray[np.float64], why: str) -> None:
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise BadInput(f"distances: entry ({row}, {column}) {why}: {matrix[row, column]}")
+    There the Rips complex is a cone, so that only one component is left; where no point has an edge to all the others
+    (inf is none), it is the largest distance.
+    """
+    radius = float(distances.max(axis=1).min()) if len(distances) else 0.0
+    return radius if math.isfinite(radius) else float(distances.max(where=np.isfinite(distances), initial=0.0))

@@ -19,8 +19,10 @@ from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale, sorted_bars
 from toriwork.topology.engines import LARGEST_PRIME, Bars
-from toriwork.topology.filtrations import Filtration, filtration_named, parameters_of
+from toriwork.topology.filtrations import Filtration, Flag, filtration_named, parameters_of
 from toriwork.topology.free_memory import available_bytes
+from toriwork.topology.graphs import graph_of
+from toriwork.topology.inputs import Graph, is_sparse, sparse_distances
 from toriwork.topology.request import FiltrationResult, Request, rescale
 from toriwork.topology.rips_family import rips_together
 
@@ -31,6 +33,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     points: Any = None,
     *,
     distances: Any = None,
+    graph: Any = None,
+    vertices: Any = None,
     filtration: str | Filtration = "rips",
     max_dimension: int = 1,
     scale: Scale | None = None,
@@ -47,14 +51,22 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     points : array_like of shape (n_points, dim), optional
         Finite real coordinates; Euclidean distances are used. Any number of points from 0 on, repeated ones allowed.
         For "cubical" the values of an image of 1 to 6 axes, for "lower_star" those of a series (n_samples,).
-    distances : array_like of shape (n_points, n_points), optional
-        In place of points: symmetric, finite, >= 0, zero diagonal. For "rips", "h0", "landmark", "dtm".
+    distances : array_like of shape (n_points, n_points) or (n_points (n_points - 1) / 2,), or sparse matrix, optional
+        In place of points: symmetric, >= 0, zero diagonal, each within rounding; inf, and what a sparse matrix does not
+        store, is no edge. The vector of entries above the diagonal is that of ``scipy.spatial.distance.pdist``. For
+        "rips", "h0", "landmark", "dtm".
+    graph : array_like of shape (n_edges, 2) or (n_edges, 3), sparse matrix, or graph of networkx, optional
+        In place of points: edges as two vertices, numbered from 0, and the value at which each enters. A sparse matrix
+        has the values of the vertices on its diagonal; networkx has them as ``weight`` of edges and nodes. An edge
+        without a value enters with the later of its vertices, or at 1 where they have no values either. For "flag".
+    vertices : int or array_like of shape (n_vertices,), optional
+        Of a graph: how many vertices there are, or the value at which each enters; else they enter at 0.
     filtration : str or Filtration
         A name for its default parameters, or an object of ``toriwork.topology.filtrations``. In diameters: "rips"
         (a simplex enters at its diameter), "h0" (of Rips, by a spanning tree; dimension 0 alone is computed),
         "landmark" (Rips of 200 points far apart, its error in the provenance), "dtm" (weighted against outliers).
         In radii, never squared: "alpha", "delaunay_cech" (gudhi's part under the GPL). In values: "cubical",
-        "lower_star".
+        "lower_star", and "flag", which is that of every ``graph``.
     max_dimension : int
         Highest homology dimension, 0 to 8.
     scale : {"diameter", "radius", "value"}, optional
@@ -77,7 +89,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     Returns
     -------
     Diagram
-        With its provenance. Untruncated, it has exactly one essential class for n_points >= 1, in H0.
+        With its provenance. Untruncated and of points, it has exactly one essential class for n_points >= 1, in H0;
+        of a graph one for each component, and those that nothing fills.
         "h0" has ``max_dimension`` 0, "landmark" and "dtm" have those names as ``filtration``.
 
     Raises
@@ -93,6 +106,10 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     doi:10.1007/s41468-021-00071-5. Glisse & Pritam 2022, doi:10.4230/LIPIcs.SoCG.2022.44 (edge collapse).
     """
     started = time.perf_counter()
+    if graph is not None or vertices is not None:
+        distances, filtration = _flag_of(points, distances, graph, vertices, filtration)
+    elif is_sparse(distances):
+        distances = sparse_distances(distances)
     plan = _plan(filtration, max_dimension, scale, field, threshold, min_persistence, max_bytes)
     cloud = None if points is None else cloud_of(points)
     asked = Request(cloud, distances, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
@@ -104,6 +121,15 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         size = "their distances" if cloud is None else f"an array of shape {cloud.shape}"
         words = f"no memory for {size}; {available_bytes():.3g} bytes are free"
         raise TooLarge(f"{plan.filtration.name}: {words}") from error
+
+
+def _flag_of(points: Any, distances: Any, graph: Any, vertices: Any, filtration: Any) -> tuple[Graph, Filtration]:
+    """The checked graph and its filtration."""
+    if points is not None or distances is not None or graph is None:
+        raise BadInput("expected one of points, distances and graph (with or without vertices)")
+    if filtration not in ("rips", "flag", Flag()):
+        raise BadInput(f"filtration: expected 'flag' for a graph, got {filtration!r}")
+    return graph_of(graph, vertices), Flag()
 
 
 def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Diagram | ToriworkError]:

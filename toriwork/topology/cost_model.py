@@ -9,18 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.checks import as_array, check_number
-from toriwork.errors import BadInput, TooLarge
-from toriwork.topology.clouds import (
-    as_square,
-    check_distances,
-    cloud_of,
-    drawn,
-    enclosing_radius,
-    euclidean_distances,
-    n_points_of,
-)
+from toriwork.errors import TooLarge
+from toriwork.topology.clouds import as_square, cloud_of, drawn, enclosing_radius, euclidean_distances, n_points_of
 from toriwork.topology.engines import engines_for, staying_edges
 from toriwork.topology.free_memory import available_bytes
+from toriwork.topology.inputs import check_distances, is_sparse
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
 
 
@@ -170,9 +163,12 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     BadInput
         No cloud and no matrix of distances.
     """
-    given = cloud_of(points).points() if distances is None else as_array(distances, name="distances")
-    if given.ndim != 2:
-        raise BadInput(f"distances: expected shape (n_points, n_points), got {given.shape}")
+    if distances is None:
+        given = cloud_of(points).points()
+    elif getattr(distances, "ndim", 0) == 2 and not is_sparse(distances):
+        given = as_array(distances, name="distances")  # of which a few are looked at, and only those are checked
+    else:
+        given = check_distances(distances)
     n_points, dim = given.shape
     blind = work_estimate(n_points, dim, max_dimension)
     if (

@@ -23,6 +23,7 @@ from toriwork.topology.simple import rips_bars
 
 Matrix = NDArray[np.float64]
 Bars = list[NDArray[np.float64]]
+Edges = tuple[NDArray[Any], NDArray[Any], Matrix]  #: first points, second points, values
 
 LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31 bits
 #: points up to which H2 needs no collapse; of how many of more a collapse is tried, and what share of edges is much:
@@ -121,23 +122,26 @@ def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) 
     return _intervals(tree, max_dimension, field)
 
 
-def weighted_edges(values: Matrix) -> tuple[NDArray[Any], NDArray[Any], Matrix]:
-    """The edges, first point, second point and value, that a collapse leaves of a weighted flag complex.
+def weighted_edges(values: Matrix) -> Edges:
+    """The edges that a collapse leaves of a weighted flag complex.
 
     Vertices enter at the diagonal of ``values``, edges at the rest: a vertex is there before its edges, so that the
     collapse changes no bar.
     """
+    first, second = np.nonzero(np.triu(values <= enclosing_radius(values), 1))  # later nothing changes
+    return collapsed_edges(len(values), (first, second, values[first, second]))
+
+
+def collapsed_edges(n_points: int, edges: Edges) -> Edges:
+    """The edges that a collapse leaves of a flag complex of ``n_points``."""
     from gudhi.flag_filtration.edge_collapse import reduce_graph
     from scipy.sparse import coo_matrix
 
-    first, second = np.nonzero(np.triu(values <= values.max(axis=1).min(), 1))  # later it is a cone
-    left = reduce_graph(coo_matrix((values[first, second], (first, second)), shape=values.shape))
+    left = reduce_graph(coo_matrix((edges[2], edges[:2]), shape=(n_points, n_points)))
     return left.row, left.col, left.data
 
 
-def weighted_bars(
-    weights: Matrix, edges: tuple[NDArray[Any], NDArray[Any], Matrix], max_dimension: int, field: int
-) -> Bars:
+def weighted_bars(weights: Matrix, edges: Edges, max_dimension: int, field: int) -> Bars:
     """Bars of the flag complex of these edges, whose vertices enter at their weights."""
     import gudhi
 

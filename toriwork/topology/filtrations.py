@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from toriwork.errors import BadInput
+from toriwork.topology.graphs import Flag
 from toriwork.topology.gudhi_filtrations import Alpha, Cubical, DelaunayCech, LowerStar
 from toriwork.topology.request import Filtration
 from toriwork.topology.rips_family import DTM, Landmark, Rips, Spanning
@@ -20,6 +21,7 @@ __all__ = [
     "Cubical",
     "DelaunayCech",
     "Filtration",
+    "Flag",
     "Landmark",
     "LowerStar",
     "Rips",
@@ -37,6 +39,7 @@ _ALL: tuple[Filtration, ...] = (
     LowerStar(),
     Landmark(),
     DTM(),
+    Flag(),
 )
 #: every filtration by its name, with default parameters
 FILTRATIONS: dict[str, Filtration] = {made.name: made for made in _ALL}

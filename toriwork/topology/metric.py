@@ -20,8 +20,8 @@ Row = Callable[[int], Matrix]
 class SpanningTree(NamedTuple):
     """A minimal spanning tree: its edges are the deaths of H0."""
 
-    lengths: Matrix  #: (n_points - 1,) float64, ascending
-    parents: NDArray[np.intp]  #: (n_points,): the point that each one was joined to, -1 for the first
+    lengths: Matrix  #: (n_points - 1,) float64, ascending; inf for each component beyond the first
+    parents: NDArray[np.intp]  #: (n_points,): the point that each one was joined to, -1 for the first of a component
 
     def joins(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
         """True for each pair of points that is an edge of the tree."""
@@ -48,6 +48,8 @@ def spanning_tree(n_points: int, row: Row) -> SpanningTree:
         np.copyto(reach, distances, where=closer)
         latest = int(reach.argmin())
         lengths[i] = reach[latest]
+        if math.isinf(lengths[i]):  # a component is done: the next one has no edge to it
+            latest = int(outside.argmax())
     lengths.sort()
     return SpanningTree(lengths, parents)
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
-from toriwork.topology.clouds import CheckedDistances
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.distances import bottleneck
@@ -26,6 +25,7 @@ from toriwork.topology.evidence import (
     is_rips,
     with_best_refused,
 )
+from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.rules import judged_by_ratio, rows_of
 
 Vector = NDArray[np.float64]

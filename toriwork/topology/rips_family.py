@@ -6,17 +6,16 @@ They take points or a matrix of distances; the engine of Rips and of landmarks c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import (
     TINY,
+    Cloud,
     as_square,
-    distance_matrix,
     distinct_points,
     distinct_rows,
     enclosing_radius,
@@ -38,6 +37,8 @@ from toriwork.topology.engines import (
     weighted_bars,
     weighted_edges,
 )
+from toriwork.topology.graphs import cliques, flag_result
+from toriwork.topology.inputs import Graph, distance_matrix
 from toriwork.topology.metric import Row, component_bars, farthest_points, spanning_tree
 from toriwork.topology.request import (
     FiltrationResult,
@@ -57,6 +58,8 @@ from toriwork.topology.truncation import (
     worth_collapsing,
 )
 
+#: points up to which a sparse matrix is taken as a whole one: the fastest engine takes all its pairs in a second or two
+_FEW_POINTS = 2_000
 #: of a coordinate, while the distances of one point to all are looked at
 _WALK_BYTES = 60.0
 
@@ -72,7 +75,9 @@ class Rips:
     def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by the engine that was asked for."""
         if asked.points is None or asked.distances is not None:
-            matrix = distance_matrix(asked.points, asked.distances)
+            if isinstance(asked.distances, Graph) and asked.points is None and _many(asked.distances, asked.engine):
+                return flag_result(asked.distances, asked)
+            matrix = _matrix_of(asked)
             kept = distinct_rows(matrix)
             return _rips(matrix if kept is None else matrix[np.ix_(kept, kept)], asked, len(matrix))
         cloud = asked.points.points()
@@ -98,17 +103,17 @@ class Spanning:
         """One bar per distinct point."""
         require_engine(asked, "simple")
         if asked.distances is not None:
-            matrix = distance_matrix(asked.points, asked.distances)
+            matrix = _matrix_of(asked)
             n_points = n_places = len(matrix)
-            row: Row = matrix.__getitem__
+            lengths = spanning_tree(n_points, matrix.__getitem__).lengths
         else:
             given = points_of(asked, self.name).points()
             refuse_bytes(
                 _WALK_BYTES * given.size, f"{len(given)} points, h0", asked.max_bytes, "fewer points need less"
             )
             cloud = distinct_points(given)
-            n_points, n_places, row = len(given), len(cloud), _rows_of(cloud)
-        lengths = _in_range(spanning_tree(n_places, row).lengths)
+            n_points, n_places = len(given), len(cloud)
+            lengths = _in_range(spanning_tree(n_places, _rows_of(cloud)).lengths)
         bars, cut = cut_bars([component_bars(lengths, n_places)], asked.threshold)
         return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
@@ -136,16 +141,19 @@ class Landmark:
     def __call__(self, asked: Request) -> FiltrationResult:
         """Bars of the landmarks and the error."""
         if asked.distances is not None:
-            matrix = distance_matrix(asked.points, asked.distances)
+            matrix = _matrix_of(asked)
             n_points = len(matrix)
             chosen, covers = farthest_points(n_points, self.n_landmarks, matrix.__getitem__)
+            if np.isinf(covers[-1:]).any():
+                raise BadInput(f"landmark: expected so many that each point has an edge to one, got {len(chosen)}")
             among = matrix[np.ix_(chosen, chosen)]
         else:
             cloud = points_of(asked, self.name).points()
             n_points = len(cloud)
             chosen, covers = farthest_points(n_points, self.n_landmarks, _rows_of(cloud))
+            _in_range(covers)
             among = euclidean_pairs(cloud[chosen])
-        return _rips(among, asked, n_points, 2.0 * float(_in_range(covers)[-1]) if n_points else 0.0)
+        return _rips(among, asked, n_points, 2.0 * float(covers[-1]) if n_points else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +183,12 @@ class DTM:
         n_points = len(matrix)
         if n_points == 0:
             return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
-        largest = float(matrix.max()) or 1.0
+        largest = float(matrix.max(where=np.isfinite(matrix), initial=0.0)) or 1.0
         nearest = np.sort(matrix / largest, axis=1)[:, : self.neighbours]
         weights = np.sqrt((nearest**2).mean(axis=1)) * largest
+        if np.isinf(weights).any():
+            lone = int(np.isinf(weights).argmax())
+            raise BadInput(f"dtm: expected {self.neighbours} points with an edge to each, itself one; not so {lone}")
         kept = distinct_rows(matrix)
         if kept is not None:  # a repeated point adds to the weights and to nothing else
             matrix, weights = matrix[np.ix_(kept, kept)], weights[kept]
@@ -186,18 +197,10 @@ class DTM:
 
         def compute() -> Bars:
             edges = weighted_edges(values)
-            refuse_above(_cliques(*edges[:2], asked.max_dimension + 2), n_points, self.name, asked.max_bytes)
+            refuse_above(cliques(*edges[:2], asked.max_dimension + 2), n_points, self.name, asked.max_bytes)
             return weighted_bars(values.diagonal().copy(), edges, asked.max_dimension, asked.field)
 
         return gudhi_result(guarded(compute, f"{n_points} points, filtration dtm"), n_points, asked.threshold)
-
-
-def _cliques(first: NDArray[Any], second: NDArray[Any], size: int) -> int:
-    """No fewer than the sets of up to ``size`` points that are joined: each is seen from its point of least degree."""
-    degree = np.bincount(np.concatenate([first, second]))
-    rank = degree.argsort(kind="stable").argsort()
-    lower = np.where(rank[first] < rank[second], first, second)
-    return sum(math.comb(n, k) for n in np.bincount(lower, minlength=len(rank)).tolist() for k in range(size))
 
 
 def rips_together(clouds: list[Matrix], highest: int, engine: str) -> list[FiltrationResult] | None:
@@ -214,21 +217,28 @@ def rips_together(clouds: list[Matrix], highest: int, engine: str) -> list[Filtr
     return [FiltrationResult(bars, len(cloud), used.name, version, asked[len(cloud)][1]) for cloud, bars in made]
 
 
+def _many(graph: Graph, engine: str) -> bool:
+    return graph.n_points > _FEW_POINTS and engine in ("auto", "gudhi")
+
+
 def _matrix_of(asked: Request) -> Matrix:
-    if asked.points is not None:
-        refuse_matrix(asked.points.n_points, asked.max_bytes)
+    given = asked.distances if asked.points is None else asked.points
+    if isinstance(given, Cloud | Graph):
+        refuse_matrix(given.n_points, asked.max_bytes)
     return distance_matrix(asked.points, asked.distances)
 
 
 def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) -> FiltrationResult:
     """Rips of checked distances, square or condensed, that stand for ``n_points`` points within ``error``."""
-    # from the enclosing radius on the complex is a cone: a later cut cuts nothing
+    # from the enclosing radius on the complex is a cone, or has all its edges: a later cut cuts nothing
     whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(as_square(distances))
+    cut = math.inf if whole else asked.threshold
+    if math.isinf(asked.threshold) and asked.distances is not None and np.isinf(distances).any():
+        asked = replace(asked, threshold=enclosing_radius(as_square(distances)))  # no engine meets infinity
     if n_points == 0:
         bars, (used, reason) = [np.empty((0, 2))] * (asked.max_dimension + 1), pick_engine(asked.engine, asked.field)
     else:
         bars, used, reason = _computed(distances, asked, whole=whole)
-    cut = math.inf if whole else asked.threshold
     return FiltrationResult(bars, n_points, used.name, engine_version(used), reason, cut, error)
 
 

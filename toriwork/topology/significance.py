@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.calibrated import Calibrated
-from toriwork.topology.clouds import distance_matrix
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
+from toriwork.topology.inputs import finite_distances
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 
@@ -78,7 +78,7 @@ def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> 
     """The evidence for a rule: the diagram, and what the points add to it where they are given."""
     if points is None and distances is None:
         return Sampling(diagram)
-    matrix = distance_matrix(points, distances)
+    matrix = finite_distances(points, distances).matrix
     n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
     n_points = len(matrix) if diagram.provenance is None else diagram.provenance.n_points
     if n_points != len(matrix) or n_deaths >= max(n_points, 1):

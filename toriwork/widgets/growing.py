@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.plots.explorer import Moment
-from toriwork.topology.clouds import distance_matrix
+from toriwork.topology.inputs import distance_matrix
 
 MAX_POINTS = 1000  #: counting triangles takes n_points ** 3
 MAX_EDGES = 3000  #: drawn; those that enter first

@@ -1,0 +1,207 @@
+"""Distances in every form that people have them, checked once: square, condensed or sparse; inf where there is no edge.
+
+Rounding is told from error by one rule: up to 1e-12 of the largest distance, or 8 units of the last place of a coarser
+float, two mirror entries are the same distance, of which the larger is taken, and what is below zero or on the diagonal
+is zero. Where entries below zero or on the diagonal show that the distances are differences from 1, as in
+``1 - np.corrcoef(series)``, the largest distance counts as 1 at least.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.checks import as_array, as_float64
+from toriwork.errors import BadInput
+from toriwork.topology.clouds import as_square, distances_of_points
+
+Matrix = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDistances:
+    """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
+
+    matrix: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Checked edges, each once, and the distance of each; points without an edge stay."""
+
+    n_points: int
+    first: Indices  #: (n_edges,), the smaller of the two points
+    second: Indices  #: (n_edges,)
+    lengths: Matrix  #: (n_edges,) finite: when each edge enters
+    entries: Matrix | None = None  #: (n_points,) finite: when each point enters, 0 for None
+
+    @property
+    def matrix(self) -> Matrix:
+        """All distances, shape (n_points, n_points); inf where there is no edge."""
+        square = np.full((self.n_points, self.n_points), np.inf)
+        np.fill_diagonal(square, 0.0)
+        square[self.first, self.second] = square[self.second, self.first] = self.lengths
+        return square
+
+
+def distance_matrix(points: Any, distances: Any) -> Matrix:
+    """The checked distances of whichever of the two was given."""
+    if (points is None) == (distances is None):
+        raise BadInput("expected either points or distances, got both or neither")
+    return distances_of_points(points) if distances is None else check_distances(distances)
+
+
+def finite_distances(points: Any, distances: Any) -> CheckedDistances:
+    """The same, which must be finite: the rules for features were made for clouds in one piece."""
+    matrix = distance_matrix(points, distances)
+    _refuse(np.isinf(matrix), matrix, "is no edge; persistence alone takes it")
+    return CheckedDistances(matrix)
+
+
+def checked_distances(given: Any) -> CheckedDistances | Graph:
+    """Distances that are checked: a graph where they are sparse, else their matrix."""
+    if isinstance(given, CheckedDistances | Graph):
+        return given
+    return sparse_distances(given) if is_sparse(given) else CheckedDistances(check_distances(given))
+
+
+def check_distances(given: Any) -> Matrix:
+    """A float64 copy of dissimilarities as a square matrix: >= 0, symmetric, zero on the diagonal; inf for no edge.
+
+    They are given as a matrix, as its entries above the diagonal (n_points (n_points - 1) / 2 of them, as by ``pdist``)
+    or sparse. The triangle inequality is not asked for: a Rips filtration needs none.
+    """
+    if isinstance(given, CheckedDistances | Graph) or is_sparse(given):
+        return checked_distances(given).matrix
+    array = as_array(given, name="distances")
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"distances: expected real numbers, got dtype {array.dtype}")
+    if array.ndim == 1 and math.isqrt(1 + 8 * len(array)) ** 2 == 1 + 8 * len(array):
+        matrix = as_square(as_float64(array))
+    elif array.ndim == 2 and array.shape[0] == array.shape[1]:
+        matrix = as_float64(array)
+    else:
+        raise BadInput(
+            "distances: expected shape (n_points, n_points) or (n_points (n_points - 1) / 2,), got "
+            f"{tuple(array.shape)}"
+        )
+    if not matrix.diagonal().any() and (matrix == matrix.T).all() and matrix.min(initial=0.0) >= 0.0:
+        return matrix
+    return _mended(matrix, array.dtype)
+
+
+def is_sparse(given: Any) -> bool:
+    """True for a sparse matrix or array of SciPy, which is not imported for it."""
+    return hasattr(given, "tocoo") and hasattr(given, "nnz")
+
+
+def sparse_distances(given: Any) -> Graph:
+    """The distances that are stored in a sparse matrix or array of SciPy; what is not stored is no edge.
+
+    A stored 0 off the diagonal is a distance of 0, a stored inf no edge. Either both triangles are stored, which mirror
+    each other, or one alone.
+
+    Raises
+    ------
+    BadInput
+        An entry is NaN, negative, stored twice, lies on the diagonal and is not 0, or has another mirror image or none.
+    """
+    found, diagonal = sparse_edges(given, "distances")
+    rounding = _rounding(found.lengths, bool(diagonal.any()), given.dtype)
+    refuse_entry(found.lengths < -rounding, found, "distances", "is negative")
+    if (np.abs(diagonal) > rounding).any():
+        i = int((np.abs(diagonal) > rounding).argmax())
+        raise BadInput(f"distances: entry ({i}, {i}) lies on the diagonal and is not zero: {diagonal[i]}")
+    kept = np.isfinite(found.lengths)
+    return Graph(found.n_points, found.first[kept], found.second[kept], np.maximum(found.lengths[kept], 0.0))
+
+
+def sparse_edges(given: Any, name: str) -> tuple[Graph, Matrix]:
+    """The entries of a sparse matrix off its diagonal, each pair once, and those on it, shape (n_points,)."""
+    if getattr(given, "format", "") == "bsr":
+        raise BadInput(f"{name}: expected entries one by one, got blocks, whose zeros may be entries or not: .tocsr()")
+    if len(given.shape) != 2 or given.shape[0] != given.shape[1]:
+        raise BadInput(f"{name}: expected shape (n_points, n_points), got {tuple(given.shape)}")
+    if given.dtype.kind not in "fiub":
+        raise BadInput(f"{name}: expected real numbers, got dtype {given.dtype}")
+    n_points, stored = int(given.shape[0]), given.tocoo()
+    every = Graph(n_points, stored.row.astype(np.intp), stored.col.astype(np.intp), as_float64(stored.data))
+    refuse_entry(np.isnan(every.lengths), every, name, "is NaN")
+    refuse_entry(repeated_pairs(every.first, every.second), every, name, "is stored twice")
+    loop = every.first == every.second
+    diagonal = np.zeros(n_points)
+    diagonal[every.first[loop]] = every.lengths[loop]
+    above, below = every.first < every.second, every.first > every.second
+    if not (above.any() and below.any()):
+        return _ordered(every, ~loop), diagonal
+    upper, lower = _ordered(every, above), _ordered(every, below)
+    if not (np.array_equal(upper.first, lower.first) and np.array_equal(upper.second, lower.second)):
+        ends = every.first, every.second
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        alone = ~loop & ~(repeated_pairs(low, high) | repeated_pairs(low[::-1], high[::-1])[::-1])
+        advice = "; of neighbours, one side may know the other: graph.maximum(graph.T)"
+        refuse_entry(alone, every, name, "has no mirror image", advice)
+    rounding = _rounding(every.lengths, bool(diagonal.any()), given.dtype)
+    refuse_entry(~_alike(upper.lengths, lower.lengths, rounding), upper, name, "differs from its mirror image")
+    return replace(upper, lengths=np.maximum(upper.lengths, lower.lengths)), diagonal
+
+
+def refuse_entry(bad: NDArray[np.bool_], edges: Graph, name: str, why: str, advice: str = "") -> None:
+    """Raise BadInput that names the first bad one of the edges."""
+    if bad.any():
+        i = int(bad.argmax())
+        raise BadInput(f"{name}: entry ({edges.first[i]}, {edges.second[i]}) {why}: {edges.lengths[i]}{advice}")
+
+
+def repeated_pairs(first: Indices, second: Indices) -> NDArray[np.bool_]:
+    """True for each pair that was there before."""
+    order = np.lexsort((second, first))  # stable: of equal pairs the earlier one comes first
+    repeated = np.zeros(len(first), dtype=np.bool_)
+    repeated[order[1:]] = (first[order[1:]] == first[order[:-1]]) & (second[order[1:]] == second[order[:-1]])
+    return repeated
+
+
+def _ordered(edges: Graph, kept: NDArray[np.bool_]) -> Graph:
+    """Some of the edges, the smaller point of each first, in the order of their points."""
+    ends = edges.first[kept], edges.second[kept]
+    first, second = np.minimum(*ends), np.maximum(*ends)
+    order = np.lexsort((second, first))
+    return Graph(edges.n_points, first[order], second[order], edges.lengths[kept][order])
+
+
+def _mended(matrix: Matrix, given: np.dtype[Any]) -> Matrix:
+    """The matrix without what is rounding; BadInput for what is more."""
+    _refuse(np.isnan(matrix), matrix, "is NaN")
+    diagonal = matrix.diagonal()
+    rounding = _rounding(matrix, bool(diagonal.any()), given)
+    _refuse(matrix < -rounding, matrix, "is negative")
+    _refuse(np.diag(np.abs(diagonal) > rounding), matrix, "lies on the diagonal and is not zero")
+    _refuse(~_alike(matrix, matrix.T, rounding), matrix, "differs from its mirror image")
+    matrix = np.maximum(np.maximum(matrix, matrix.T), 0.0)
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
+
+
+def _rounding(values: Matrix, off_diagonal: bool, given: np.dtype[Any]) -> float:
+    """How far values may be off by the rule at the top of this module."""
+    largest = float(values.max(where=np.isfinite(values), initial=0.0))
+    if off_diagonal or (values < 0.0).any():
+        largest = max(largest, 1.0)
+    return largest * max(1e-12, 8.0 * float(np.finfo(given).eps) if given.kind == "f" else 0.0)
+
+
+def _alike(values: Matrix, others: Matrix, rounding: float) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):  # inf - inf
+        alike: NDArray[np.bool_] = (values == others) | (np.abs(values - others) <= rounding)
+    return alike
+
+
+def _refuse(bad: NDArray[np.bool_], matrix: Matrix, why: str) -> None:
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise BadInput(f"distances: entry ({row}, {column}) {why}: {matrix[row, column]}")
