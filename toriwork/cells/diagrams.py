@@ -25,6 +25,7 @@ from toriwork.topology import Diagram, Provenance
 from toriwork.topology.compute import scale_of
 from toriwork.topology.engines import ENGINES, engine_version, pick_engine
 from toriwork.topology.filtrations import filtration_named, parameters_of
+from toriwork.topology.pairwise import metric_text
 
 _Made = TypeVar("_Made", Diagram, Provenance)
 
@@ -94,7 +95,7 @@ class Question(NamedTuple):
         return blake2b(json.dumps(["toriwork diagram row", LAYOUT, *facts]).encode(), digest_size=16)
 
 
-def question(
+def question(  # noqa: PLR0913  # the arguments of persistence
     given: str,
     *,
     filtration: Any = "rips",
@@ -104,6 +105,8 @@ def question(
     field: Any = 2,
     threshold: Any = math.inf,
     min_persistence: Any = 0.0,
+    metric: Any = "euclidean",
+    period: Any = None,
 ) -> Question:
     """The question to :func:`toriwork.topology.persistence` with these arguments, "auto" resolved."""
     for whole in (max_dimension, field):
@@ -113,11 +116,12 @@ def question(
     by_choice = chosen.name in BY_CHOICE
     pick_engine(engine if by_choice else "auto", int(field))  # a name that is none is refused
     used, _ = pick_engine("auto" if by_choice else "simple" if chosen.name == "h0" else "gudhi", int(field))
-    parameters = parameters_of(chosen)
+    if callable(metric):
+        raise BadInput("metric: expected a name, since a function may be another one tomorrow")
     return Question(
         given,
         chosen.name,
-        json.dumps(parameters) if parameters else "",
+        metric_text(parameters_of(chosen), metric, period),
         int(max_dimension),
         scale_of(chosen, scale)[0],
         int(field),

@@ -103,10 +103,11 @@ class DiagramMemory:
             The file is damaged, or refused the new diagram.
         """
         given, cloud = _given(points, distances)
-        known = self._look([self._key(given, cloud, options)])[0]
+        key = self._key(given, cloud, options)
+        known = self._look([key])[0]
         if known is not None:
             return known
-        if cloud is None:
+        if cloud is None or key is None:  # refused there, or a question that has no name: a function, a graph
             return persistence(points, distances=distances, **options)
         data = {"points": cloud} if distances is None else {"distances": cloud.array}
         diagram = persistence(**data, **options)

@@ -22,7 +22,8 @@ from toriwork.topology.engines import LARGEST_PRIME, Bars
 from toriwork.topology.filtrations import Filtration, Flag, filtration_named, parameters_of
 from toriwork.topology.free_memory import available_bytes
 from toriwork.topology.graphs import graph_of
-from toriwork.topology.inputs import Graph, is_sparse, sparse_distances
+from toriwork.topology.inputs import CheckedDistances, Graph, is_sparse, sparse_distances
+from toriwork.topology.pairwise import BY_DISTANCES, distances_by, metric_text
 from toriwork.topology.request import FiltrationResult, Request, rescale
 from toriwork.topology.rips_family import rips_together
 
@@ -35,6 +36,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     distances: Any = None,
     graph: Any = None,
     vertices: Any = None,
+    metric: Any = "euclidean",
+    period: Any = None,
     filtration: str | Filtration = "rips",
     max_dimension: int = 1,
     scale: Scale | None = None,
@@ -61,6 +64,12 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         without a value enters with the later of its vertices, or at 1 where they have no values either. For "flag".
     vertices : int or array_like of shape (n_vertices,), optional
         Of a graph: how many vertices there are, or the value at which each enters; else they enter at 0.
+    metric : str or callable
+        Of points: a name of ``scipy.spatial.distance.pdist``, or a function of two points, which is called once for
+        each pair. For the filtrations that take distances.
+    period : float or array_like of shape (dim,), optional
+        Of points in a box that repeats: its length in each coordinate, or one for all; inf where it does not repeat.
+        Two points are as far apart as the nearest of their images.
     filtration : str or Filtration
         A name for its default parameters, or an object of ``toriwork.topology.filtrations``. In diameters: "rips"
         (a simplex enters at its diameter), "h0" (of Rips, by a spanning tree; dimension 0 alone is computed),
@@ -111,6 +120,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     elif is_sparse(distances):
         distances = sparse_distances(distances)
     plan = _plan(filtration, max_dimension, scale, field, threshold, min_persistence, max_bytes)
+    if not isinstance(metric, str) or metric != "euclidean" or period is not None:
+        points, distances, plan = None, *_by_metric(points, distances, metric, period, plan, max_bytes)
     cloud = None if points is None else cloud_of(points)
     asked = Request(cloud, distances, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
     try:
@@ -127,9 +138,19 @@ def _flag_of(points: Any, distances: Any, graph: Any, vertices: Any, filtration:
     """The checked graph and its filtration."""
     if points is not None or distances is not None or graph is None:
         raise BadInput("expected one of points, distances and graph (with or without vertices)")
-    if filtration not in ("rips", "flag", Flag()):
+    if filtration_named(filtration).name not in ("rips", "flag"):
         raise BadInput(f"filtration: expected 'flag' for a graph, got {filtration!r}")
     return graph_of(graph, vertices), Flag()
+
+
+def _by_metric(
+    points: Any, distances: Any, metric: Any, period: Any, plan: _Plan, max_bytes: float | None
+) -> tuple[CheckedDistances, _Plan]:
+    """The distances of points by a metric or in a box, and the plan that says so."""
+    if points is None or distances is not None or plan.filtration.name not in BY_DISTANCES:
+        raise BadInput(f"metric and period: expected points, and one of the filtrations {', '.join(BY_DISTANCES)}")
+    found = distances_by(cloud_of(points).points(), metric, period, max_bytes)
+    return found, plan._replace(parameters=metric_text(parameters_of(plan.filtration), metric, period))
 
 
 def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Diagram | ToriworkError]:

@@ -59,7 +59,7 @@ def distance_matrix(points: Any, distances: Any) -> Matrix:
 def finite_distances(points: Any, distances: Any) -> CheckedDistances:
     """The same, which must be finite: the rules for features were made for clouds in one piece."""
     matrix = distance_matrix(points, distances)
-    _refuse(np.isinf(matrix), matrix, "is no edge; persistence alone takes it")
+    _refuse(np.isinf(matrix), matrix, "distances", "is no edge; persistence alone takes it")
     return CheckedDistances(matrix)
 
 
@@ -70,7 +70,7 @@ def checked_distances(given: Any) -> CheckedDistances | Graph:
     return sparse_distances(given) if is_sparse(given) else CheckedDistances(check_distances(given))
 
 
-def check_distances(given: Any) -> Matrix:
+def check_distances(given: Any, name: str = "distances") -> Matrix:
     """A float64 copy of dissimilarities as a square matrix: >= 0, symmetric, zero on the diagonal; inf for no edge.
 
     They are given as a matrix, as its entries above the diagonal (n_points (n_points - 1) / 2 of them, as by ``pdist``)
@@ -78,21 +78,20 @@ def check_distances(given: Any) -> Matrix:
     """
     if isinstance(given, CheckedDistances | Graph) or is_sparse(given):
         return checked_distances(given).matrix
-    array = as_array(given, name="distances")
+    array = as_array(given, name=name)
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"distances: expected real numbers, got dtype {array.dtype}")
+        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim == 1 and math.isqrt(1 + 8 * len(array)) ** 2 == 1 + 8 * len(array):
         matrix = as_square(as_float64(array))
     elif array.ndim == 2 and array.shape[0] == array.shape[1]:
         matrix = as_float64(array)
     else:
         raise BadInput(
-            "distances: expected shape (n_points, n_points) or (n_points (n_points - 1) / 2,), got "
-            f"{tuple(array.shape)}"
+            f"{name}: expected shape (n_points, n_points) or (n_points (n_points - 1) / 2,), got {tuple(array.shape)}"
         )
     if not matrix.diagonal().any() and (matrix == matrix.T).all() and matrix.min(initial=0.0) >= 0.0:
         return matrix
-    return _mended(matrix, array.dtype)
+    return _mended(matrix, array.dtype, name)
 
 
 def is_sparse(given: Any) -> bool:
@@ -174,14 +173,14 @@ def _ordered(edges: Graph, kept: NDArray[np.bool_]) -> Graph:
     return Graph(edges.n_points, first[order], second[order], edges.lengths[kept][order])
 
 
-def _mended(matrix: Matrix, given: np.dtype[Any]) -> Matrix:
+def _mended(matrix: Matrix, given: np.dtype[Any], name: str) -> Matrix:
     """The matrix without what is rounding; BadInput for what is more."""
-    _refuse(np.isnan(matrix), matrix, "is NaN")
+    _refuse(np.isnan(matrix), matrix, name, "is NaN")
     diagonal = matrix.diagonal()
     rounding = _rounding(matrix, bool(diagonal.any()), given)
-    _refuse(matrix < -rounding, matrix, "is negative")
-    _refuse(np.diag(np.abs(diagonal) > rounding), matrix, "lies on the diagonal and is not zero")
-    _refuse(~_alike(matrix, matrix.T, rounding), matrix, "differs from its mirror image")
+    _refuse(matrix < -rounding, matrix, name, "is negative")
+    _refuse(np.diag(np.abs(diagonal) > rounding), matrix, name, "lies on the diagonal and is not zero")
+    _refuse(~_alike(matrix, matrix.T, rounding), matrix, name, "differs from its mirror image")
     matrix = np.maximum(np.maximum(matrix, matrix.T), 0.0)
     np.fill_diagonal(matrix, 0.0)
     return matrix
@@ -201,7 +200,7 @@ def _alike(values: Matrix, others: Matrix, rounding: float) -> NDArray[np.bool_]
     return alike
 
 
-def _refuse(bad: NDArray[np.bool_], matrix: Matrix, why: str) -> None:
+def _refuse(bad: NDArray[np.bool_], matrix: Matrix, name: str, why: str) -> None:
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise BadInput(f"distances: entry ({row}, {column}) {why}: {matrix[row, column]}")
+        raise BadInput(f"{name}: entry ({row}, {column}) {why}: {matrix[row, column]}")
