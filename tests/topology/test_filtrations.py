@@ -65,7 +65,8 @@ def test_the_part_of_gudhi_under_the_gpl_is_called_only_when_asked_for(monkeypat
     monkeypatch.setattr(gudhi_filtrations, "delaunay_bars", refuse)
     for name in FILTRATIONS:
         if name not in ("alpha", "delaunay_cech"):
-            persistence(np.arange(9.0) if name == "lower_star" else np.eye(3), filtration=name)
+            given = {"graph": [[0, 1]]} if name == "flag" else {"points": np.eye(3)[0 if name == "lower_star" else ...]}
+            persistence(**given, filtration=name)
     with pytest.raises(EngineError):
         persistence(np.eye(3), filtration="alpha")
 
