@@ -19,14 +19,19 @@ def file_sha256(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def settle(temporary: Path, path: Path) -> None:
-    """Give a file its name once it has reached the disk."""
-    files = OsFiles()
-    descriptor = os.open(temporary, os.O_RDWR)
+def synced(path: Path) -> None:
+    """Return when a file has reached the disk."""
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def settle(temporary: Path, path: Path) -> None:
+    """Give a file its name once it has reached the disk."""
+    files = OsFiles()
+    synced(temporary)
     files.replace(temporary, path)
     files.sync_folder(path.parent)
 

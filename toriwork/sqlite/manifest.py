@@ -7,17 +7,18 @@ While an export is under way each finished table is one line that is appended to
 from __future__ import annotations
 
 import json
-import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import DamagedFile, NotFound
-from toriwork.sqlite.files import settle
+from toriwork.sqlite.files import settle, synced
 from toriwork.storage.files import OsFiles
 
 MANIFEST = "export.json"
 _LINES = ".export.jsonl"
+_SYNCED_AT_ONCE = 8  #: files; a file system writes its own journal once for those that wait together
 _FORMAT = 2  #: 1 did not hold the tables of SQLite itself and of virtual tables
 #: kinds of objects that a database enforces or computes and plain files do not
 _NOT_ENFORCED = {"view": "views", "trigger": "triggers", "index": "indexes"}
@@ -94,13 +95,9 @@ class ExportReport:
 def write_manifest(folder: Path, report: ExportReport) -> None:
     """Replace ``export.json``, whole and on the disk, when everything that it names is there; no line is left."""
     files = [folder / name for table in report.tables for name in table.files] if report.finished else []
-    for path in files:
-        descriptor = os.open(path, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
     if files:
+        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+            list(pool.map(synced, files))
         OsFiles().sync_folder(folder)
     head = _parts(report)
     del head["tables"]

@@ -1,0 +1,16 @@
+CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, x REAL, name TEXT DEFAULT 'x' CHECK (length(name) < 99));
+
+CREATE TABLE pair (a TEXT, b INTEGER, data BLOB, PRIMARY KEY (a, b)) WITHOUT ROWID;
+
+CREATE TABLE plain (v);
+
+CREATE TABLE empty (a, b TEXT);
+
+CREATE INDEX by_x ON counted (x);
+
+CREATE VIEW names AS SELECT name FROM counted;
+
+CREATE TRIGGER no_more AFTER INSERT ON pair BEGIN DELETE FROM plain; END;
+
+CREATE VIRTUAL TABLE notes USING fts5(title, body);
+
