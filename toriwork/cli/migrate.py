@@ -137,7 +137,7 @@ def _words(event: str, facts: dict[str, Any]) -> str:
         return f"[{facts['number']}/{facts['steps']}] {facts['step']}"
     if event == "resume":
         return f"going on with plan {facts['plan']}: {facts['done']} of {facts['steps']} steps are done"
-    if event == "trial" and facts["modules"]:
+    if event == "trial" and facts["tools"]:
         new = "".join(f"\nnote: {note}" for note in facts["notes"])
         calls = f", {facts['calls']} calls are answered as before" if facts["calls"] else ""
         return f"tried on a copy ({', '.join(facts['tools'])}): nothing fails that did not fail before{calls}{new}"

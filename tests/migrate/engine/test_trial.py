@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.migrate.engine.small import plan_of, tree
+from tests.migrate.fixtures import build
+from tests.migrate.recipes.code import make_store
 from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
+from toriwork.migrate import make_plan
 from toriwork.migrate.engine import copies, trial
 from toriwork.migrate.engine.apply import apply_steps, history_of
 from toriwork.migrate.engine.behaviour import Differs
@@ -114,6 +117,17 @@ def test_a_test_that_fails_with_a_recipe_stops_that_recipe(tmp_path):
     with pytest.raises(Differs, match=r"test_one fails with it") as caught:
         try_plan(plan)
     assert list(caught.value.stopped) == [("src/pkg/a.py", "betti_cells")]
+
+
+def test_a_test_that_needs_a_database_that_goes_stops_the_plan(tmp_path):
+    """No code is written, and no name of the database stands in any: only running it shows that it is read."""
+    text = "from pathlib import Path\n\n\ndef test_all():\n    assert len(list(Path().rglob('*.db'))) == 1\n"
+    root = build(tmp_path / "code", {"tests/test_all.py": text})
+    make_store(root / "a.db", 2)
+    plan = make_plan(root, state_root=tmp_path / "state")
+    assert [step["paths"] for step in plan.content["retire"]] == [["a.db"]]
+    with pytest.raises(NotProven, match=r"tests/test_all\.py::test_all: fails"):
+        try_plan(plan)
 
 
 def test_tests_that_take_too_long_are_left(tmp_path, monkeypatch):

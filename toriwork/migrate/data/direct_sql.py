@@ -32,7 +32,7 @@ def direct_sql(world: World, code: Mapping[str, bytes], databases: Sequence[Mapp
     code : mapping
         File -> its bytes as the migration leaves them, of every file that it changes.
     databases : sequence of mapping
-        What the plan says of each: ``path``, ``tables``, ``damage``.
+        What the plan says of each: ``path``, ``tables``, ``damage``, ``kept``: SQL for one that stays is not told.
     """
     found = []
     used = [database for database in databases if not database.get("damage")]
@@ -61,8 +61,9 @@ def _told(sql: str, path: str, databases: Sequence[Mapping[str, Any]], openers: 
         for table in database.get("tables") or {}
         if table.lower() in wanted
     ]
+    kept = {database["path"] for database in databases if database.get("kept")}
     places = [place for place in places if path in openers[place[0]]] or places
-    if not places:
+    if not places or any(database in kept for database, _ in places):
         return ""
     text = " ".join(sql.split())
     shown = f"`{text[:_SHOWN]}{'...' if len(text) > _SHOWN else ''}`"

@@ -10,18 +10,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import NotProven
-from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState
 from toriwork.migrate.engine import trial_child
-from toriwork.migrate.engine.copies import change, copy_tree, module_name, run_python
+from toriwork.migrate.engine.copies import imports_of, module_name, run_python
 from toriwork.migrate.engine.plan import Plan
-from toriwork.migrate.engine.step import Run
 from toriwork.migrate.recipes.detect import Function, classes, methods
 
 _SECONDS = 300.0
-_LARGEST = 2**30  #: bytes of the databases that are copied for it
-_CALLED = ("add", "distance", "recent", "close")  #: members that get arguments of their own
+_CALLED = ("add", "distance", "recent", "close")  #: members that are called in a way of their own
 
 
 class Differs(NotProven):
@@ -33,37 +29,28 @@ class Differs(NotProven):
         self.stopped = dict(stopped)
 
 
-def drive(plan: Plan, index: CodebaseIndex, folder: Path) -> tuple[int, list[str]]:
+def drive(plan: Plan, before: Path, after: Path) -> tuple[int, list[str]]:
     """Return how many answers of moved classes were compared, and notes on classes that could not be called.
+
+    Parameters
+    ----------
+    plan : Plan
+    before, after : Path
+        Copies that nobody else uses, see :func:`make_copies`.
 
     Raises
     ------
     Differs
         A class answers otherwise.
     """
-    before, after = (folder / name / (plan.root.name or "root") for name in ("before", "after"))
-    imports = [step for step in plan.data_steps() if isinstance(step, Import) and step.columns]
-    files = [step.path for step in imports]
-    size = sum((plan.root / path).stat().st_size for path in files)
-    if size > _LARGEST:
-        return 0, [f"{', '.join(files)}: {size:,} bytes, more than are copied for a trial: no class was called"]
-    needed = {path + side for path in files for side in ("", "-wal", "-journal")}
-    copy_tree(index, before, needed)
-    copy_tree(index, after)
-    change(plan, after)
-    _import(plan, before, after.parent / "state", folder, files)
     n_calls, notes, stopped = 0, [], {}
     for moved in plan.content["moved"]:
         path, name = moved["path"], moved["name"]
-        own = [step.path for step in imports if step.columns == moved["columns"]]
-        asked = _members(before / path, after / path, name)
+        own = [step.path for step in imports_of(plan) if step.columns == moved["columns"]]
+        given = [moved["made"], own, *_members(before / path, after / path, name)]
         with ThreadPoolExecutor(2) as both:
-            answers = list(
-                both.map(
-                    lambda root, given=(path, name, [moved["made"], own, asked]): _answers(root, *given),
-                    (before, after),
-                )
-            )
+            told = [both.submit(_answers, root, path, name, given) for root in (before, after)]
+        answers = [one.result() for one in told]
         if not answers[0]:
             notes.append(
                 f"{path}: {name} could not be called, neither by itself nor as it was: its module was only read"
@@ -76,22 +63,15 @@ def drive(plan: Plan, index: CodebaseIndex, folder: Path) -> tuple[int, list[str
     return n_calls, notes
 
 
-def _import(plan: Plan, root: Path, state_root: Path, folder: Path, files: list[str]) -> None:
-    """The rows of some databases where the new class looks for them."""
-    run = Run(root, state_root, plan.id, folder / "steps", folder / "backup")
-    for step in plan.data_steps():
-        if isinstance(step, MakeState | KeepRegistry) or (isinstance(step, Export | Import) and step.path in files):
-            step.do(run)
-
-
-def _members(before: Path, after: Path, name: str) -> list[str]:
-    """The methods and properties that can be asked with nothing, but those that tell the size of a file."""
+def _members(before: Path, after: Path, name: str) -> tuple[list[str], list[str]]:
+    """The members of the older class that are ``_CALLED``; those that take nothing, but for the size of a file."""
     old, new = (
         next(one for one in classes(ast.parse(path.read_bytes())) if one.name == name) for path in (before, after)
     )
     of_file = {one.name for one in methods(new).values() if "self.registry.path" in ast.unparse(one)}
     found = [one for one in methods(old).values() if not one.name.startswith("_") and _takes_nothing(one)]
-    return sorted(one.name for one in found if one.name not in of_file and one.name not in _CALLED)
+    asked = sorted(one.name for one in found if one.name not in of_file and one.name not in _CALLED)
+    return [name for name in _CALLED if name in methods(old)], asked
 
 
 def _takes_nothing(function: Function) -> bool:

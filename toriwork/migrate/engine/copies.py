@@ -13,12 +13,15 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from toriwork.codebase.index import CODE_SUFFIXES, CodebaseIndex
+from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.restore_script import ABSENT
+from toriwork.migrate.engine.step import Run
 
 _LARGEST = 2**24  #: a file of more bytes is data that no import needs
 #: begins of variables that a notebook's kernel, a test run or a debugger has for itself and those it starts
 _OF_THE_CALLER = ("JPY_", "IPY", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_", "COV_CORE_", "PYDEVD_")
+_LARGEST_HISTORY = 2**30  #: bytes of the databases of moved classes that are copied all the same
 _ALL_DATA = 2**28  #: bytes of files that are no code, together; beyond that they are left out
 
 
@@ -35,6 +38,29 @@ def copy_tree(index: CodebaseIndex, target: Path, needed: Collection[str] = ()) 
             shutil.copyfile(path, place)
 
 
+def make_copies(plan: Plan, index: CodebaseIndex, folder: Path) -> tuple[Path, Path, str]:
+    """Return a copy as it is and one as it will be, each with its state; and why the history is in neither, "" else."""
+    before, after = (folder / name / (plan.root.name or "root") for name in ("before", "after"))
+    files = [step.path for step in imports_of(plan)]
+    size = sum((plan.root / path).stat().st_size for path in files)
+    fits = size <= _LARGEST_HISTORY
+    copy_tree(index, before, {path + side for path in files for side in ("", "-wal", "-journal")} if fits else ())
+    copy_tree(index, after)
+    change(plan, after)
+    if not fits:
+        return before, after, f"{', '.join(files)}: {size:,} bytes, more than are copied for a trial"
+    run = Run(before, after.parent / "state", plan.id, folder / "steps", folder / "backup")
+    for step in plan.data_steps() if files else ():
+        if isinstance(step, MakeState | KeepRegistry) or (isinstance(step, Export | Import) and step.path in files):
+            step.do(run)
+    return before, after, ""
+
+
+def imports_of(plan: Plan) -> list[Import]:
+    """The steps that bring the rows of moved classes."""
+    return [step for step in plan.data_steps() if isinstance(step, Import) and step.columns]
+
+
 def change(plan: Plan, root: Path) -> None:
     """A copy as the plan leaves it."""
     for entry in plan.entries():
@@ -44,6 +70,8 @@ def change(plan: Plan, root: Path) -> None:
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(plan.blobs.read(entry.after.rpartition(" ")[2]))
+    for path in (path for step in plan.content["retire"] for path in step["paths"]):
+        (root / path).unlink(missing_ok=True)
 
 
 def run_python(

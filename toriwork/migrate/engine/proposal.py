@@ -87,8 +87,7 @@ def propose(
     databases = [found.facts() | {"kept": kept.get(found.path, "")} for found in data.databases]
     manual = [entry for found in code.values() for entry in found.manual]
     manual += [*data_manual(data), *kept_manual(kept)]
-    gone = [found for found in databases if not found["kept"]]
-    manual += direct_sql(world, {one.path: one.after or b"" for one in changes}, gone)
+    manual += direct_sql(world, {one.path: one.after or b"" for one in changes}, databases)
     notes = [f"{entry.path}:{entry.line}: {entry.why}" for found in code.values() for entry in found.notes]
     steps, going = data_steps(index, leaving, streams, state_root, owners), retire_steps(leaving)
     if changes or steps or going:  # a code base with nothing to leave behind needs no place for it, and no guard

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial_child
 from toriwork.migrate.engine.behaviour import Differs, drive
-from toriwork.migrate.engine.copies import change, copy_tree, module_name, run_python
+from toriwork.migrate.engine.copies import make_copies, module_name, run_python
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.restore_script import ABSENT
 
@@ -72,23 +73,22 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
     """
     written = [entry for entry in plan.entries() if entry.after != ABSENT]
     code = [entry.path for entry in written if entry.path.endswith((".py", ".pyw", ".ipynb"))]
-    if not code:
-        return Verdict(0, ())
     index = plan.index or CodebaseIndex.scan(plan.root)
     own_tests = find_spec("pytest") is not None and any(_TEST.search(path) for path in index.code)
-    tools = ("import", *(("ruff",) if find_spec("ruff") else ()), *(("pytest",) if own_tests else ()))
+    tools = ("import", *(("ruff",) if find_spec("ruff") else ())) if code else ()
+    tools += ("pytest",) if own_tests and (code or plan.content["retire"]) else ()
+    if not tools:
+        return Verdict(0, ())
     with tempfile.TemporaryDirectory(prefix="toriwork-trial-") as folder:
-        n_calls = 0
-        notes: list[str] = []
-        if plan.content["moved"]:
-            n_calls, notes = drive(plan, index, Path(folder, "calls"))
+        first = Path(folder, "looks")
+        *roots, no_history = make_copies(plan, index, first)
+        n_calls, notes = 0, [f"{no_history}: no class was called"] if no_history else []
+        if plan.content["moved"] and not no_history:
+            second = shutil.copytree(first, Path(folder, "calls"), symlinks=True)
+            n_calls, notes = drive(plan, *(second / root.relative_to(first) for root in roots))
             tools = ("behaviour", *tools)
-        roots = [Path(folder, name, plan.root.name or "root") for name in ("before", "after")]
-        for root in roots:
-            copy_tree(index, root)
-        change(plan, roots[1])
+        limit = None if tests else _SECONDS_OF_TESTS
         with ThreadPoolExecutor(2) as both:
-            limit = None if tests else _SECONDS_OF_TESTS
             before, after = both.map(lambda root: _look(root, code, tools, limit), roots)
     broken, more = _compared(before, after)
     failed = sorted(after.failed - before.failed)

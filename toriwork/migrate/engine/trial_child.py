@@ -118,13 +118,16 @@ def a_signature(dice: random.Random, made: Any, known: list[Any]) -> Any:
     )
 
 
-def calls(kind: Any, made: Any, files: list[str], asked: list[str]) -> Iterator[list[Any]]:
-    """Call a class some hundred times, on its history and on new files; what is called, and what comes back."""
+def calls(kind: Any, made: Any, files: list[str], offered: list[str], asked: list[str]) -> Iterator[list[Any]]:
+    """Call a class some hundred times, on its history and on new files; what is called, and what comes back.
+
+    ``offered``: what the older class has of ``recent`` and ``close``; ``asked``: members that take nothing.
+    """
     dice = random.Random(20240101)
     opened: list[Any] = []
     for file, bound in [*((file, {}) for file in files), ("trial-1.db", {"max_entries": 3}), ("trial-2.db", {})]:
         opened += [kind(file, **bound), kind(file, **bound)]  # two views of one file
-    known = [one for view in opened if hasattr(kind, "recent") for one in view.recent(5)]
+    known = [one for view in opened if "recent" in offered for one in view.recent(5)]
 
     def done(view: int, name: str, *given: Any) -> list[Any]:
         try:
@@ -141,11 +144,11 @@ def calls(kind: Any, made: Any, files: list[str], asked: list[str]) -> Iterator[
         elif what < 0.7:
             wanted = list(dice.choice(known).eigenvalues) if known and dice.random() < 0.3 else [dice.gauss(0.0, 1.0)]
             yield done(view, "distance", wanted, dice.choice([1, 3, 10, 10_000, 0, -1]))
-        elif what < 0.85 and hasattr(kind, "recent"):
+        elif what < 0.85 and "recent" in offered:
             yield done(view, "recent", dice.choice([1, 3, 10, 0, -1]))
         elif asked:
             yield done(view, dice.choice(asked))
-    for view in range(len(opened)) if hasattr(kind, "close") else ():
+    for view in range(len(opened)) if "close" in offered else ():
         yield done(view, "close")
         yield done(view, "distance", [1.0])
 
@@ -161,11 +164,11 @@ def main(arguments: list[str]) -> int:
     sys.argv[1:] = []
     confine(arguments[0])
     if len(arguments) > 1:
-        module, made, files, asked = wanted
+        module, made, *given = wanted
         found = loaded(*module)
         warnings.simplefilter("ignore")
         made = getattr(found, made, types.SimpleNamespace)
-        for line in calls(getattr(found, arguments[1]), made, files, asked):
+        for line in calls(getattr(found, arguments[1]), made, *given):
             told.write(json.dumps(line) + "\n")
         told.flush()
         os._exit(0)
