@@ -46,6 +46,7 @@ TESTED_IN = {
     "topology/test_filtrations.py": "topology/by_gudhi topology/gudhi_filtrations topology/metric",
     "topology/test_formats.py": "topology/columns",
     "topology/test_input.py": "topology/clouds topology/render",
+    "topology/test_sparse_rips.py": "topology/delaunay",
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",
     "topology/test_truncation.py": "topology/by_distance topology/rips_family",
     "widgets/test_browser_state.py": "plots/browser",

@@ -117,7 +117,7 @@ class User:
         self.do(self.rng.choice([*self.calls, "record", "record", "emit", "emit", "emit", "put"]))
 
     def main(self, wanted: int, most: int, ran: Counter[str]) -> None:
-        """Do anything until the handler has run often enough, and in the middle of a call where it does not by chance."""
+        """Do anything until the handler has run often enough, and once in the middle of a call, or ``most`` times."""
         while (times := sum(ran.values())) < wanted or (not self.busy and times < most):
             if self.registry.closed:
                 self.registry = self.opened()

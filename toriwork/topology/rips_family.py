@@ -32,6 +32,7 @@ from toriwork.topology.engines import (
     engine_version,
     engines_for,
     guarded,
+    is_installed,
     pick_engine,
     run_best,
     weighted_bars,
@@ -50,6 +51,7 @@ from toriwork.topology.request import (
     refuse_above,
     require_engine,
 )
+from toriwork.topology.sparse_rips import spanning_lengths, sparse_rips
 from toriwork.topology.truncation import (
     WORTH_CUTTING,
     WORTH_CUTTING_RANKS,
@@ -84,6 +86,10 @@ class Rips:
         n_points = len(cloud)
         if n_points >= WORTH_CUTTING:
             cloud = distinct_points(cloud)
+        if asked.engine in ("auto", "gudhi") and asked.max_dimension <= 1:
+            near = _from_neighbours(cloud, asked, n_points)
+            if near is not None:
+                return near
         refuse_matrix(len(cloud), asked.max_bytes)
         pairs = euclidean_pairs(cloud)
         if n_points < WORTH_CUTTING and not pairs.all():
@@ -113,7 +119,8 @@ class Spanning:
             )
             cloud = distinct_points(given)
             n_points, n_places = len(given), len(cloud)
-            lengths = _in_range(spanning_tree(n_places, _rows_of(cloud)).lengths)
+            found = spanning_lengths(cloud)
+            lengths = _in_range(spanning_tree(n_places, _rows_of(cloud)).lengths) if found is None else found
         bars, cut = cut_bars([component_bars(lengths, n_places)], asked.threshold)
         return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
@@ -226,6 +233,24 @@ def _matrix_of(asked: Request) -> Matrix:
     if isinstance(given, Cloud | Graph):
         refuse_matrix(given.n_points, asked.max_bytes)
     return distance_matrix(asked.points, asked.distances)
+
+
+def _from_neighbours(cloud: Matrix, asked: Request, n_points: int) -> FiltrationResult | None:
+    """Rips of many points in few coordinates without their matrix; None where it is done sooner with it."""
+    if asked.max_dimension == 0:
+        lengths = spanning_lengths(cloud) if asked.field == 2 else None
+        if lengths is None:
+            return None
+        bars, cut = cut_bars([component_bars(lengths, len(cloud))], asked.threshold)
+        return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree of the Delaunay graph", cut)
+    if not is_installed(pick_engine("gudhi", asked.field)[0]):
+        return None
+    found = sparse_rips(cloud, asked.threshold, asked.field, asked.max_bytes)
+    if found is None:
+        return None
+    words = f"neighbours by a k-d tree; nothing changes beyond {found.scale:.6g}"
+    version = engine_version(pick_engine("gudhi", asked.field)[0])
+    return FiltrationResult(found.bars, n_points, "gudhi", version, words, found.cut)
 
 
 def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) -> FiltrationResult:

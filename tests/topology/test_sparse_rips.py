@@ -1,0 +1,127 @@
+"""H0 and H1 from neighbours alone: the very bars of the matrix of distances."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from toriwork.errors import TooLarge
+from toriwork.topology import persistence, sparse_rips
+from toriwork.topology.clouds import distances_of_points
+
+Matrix = NDArray[np.float64]
+
+
+def shapes(rng: np.random.Generator, n: int) -> dict[str, Matrix]:
+    t = rng.uniform(0.0, 2.0 * np.pi, n)
+    side = math.isqrt(n)
+    grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(float)
+    bundles = rng.integers(0, 5, (6, 2))[rng.integers(0, 6, n)] + rng.normal(0, 0.05, (n, 2))
+    return {
+        "square": rng.random((n, 2)),
+        "cube": rng.random((n, 3)),
+        "gauss": rng.standard_normal((n, 2)),
+        "ring": np.column_stack([np.cos(t), np.sin(t)]) + rng.normal(0, 0.05, (n, 2)),
+        "circle": np.column_stack([np.cos(t), np.sin(t)]),
+        "polygon": np.column_stack([np.cos(np.arange(n) * 2 * np.pi / n), np.sin(np.arange(n) * 2 * np.pi / n)]),
+        "grid": grid,
+        "holes": grid[(grid % 4).sum(axis=1) != 2],
+        "integers": rng.integers(0, 12, (n, 2)).astype(float),
+        "integers in space": rng.integers(0, 5, (n, 3)).astype(float),
+        "bundles": bundles,
+        "far away": rng.random((n, 2)) + 1e7,
+        "near copies": np.concatenate([a := rng.random((n // 2, 2)), a + 1e-13]),
+        "sphere": (v := rng.standard_normal((n, 3))) / np.linalg.norm(v, axis=1)[:, None],
+        "flat": np.column_stack([rng.random((n, 2)), np.zeros(n)]),
+        "line": np.column_stack([rng.random(n), np.zeros(n)]),
+        "tiny": rng.random((n, 2)) * 1e-300,
+        "huge": rng.random((n, 2)) * 1e300,
+    }
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Take this way for small clouds too, whatever it costs; the list has what it gave."""
+    given_back: list[object] = []
+    found = sparse_rips.sparse_rips
+
+    def noted(*arguments: object) -> object:
+        given_back.append(found(*arguments))  # type: ignore[arg-type]
+        return given_back[-1]
+
+    monkeypatch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
+    monkeypatch.setattr(sparse_rips, "WORTH_IT_H0", 4)
+    monkeypatch.setattr(sparse_rips, "_PER_PAIR", 0.0)
+    monkeypatch.setattr(sparse_rips, "_PER_NEIGHBOUR", 0.0)
+    monkeypatch.setattr("toriwork.topology.rips_family.sparse_rips", noted)
+    return given_back
+
+
+def dense(cloud: Matrix, **options: object) -> Matrix:
+    return persistence(distances=distances_of_points(np.unique(cloud, axis=0)), **options).pairs  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", shapes(np.random.default_rng(0), 100))
+@pytest.mark.parametrize("n", [30, 120, 300])
+def test_the_bars_are_those_of_the_matrix(name: str, n: int, always: list[object]) -> None:
+    for seed in range(3):
+        cloud = shapes(np.random.default_rng(seed), n)[name]
+        assert np.array_equal(persistence(cloud).pairs, dense(cloud)), seed
+        assert np.array_equal(persistence(cloud, max_dimension=0).pairs, dense(cloud, max_dimension=0)), seed
+    if name in ("square", "cube", "gauss", "grid", "holes", "bundles", "far away"):
+        assert any(always)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=5, max_size=60, unique=True),
+    st.sampled_from([1.0, 0.1, 1.0 / 3.0, 1e-5]),
+    st.sampled_from([math.inf, 1.0, 2.5]),
+)
+def test_ties_and_thresholds_make_no_difference(points: list[tuple[int, int]], unit: float, threshold: float) -> None:
+    cloud = np.array(points) * unit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
+        patch.setattr(sparse_rips, "_PER_PAIR", 0.0)
+        patch.setattr(sparse_rips, "_PER_NEIGHBOUR", 0.0)
+        found = persistence(cloud, threshold=threshold * unit)
+    wanted = persistence(distances=distances_of_points(cloud), threshold=threshold * unit)
+    assert found == wanted
+    assert found.threshold == wanted.threshold
+
+
+def test_births_end_where_the_slow_way_says(always: list[object]) -> None:
+    cloud = np.random.default_rng(4).random((150, 2))
+    graph = sparse_rips.delaunay_graph(cloud)
+    assert graph is not None
+    bars = dense(cloud)
+    assert graph.last_birth() == bars[bars[:, 0] == 1][:, 1].max()
+    matrix = distances_of_points(cloud)
+    assert graph.enclosing_radius() == matrix.max(axis=1).min()
+    assert graph.in_tree.sum() == 149
+
+
+def test_what_does_not_fit_is_refused_with_the_number_of_pairs() -> None:
+    cloud = np.random.default_rng(0).random((3_000, 2))
+    with pytest.raises(TooLarge, match=r"3000 points, .* pairs within"):
+        persistence(cloud, max_bytes=1e6)
+
+
+def test_many_points_of_a_square_and_a_cube() -> None:
+    rng = np.random.default_rng(2)
+    for dim, n in ((2, 2_000), (3, 2_500)):
+        cloud = rng.random((n, dim))
+        found = persistence(cloud)
+        assert "neighbours" in found.provenance.reason
+        assert np.array_equal(found.pairs, dense(cloud))
+
+
+def test_loops_that_live_long_and_uneven_clouds_are_left_to_the_matrix() -> None:
+    t = np.random.default_rng(0).uniform(0, 2 * np.pi, 1_200)
+    circle = np.column_stack([np.cos(t), np.sin(t)])
+    assert sparse_rips.sparse_rips(circle, math.inf, 2) is None
+    assert sparse_rips.sparse_rips(np.random.default_rng(0).standard_normal((3_000, 2)), math.inf, 2) is None

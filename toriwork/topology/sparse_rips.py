@@ -1,0 +1,142 @@
+"""H0 and H1 of the Rips filtration of many points in the plane or in space, from neighbours alone.
+
+H0 is the minimal spanning tree, whose edges the Delaunay graph has.  The births of H1 end with an edge of that graph;
+where no class is left a little later, the neighbours within that scale give every bar, and no matrix of distances is
+built.  Edges of that sparse filtration are collapsed before its triangles are.  Classes that live long ask for scales
+at which nearly all points are neighbours: then this gives way to the filtration of all distances.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.topology.cost_model import refuse_bytes, work_estimate
+from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
+from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
+from toriwork.topology.metric import component_bars, farthest_points
+
+Matrix = NDArray[np.float64]
+
+#: points from which this is sooner done, by the number of coordinates; H0 alone
+WORTH_IT = {2: 1_000, 3: 2_000}
+WORTH_IT_H0 = 1_000
+#: how far beyond the last birth no class is left, as a rule, by the number of coordinates; then what is tried next
+_BEYOND, _MORE = {2: 1.4, 3: 1.1}, 1.4
+#: seconds for each pair of points that is looked at, and for each of the neighbours that it has in common
+_PER_PAIR, _PER_NEIGHBOUR = 2e-6, 3e-8
+#: bytes for each of these pairs at the peak
+PAIR_BYTES = 180.0
+_LANDMARKS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SparseRips:
+    """Bars of H0 and H1 and the scale at which they were known; ``cut`` is inf where nothing came after the limit."""
+
+    bars: Bars
+    scale: float
+    cut: float
+
+
+def spanning_lengths(cloud: Matrix) -> Matrix | None:
+    """A minimal spanning tree's edges, ascending, of distinct points; None where the Delaunay graph does not help."""
+    if len(cloud) < WORTH_IT_H0 or cloud.shape[1] not in DIMENSIONS:
+        return None
+    graph = delaunay_graph(cloud)
+    return None if graph is None else graph.lengths[graph.in_tree]
+
+
+def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None = None) -> SparseRips | None:
+    """H0 and H1 up to ``limit`` of distinct points, bit for bit as by their matrix; None where that is done sooner.
+
+    Raises
+    ------
+    TooLarge
+        The neighbours do not fit into memory.
+    """
+    n_points, dim = cloud.shape
+    if n_points < WORTH_IT.get(dim, n_points + 1):
+        return None
+    graph = delaunay_graph(cloud)
+    if graph is None:
+        return None
+    births_end = graph.last_birth()
+    if _lives_long(cloud, births_end * _BEYOND[dim] * _MORE, limit):
+        return None
+    whole = math.isinf(limit) or limit >= graph.enclosing_radius()
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(cloud)
+    scale = births_end * _BEYOND[dim]
+    while True:
+        scale = min(scale, limit)
+        n_pairs = (int(tree.count_neighbors(tree, scale)) - n_points) // 2
+        seconds = n_pairs * (_PER_PAIR + _PER_NEIGHBOUR * 2.0 * n_pairs / n_points)
+        if seconds > work_estimate(n_points, dim).seconds:
+            return None
+        what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
+        refuse_bytes(PAIR_BYTES * n_pairs, what, max_bytes, "a threshold, filtration='alpha' or 'landmark' needs less")
+        first, second, lengths = _neighbours(cloud, tree, scale)
+        loops = _loops(n_points, (first, second, lengths), field)
+        if scale >= limit or not np.isinf(loops).any():
+            break
+        scale *= _MORE
+    parts = _tree_lengths(graph, scale, first, second, lengths)
+    return SparseRips(
+        [component_bars(parts, n_points, math.inf if whole else limit), loops],
+        scale,
+        math.inf if whole else limit,
+    )
+
+
+def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
+    """The bars of H1 of a flag complex over points that are there from 0 on."""
+
+    def compute() -> Bars:
+        return weighted_bars(np.zeros(n_points), collapsed_edges(n_points, edges), 1, field)
+
+    return guarded(compute, f"{n_points} points, {len(edges[0])} pairs")[1]
+
+
+def _neighbours(cloud: Matrix, tree: object, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Matrix]:
+    """The pairs of points that are no farther apart, and their distances."""
+    pairs = tree.query_pairs(scale * (1.0 + 2.0**-40), output_type="ndarray")  # type: ignore[attr-defined]
+    first, second = pairs.T.astype(np.int32)
+    lengths = pair_lengths(cloud, first, second)
+    within = lengths <= scale
+    if within.all():
+        return first, second, lengths
+    return first[within], second[within], lengths[within]
+
+
+def _tree_lengths(
+    graph: DelaunayGraph, scale: float, first: NDArray[np.int32], second: NDArray[np.int32], lengths: Matrix
+) -> Matrix:
+    """The edges of the tree, ascending: of the neighbours and the graph, since rounding may tell the two apart."""
+    longer = graph.lengths > scale  # the others are among the neighbours
+    rows = np.concatenate([graph.first[longer], first])
+    columns = np.concatenate([graph.second[longer], second])
+    both = np.concatenate([graph.lengths[longer], lengths])
+    order = both.argsort(kind="stable")
+    return both[order][tree_edges(len(graph.cloud), rows[order], columns[order])]
+
+
+def _lives_long(cloud: Matrix, scale: float, limit: float) -> bool:
+    """True when points far from each other prove that a class of H1 lives on beyond ``scale``, within the limit."""
+    n_points = len(cloud)
+
+    def row(i: int) -> Matrix:
+        return pair_lengths(cloud, np.arange(n_points), np.full(n_points, i))
+
+    chosen, covers = farthest_points(n_points, _LANDMARKS, row)
+    upper = np.triu_indices(len(chosen), 1)
+    ends = chosen[upper[0]], chosen[upper[1]]
+    loops = _loops(len(chosen), (*upper, pair_lengths(cloud, *ends)), 2)
+    # the diagrams are no farther apart than twice the cover: a bar of more than four times as much has its match
+    apart = 2.0 * float(covers[-1])
+    sure = loops[(loops[:, 1] - loops[:, 0] > 2.0 * apart) & (loops[:, 1] - apart > scale)]
+    return bool(len(sure)) and limit > scale
