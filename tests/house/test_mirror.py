@@ -47,6 +47,7 @@ TESTED_IN = {
     "topology/test_formats.py": "topology/columns",
     "topology/test_input.py": "topology/clouds topology/render",
     "topology/test_sparse_rips.py": "topology/delaunay",
+    "topology/test_representatives.py": "topology/cycles",
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",
     "topology/test_truncation.py": "topology/by_distance topology/rips_family",
     "widgets/test_browser_state.py": "plots/browser",

@@ -22,6 +22,7 @@ from toriwork.topology.formats import (
     to_ripser,
 )
 from toriwork.topology.many import CloudResult, Progress, persistence_many
+from toriwork.topology.representatives import Representative
 from toriwork.topology.vineyard import Vine, Vineyard, vineyard_of
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Landmark",
     "Progress",
     "Provenance",
+    "Representative",
     "Vine",
     "Vineyard",
     "WorkEstimate",

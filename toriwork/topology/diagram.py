@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 from toriwork.checks import as_array, as_float64
 from toriwork.errors import BadInput
 from toriwork.topology.columns import columns_of, frame_of, header_text
+from toriwork.topology.inputs import distance_matrix
 from toriwork.topology.render import bar_row, diagram_html, diagram_text
+
+if TYPE_CHECKING:
+    from toriwork.topology.representatives import Representative
 
 Scale = Literal["diameter", "radius", "value"]
 SCALES: tuple[Scale, ...] = ("diameter", "radius", "value")
@@ -190,6 +194,47 @@ class Diagram:
         error = self.provenance.error if self.provenance is not None else 0.0
         known = np.maximum(np.where(self.censored, self.threshold, deaths) - births - 2.0 * error, 0.0)
         return np.asarray(known / (4.0 if self.scale == "diameter" else 2.0))
+
+    def representatives(
+        self, k: int = 1, *, points: Any = None, distances: Any = None, which: Any = "longest", n: int = 1
+    ) -> tuple[Representative, ...]:
+        """Points that make classes of H_k, one :class:`Representative` for each bar that is asked for, in that order.
+
+        A class has many representatives; this is one of them. A diagram is a value without its cloud: the points, or
+        their distances, are handed over again. Edges are taken by length, equal ones by their larger, then their
+        smaller point; triangles of one last edge by their third point. In that order each class has one simplex that
+        bears it and one that ends it. H0: the component whose first point is later ends where two meet. H1: a cycle
+        through the birth edge, the shortest of those that are not zero before the death and are zero from the last
+        edge of the death triangle on.
+
+        Parameters
+        ----------
+        k : {0, 1}
+            Homology dimension of a Rips diagram.
+        points, distances : array_like
+            As they were given to :func:`persistence`, one of the two.
+        which : int, sequence of int, or "longest"
+            Rows of ``in_dimension(k)``, or its ``n`` longest bars, the longest first.
+
+        Raises
+        ------
+        BadInput
+            Another filtration or dimension, no such row, or points that do not have that bar.
+        TooLarge
+            The distances do not fit, or too many older loops that live longer lie in the way.
+        """
+        from toriwork.topology.clouds import cloud_of
+        from toriwork.topology.cost_model import refuse_matrix
+        from toriwork.topology.representatives import chosen_bars, representatives_of
+
+        if self.filtration != "rips" or k not in (0, 1):
+            raise BadInput(f"representatives: expected H0 or H1 of a Rips diagram, got H{k} of {self.filtration!r}")
+        bars = self.in_dimension(k)
+        if distances is None and points is not None:
+            refuse_matrix(len(cloud_of(points).points()))
+        matrix = distance_matrix(points, distances)
+        wanted, factor = chosen_bars(bars, which, n, k), 1.0 if self.scale == "diameter" else 0.5
+        return representatives_of(bars, wanted, k, matrix, factor=factor, field=self.field, cut=self.threshold)
 
     def check_comparable(self, other: Diagram) -> None:
         """Raise BadInput when scale or field differ, so that births and deaths do not mean the same."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from toriwork.topology.simple import rips_bars
 Matrix = NDArray[np.float64]
 Bars = list[NDArray[np.float64]]
 Edges = tuple[NDArray[Any], NDArray[Any], Matrix]  #: first points, second points, values
+_Answer = TypeVar("_Answer")
 
 LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31 bits
 #: points up to which H2 needs no collapse; of how many of more a collapse is tried, and what share of edges is much:
@@ -96,7 +97,7 @@ def run_best(  # what an engine is asked, and which
     raise failure
 
 
-def guarded(work: Callable[[], Bars], what: str, name: str = "gudhi", install: str = "gudhi") -> Bars:
+def guarded(work: Callable[[], _Answer], what: str, name: str = "gudhi", install: str = "gudhi") -> _Answer:
     """The answer of ``work``, a foreign library's errors turned into MissingExtra, TooLarge and EngineError."""
     try:
         return work()
@@ -108,6 +109,23 @@ def guarded(work: Callable[[], Bars], what: str, name: str = "gudhi", install: s
         raise TooLarge(f"{name}: no memory for {what}") from error
     except Exception as error:  # whatever a foreign library raises becomes one known type
         raise EngineError(f"{name} failed on {what}: {error}") from error
+
+
+def graph_cocycles(ranks: Matrix, cut: float, field: int) -> list[NDArray[np.intp]]:
+    """Cocycles over Z/p, of the classes of H1 that are alive at ``cut``, of edges that are numbered in whole numbers.
+
+    Each is an array of rows (point, point, value of the edge from the first to the second); together they are a basis.
+    """
+
+    def compute() -> list[NDArray[np.intp]]:
+        from ripser import ripser
+
+        found = ripser(ranks, maxdim=1, thresh=cut, coeff=field, distance_matrix=True, do_cocycles=True)
+        alive = np.isinf(found["dgms"][1][:, 1])
+        cocycles = (np.asarray(one, dtype=np.intp).reshape(-1, 3) for one in found["cocycles"][1])
+        return [one for one, lives in zip(cocycles, alive, strict=True) if lives]
+
+    return guarded(compute, f"{len(ranks)} points, cocycles", "engine ripser", "ripser")
 
 
 def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) -> Bars:

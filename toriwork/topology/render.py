@@ -37,5 +37,16 @@ def diagram_html(lines: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
     return f"<div><b>Diagram</b><br>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
+def representative_text(facts: Sequence[tuple[str, str]]) -> str:
+    """Plain text: one line per fact."""
+    return "Representative: " + "\n  ".join(f"{name} {value}" for name, value in facts)
+
+
+def representative_html(facts: Sequence[tuple[str, str]]) -> str:
+    """The same as a small HTML table."""
+    rows = "".join(f"<tr><th>{html.escape(name)}</th>{_cells('td', [value])}</tr>" for name, value in facts)
+    return f"<div><b>Representative</b><table><tbody>{rows}</tbody></table></div>"
+
+
 def _cells(tag: str, texts: Sequence[str]) -> str:
     return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)

@@ -1,0 +1,180 @@
+"""Which points make a class: representatives of the bars of a Rips diagram, found in its cloud."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.errors import BadInput
+from toriwork.topology.clouds import as_square, distinct_rows
+from toriwork.topology.cycles import EdgeOrder, death_triangles, edge_order, loops, shortest_cycle
+from toriwork.topology.metric import spanning_tree
+from toriwork.topology.render import representative_html, representative_text
+
+Bars = NDArray[np.float64]
+Simplex = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Representative:
+    """One of the many representatives of a class, as indices of points; :meth:`Diagram.representatives` makes it."""
+
+    dimension: int
+    bar: int  #: its row in ``Diagram.in_dimension(dimension)``
+    birth: float  #: in the scale of the diagram, as ``death``
+    death: float  #: inf when the class is essential or the diagram was cut before
+    birth_simplex: Simplex  #: with it the class begins: a point (H0), an edge (H1), ascending
+    death_simplex: Simplex | None  #: with it the class ends: an edge (H0), a triangle (H1); None when it does not
+    points: Simplex  #: H0: the component just before it ends, ascending; H1: the points of the cycle in its order
+    cycle: Simplex = ()  #: H1: a closed walk along edges, its first point again at its end; else empty
+    length: float = 0.0  #: of the cycle, in distances
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """The edges of the cycle in its order."""
+        return tuple(zip(self.cycle, self.cycle[1:], strict=False))
+
+    def __repr__(self) -> str:
+        return representative_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return representative_html(self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Names and values for whoever reads."""
+        facts = [
+            ("class", f"H{self.dimension}, bar {self.bar}"),
+            ("born", f"{self.birth:.6g} with {_named(self.birth_simplex)}"),
+            ("dies", f"{self.death:.6g} with {_named(self.death_simplex)}" if self.death_simplex else "not here"),
+        ]
+        if self.cycle:
+            facts.append(("cycle", f"{_listed(self.cycle)}: {len(self.edges)} edges, length {self.length:.6g}"))
+        else:
+            facts.append(("points", f"{_listed(self.points)}: {len(self.points)}"))
+        return facts
+
+
+def _named(simplex: Simplex) -> str:
+    return f"{('point', 'edge', 'triangle', 'tetrahedron')[len(simplex) - 1]} {', '.join(map(str, simplex))}"
+
+
+def _listed(points: Simplex) -> str:
+    shown = [str(point) for point in points]
+    return ", ".join(shown if len(shown) <= 24 else [*shown[:12], "...", *shown[-11:]])
+
+
+def chosen_bars(bars: Bars, which: Any, n: Any, k: int) -> list[int]:
+    """The rows of ``bars`` that ``which`` names: a row, several, or the "longest" ``n`` with the longest first."""
+    if isinstance(which, str):
+        if which != "longest" or not isinstance(n, int | np.integer) or n < 1:
+            raise BadInput(f"which: expected rows of bars, or 'longest' with n >= 1, got {which!r} with n={n!r}")
+        longest: list[int] = (bars[:, 0] - bars[:, 1]).argsort(kind="stable")[:n].tolist()
+        return longest
+    rows = [which] if isinstance(which, int | np.integer) else list(which)
+    for row in rows:
+        if not isinstance(row, int | np.integer) or not 0 <= row < len(bars):
+            raise BadInput(f"which: expected rows of the {len(bars)} bars of H{k}, got {row!r}")
+    return [int(row) for row in rows]
+
+
+def representatives_of(  # what a diagram knows of itself, and its distances
+    bars: Bars, wanted: Sequence[int], k: int, distances: Bars, *, factor: float, field: int, cut: float
+) -> tuple[Representative, ...]:
+    """Representatives of the ``wanted`` rows of the bars of H_k of a Rips diagram.
+
+    ``distances`` are checked, square or condensed; bars are in ``factor`` times their unit and were cut at ``cut``.
+    """
+    square = as_square(distances)
+    if not wanted:
+        return ()
+    cut = min(float(bars[list(wanted), 1].max()), cut) / factor
+    if k == 0:
+        return _components(bars, wanted, edge_order(square), factor, cut)
+    kept = distinct_rows(square)
+    order = edge_order(square if kept is None else square[np.ix_(kept, kept)])
+    return _loops(bars, wanted, order, np.arange(len(square)) if kept is None else kept, factor, field, cut)
+
+
+def _components(
+    bars: Bars, wanted: Sequence[int], order: EdgeOrder, factor: float, cut: float
+) -> tuple[Representative, ...]:
+    """Of H0: where two components meet, the one whose first point is later ends."""
+    n_points, last = len(order.ranks), order.last_within(cut)
+    members = {point: [point] for point in range(n_points)}
+    owner = list(range(n_points))
+    found: list[tuple[float, float, int, Simplex | None, Simplex]] = []
+    # over the numbers of edges there is one spanning tree: that of the order
+    ranks = np.minimum(order.ranks, len(order.ends) + 1.0)  # what is no edge comes last
+    tree = spanning_tree(n_points, ranks.__getitem__).lengths
+    for rank in tree[tree <= last].astype(int).tolist():
+        edge = order.edge(rank)
+        older, younger = sorted(owner[point] for point in edge)
+        component = members.pop(younger)
+        members[older] += component
+        for point in component:
+            owner[point] = older
+        found.append((0.0, order.lengths[rank] * factor, younger, edge, tuple(sorted(component))))
+    found += [(0.0, math.inf, point, None, tuple(sorted(members[point]))) for point in sorted(members)]
+    rows = _rows(bars, wanted, np.array([one[:2] for one in found]).reshape(-1, 2), 0)
+    return tuple(
+        Representative(0, row, float(bars[row, 0]), float(bars[row, 1]), (found[i][2],), *found[i][3:])
+        for row, i in zip(wanted, rows, strict=True)
+    )
+
+
+def _loops(  # one of two steps of representatives_of
+    bars: Bars, wanted: Sequence[int], order: EdgeOrder, names: Any, factor: float, field: int, cut: float
+) -> tuple[Representative, ...]:
+    """Of H1: the birth edge with a shortest way between its ends, and the triangle that ends the class."""
+    found = loops(order.ranks, order.last_within(cut), field)
+    ends = np.append(order.lengths, math.inf)[np.minimum(found, len(order.ends) + 1).astype(np.intp)] * factor
+    made = []
+    for row, i in zip(wanted, _rows(bars, wanted, ends, 1), strict=True):
+        birth, death = found[i].tolist()
+        triangle = None
+        if math.isfinite(death):
+            together = [int(b) for b in found[found[:, 1] == death, 0]]
+            triangle = death_triangles(order, int(death), together, field)[int(birth)]
+        older = bool(((found[:, 0] < birth) & (found[:, 1] > death)).any())
+        cycle = shortest_cycle(order, int(birth), death, field, older=older)
+        ranks = order.ranks[cycle[:-1], cycle[1:]].astype(np.intp)
+        points = tuple(names[cycle].tolist())
+        made.append(
+            Representative(
+                1,
+                row,
+                float(bars[row, 0]),
+                float(bars[row, 1]),
+                _simplex(names, order.edge(int(birth))),
+                None if triangle is None else _simplex(names, triangle),
+                points[:-1],
+                points,
+                float(order.lengths[ranks].sum()),
+            )
+        )
+    return tuple(made)
+
+
+def _simplex(names: Any, places: Sequence[int]) -> Simplex:
+    return tuple(sorted(names[list(places)].tolist()))
+
+
+def _rows(bars: Bars, wanted: Sequence[int], found: Bars, k: int) -> list[int]:
+    """For each wanted bar the row of ``found``, in the strict order, that it is; equal bars are taken in turn."""
+    rows = []
+    for row in wanted:
+        same = np.flatnonzero((found == bars[row]).all(axis=1))
+        turn = int((bars[:row] == bars[row]).all(axis=1).sum())
+        if turn >= len(same):
+            birth, death = bars[row].tolist()
+            raise BadInput(
+                f"expected the points or distances of this diagram: its bar {row} of H{k}, {birth:.6g} to {death:.6g}, "
+                "is none of theirs"
+            )
+        rows.append(int(same[turn]))
+    return rows
