@@ -154,7 +154,7 @@ def test_a_cut_beyond_the_cone_and_landmarks_are_held_to_the_limit_too(slow: Non
 
 
 def test_distances_that_would_not_fit_are_refused_before_they_are_made() -> None:
-    cloud = np.random.default_rng(0).random((10**6, 2))  # their matrix would take terabytes
+    cloud = np.random.default_rng(0).random((10**6, 4))  # their matrix would take terabytes
     for refused in (
         lambda: persistence(cloud),
         lambda: persistence(cloud, threshold=0.1),
