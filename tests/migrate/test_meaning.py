@@ -12,12 +12,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import NamedTuple
 
 import pytest
 
 from tests.migrate.fixtures import build
-from tests.migrate.recipes.code import STORE
+from tests.migrate.recipes.code import RECENT, STORE
 from toriwork.migrate import apply_plan, make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,26 +79,9 @@ COUNT = """
     def count(self):
         return self.conn.execute("SELECT COUNT(*) FROM signatures").fetchone()[0]
 """
-RECENT = """
-    def recent(self, n=10):
-        rows = self.conn.execute(
-            "SELECT timestamp, eigenvalues, hash_id, betti, coherence, gaps FROM signatures ORDER BY id DESC LIMIT ?",
-            (n,),
-        )
-        return [
-            Signature(
-                timestamp=row[0],
-                eigenvalues=np.frombuffer(row[1], dtype="<f8"),
-                hash_id=row[2],
-                betti_numbers=None if row[3] is None else json.loads(row[3]),
-                coherence_state=row[4],
-                gaps=json.loads(row[5] or "[]"),
-            )
-            for row in rows
-        ]
-"""
 FRONT = "from lab.signature import Signature\n"
-PLAIN = FRONT + STORE.lstrip("\n").replace("max_entries=100", "max_entries=20") + COUNT + RECENT
+NEWEST = indent(RECENT.replace("Row(", "Signature("), "    ")
+PLAIN = FRONT + STORE.lstrip("\n").replace("max_entries=100", "max_entries=20") + COUNT + NEWEST
 INSERT = '"INSERT INTO signatures'
 TABLE = re.compile(r"CREATE TABLE.*?\);", re.DOTALL)
 EVICT = re.compile(r' {12}self\.conn\.execute\(\n {16}"DELETE.*?\n {12}\)\n', re.DOTALL)
@@ -130,7 +114,7 @@ TRIGGER = """CREATE TRIGGER IF NOT EXISTS t AFTER INSERT ON signatures BEGIN
     DELETE FROM signatures WHERE id < NEW.id - 2; END"""
 VARIANTS = {
     "plain": Variant(moves=True),
-    "no recent": Variant(((RECENT, ""),), moves=True),
+    "no recent": Variant(((NEWEST, ""),), moves=True),
     "no bound": Variant((("max_entries=20", "max_entries=None"),), moves=True),
     "a bound of one": Variant((("max_entries=20", "max_entries=1"),), moves=True),
     "pads the large end": Variant(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from toriwork.checks import check_number
 from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.clouds import cloud_of
-from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale, sorted_bars
+from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import LARGEST_PRIME, Bars
 from toriwork.topology.filtrations import Filtration, Flag, filtration_named, parameters_of
 from toriwork.topology.free_memory import available_bytes
@@ -296,9 +296,22 @@ def _as_pairs(bars: Bars) -> NDArray[np.float64]:
     for k, found in enumerate(bars):
         stop = row + len(found)
         pairs[row:stop, 0] = k
-        pairs[row:stop, 1:] = sorted_bars(found)
+        _sort_into(pairs[row:stop, 1:], found)
         row = stop
     return pairs
+
+
+def _sort_into(target: NDArray[np.float64], bars: NDArray[np.float64]) -> None:
+    """Write bars (n_bars, 2) by birth, then by death, there."""
+    births, deaths = np.ascontiguousarray(bars.T)  # columns are sorted and picked twice as fast
+    order = births.argsort()
+    rising = births[order]
+    tied = rising[1:] == rising[:-1]
+    if tied.any():
+        places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+        some = order[places]
+        order[places] = some[np.lexsort((deaths[some], births[some]))]
+    target[:, 0], target[:, 1] = rising, deaths[order]
 
 
 def _censored(pairs: NDArray[np.float64], cut: float) -> NDArray[np.bool_]:

@@ -43,15 +43,13 @@ class DelaunayGraph:
     in_tree: NDArray[np.bool_]  #: of the edges of a minimal spanning tree
     witnessed: NDArray[np.bool_]  #: of the edges whose lune has a third point of a triangle
     hull: Indices  #: the corners of the convex hull
+    neighbours: Any  #: SciPy's cKDTree of the cloud
 
     def last_birth(self) -> float:
         """The length of the longest edge with an empty lune that is not in the tree: no class of H1 is born later."""
-        from scipy.spatial import cKDTree
-
-        tree = cKDTree(self.cloud)
         for place in np.flatnonzero(~self.in_tree & ~self.witnessed)[::-1].tolist():
             ends, length = (self.first[place], self.second[place]), float(self.lengths[place])
-            near = np.array(tree.query_ball_point(self.cloud[ends[0]], length * _A_LITTLE), dtype=np.intp)
+            near = np.array(self.neighbours.query_ball_point(self.cloud[ends[0]], length * _A_LITTLE), dtype=np.intp)
             reach = [pair_lengths(self.cloud, near, np.full(len(near), end)) for end in ends]
             if not (np.maximum(*reach) < length).any():
                 return length
@@ -78,7 +76,8 @@ def delaunay_graph(cloud: Matrix) -> DelaunayGraph | None:
         return None
     from scipy.spatial import Delaunay, QhullError, cKDTree
 
-    nearest = cKDTree(cloud).query(cloud, k=2)[0][:, 1]
+    tree = cKDTree(cloud)
+    nearest = tree.query(cloud, k=2)[0][:, 1]
     if nearest.min() < max(TINY, _RESOLVED * np.ptp(cloud, axis=0).max()):
         return None
     try:
@@ -101,7 +100,7 @@ def delaunay_graph(cloud: Matrix) -> DelaunayGraph | None:
     first, second = (numbers[order] // n_points).astype(np.intp), (numbers[order] % n_points).astype(np.intp)
     in_tree = tree_edges(n_points, first, second)
     hull = np.unique(found.convex_hull)
-    return DelaunayGraph(cloud, first, second, lengths[order], in_tree, witnessed[order], hull)
+    return DelaunayGraph(cloud, first, second, lengths[order], in_tree, witnessed[order], hull, tree)
 
 
 def pair_lengths(cloud: Matrix, first: NDArray[Any], second: NDArray[Any]) -> Matrix:

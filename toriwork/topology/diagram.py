@@ -321,19 +321,6 @@ class Diagram:
         return scales
 
 
-def sorted_bars(bars: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bars (n_bars, 2) by birth, then by death."""
-    births, deaths = np.ascontiguousarray(bars.T)  # columns are sorted and picked twice as fast
-    order = births.argsort()
-    rising = births[order]
-    tied = rising[1:] == rising[:-1]
-    if tied.any():
-        places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
-        some = order[places]
-        order[places] = some[np.lexsort((deaths[some], births[some]))]
-    return np.column_stack([rising, deaths[order]])
-
-
 def _in_order(pairs: NDArray[np.float64]) -> bool:
     """True when rows rise by dimension, birth and death."""
     before, after = pairs[:-1], pairs[1:]

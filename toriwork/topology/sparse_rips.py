@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.topology.clouds import euclidean_pairs
 from toriwork.topology.cost_model import refuse_bytes, work_estimate
 from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
-from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
+from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, run_best, weighted_bars
 from toriwork.topology.metric import component_bars, farthest_points
 
 Matrix = NDArray[np.float64]
@@ -67,30 +68,23 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     births_end = graph.last_birth()
     if _lives_long(cloud, births_end * _BEYOND[dim] * _MORE, limit):
         return None
-    whole = math.isinf(limit) or limit >= graph.enclosing_radius()
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(cloud)
     scale = births_end * _BEYOND[dim]
     while True:
         scale = min(scale, limit)
-        n_pairs = (int(tree.count_neighbors(tree, scale)) - n_points) // 2
+        n_pairs = (int(graph.neighbours.count_neighbors(graph.neighbours, scale)) - n_points) // 2
         seconds = n_pairs * (_PER_PAIR + _PER_NEIGHBOUR * 2.0 * n_pairs / n_points)
         if seconds > work_estimate(n_points, dim).seconds:
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
         refuse_bytes(PAIR_BYTES * n_pairs, what, max_bytes, "a threshold, filtration='alpha' or 'landmark' needs less")
-        first, second, lengths = _neighbours(cloud, tree, scale)
+        first, second, lengths = _neighbours(graph, scale)
         loops = _loops(n_points, (first, second, lengths), field)
         if scale >= limit or not np.isinf(loops).any():
             break
         scale *= _MORE
     parts = _tree_lengths(graph, scale, first, second, lengths)
-    return SparseRips(
-        [component_bars(parts, n_points, math.inf if whole else limit), loops],
-        scale,
-        math.inf if whole else limit,
-    )
+    cut = math.inf if math.isinf(limit) or limit >= graph.enclosing_radius() else limit
+    return SparseRips([component_bars(parts, n_points, cut), loops], scale, cut)
 
 
 def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
@@ -102,11 +96,11 @@ def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
     return guarded(compute, f"{n_points} points, {len(edges[0])} pairs")[1]
 
 
-def _neighbours(cloud: Matrix, tree: object, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Matrix]:
+def _neighbours(graph: DelaunayGraph, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Matrix]:
     """The pairs of points that are no farther apart, and their distances."""
-    pairs = tree.query_pairs(scale * (1.0 + 2.0**-40), output_type="ndarray")  # type: ignore[attr-defined]
+    pairs = graph.neighbours.query_pairs(scale * (1.0 + 2.0**-40), output_type="ndarray")
     first, second = pairs.T.astype(np.int32)
-    lengths = pair_lengths(cloud, first, second)
+    lengths = pair_lengths(graph.cloud, first, second)
     within = lengths <= scale
     if within.all():
         return first, second, lengths
@@ -133,9 +127,7 @@ def _lives_long(cloud: Matrix, scale: float, limit: float) -> bool:
         return pair_lengths(cloud, np.arange(n_points), np.full(n_points, i))
 
     chosen, covers = farthest_points(n_points, _LANDMARKS, row)
-    upper = np.triu_indices(len(chosen), 1)
-    ends = chosen[upper[0]], chosen[upper[1]]
-    loops = _loops(len(chosen), (*upper, pair_lengths(cloud, *ends)), 2)
+    loops = run_best(euclidean_pairs(cloud[chosen]), 1, math.inf, "auto", 2)[0][1]
     # the diagrams are no farther apart than twice the cover: a bar of more than four times as much has its match
     apart = 2.0 * float(covers[-1])
     sure = loops[(loops[:, 1] - loops[:, 0] > 2.0 * apart) & (loops[:, 1] - apart > scale)]

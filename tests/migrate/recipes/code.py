@@ -74,6 +74,24 @@ class SpectralDB:
         b = np.pad(b, (0, n - len(b)))
         return float(np.mean(np.abs(a - b)))
 '''
+RECENT = """
+def recent(self, n=10):
+    rows = self.conn.execute(
+        "SELECT timestamp, eigenvalues, hash_id, betti, coherence, gaps FROM signatures ORDER BY id DESC LIMIT ?",
+        (n,),
+    )
+    return [
+        Row(
+            timestamp=row[0],
+            eigenvalues=np.frombuffer(row[1], dtype="<f8"),
+            hash_id=row[2],
+            betti_numbers=None if row[3] is None else json.loads(row[3]),
+            coherence_state=row[4],
+            gaps=json.loads(row[5] or "[]"),
+        )
+        for row in rows
+    ]
+"""
 
 
 def clean(text: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from tests.migrate.fixtures import build
-from tests.migrate.recipes.code import STORE, after, rewritten
+from tests.migrate.recipes.code import RECENT, STORE, after, rewritten
 from toriwork.codebase import CodebaseIndex
 from toriwork.compat import SignatureTable
 from toriwork.migrate.engine.proposal import propose
@@ -17,24 +17,6 @@ from toriwork.migrate.recipes.spectral_db import BASE_MEMBERS
 from toriwork.registry import TorusRegistry
 
 IMPORT = "from python.core.torus_registry import SignatureTable, TorusRegistry, stream_of"
-RECENT = """
-def recent(self, n=10):
-    rows = self.conn.execute(
-        "SELECT timestamp, eigenvalues, hash_id, betti, coherence, gaps FROM signatures ORDER BY id DESC LIMIT ?",
-        (n,),
-    )
-    return [
-        Row(
-            timestamp=row[0],
-            eigenvalues=np.frombuffer(row[1], dtype="<f8"),
-            hash_id=row[2],
-            betti_numbers=None if row[3] is None else json.loads(row[3]),
-            coherence_state=row[4],
-            gaps=json.loads(row[5] or "[]"),
-        )
-        for row in rows
-    ]
-"""
 COUNT = "def count(self):\n    return self.conn.execute('select count( * )  from Signatures').fetchone()[0]\n"
 
 
