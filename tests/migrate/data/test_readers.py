@@ -86,10 +86,13 @@ def test_links_count_as_names(tmp_path):
     assert find_readers(CodebaseIndex.scan(tmp_path), {"x.db": ("x.db", "latest.db")}) == {"x.db": [("a.R", 1)]}
 
 
-def test_of_a_huge_file_the_first_bytes_are_searched(tmp_path, monkeypatch):
-    monkeypatch.setattr("toriwork.migrate.data.readers._LARGEST", 100)
-    build(tmp_path, {"a.csv": "x\n" * 100 + "results.db\n", "b.csv": "results.db\n" + "x\n" * 100})
-    assert found_in(tmp_path) == [("b.csv", 1)]
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("n_before", [0, 1, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 95, 500])
+def test_a_huge_file_is_read_to_its_end_in_pieces(encoding, n_before, tmp_path, monkeypatch):
+    monkeypatch.setattr("toriwork.migrate.data.readers._PIECE", 100)
+    monkeypatch.setattr("toriwork.migrate.data.readers._OVERLAP", 40)
+    (tmp_path / "a.csv").write_bytes(("x\n" * n_before + "results.db\n" + "y\n" * 200).encode(encoding))
+    assert found_in(tmp_path) == [("a.csv", n_before + 1)]
 
 
 def test_ten_databases_in_a_hundred_files_are_one_pass_over_each(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Places that spell the name of a database, in any file of a code base, whatever its language: each may be a reader.
 
 One pass over the bytes of the tree. A file is cut into words, and the words are looked up: how many databases there are
-makes no difference. Files that are no text are passed over; of a very large one the first bytes are searched.
+makes no difference. Files that are no text are passed over; a large one is read to its end, in pieces.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import codecs
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from toriwork.codebase.index import CodebaseIndex
 
-_LARGEST = 2**24  #: bytes of a file that are searched
+_PIECE, _OVERLAP = 2**24, 2**12  #: bytes of a file that are searched together, and that two pieces share
 _WORD = re.compile(rb"[\w.\-\x80-\xff]+")
 _SIDES = re.compile(rb"-(journal|wal|shm)$")
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -50,31 +50,48 @@ def find_readers(
     odd = [word for word in words if not _WORD.fullmatch(word)]  # names with blanks and the like are no word
     found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for path in (path for path in (index.files if changed is None else changed) if names and path not in data):
-        text = _text(_start(index, path) if changed is None else changed[path])
-        hits = {_bare(word) for word in set(_WORD.findall(text))} & words.keys()
-        for word in [*hits, *(word for word in odd if word in text)]:
-            for database, is_stem in words[word].items():
-                if (at := _stem_at(text, word, path) if is_stem else _name_at(text, word)) >= 0:
-                    found[database].append((path, text.count(b"\n", 0, at) + 1))
-    return {database: sorted(set(places)) for database, places in found.items()}
+        first: dict[str, int] = {}
+        for text, n_before in _texts(index, path) if changed is None else [(_text(changed[path]), 0)]:
+            here: defaultdict[str, list[int]] = defaultdict(list)
+            hits = {_bare(word) for word in set(_WORD.findall(text))} & words.keys()
+            for word in [*hits, *(word for word in odd if word in text)]:
+                for database, is_stem in words[word].items():
+                    if (at := _stem_at(text, word, path) if is_stem else _name_at(text, word)) >= 0:
+                        here[database].append(n_before + text.count(b"\n", 0, at) + 1)
+            first = {database: min(lines) for database, lines in here.items()} | first
+        for database, line in first.items():
+            found[database].append((path, line))
+    return {database: sorted(places) for database, places in found.items()}
 
 
 def _plain(name: str) -> bytes:
     return name.lower().encode("utf-8", "surrogateescape")
 
 
-def _start(index: CodebaseIndex, path: str) -> bytes:
+def _texts(index: CodebaseIndex, path: str) -> Iterator[tuple[bytes, int]]:
+    """The text of a file, piece by piece, and how many lines end before each."""
     try:
-        return index.head(path, _LARGEST)
+        data = index.head(path, _PIECE)
+        text = _text(data)
+        yield text, 0
+        if not text or len(data) < _PIECE:
+            return
+        mark, n_before = data[:2] if data[:2] in _WIDE else b"", 0
+        with (index.root / path).open("rb") as stream:
+            stream.seek(_PIECE)
+            while more := stream.read(_PIECE):
+                n_before += _text(mark + data[:-_OVERLAP]).count(b"\n")
+                data = data[-_OVERLAP:] + more
+                yield _text(mark + data, told=True), n_before
     except OSError:  # unreadable: the guard and the plan name it
-        return b""
+        return
 
 
-def _text(data: bytes) -> bytes:
-    """The text of a file in lower case; nothing for one that is no text."""
+def _text(data: bytes, *, told: bool = False) -> bytes:
+    """The text of a file in lower case; nothing for one that is no text, unless it was ``told`` to be one."""
     if (wide := _WIDE.get(data[:2])) is not None:
         data = data.decode(wide, "replace").encode()
-    return b"" if b"\0" in data[:8192] else data.lower()
+    return b"" if not told and b"\0" in data[:8192] else data.lower()
 
 
 def _bare(word: bytes) -> bytes:
