@@ -136,7 +136,7 @@ def _clusters(k: int) -> Make:
 
 
 _ARC = along(np.cos, np.sin, end=2 * np.pi * 5 / 6)
-_BAR = [(0.0, -1.0), (0.0, 1.0)]
+_BARS: Make = lambda rng, n: segments(rng, n, [[(0.0, -1.0), (0.0, 1.0)]])  # noqa: E731
 _DISC: Make = lambda rng, n: circle(rng, n) * np.sqrt(rng.random((n, 1)))  # noqa: E731
 
 _WITH_LOOPS: tuple[tuple[str, int, Make, tuple[int, int]], ...] = (
@@ -165,7 +165,7 @@ _WITH_LOOPS: tuple[tuple[str, int, Make, tuple[int, int]], ...] = (
     ("Roessler's band", 1, orbit(_roessler, (1, 1, 0), 20_000, 4_000, 6.0), (200, 400)),
     ("limit cycle of the Brusselator", 1, orbit(_brusselator, (1, 1), 9_000, 5_000, 1.0), (100, 300)),
     ("orbit of Lotka and Volterra", 1, orbit(_predators, (0.5, 0.5), 1_400, 0, 0.7), (100, 300)),
-    ("circle beside a bar", 1, together((0.7, circle), (0.3, lambda r, n: segments(r, n, [_BAR]) + [1.8, 0])), (100, 300)),
+    ("circle beside a bar", 1, together((0.7, circle), (0.3, moved(_BARS, 1.8, 0.0))), (100, 300)),
     ("circle around a disc", 1, together((0.6, lambda r, n: circle(r, n, 1.5)), (0.4, lambda r, n: 0.6 * _DISC(r, n))),
      (150, 300)),
     ("two squares, one in the other", 2, together(
@@ -189,12 +189,12 @@ _WITHOUT: tuple[tuple[str, Make, tuple[int, int]], ...] = (
     ("binary tree", _tree, (100, 300)),
     ("seven clusters on a ring", _clusters(7), (100, 300)),
     ("five clusters on a ring", _clusters(5), (60, 300)),
-    ("Archimedean spiral, two arms", lambda r, n: (c := along(
-        lambda t: t * np.cos(t) / 4, lambda t: t * np.sin(t) / 4, start=0.5, end=2.5 * np.pi)(r, n)) * np.where(
+    ("Archimedean spiral, two arms", lambda r, n: along(
+        lambda t: t * np.cos(t) / 4, lambda t: t * np.sin(t) / 4, start=0.5, end=2.5 * np.pi)(r, n) * np.where(
         r.random((n, 1)) < 0.5, 1, -1), (150, 300)),
     ("cubic in space", along(lambda t: t, lambda t: t**2, lambda t: t**3, start=-1.2, end=1.2), (60, 300)),
     ("two discs", together((0.5, _DISC), (0.5, moved(_DISC, 3.0, 0.0))), (60, 300)),
-    ("cosine over three periods", along(lambda t: t / 2, lambda t: np.cos(t), end=6 * np.pi), (100, 300)),
+    ("cosine over three periods", along(lambda t: t / 2, np.cos, end=6 * np.pi), (100, 300)),
 )  # fmt: skip
 
 
