@@ -15,7 +15,8 @@ from scipy.spatial.distance import pdist
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, judge, persistence, significant
-from toriwork.topology.clouds import cloud_of, sample_distances
+from toriwork.topology.clouds import cloud_of
+from toriwork.topology.inputs import sample_distances
 from toriwork.topology.single_linkage import SingleLinkage
 
 

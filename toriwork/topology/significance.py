@@ -65,9 +65,13 @@ def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> 
     """The evidence for a rule: the diagram, and what the points add to it where they are given."""
     if points is None and distances is None:
         return Sampling(diagram)
-    cloud = None if points is None else cloud_of(points)
-    given = None if distances is None else finite_distances(points, distances)
-    n_given = cloud.n_points if given is None else len(given.matrix)
+    cloud, given = None, None
+    if distances is None:
+        cloud = cloud_of(points)
+        n_given = cloud.n_points
+    else:
+        given = finite_distances(points, distances)
+        n_given = len(given.matrix)
     n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
     n_points = n_given if diagram.provenance is None else diagram.provenance.n_points
     if n_points != n_given or n_deaths >= max(n_points, 1):
