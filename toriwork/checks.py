@@ -46,16 +46,45 @@ def as_array(given: Any, *, name: str) -> NDArray[Any]:
     Raises
     ------
     BadInput
-        Rows of different length, masked entries, or an object that does not give its numbers (a tensor on a GPU).
+        Rows of different length, masked entries, a column that is no number, or an object that does not give its
+        numbers (a tensor on a GPU).
     """
     if np.ma.is_masked(given):
         raise BadInput(f"{name}: {int(np.ma.getmaskarray(given).sum())} entries are masked; leave those points out")
     try:
-        return np.asarray(given)
+        array = np.asarray(given)
+        if array.dtype.kind not in "fiubc" and not isinstance(given, np.ndarray):
+            return _by_protocol(given, array, name)
+        return array
+    except BadInput:
+        raise
     except ValueError as error:  # rows of different length
         raise BadInput(f"{name}: expected a rectangular shape: {error}") from error
-    except (RuntimeError, TypeError) as error:  # what tensors raise that want to be detached or moved first
+    except (RuntimeError, TypeError, BufferError) as error:  # of tensors that want to be detached first
         raise BadInput(f"{name}: expected an array of numbers: {error}") from error
+
+
+def _by_protocol(given: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
+    """The numbers of a frame, column by column, of a series, or of an array that only DLPack gives; else ``array``."""
+    if hasattr(given, "columns"):
+        columns = list(getattr(given, "column_names", given.columns))  # the columns of an Arrow table are no names
+        if len(set(columns)) < len(columns):
+            raise BadInput(f"{name}: expected columns of different names, got {shown(columns)}")
+        return np.column_stack([_column(given[column], f"{name}: column {shown(column)}") for column in columns])
+    if hasattr(given, "to_numpy"):
+        return _column(given, name)
+    return np.from_dlpack(given) if hasattr(given, "__dlpack__") else array
+
+
+def _column(given: Any, name: str) -> NDArray[Any]:
+    """The numbers of one column; where its own type has a value for nothing, that is NaN."""
+    array = np.asarray(given)
+    own = getattr(getattr(given, "dtype", None), "kind", "O")
+    if array.dtype.kind == "O" and own in "fiub":  # a nullable type of pandas
+        array = given.to_numpy(dtype=np.float64, na_value=np.nan)
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{name}: expected real numbers, got dtype {getattr(given, 'dtype', array.dtype)}")
+    return array
 
 
 def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:

@@ -41,5 +41,5 @@ AWKWARD: dict[str, tuple[np.ndarray, int]] = {
     "offset 1e7": (_rng(9).random((20, 3)) + 1e7, 1),
     "huge": (_rng(10).random((12, 2)) * 1e200, 1),
     "tiny": (_rng(11).random((12, 2)) * 1e-200, 1),
-    "many dimensions": (_rng(12).random((14, 40)), 1),
+    "many dimensions": (_rng(12).random((14, 40)) * 512, 1),
 }

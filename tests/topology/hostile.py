@@ -151,7 +151,7 @@ GRAPHS: dict[str, tuple[dict[str, Any], int | str]] = {
 VALUES = {
     name: (cloud, REFUSED if answer == REFUSED else DEFINED)
     for name, (cloud, answer) in CLOUDS.items()
-    if name not in ("an empty list", "points without coordinates")
+    if name not in ("an empty list", "points without coordinates", "masked")
 }
 
 ENGINES = ("gudhi", "ripser", "simple", "redzed")

@@ -49,6 +49,76 @@ def enclosing_ball(points: np.ndarray) -> float:
     return best
 
 
+def weighted_cech_pairs(points: np.ndarray, weights: np.ndarray, max_dimension: int) -> np.ndarray:
+    """Weighted Cech pairs over Z/2: a simplex enters where its balls, of squared radii t + weight, have a point."""
+
+    def enters(vertices: tuple[int, ...]) -> float:
+        some = list(vertices)
+        return common_point(points[some], weights[some])
+
+    return pairs_of(enters, len(points), max_dimension)
+
+
+def common_point(points: np.ndarray, weights: np.ndarray) -> float:
+    """The least t at which balls of squared radii t + weight have a point in common: some of them meet there alone."""
+    best = math.inf
+    for size in range(1, min(len(points), points.shape[1] + 1) + 1):
+        for some in combinations(range(len(points)), size):
+            origin, weight = points[some[0]], weights[some[0]]
+            edges = points[list(some[1:])].reshape(size - 1, len(origin)) - origin
+            right = (edges**2).sum(axis=1) - weights[list(some[1:])] + weight
+            centre = origin + np.linalg.lstsq(2 * edges @ edges.T, right, rcond=None)[0] @ edges
+            powers = ((points - centre) ** 2).sum(axis=1) - weights
+            if np.allclose(powers[list(some)], powers[some[0]]) and powers.max() <= powers[some[0]] + 1e-9:
+                best = min(best, float(powers[some[0]]))
+    return best
+
+
+def grid_pairs(values: np.ndarray, periodic: tuple[bool, ...], *, on_vertices: bool = False) -> np.ndarray:
+    """Cubical pairs over Z/2, cell by cell: even places of the doubled grid are vertices; inf never enters."""
+    sides = [
+        2 * n if closes else 2 * n + (-1 if on_vertices else 1)
+        for n, closes in zip(values.shape, periodic, strict=True)
+    ]
+    cells = list(np.ndindex(*sides))
+
+    def around(cell: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The places of the values that the cell is a face of, or whose vertices it has."""
+        ways: list[list[int]] = [[]]
+        for place, n, closes in zip(cell, values.shape, periodic, strict=True):
+            free = place % 2 == (1 if on_vertices else 0)
+            near = [(place - 1) // 2, (place + 1) // 2] if free else [place // 2]
+            ways = [[*way, i % n] for way in ways for i in near if closes or 0 <= i < n]
+        return [tuple(way) for way in ways]
+
+    def enters(cell: tuple[int, ...]) -> float:
+        near = [float(values[place]) for place in around(cell)]
+        return max(near) if on_vertices else min(near)
+
+    def boundary(cell: tuple[int, ...]) -> set[tuple[int, ...]]:
+        faces: set[tuple[int, ...]] = set()
+        for axis, (place, side) in enumerate(zip(cell, sides, strict=True)):
+            for step in (-1, 1) if place % 2 else ():
+                faces ^= {(*cell[:axis], (place + step) % side, *cell[axis + 1 :])}
+        return faces
+
+    order = sorted((enters(c), sum(i % 2 for i in c), c) for c in cells)
+    order = [entry for entry in order if entry[0] < math.inf]
+    index = {cell: i for i, (*_, cell) in enumerate(order)}
+    owner: dict[int, set[int]] = {}
+    killer, positive = {}, []
+    for j, (_, _, cell) in enumerate(order):
+        column = {index[face] for face in boundary(cell)}
+        while column and max(column) in owner:
+            column ^= owner[max(column)]
+        if column:
+            owner[max(column)], killer[max(column)] = column, j
+        else:
+            positive.append(j)
+    rows = [(order[i][1], order[i][0], order[killer[i]][0] if i in killer else math.inf) for i in positive]
+    return np.array(sorted(row for row in rows if row[2] > row[1])).reshape(-1, 3)
+
+
 def sublevel_components(values: list[float]) -> list[tuple[float, float]]:
     """Bars of H0 of a series by filling it with water: each minimum dies where it meets a deeper one."""
     owner: dict[int, int] = {}

@@ -24,8 +24,8 @@ from toriwork.storage.spec import unify
 from toriwork.topology import Diagram, Provenance
 from toriwork.topology.compute import scale_of
 from toriwork.topology.engines import ENGINES, engine_version, pick_engine
-from toriwork.topology.filtrations import filtration_named, parameters_of
-from toriwork.topology.pairwise import metric_text
+from toriwork.topology.entry import Given
+from toriwork.topology.filtrations import filtration_named
 
 _Made = TypeVar("_Made", Diagram, Provenance)
 
@@ -121,7 +121,7 @@ def question(  # noqa: PLR0913  # the arguments of persistence
     return Question(
         given,
         chosen.name,
-        metric_text(parameters_of(chosen), metric, period),
+        Given(metric=metric, period=period).facts(chosen),
         int(max_dimension),
         scale_of(chosen, scale)[0],
         int(field),

@@ -5,7 +5,6 @@ Safe to call from any thread; the default engine releases the interpreter lock w
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -19,11 +18,9 @@ from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import LARGEST_PRIME, Bars
-from toriwork.topology.filtrations import Filtration, Flag, filtration_named, parameters_of
+from toriwork.topology.entry import Given
+from toriwork.topology.filtrations import FILTRATIONS, Filtration
 from toriwork.topology.free_memory import available_bytes
-from toriwork.topology.graphs import graph_of
-from toriwork.topology.inputs import CheckedDistances, Graph, is_sparse, sparse_distances
-from toriwork.topology.pairwise import BY_DISTANCES, distances_by, metric_text
 from toriwork.topology.request import FiltrationResult, Request, rescale
 from toriwork.topology.rips_family import rips_together
 
@@ -36,6 +33,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     distances: Any = None,
     graph: Any = None,
     vertices: Any = None,
+    weights: Any = None,
+    mask: Any = None,
     metric: Any = "euclidean",
     period: Any = None,
     filtration: str | Filtration = "rips",
@@ -53,6 +52,7 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     ----------
     points : array_like of shape (n_points, dim), optional
         Finite real coordinates; Euclidean distances are used. Any number of points from 0 on, repeated ones allowed.
+        What looks like a matrix of distances or an image has a warning.
         For "cubical" the values of an image of 1 to 6 axes, for "lower_star" those of a series (n_samples,).
     distances : array_like of shape (n_points, n_points) or (n_points (n_points - 1) / 2,), or sparse matrix, optional
         In place of points: symmetric, >= 0, zero diagonal, each within rounding; inf, and what a sparse matrix does not
@@ -64,18 +64,24 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         without a value enters with the later of its vertices, or at 1 where they have no values either. For "flag".
     vertices : int or array_like of shape (n_vertices,), optional
         Of a graph: how many vertices there are, or the value at which each enters; else they enter at 0.
+    weights : array_like of shape (n_points,), optional
+        Of points, for "alpha" and "delaunay_cech": at the value t each is a ball of squared radius t + weight.
+    mask : array_like of bool, optional
+        Of an image or a series, and of its shape: True where it has a pixel. What is left out never enters, whatever
+        its value. A masked array, in which True says the contrary, needs none.
     metric : str or callable
         Of points: a name of ``scipy.spatial.distance.pdist``, or a function of two points, which is called once for
         each pair. For the filtrations that take distances.
     period : float or array_like of shape (dim,), optional
         Of points in a box that repeats: its length in each coordinate, or one for all; inf where it does not repeat.
-        Two points are as far apart as the nearest of their images.
+        Two points are as far apart as the nearest of their images. Of an image or a series: True, or True for each
+        axis that closes.
     filtration : str or Filtration
         A name for its default parameters, or an object of ``toriwork.topology.filtrations``. In diameters: "rips"
         (a simplex enters at its diameter), "h0" (of Rips, by a spanning tree; dimension 0 alone is computed),
         "landmark" (Rips of 200 points far apart, its error in the provenance), "dtm" (weighted against outliers).
         In radii, never squared: "alpha", "delaunay_cech" (gudhi's part under the GPL). In values: "cubical",
-        "lower_star", and "flag", which is that of every ``graph``.
+        "lower_star", and "flag", which is that of every ``graph``; in squared radii less the weight with ``weights``.
     max_dimension : int
         Highest homology dimension, 0 to 8.
     scale : {"diameter", "radius", "value"}, optional
@@ -115,42 +121,20 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     doi:10.1007/s41468-021-00071-5. Glisse & Pritam 2022, doi:10.4230/LIPIcs.SoCG.2022.44 (edge collapse).
     """
     started = time.perf_counter()
-    if graph is not None or vertices is not None:
-        distances, filtration = _flag_of(points, distances, graph, vertices, filtration)
-    elif is_sparse(distances):
-        distances = sparse_distances(distances)
-    plan = _plan(filtration, max_dimension, scale, field, threshold, min_persistence, max_bytes)
-    if not isinstance(metric, str) or metric != "euclidean" or period is not None:
-        points, distances, plan = None, *_by_metric(points, distances, metric, period, plan, max_bytes)
-    cloud = None if points is None else cloud_of(points)
-    asked = Request(cloud, distances, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
+    given = Given(points, distances, graph, vertices, weights, mask, metric, period)
+    chosen = given.filtration(filtration)
+    plan = _plan(chosen, max_dimension, scale, field, threshold, min_persistence, max_bytes)
+    entered = given.entered(chosen, max_bytes)
+    plan = plan._replace(parameters=given.facts(chosen))
+    asked = Request(*entered, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
     try:
-        return _diagram(plan.filtration(asked), plan, started)
+        return _diagram(chosen(asked), plan, started)
     except MemoryError as error:
         if isinstance(error, ToriworkError):
             raise
-        size = "their distances" if cloud is None else f"an array of shape {cloud.shape}"
+        size = "their distances" if entered.points is None else f"an array of shape {entered.points.shape}"
         words = f"no memory for {size}; {available_bytes():.3g} bytes are free"
-        raise TooLarge(f"{plan.filtration.name}: {words}") from error
-
-
-def _flag_of(points: Any, distances: Any, graph: Any, vertices: Any, filtration: Any) -> tuple[Graph, Filtration]:
-    """The checked graph and its filtration."""
-    if points is not None or distances is not None or graph is None:
-        raise BadInput("expected one of points, distances and graph (with or without vertices)")
-    if filtration_named(filtration).name not in ("rips", "flag"):
-        raise BadInput(f"filtration: expected 'flag' for a graph, got {filtration!r}")
-    return graph_of(graph, vertices), Flag()
-
-
-def _by_metric(
-    points: Any, distances: Any, metric: Any, period: Any, plan: _Plan, max_bytes: float | None
-) -> tuple[CheckedDistances, _Plan]:
-    """The distances of points by a metric or in a box, and the plan that says so."""
-    if points is None or distances is not None or plan.filtration.name not in BY_DISTANCES:
-        raise BadInput(f"metric and period: expected points, and one of the filtrations {', '.join(BY_DISTANCES)}")
-    found = distances_by(cloud_of(points).points(), metric, period, max_bytes)
-    return found, plan._replace(parameters=metric_text(parameters_of(plan.filtration), metric, period))
+        raise TooLarge(f"{chosen.name}: {words}") from error
 
 
 def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[Diagram | ToriworkError]:
@@ -183,7 +167,7 @@ def _together(  # the defaults of persistence
     """The Rips diagrams of all clouds; None where they had better be taken one by one."""
     started = time.perf_counter()
     try:
-        plan = _plan("rips", max_dimension, scale, 2, math.inf, min_persistence, None)
+        plan = _plan(FILTRATIONS["rips"], max_dimension, scale, 2, math.inf, min_persistence, None)
         found = rips_together([cloud_of(cloud).points() for cloud in clouds], max_dimension, engine)
         if found is None:
             return None
@@ -207,7 +191,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(
-    filtration: Any,
+    chosen: Filtration,
     max_dimension: Any,
     scale: Any,
     field: Any,
@@ -215,12 +199,9 @@ def _plan(
     min_persistence: Any,
     max_bytes: Any,
 ) -> _Plan:
-    chosen = filtration_named(filtration)
     _check_arguments(max_dimension, field, threshold, min_persistence, max_bytes)
-    made = parameters_of(chosen)
-    text = json.dumps(made) if made else ""
     limits = float(threshold), float(min_persistence)
-    return _Plan(chosen, text, *scale_of(chosen, scale), max_dimension, field, *limits)
+    return _Plan(chosen, "", *scale_of(chosen, scale), max_dimension, field, *limits)
 
 
 def _diagram(found: FiltrationResult, plan: _Plan, started: float) -> Diagram:

@@ -128,15 +128,20 @@ def graph_cocycles(ranks: Matrix, cut: float, field: int) -> list[NDArray[np.int
     return guarded(compute, f"{len(ranks)} points, cocycles", "engine ripser", "ripser")
 
 
-def delaunay_bars(cloud: Matrix, max_dimension: int, field: int, *, cech: bool) -> Bars:
-    """Alpha or Delaunay-Cech bars in radii; the cloud is checked, finite, n_points >= 1.
+def delaunay_bars(
+    cloud: Matrix, max_dimension: int, field: int, *, cech: bool, latest: float, weights: Matrix | None = None
+) -> Bars:
+    """Alpha or Delaunay-Cech bars in radii up to ``latest``; with weights alpha bars in squared radii.
 
-    This part of gudhi stands on CGAL and is under the GPL, version 3; it is called here and nowhere else.
+    The cloud is checked, finite, n_points >= 1. This part of gudhi stands on CGAL and is under the GPL, version 3; it
+    is called here and nowhere else.
     """
     import gudhi
 
-    made = gudhi.DelaunayCechComplex(points=cloud) if cech else gudhi.AlphaComplex(points=cloud)
-    tree = made.create_simplex_tree(output_squared_values=False)
+    squared = weights is not None
+    made = gudhi.DelaunayCechComplex(points=cloud) if cech else gudhi.AlphaComplex(points=cloud, weights=weights)
+    tree = made.create_simplex_tree(max_alpha_square=latest, output_squared_values=squared)  # in the values' own unit
+    tree.prune_above_dimension(max_dimension + 1)
     return _intervals(tree, max_dimension, field)
 
 
@@ -170,17 +175,24 @@ def weighted_bars(weights: Matrix, edges: Edges, max_dimension: int, field: int)
     return _intervals(tree, max_dimension, field)
 
 
-def grid_bars(values: Matrix, max_dimension: int, field: int, *, on_vertices: bool) -> Bars:
-    """Sublevel bars of a function on the cells, or on the vertices, of a grid; ``values`` finite, size >= 1."""
-    from gudhi.sklearn import CubicalPersistence  # lines and images without a complex
+def grid_bars(
+    values: Matrix, max_dimension: int, field: int, *, on_vertices: bool, periodic: tuple[bool, ...] = ()
+) -> Bars:
+    """Sublevel bars of a function on the cells, or on the vertices, of a grid; size >= 1, inf where it has none."""
+    kind, dimensions = "vertices" if on_vertices else "top_dimensional_cells", range(max_dimension + 1)
+    if any(periodic):
+        import gudhi
 
-    model = CubicalPersistence(
-        homology_dimensions=list(range(max_dimension + 1)),
-        input_type="vertices" if on_vertices else "top_dimensional_cells",
-        homology_coeff_field=field,
-        n_jobs=1,
-    )
-    return [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in model.fit_transform([values])[0]]
+        grid: Any = gudhi.PeriodicCubicalComplex(**{kind: values}, periodic_dimensions=list(periodic))
+        grid.compute_persistence(homology_coeff_field=field, min_persistence=0)
+        found = [grid.persistence_intervals_in_dimension(k) for k in dimensions]
+    else:
+        from gudhi.sklearn import CubicalPersistence  # lines and images without a complex
+
+        model = CubicalPersistence(list(dimensions), input_type=kind, homology_coeff_field=field, n_jobs=1)
+        found = model.fit_transform([values])[0]
+    bars = [np.asarray(some, dtype=np.float64).reshape(-1, 2) for some in found]
+    return [some[np.isfinite(some[:, 0])] for some in bars]
 
 
 def _stay_most_edges(distances: Matrix) -> bool:

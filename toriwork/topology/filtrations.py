@@ -10,7 +10,7 @@ from typing import Any
 
 from toriwork.errors import BadInput
 from toriwork.topology.graphs import Flag
-from toriwork.topology.gudhi_filtrations import Alpha, Cubical, DelaunayCech, LowerStar
+from toriwork.topology.gudhi_filtrations import Alpha, Cubical, DelaunayCech, LowerStar, WeightedAlpha
 from toriwork.topology.request import Filtration
 from toriwork.topology.rips_family import DTM, Landmark, Rips, Spanning
 
@@ -26,6 +26,7 @@ __all__ = [
     "LowerStar",
     "Rips",
     "Spanning",
+    "WeightedAlpha",
     "filtration_named",
     "parameters_of",
 ]
@@ -41,7 +42,7 @@ _ALL: tuple[Filtration, ...] = (
     DTM(),
     Flag(),
 )
-#: every filtration by its name, with default parameters
+#: every filtration by its name, with default parameters; weights make a :class:`WeightedAlpha` of two of them
 FILTRATIONS: dict[str, Filtration] = {made.name: made for made in _ALL}
 
 

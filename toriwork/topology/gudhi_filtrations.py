@@ -72,6 +72,27 @@ class DelaunayCech:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightedAlpha:
+    """Balls around points of weights w, of squared radius t + w at the value t, which may be below zero.
+
+    The diagram is that of the weighted Cech complex and of the union of these balls; with squared radii as weights, 0
+    is where the balls have those radii. Licence as for :class:`Alpha`.
+
+    Sources
+    -------
+    Edelsbrunner & Harer 2010, doi:10.1090/mbk/069, sect. III.3 and III.4 (weighted alpha complexes).
+    """
+
+    name: ClassVar[str] = "weighted_alpha"
+    kind: ClassVar[str] = "weighted_alpha"
+    scale: ClassVar[Scale] = "value"
+
+    def __call__(self, asked: Request) -> FiltrationResult:
+        """The bars by gudhi in float64, predicates exact."""
+        return _delaunay(asked, self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Cubical:
     """Sublevel sets of an image: a pixel enters at its value, with all its sides and corners."""
 
@@ -100,26 +121,58 @@ class LowerStar:
         series = _values_of(asked, self.name)
         if series.ndim != 1:
             raise BadInput(f"lower_star: expected a series of shape (n_samples,), got {series.shape}")
-        return _grid(asked, series, on_vertices=len(series) > 1)
+        return _grid(asked, series, on_vertices=True)
 
 
 def _delaunay(asked: Request, name: str) -> FiltrationResult:
     require_engine(asked, "gudhi")
     given = points_of(asked, name).points()
     n_points = len(given)
-    scaled, factor = safely_scaled(distinct_points(given))
-    cloud = _in_own_span(scaled)
-    n_places, dim = cloud.shape
     if n_points == 0:
         return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+    if asked.weights is None:
+        places, weights = distinct_points(given), None
+        scaled, factor = safely_scaled(places)
+        unit = [factor]
+    else:
+        places, weights = _heaviest(given, asked.weights)
+        roots = np.sqrt(np.abs(weights))
+        _, factor = safely_scaled(np.column_stack([places, roots]))
+        scaled, weights, unit = places / factor, weights / factor / factor, [factor, factor]
+    cloud = _in_own_span(scaled)
+    n_places, dim = cloud.shape
     high = min(dim, 100)  # no more coordinates are needed to be refused
     per_point = _CELLS_PER_POINT[high - 1] if high <= 6 else 1300.0 * 8.0 ** (high - 6)
     refuse_above(min(2.0 ** min(n_places, 1000), n_places * per_point * 2.0**high), n_points, name, asked.max_bytes)
+    latest = asked.threshold
+    for one in unit:
+        latest /= one
+    stopped = latest < _all_meet(cloud, weights)
+    cech, last = name == "delaunay_cech", math.nextafter(latest * (1 + 2.0**-40), math.inf) if stopped else math.inf
     bars = guarded(
-        lambda: delaunay_bars(cloud, asked.max_dimension, asked.field, cech=name == "delaunay_cech"),
+        lambda: delaunay_bars(cloud, asked.max_dimension, asked.field, cech=cech, latest=last, weights=weights),
         f"{n_points} points, filtration {name}",
     )
-    return gudhi_result([rescale(found, factor) for found in bars], n_points, asked.threshold)
+    for one in unit:
+        bars = [rescale(found, one) for found in bars]
+    return gudhi_result(bars, n_points, asked.threshold, stopped=stopped)
+
+
+def _heaviest(cloud: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
+    """The places of a cloud, and of the points there the largest weight: the ball of that holds the others."""
+    places, which = np.unique(cloud + 0.0, axis=0, return_inverse=True)
+    largest = np.full(len(places), -np.inf)
+    np.maximum.at(largest, which.ravel(), weights)
+    return places, largest
+
+
+def _all_meet(cloud: Matrix, weights: Matrix | None) -> float:
+    """A value at which all balls meet in the middle of the cloud, from where on nothing changes: a radius, or its
+    square less the weight.
+    """
+    squares = ((cloud - (cloud.min(axis=0) / 2 + cloud.max(axis=0) / 2)) ** 2).sum(axis=1)
+    found = math.sqrt(squares.max()) if weights is None else float((squares - weights).max())
+    return found + 2.0**-40 * abs(found)
 
 
 def _in_own_span(cloud: Matrix) -> Matrix:
@@ -135,21 +188,42 @@ def _in_own_span(cloud: Matrix) -> Matrix:
 
 def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationResult:
     require_engine(asked, "gudhi")
+    there = np.ones(values.shape, dtype=np.bool_) if asked.mask is None else asked.mask
+    within = there & (values <= asked.threshold)
+    n_points, stopped = values.size, bool((there & ~within).any())
+    if not within.all():
+        values = _as_far_as(np.where(within, values, np.inf), asked.periodic)
     if values.size == 0:
-        return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
+        return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), n_points, asked.threshold, stopped=stopped)
     refuse_bytes(
-        _cells_bytes(values.shape), f"an array of shape {values.shape}", asked.max_bytes, "smaller blocks need less"
+        _cells_bytes(values.shape, asked.periodic),
+        f"an array of shape {values.shape}",
+        asked.max_bytes,
+        "smaller blocks or a threshold need less",
     )
     bars = guarded(
-        lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices),
+        lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices, periodic=asked.periodic),
         f"an array of shape {values.shape}",
     )
-    return gudhi_result(bars, values.size, asked.threshold)
+    return gudhi_result(bars, n_points, asked.threshold, stopped=stopped)
 
 
-def _cells_bytes(shape: tuple[int, ...]) -> float:
+def _as_far_as(values: Matrix, periodic: tuple[bool, ...]) -> Matrix:
+    """The smallest block with all values that are not inf, along the axes that do not close."""
+    block = [slice(None)] * values.ndim
+    for axis in range(values.ndim):
+        others = tuple(other for other in range(values.ndim) if other != axis)
+        (places,) = np.nonzero(np.isfinite(values).any(axis=others, keepdims=True).ravel())
+        if not len(places):
+            block[axis] = slice(0)
+        elif not (periodic and periodic[axis]):
+            block[axis] = slice(int(places[0]), int(places[-1]) + 1)
+    return values[tuple(block)]
+
+
+def _cells_bytes(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> float:
     """The bytes that a grid takes: lines and images have fast ways, others a complex of all sides and corners."""
-    if len(shape) <= 2:
+    if len(shape) <= 2 and not any(periodic):
         return _PIXEL_BYTES * math.prod(shape)
     return _CELL_BYTES * math.prod(2.0 * side + 1.0 for side in shape)
 

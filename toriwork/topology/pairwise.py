@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from toriwork.checks import as_array, as_float64, shown
 from toriwork.errors import BadInput
+from toriwork.topology.clouds import Cloud
 from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.inputs import CheckedDistances, check_distances
 
@@ -53,8 +54,8 @@ def distances_by(cloud: Matrix, metric: Any, period: Any, max_bytes: float | Non
     return CheckedDistances(check_distances(pairs, f"metric {metric!r}"))
 
 
-def metric_text(parameters: dict[str, Any], metric: Any, period: Any) -> str:
-    """The parameters of a filtration and those of the distances as JSON text; empty when all are the usual ones."""
+def metric_facts(parameters: dict[str, Any], metric: Any, period: Any) -> dict[str, Any]:
+    """The parameters of a filtration and those of the distances, JSON-able; of the distances only unusual ones."""
     facts = dict(parameters)
     if callable(metric):
         facts["metric"] = getattr(metric, "__qualname__", type(metric).__qualname__)
@@ -62,7 +63,26 @@ def metric_text(parameters: dict[str, Any], metric: Any, period: Any) -> str:
         facts["metric"] = str(metric)
     if period is not None:
         facts["period"] = np.asarray(period, dtype=np.float64).tolist()
-    return json.dumps(facts) if facts else ""
+    return facts
+
+
+def warn_of_matrix(cloud: Cloud) -> None:
+    """Warn where points look like a matrix of distances, or like an image: wide, and of values as those of pixels."""
+    array = cloud.array
+    n_points, dim = array.shape if array.ndim == 2 else (0, 0)
+    if n_points == dim > 2 and not array.diagonal().any() and array.any() and (array == array.T).all():
+        words = "a symmetric matrix of zero diagonal was taken for coordinates; distances= takes distances"
+    elif dim > n_points > 2 and _as_pixels(array):
+        words = f"{n_points} rows of {dim} values were taken for points; filtration='cubical' takes an image"
+    else:
+        return
+    warnings.warn(f"points: {words}", stacklevel=4)
+
+
+def _as_pixels(array: NDArray[Any]) -> bool:
+    """True for values from 0 to 1, and for whole ones from 0 to 255."""
+    low, high = array.min(), array.max()
+    return bool(low >= 0 and (high <= 1 or (high <= 255 and (array == np.floor(array)).all())))
 
 
 def _by_name(cloud: Matrix, metric: Any) -> Matrix:

@@ -27,10 +27,13 @@ _SIMPLEX_BYTES = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The arguments of :func:`toriwork.topology.persistence`: those are checked, the data are not."""
+    """The arguments of :func:`toriwork.topology.persistence`, checked; a matrix of distances is not yet."""
 
     points: Cloud | None
     distances: Any
+    weights: Matrix | None  #: of the points
+    mask: NDArray[np.bool_] | None  #: of an image: True where a pixel is one
+    periodic: tuple[bool, ...]  #: of an image, for each axis; empty for none
     max_dimension: int
     engine: str
     field: int
@@ -62,9 +65,11 @@ class Filtration(Protocol):
         """The bars."""
 
 
-def gudhi_result(bars: Bars, n_points: int, threshold: float) -> FiltrationResult:
-    """The answer of a filtration that gudhi alone computes, whole and then cut at the threshold."""
+def gudhi_result(bars: Bars, n_points: int, threshold: float, *, stopped: bool = False) -> FiltrationResult:
+    """The answer of a filtration that gudhi alone computes, cut at the threshold, where the work may have stopped."""
     bars, cut = cut_bars(bars, threshold)
+    if stopped:
+        cut = threshold
     used, _ = pick_engine("gudhi", 2)
     return FiltrationResult(bars, n_points, "gudhi", engine_version(used), "the only engine of this filtration", cut)
 
