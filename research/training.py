@@ -214,7 +214,7 @@ def merge_features(cloud: Cloud, pieces: int, engine: str) -> tuple[Any, Any] | 
     tree = linkage(pdist(cloud), "single")
     sizes = np.r_[np.ones(len(cloud)), tree[:, 3]]
     smaller = np.minimum(sizes[tree[:, 0].astype(int)], sizes[tree[:, 1].astype(int)])
-    found = judge(persistence(cloud, engine=engine)).evidence["H1"]["features"]
+    found = judge(persistence(cloud, engine=engine), rule="calibrated").evidence["H1"]["features"]
     closed = max((birth for birth, _, _ in found), default=0.0)
     order = np.argsort(-tree[:, 2], kind="stable")
     heights, smaller = tree[order, 2], smaller[order]

@@ -160,7 +160,7 @@ def test_the_row_says_how_it_was_measured(make, registry):
         cells.betti_update("x", circle())
     notes = [json.loads(text)["torus_cells"]["rule"] for text in registry.df["metadata"]]
     assert [note.get("measure") for note in notes] == ["alpha radius", "alpha radius", None]
-    assert [note["rule"] for note in notes] == ["calibrated", "count_above", "calibrated"]
+    assert [note["rule"] for note in notes] == ["by_parts", "count_above", "by_parts"]
 
 
 def test_a_threshold_counts_in_the_unit_of_the_diagram(make):

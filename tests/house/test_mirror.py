@@ -46,6 +46,7 @@ TESTED_IN = {
     "topology/test_filtrations.py": "topology/by_gudhi topology/gudhi_filtrations topology/metric",
     "topology/test_formats.py": "topology/columns",
     "topology/test_input.py": "topology/clouds topology/render",
+    "topology/test_by_parts.py": "topology/single_linkage",
     "topology/test_sparse_rips.py": "topology/delaunay",
     "topology/test_representatives.py": "topology/cycles",
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",

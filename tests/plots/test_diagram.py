@@ -177,7 +177,7 @@ def test_the_words_tell_the_features_and_the_band(judged: Diagram) -> None:
 
 def test_the_default_rule_is_named_by_its_own_name(judged: Diagram, axes: Axes) -> None:
     plot_diagram(judged, ax=axes, rule="default")
-    assert "feature (calibrated)" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "feature (by_parts)" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def test_without_a_rule_nothing_is_ringed_and_no_band_drawn(judged: Diagram, axes: Axes) -> None:

@@ -159,7 +159,7 @@ def test_distances_that_would_not_fit_are_refused_before_they_are_made() -> None
         lambda: persistence(cloud),
         lambda: persistence(cloud, threshold=0.1),
         lambda: persistence(cloud, filtration="dtm"),
-        lambda: estimate_betti(cloud),
+        lambda: estimate_betti(cloud, rule="guarded_gap"),
     ):
         with pytest.raises(TooLarge, match=r"1.6e\+13 bytes"):
             refused()

@@ -28,7 +28,6 @@ _BUDGET = Budget()  # what a row of the registry may cost
 _BY_CHOICE = ("rips", "landmark")  #: filtrations that more than one engine computes
 #: the diagrams of Cech: the default rule was fitted to those of Rips, but knows ratios alone and judges these as well
 _CECH = ("alpha", "delaunay_cech")
-_SIZED_POINTS = 4000  #: up to so many the rule is told how many points each component has: a matrix of distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Measure:
 
     def judged(self, diagram: Diagram, cloud: Cloud) -> BettiEstimate:
         """The estimate for a diagram of this measure."""
-        sized = self.is_plain or (self.kind in _CECH and cloud.n_points <= _SIZED_POINTS)
+        sized = self.is_plain or self.kind in _CECH
         return judge(_as_rips(diagram), points=cloud if sized else None)
 
     def counts(self, diagram: Diagram) -> NDArray[np.bool_]:

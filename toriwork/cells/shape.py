@@ -94,7 +94,10 @@ class ShapeNumbers:
             # diagram and estimate share one matrix of distances
             estimate = estimate_betti(cloud, max_dimension=top, engine=self._measure.engine)
             diagram = estimate.diagram
-            self._diagrams.put(diagram, cloud)
+            if "sample" in estimate.evidence:  # its diagram is that of the points that the rule asked for
+                diagram = self._diagrams.persistence(cloud, **options)
+            else:
+                self._diagrams.put(diagram, cloud)
         else:
             diagram = self._diagrams.persistence(cloud, **options)
             estimate = self._measure.judged(diagram, cloud)
@@ -113,8 +116,16 @@ class ShapeNumbers:
         if diagram is None:
             return []
         lengths = diagram.pairs[:, 2] - diagram.pairs[:, 1]
-        rows = np.flatnonzero(self._measure.counts(diagram) & (diagram.pairs[:, 0] >= 1) & np.isfinite(lengths))
+        counted = self._measure.counts(diagram)
+        rows = np.flatnonzero((diagram.pairs[:, 0] >= 1) & np.isfinite(lengths))
         rows = rows[np.argsort(-lengths[rows], kind="stable")]
+        for k, number in enumerate(found.betti):
+            here = rows[diagram.pairs[rows, 0] == k]
+            if self._measure.threshold is None and math.isfinite(number) and counted[here].sum() != number:
+                counted[here] = (
+                    np.arange(len(here)) < number
+                )  # a count of parts or of a sample: the longest stand for it
+        rows = rows[counted[rows]]
         return [(int(k), birth, death) for k, birth, death in diagram.pairs[rows].tolist()]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
+from toriwork.topology.by_parts import ByParts
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence
 from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import parameters_of
-from toriwork.topology.inputs import CheckedDistances, finite_distances
+from toriwork.topology.inputs import CheckedDistances, finite_distances, sample_distances
 from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
 
@@ -74,7 +75,9 @@ def estimate_betti(
     engine : str
         See :func:`toriwork.topology.persistence`.
     rule : str
-        "default", or another name of ``toriwork.topology.significance.RULES``.
+        "default", or another name of ``toriwork.topology.significance.RULES``. The default judges H0 and H1 of more
+        than 700 points by 700 of them, always the same ones; without H2 ``diagram`` is theirs, and
+        ``evidence["sample"]`` says so.
 
     Returns
     -------
@@ -88,20 +91,35 @@ def estimate_betti(
     MissingExtra, EngineError, TooLarge
         The engine is not there, failed, ran out of memory, or would: the message has the number.
     """
-    rule_named(rule)  # refuse before anything is computed
+    chosen = rule_named(rule)  # refuse before anything is computed
     if points is not None:
         points = cloud_of(points)
+    most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
+    if points is not None and distances is None and points.n_points > most:
+        given = CheckedDistances(sample_distances(points, None, int(most)))
+        return _of_sample(given, points.n_points, max_dimension, engine, rule)
+    if points is not None:
         refuse_matrix(points.n_points)
     given = finite_distances(points, distances)
+    if len(given.matrix) > most:
+        few = CheckedDistances(sample_distances(None, given, int(most)))
+        return _of_sample(few, len(given.matrix), max_dimension, engine, rule)
     diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
     return _judge(diagram, rule, given)
+
+
+def _of_sample(few: CheckedDistances, n_points: int, max_dimension: int, engine: str, rule: str) -> BettiEstimate:
+    """The estimate for ``n_points`` points of which the rule asks for fewer."""
+    found = _judge(persistence(distances=few, max_dimension=max_dimension, engine=engine), rule, few)
+    return replace(found, evidence={**found.evidence, "sample": {"points": len(few.matrix), "of": n_points}})
 
 
 def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> BettiEstimate:
     """The estimate that a rule gives for a diagram that was computed already.
 
-    The diagram does not tell how many points each component has, so that a lone far point may count as one. With the
-    points of its cloud the answer is that of :func:`estimate_betti`.
+    The diagram does not tell how many points each component has, so that a lone far point may count as one, nor of how
+    many parts the sample is; more than 700 points stay open. With the points the answer is that of
+    :func:`estimate_betti`.
 
     Raises
     ------
@@ -111,7 +129,7 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
     """
     if diagram.provenance is None:
         raise BadInput("judge: expected a diagram with provenance, got one without")
-    return _judge(diagram, rule, None if points is None else finite_distances(points, None))
+    return _judge(diagram, rule, None, points)
 
 
 def significant(
@@ -156,17 +174,23 @@ def significant(
     for k, verdict in enumerate(chosen(sampling_of(diagram, points, distances))):
         rows = np.flatnonzero(diagram.pairs[:, 0] == k)
         bars = diagram.in_dimension(k)
+        named = np.zeros(len(rows), dtype=np.bool_)
         for bar in verdict.bars:
-            here = (bars == bar).all(axis=1) & ~found[rows]
-            found[rows[np.flatnonzero(here)[:1]]] = True  # of equal bars one for each time that it was named
+            here = (bars == bar).all(axis=1) & ~named & ~found[rows]
+            named[np.flatnonzero(here)[:1]] = True  # of equal bars one for each time that it was named
+        if named.sum() < len(verdict.bars):  # they are of parts or of a sample: here the longest stand for them
+            named = np.zeros(len(rows), dtype=np.bool_)
+            finite = np.flatnonzero(~found[rows])
+            named[finite[np.argsort(bars[finite, 0] - bars[finite, 1], kind="stable")[: len(verdict.bars)]]] = True
+        found[rows] |= named
     return found
 
 
-def _judge(diagram: Diagram, rule: str, distances: CheckedDistances | None) -> BettiEstimate:
+def _judge(diagram: Diagram, rule: str, distances: CheckedDistances | None, points: Any = None) -> BettiEstimate:
     assert diagram.provenance is not None
     chosen = rule_named(rule)
     check_suits(chosen, diagram)
-    verdicts = chosen(sampling_of(diagram, distances=distances))
+    verdicts = chosen(sampling_of(diagram, points, distances))
     return BettiEstimate(
         numbers=tuple(verdict.number for verdict in verdicts),
         rule=chosen.name,

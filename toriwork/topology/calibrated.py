@@ -1,4 +1,4 @@
-"""The default rule: log-odds that a bar is a feature, fitted once to simulated clouds and frozen.
+"""Log-odds that a bar is a feature, fitted once to simulated clouds and frozen: the rule of a sample in one piece.
 
 A bar of H1 is held against four things: how much later it dies than it is born, how large its birth is beside the
 spacing of the points, how many points there are, and how many bars are left that are no features.  The weights come
@@ -8,6 +8,7 @@ from 41,000 simulated clouds (docs/topology.md says which); nothing is fitted at
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from toriwork.topology.evidence import Sampling, Verdict, components_only, quant
 _POINTS = (8.0, 700.0)
 _NOISE_BARS = (1.0, 400.0)
 _LEAST_COMPONENT = 3
+#: log-odds of what cannot be a feature
+NEVER = -9.0
 _MAX_SHOWN, _PATIENCE, _MAX_COMPONENTS = 12, 6, 64
 
 
@@ -37,20 +40,23 @@ class Calibrated:
 
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension; H0 is judged after H1, because loops tell at which scale to count components."""
-        scores = [
-            self._judge(bars, self._loop_odds(sampling) if k == 1 else self._cavity_odds)
-            for k, bars in ((k, sampling.longest_first(k)) for k in range(1, sampling.diagram.max_dimension + 1))
-        ]
+        scores = [self.judged(sampling, k) for k in range(1, sampling.diagram.max_dimension + 1)]
         loops = scores[0].births if scores else []
-        return (self._components(sampling, loops), *(score.verdict() for score in scores))
+        return (self.components(sampling, loops), *(score.verdict() for score in scores))
 
-    def _judge(self, bars: NDArray[np.float64], odds: Any) -> _Judged:
-        """Test the bars, longest first, each against those that are left; stop after a row of refusals."""
-        judged = _Judged()
+    def judged(self, sampling: Sampling, k: int, vetoed: Callable[[float], bool] | None = None) -> Judged:
+        """Test the bars of H_k, longest first, each against those that are left; stop after a row of refusals.
+
+        ``vetoed`` tells of the birth of a bar that would count that it does not after all.
+        """
+        odds = self._loop_odds(sampling) if k == 1 else self._cavity_odds
+        judged = Judged()
         refused = 0
-        rows = bars.tolist()
+        rows = sampling.longest_first(k).tolist()
         for birth, death in rows:
             score = odds(birth, death, len(rows) - len(judged.features))
+            if score > self.no and vetoed is not None and vetoed(birth):
+                score = NEVER
             if score > self.yes:
                 judged.features.append((birth, death, score))
                 refused = 0
@@ -73,7 +79,7 @@ class Calibrated:
         def odds(birth: float, death: float, left: int) -> float:
             ratio = math.log(death / birth)
             if ratio < math.log(self.least_ratio):
-                return -9.0
+                return NEVER
             s = math.log(birth / typical)
             m = math.log(min(max(left, _NOISE_BARS[0]), _NOISE_BARS[1]))
             quadratic = (
@@ -88,7 +94,8 @@ class Calibrated:
         del left
         return 40.0 * math.log(death / birth / self.cavity_ratio)
 
-    def _components(self, sampling: Sampling, loops: list[float]) -> Verdict:
+    def components(self, sampling: Sampling, loops: list[float]) -> Verdict:
+        """The verdict on H0, given the births of the loops that were found."""
         deaths = sampling.deaths()[::-1][:_MAX_COMPONENTS]
         one = components_only(sampling.diagram)
         if not len(deaths):
@@ -128,10 +135,10 @@ class Calibrated:
             + 28.2838 * np.minimum(smaller / n_points, 0.2) + 6.8478 * n - 1.0746 * n * n
             + (2.5902 if closed > 0 else 0.0) - 14.7527
         )  # fmt: skip
-        return np.where((smaller < _LEAST_COMPONENT) | (deaths <= closed), -9.0, odds)
+        return np.where((smaller < _LEAST_COMPONENT) | (deaths <= closed), NEVER, odds)
 
 
-class _Judged:
+class Judged:
     """The running result of one dimension."""
 
     def __init__(self) -> None:

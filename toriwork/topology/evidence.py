@@ -23,6 +23,8 @@ class Sampling:
     smaller_sides: Callable[[], NDArray[np.float64]] | None = None
     #: (n_points, n_points) checked distances of the points behind the diagram; None when nobody knows them
     distances: Callable[[], NDArray[np.float64]] | None = None
+    #: gives the same of so many of the points, drawn evenly
+    sampled: Callable[[int], NDArray[np.float64]] | None = None
 
     def deaths(self) -> NDArray[np.float64]:
         """The finite deaths of H0, ascending: the positive edges of a minimal spanning tree (Rips births are all 0)."""

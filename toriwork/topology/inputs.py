@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from toriwork.checks import as_array, as_float64
 from toriwork.errors import BadInput
-from toriwork.topology.clouds import as_square, distances_of_points
+from toriwork.topology.clouds import Cloud, as_square, distances_of_points, drawn, euclidean_distances, safely_scaled
 
 Matrix = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -61,6 +61,22 @@ def finite_distances(points: Any, distances: Any) -> CheckedDistances:
     matrix = distance_matrix(points, distances)
     _refuse(np.isinf(matrix), matrix, "distances", "is no edge; persistence alone takes it")
     return CheckedDistances(matrix)
+
+
+def sample_distances(points: Cloud | None, distances: CheckedDistances | None, wanted: int) -> NDArray[np.float64]:
+    """The distances of so many of the points, always the same ones whatever their order.
+
+    They are drawn from the points in order of their distance to the middle, which no motion and no unit changes.
+    """
+    if distances is not None:
+        matrix = distances.matrix
+        far = ((matrix / (matrix.max(initial=0.0) or 1.0)) ** 2).sum(axis=1)  # the same order, by the parallel axis
+        kept = far.argsort(kind="stable")[drawn(len(matrix), wanted)]
+        return matrix[np.ix_(kept, kept)]
+    assert points is not None
+    cloud, _ = safely_scaled(points.points())
+    far = ((cloud - cloud.mean(axis=0)) ** 2).sum(axis=1)
+    return euclidean_distances(points.points()[far.argsort(kind="stable")[drawn(len(cloud), wanted)]])
 
 
 def checked_distances(given: Any) -> CheckedDistances | Graph:

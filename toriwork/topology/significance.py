@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.topology.by_parts import ByParts
 from toriwork.topology.calibrated import Calibrated
+from toriwork.topology.clouds import cloud_of
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
-from toriwork.topology.inputs import finite_distances
+from toriwork.topology.inputs import finite_distances, sample_distances
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
+from toriwork.topology.single_linkage import smaller_sides
 
 #: every rule that can be asked for; docs/topology.md compares them
 RULES: dict[str, Rule] = {
-    "default": Calibrated(),
+    "default": ByParts(),
+    "by_parts": ByParts(),
     "calibrated": Calibrated(),
     "guarded_gap": GuardedGap(),
     "late_death": LateDeath(),
@@ -56,34 +61,32 @@ def check_suits(rule: Rule, diagram: Diagram) -> None:
         )
 
 
-def smaller_sides(distances: NDArray[np.float64], n_deaths: int) -> NDArray[np.float64]:
-    """Number of points on the smaller side of each of the last ``n_deaths`` single-linkage merges, by rising height.
-
-    ``distances`` is a checked matrix. Merges at height 0 come first and are the ones left out.
-    """
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
-
-    n_points = len(distances)
-    if n_points < 2:
-        return np.zeros(0)
-    tree = linkage(squareform(distances, checks=False), "single")
-    sizes = np.concatenate([np.ones(n_points), tree[:, 3]])
-    sides = np.minimum(sizes[tree[:, 0].astype(np.intp)], sizes[tree[:, 1].astype(np.intp)])
-    kept: NDArray[np.float64] = sides[len(sides) - n_deaths :]
-    return kept
-
-
 def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> Sampling:
     """The evidence for a rule: the diagram, and what the points add to it where they are given."""
     if points is None and distances is None:
         return Sampling(diagram)
-    matrix = finite_distances(points, distances).matrix
+    cloud, given = None, None
+    if distances is None:
+        cloud = cloud_of(points)
+        n_given = cloud.n_points
+    else:
+        given = finite_distances(points, distances)
+        n_given = len(given.matrix)
     n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
-    n_points = len(matrix) if diagram.provenance is None else diagram.provenance.n_points
-    if n_points != len(matrix) or n_deaths >= max(n_points, 1):
-        raise BadInput(f"points: expected those of the diagram, got {len(matrix)} points")
-    return Sampling(diagram, lambda: smaller_sides(matrix, n_deaths), lambda: matrix)
+    n_points = n_given if diagram.provenance is None else diagram.provenance.n_points
+    if n_points != n_given or n_deaths >= max(n_points, 1):
+        raise BadInput(f"points: expected those of the diagram, got {n_given} points")
+
+    @cache
+    def matrix() -> NDArray[np.float64]:
+        return finite_distances(cloud, given).matrix
+
+    return Sampling(
+        diagram,
+        lambda: smaller_sides(matrix(), n_deaths),
+        matrix,
+        lambda wanted: sample_distances(cloud, given, wanted),
+    )
 
 
 def at_level(rule: Rule, level: float | None) -> Rule:
@@ -94,7 +97,7 @@ def at_level(rule: Rule, level: float | None) -> Rule:
         raise BadInput(f"level: expected a number between 0 and 1, got {level!r}")
     if isinstance(rule, UniversalNull | MonteCarloNull | BootstrapBand | ConfidenceBand):
         return dataclasses.replace(rule, level=level)
-    if isinstance(rule, Calibrated):
+    if isinstance(rule, Calibrated | ByParts):
         odds = math.log((1 - level) / level)
         return dataclasses.replace(rule, yes=odds, no=min(rule.no, odds))
     raise BadInput(f"level: rule {rule.name} has none")

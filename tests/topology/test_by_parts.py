@@ -1,0 +1,143 @@
+"""The default rule: parts of a sample, loops that one long step closes, samples of many points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+from tests.topology import oracles
+from tests.topology.clouds import circle
+from toriwork.topology import estimate_betti, judge, persistence, significant
+from toriwork.topology.clouds import cloud_of
+from toriwork.topology.inputs import sample_distances
+from toriwork.topology.single_linkage import SingleLinkage
+
+
+def moons(rng: np.random.Generator, n: int, noise: float) -> np.ndarray:
+    t = rng.uniform(0, np.pi, n)
+    upper = np.arange(n) < n // 2
+    cloud = np.column_stack([np.where(upper, np.cos(t), 1 - np.cos(t)), np.where(upper, np.sin(t), 0.5 - np.sin(t))])
+    return cloud + noise * rng.standard_normal((n, 2))
+
+
+def six_clusters(rng: np.random.Generator) -> np.ndarray:
+    turn = 2 * np.pi * rng.integers(0, 6, 180) / 6
+    return np.column_stack([np.cos(turn), np.sin(turn)]) + 0.05 * rng.standard_normal((180, 2))
+
+
+def swiss_roll(rng: np.random.Generator) -> np.ndarray:
+    t = 1.5 * np.pi * (1 + 2 * rng.random(400))
+    return np.column_stack([t * np.cos(t), rng.uniform(0, 10, 400), t * np.sin(t)])
+
+
+def torus(rng: np.random.Generator, n: int, tube: float = 0.45) -> np.ndarray:
+    u, v = rng.uniform(0, 2 * np.pi, (2, n))
+    wide = 1 + tube * np.cos(u)
+    return np.column_stack([wide * np.cos(v), wide * np.sin(v), tube * np.sin(u)])
+
+
+def loops(clouds: list[np.ndarray]) -> list[float]:
+    return [estimate_betti(cloud).numbers[1] for cloud in clouds]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize("n", [200, 400])
+def test_two_moons_have_no_loop(n: int, noise: float) -> None:
+    assert loops([moons(np.random.default_rng([n, i]), n, noise) for i in range(10)]).count(0.0) >= 9
+
+
+def test_six_tight_clusters_on_a_ring_have_no_loop() -> None:
+    assert loops([six_clusters(np.random.default_rng([6, i])) for i in range(10)]).count(0.0) >= 9
+
+
+def test_circles_around_one_centre_are_two_loops() -> None:
+    assert loops([np.vstack([2 * circle(160, 0.02, i), circle(80, 0.02, 50 + i)]) for i in range(10)]).count(2.0) >= 8
+
+
+def test_a_swiss_roll_seldom_has_a_loop() -> None:
+    found = loops([swiss_roll(np.random.default_rng([8, i])) for i in range(8)])
+    assert sum(number > 0 for number in found) <= 2
+
+
+def test_a_torus_of_many_points_has_two_loops_and_says_of_how_many_it_speaks() -> None:
+    found = estimate_betti(torus(np.random.default_rng(0), 5000))
+    assert found.numbers == (1.0, 2.0)
+    assert found.evidence["sample"] == {"points": 700, "of": 5000}
+
+
+def test_a_circle_of_many_points_by_alpha_is_one_component() -> None:
+    cloud = circle(8000, 0.05, 3)
+    diagram = replace(persistence(cloud, filtration="alpha"), filtration="rips")
+    assert judge(diagram, points=cloud).numbers == (1.0, 1.0)
+
+
+def test_more_points_than_the_rule_knows_stay_open_when_nobody_gives_them() -> None:
+    cloud = circle(800, 0.05, 4)
+    diagram = persistence(cloud)
+    assert all(math.isnan(number) for number in judge(diagram).numbers)
+    assert judge(diagram, points=cloud).numbers == estimate_betti(cloud).numbers == (1.0, 1.0)
+    assert significant(diagram, points=cloud)[diagram.pairs[:, 0] == 1].sum() == 1
+
+
+def test_the_first_version_is_there_by_name() -> None:
+    cloud = moons(np.random.default_rng(0), 100, 0.0)
+    assert estimate_betti(cloud, rule="calibrated").parameters["version"] == 1
+    assert estimate_betti(cloud).rule == "by_parts"
+    assert estimate_betti(cloud).parameters["version"] == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_are_the_clusters_below_the_gap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cloud = np.vstack(
+        [0.5 * circle(60, 0.02, seed), 2 * circle(120, 0.02, seed + 9), np.array([6, 0]) + rng.random((70, 2))]
+    )
+    cloud = cloud[rng.permutation(len(cloud))]
+    tree = linkage(pdist(cloud), "single")
+    wanted = fcluster(tree, 3, "maxclust")
+    assert sorted(np.bincount(wanted)[1:]) == [60, 70, 120]
+    for part in SingleLinkage(oracles.euclidean(cloud)).parts():
+        assert len(set(wanted[part])) == 1
+        assert len(part) == np.count_nonzero(wanted == wanted[part[0]])
+
+
+@given(st.integers(4, 14), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_a_step_is_held_against_the_best_path(n: int, seed: int) -> None:
+    distances = oracles.euclidean(np.random.default_rng(seed).random((n, 2)))
+    best = distances.copy()
+    for k in range(n):  # the path whose longest step is shortest
+        best = np.minimum(best, np.maximum(best[:, k, None], best[None, k]))
+    i, j = np.random.default_rng(seed + 1).choice(n, 2, replace=False)
+    assert SingleLinkage(distances).step_ratio(distances[i, j], np.arange(n)) == distances[i, j] / best[i, j]
+
+
+@given(st.sampled_from(["moons", "clusters", "rings", "noise"]), st.integers(0, 1000), st.integers(-20, 20))
+@settings(max_examples=25, deadline=None)
+def test_order_unit_and_motion_change_nothing(kind: str, seed: int, power: int) -> None:
+    rng = np.random.default_rng(seed)
+    cloud = {
+        "moons": lambda: moons(rng, 120, 0.02),
+        "clusters": lambda: six_clusters(rng),
+        "rings": lambda: np.vstack([2 * circle(100, 0.02, seed), circle(60, 0.02, seed + 1)]),
+        "noise": lambda: rng.standard_normal((100, 2)),
+    }[kind]()
+    angle = rng.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    numbers = estimate_betti(cloud).numbers
+    for other in (cloud[rng.permutation(len(cloud))], cloud * 2.0**power, cloud @ turn + [3.0, -1.0]):
+        assert estimate_betti(other).numbers == pytest.approx(numbers, nan_ok=True)
+
+
+def test_the_sample_of_many_points_does_not_depend_on_their_order() -> None:
+    cloud = np.random.default_rng(0).random((2000, 3))
+    shuffled = cloud[np.random.default_rng(1).permutation(2000)]
+    one, other = (np.sort(sample_distances(cloud_of(each), None, 700), axis=None) for each in (cloud, shuffled))
+    assert np.array_equal(one, other)

@@ -1,0 +1,143 @@
+"""The default rule: the frozen log-odds of ``calibrated.py``, for each part of the sample where it has a gap.
+
+Loops of one part are not hidden by the points of another, nor closed by them.  Nothing new was fitted; the few cuts
+were set on seeds that no table uses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.topology.calibrated import Calibrated, Judged
+from toriwork.topology.compute import persistence
+from toriwork.topology.evidence import Sampling, Verdict
+from toriwork.topology.inputs import CheckedDistances
+from toriwork.topology.single_linkage import SingleLinkage, smaller_sides
+
+#: a part of fewer points needs so much more
+_SMALL_PART, _SMALL_PART_ODDS = 60, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ByParts:
+    """H1 is judged in each part by itself and summed; H0 and cavities in the sample as a whole.
+
+    A loop is not believed whose last edge is ``longest_step`` times as long as every step on the way that it closes.
+    Without the points there are neither parts nor steps, and the rule is ``whole``.
+    """
+
+    no: float = -0.2
+    yes: float = 0.1
+    least_ratio: float = 1.25
+    cavity_ratio: float = 1.36
+    longest_step: float = 2.5
+    most_points: int = 700  #: of the clouds that the weights were fitted to; more are judged by a sample of so many
+    version: int = 2
+    name: str = "by_parts"
+    filtrations: ClassVar[tuple[str, ...]] = ("rips", "landmark")
+
+    @property
+    def whole(self) -> Calibrated:
+        """The rule of a sample in one piece."""
+        return Calibrated(self.no, self.yes, self.least_ratio, self.cavity_ratio)
+
+    def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
+        """One verdict per dimension."""
+        if len(sampling.deaths()) >= self.most_points:
+            return self._beyond(sampling)
+        if sampling.distances is None or sampling.diagram.max_dimension == 0:
+            return self.whole(sampling)
+        linked = _Linked(sampling)
+        if not linked.is_rips:  # landmarks, or another complex: its births are no edges of these points
+            return self.whole(linked.sampling)
+        parts = linked.parts
+        found = [self._loops(linked, part, len(parts)) for part in parts]
+        loops = found[0].verdict() if len(parts) == 1 else _summed(found, parts)
+        sized = linked.sampling
+        births = [birth for judged in found for birth in judged.births]
+        higher = (self.whole.judged(sampling, k).verdict() for k in range(2, sampling.diagram.max_dimension + 1))
+        return (self.whole.components(sized, births), loops, *higher)
+
+    def _beyond(self, sampling: Sampling) -> tuple[Verdict, ...]:
+        """The verdicts on more points than the weights know: those of a sample, open where the points are not known."""
+        highest = sampling.diagram.max_dimension
+        if sampling.sampled is None:
+            reason = f"more than {self.most_points} points are judged by a sample, and nobody gave the points"
+            lower = [Verdict(math.nan, {"features": [], "reason": reason})] * (1 + min(highest, 1))
+        else:
+            matrix = sampling.sampled(self.most_points)
+            few = persistence(distances=CheckedDistances(matrix), max_dimension=min(highest, 1))
+            lower = [
+                Verdict(verdict.number, {**verdict.evidence, "sample": len(matrix)}, verdict.bars)
+                for verdict in self(
+                    Sampling(few, lambda: smaller_sides(matrix, len(few.in_dimension(0)) - 1), lambda: matrix)
+                )
+            ]
+        return (*lower, *(self.whole.judged(sampling, k).verdict() for k in range(2, highest + 1)))
+
+    def _loops(self, linked: _Linked, part: NDArray[np.intp], n_parts: int) -> Judged:
+        """The loops of one part; more evidence is asked for where there are several, and of small ones."""
+        sampling, more = linked.sampling, 0.0
+        if n_parts > 1:
+            among = CheckedDistances(linked.distances[np.ix_(part, part)])
+            sampling = Sampling(persistence(distances=among, scale=sampling.diagram.scale))
+            more = math.log(n_parts) + (_SMALL_PART_ODDS if len(part) < _SMALL_PART else 0.0)
+        rule = replace(self.whole, yes=self.yes + more, no=self.no + more)
+        return rule.judged(
+            sampling, 1, lambda birth: linked.tree.step_ratio(birth * linked.unit, part) > self.longest_step
+        )
+
+
+class _Linked:
+    """A sampling whose single linkage is made once, when it is first asked for."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        assert sampling.distances is not None
+        self.distances = sampling.distances()
+        self.sampling = replace(sampling, smaller_sides=self._smaller_sides)
+
+    @cached_property
+    def tree(self) -> SingleLinkage:
+        return SingleLinkage(self.distances)
+
+    @property
+    def unit(self) -> float:
+        """The scale of the diagram in distances."""
+        return 2.0 if self.sampling.diagram.scale == "radius" else 1.0
+
+    @property
+    def is_rips(self) -> bool:
+        """True when the components of the diagram merge as the points do."""
+        deaths = self.sampling.deaths()
+        if not len(deaths):
+            return self.sampling.diagram.filtration == "rips"
+        return np.array_equal(self.tree.heights[len(self.distances) - 1 - len(deaths) :], deaths * self.unit)
+
+    @property
+    def parts(self) -> list[NDArray[np.intp]]:
+        n_points = len(self.distances)
+        return self.tree.parts() if n_points > 1 else [np.arange(n_points)]
+
+    def _smaller_sides(self) -> NDArray[np.float64]:
+        n_deaths = len(self.sampling.deaths())
+        return self.tree.smaller_sides[len(self.distances) - 1 - n_deaths :]
+
+
+def _summed(found: list[Judged], parts: list[NDArray[np.intp]]) -> Verdict:
+    """The verdict on H1 of several parts: the sum of theirs, open when one is."""
+    verdicts = [judged.verdict() for judged in found]
+    evidence: dict[str, Any] = {
+        "features": [bar for verdict in verdicts for bar in verdict.evidence["features"]],
+        "parts": [len(part) for part in parts],
+    }
+    refused = [(bar[2], bar) for bar in (judged.best_refused for judged in found) if bar is not None]
+    if refused:
+        evidence["next"] = list(max(refused)[1])
+    bars = [bar for verdict in verdicts for bar in verdict.bars]
+    return Verdict(sum(verdict.number for verdict in verdicts), evidence, bars)

@@ -1,0 +1,159 @@
+"""Single linkage of a sample: which merges cross a gap, the parts on either side, and how long a step is.
+
+The heights of its merges are the edges of a minimal spanning tree, those below a node the edges within that part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.topology.clouds import as_condensed
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+#: points that a part has at least, and their share of the sample
+_LEAST_PART, _LEAST_SHARE = 10, 0.04
+#: how many times as high as every merge that is left a merge across a gap is, by the number of places where its two
+#: sides come near each other: a gap that is empty along its whole length is stronger evidence than one empty place
+_GAPS = np.array([2.0, 1.8, 1.6, 1.45, 1.35, 1.3])
+#: most merges that are taken for gaps at once
+_MOST_GAPS = 16
+#: smaller groups are outliers, whose merges say nothing of the spacing
+_LEAST_GROUP = 3
+#: in heights of the merge: how far from the other side a point of contact lies at most, and how far apart two are
+_NEAR, _APART = 1.3, 1.2
+
+
+class SingleLinkage:
+    """The tree of single-linkage merges of ``distances``, a checked matrix of two points or more.
+
+    Node i < n_points is a point, node n_points + m is merge m; merges rise in height.
+    """
+
+    def __init__(self, distances: Matrix) -> None:
+        from scipy.cluster.hierarchy import linkage
+
+        self._distances = distances
+        self._tree = linkage(as_condensed(distances), "single")
+        self.heights: Matrix = self._tree[:, 2]  #: (n_points - 1,) rising
+        self._sides = self._tree[:, :2].astype(np.intp)
+        self._sizes = np.concatenate([np.ones(len(distances)), self._tree[:, 3]])
+        #: (n_points - 1,) points on the smaller side of each merge
+        self.smaller_sides: Matrix = self._sizes[self._sides].min(axis=1)
+        self._joins: Matrix | None = None
+
+    def step_ratio(self, length: float, part: Places) -> float:
+        """How many times as long an edge of this length is as the longest step of the spanning tree between its ends.
+
+        Both ends lie in ``part``; of several edges of that length the smallest ratio.
+        """
+        from scipy.cluster.hierarchy import cophenet
+
+        if self._joins is None:
+            self._joins = cophenet(self._tree)  # where two points are joined: the longest step between them
+        first, second = (part[ends] for ends in np.nonzero(self._distances[np.ix_(part, part)] == length))
+        i, j = np.minimum(first, second), np.maximum(first, second)
+        longest = float(self._joins[len(self._distances) * i - i * (i + 3) // 2 + j - 1].max(initial=0.0))
+        return length / longest if longest > 0.0 else 1.0
+
+    def parts(self) -> list[Places]:
+        """The points of each part of the sample, all of them where there is no gap.
+
+        The k highest merges of two large sides cross a gap when each is so many times as high as every merge that is
+        left; of several k the one with the clearest gap counts, and each part is looked at again. Groups too small for
+        a part belong to none.
+        """
+        n_points = len(self._distances)
+        least = max(_LEAST_PART, int(_LEAST_SHARE * n_points))
+        everything = np.arange(n_points)
+        if not self._clearest_gaps(np.arange(n_points - 1), least):
+            return [everything]  # most samples: without the walk below
+        starts = self._starts()
+        members = np.empty(n_points, dtype=np.intp)
+        members[starts[:n_points]] = everything  # every node is a run of these
+        stops = starts + self._sizes.astype(np.intp)
+        found, waiting = [], [2 * n_points - 2]
+        while waiting:
+            node = waiting.pop()
+            within = (starts[n_points:] >= starts[node]) & (stops[n_points:] <= stops[node])
+            gaps = self._gaps(np.flatnonzero(within), least, lambda node: members[starts[node] : stops[node]])
+            if gaps is None:
+                found.append(np.sort(members[starts[node] : stops[node]]))
+                continue
+            pieces = [node]
+            while pieces:
+                piece = pieces.pop()
+                if ((starts[gaps + n_points] >= starts[piece]) & (stops[gaps + n_points] <= stops[piece])).any():
+                    pieces.extend(self._sides[piece - n_points].tolist())
+                elif self._sizes[piece] >= least:
+                    waiting.append(piece)
+        return sorted(found, key=len, reverse=True)
+
+    def _starts(self) -> Places:
+        """Where the points of each node begin when those of both sides of every merge stand next to each other."""
+        n_points = len(self._distances)
+        starts = np.zeros(2 * n_points - 1, dtype=np.intp)
+        sizes = self._sizes.astype(np.intp)
+        for merge in range(n_points - 2, -1, -1):
+            one, other = self._sides[merge]
+            starts[one] = starts[merge + n_points]
+            starts[other] = starts[one] + sizes[one]
+        return starts
+
+    def _clearest_gaps(self, merges: Places, least: int) -> list[tuple[float, Places, float]]:
+        """How high the lowest of the merges stands over all that are left, the merges, and the highest that is left:
+        of each number of highest merges that may cross a gap, the clearest first.
+        """
+        sides, heights = self.smaller_sides[merges], self.heights[merges]
+        large = np.flatnonzero(sides >= least)[::-1][: _MOST_GAPS + 1]  # highest first
+        others = heights[(sides >= _LEAST_GROUP) & (sides < least)]
+        left = np.maximum(np.append(heights[large[1:]], 0.0), others.max(initial=0.0))[:_MOST_GAPS]
+        high = heights[large[:_MOST_GAPS]]
+        clear = np.flatnonzero((left > 0.0) & (high > _GAPS.min() * left))
+        rated = [(float(high[k] / left[k]), merges[large[: k + 1]], float(left[k])) for k in clear.tolist()]
+        return sorted(rated, key=lambda one: -one[0])
+
+    def _gaps(self, merges: Places, least: int, members: Callable[[int], Places]) -> Places | None:
+        """The merges that cross a gap, None when there is none."""
+        contacts: dict[int, int] = {}
+        for _, crossing, left in self._clearest_gaps(merges, least):
+            for merge in crossing.tolist():
+                if merge not in contacts:
+                    one, other = (members(node) for node in self._sides[merge].tolist())
+                    contacts[merge] = self._contacts(one, other, float(self.heights[merge]))
+            needed = _GAPS[[min(max(contacts[merge], 1), len(_GAPS)) - 1 for merge in crossing.tolist()]]
+            if (self.heights[crossing] > needed * left).all():
+                return crossing
+        return None
+
+    def _contacts(self, one: Places, other: Places, height: float) -> int:
+        """Number of places where two groups of points come near each other, on the side that has fewer."""
+        across = self._distances[np.ix_(one, other)]
+        return min(
+            self._places(one, across.min(axis=1), height),
+            self._places(other, across.min(axis=0), height),
+        )
+
+    def _places(self, group: Places, nearest: Matrix, height: float) -> int:
+        """Points of a group near the other side, the nearest first, without those close to an earlier one."""
+        near = np.flatnonzero(nearest <= _NEAR * height)
+        near = group[near[np.argsort(nearest[near], kind="stable")]]
+        places = 0
+        while len(near):
+            near = near[self._distances[near[0], near] > _APART * height]
+            places += 1
+        return places
+
+
+def smaller_sides(distances: Matrix, n_deaths: int) -> Matrix:
+    """Number of points on the smaller side of each of the last ``n_deaths`` single-linkage merges, by rising height.
+
+    ``distances`` is a checked matrix. Merges at height 0 come first and are the ones left out.
+    """
+    if len(distances) < 2:
+        return np.zeros(0)
+    return SingleLinkage(distances).smaller_sides[len(distances) - 1 - n_deaths :]
