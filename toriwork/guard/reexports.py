@@ -95,13 +95,15 @@ def note_passed_on(documents: Mapping[str, Document], tree: Tree) -> None:
     waiting = [path for path, document in documents.items() if document.takes_driver]
     for path in waiting:
         exports[path] = _exports(documents[path], tree, {})
-    waiting = [path for path in waiting if exports[path]]
-    while waiting:
-        for path in users[stem_at[waiting.pop()]]:
+    news = {path for path in waiting if exports[path]}
+    while news:  # in rounds, each file once: a hundred files of one stem have the same users
+        asked = dict.fromkeys(path for stem in sorted({stem_at[path] for path in news}) for path in users[stem])
+        news = set()
+        for path in asked:
             found = _exports(documents[path], tree, exports)
             if found.keys() - exports.get(path, {}).keys():
                 exports[path] = found
-                waiting.append(path)
+                news.add(path)
     stems = {stem_of(path) for path, names in exports.items() if names}
     for path, document in documents.items():
         if stems & document.words or _is_package_of(path, stems):

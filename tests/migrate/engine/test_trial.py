@@ -167,3 +167,29 @@ def test_large_data_is_not_copied_and_code_always_is(tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     copies.copy_tree(CodebaseIndex.scan(plan.root), copy)
     assert trial._look(copy, ["c.py"], ("import",)).raised == {"c.py": ""}
+
+
+def test_the_copies_share_code_with_each_other_and_never_with_the_code_base(tmp_path):
+    files = {"a.py": "X = 1\n", "b.py": "Y = 1\n", "c.txt": "text\n"}
+    plan = planned(tmp_path, files, {"a.py": "X = 2\n"})
+    before, after, _ = copies.make_copies(plan, CodebaseIndex.scan(plan.root), tmp_path / "copies")
+    assert [(root / "a.py").read_text() for root in (before, after)] == ["X = 1\n", "X = 2\n"]
+    assert {(name, (root / name).stat().st_nlink) for root in (before, after) for name in files} == {
+        ("a.py", 1), ("b.py", 2), ("c.txt", 1)
+    }  # fmt: skip
+    assert {(plan.root / name).stat().st_nlink for name in files} == {1}
+
+
+@pytest.mark.parametrize(("setting", "n_failed"), [("", 0), ("[pytest]\naddopts = --nbval\n", 1)])
+def test_notebooks_are_among_the_own_tests_where_the_settings_say_so(tmp_path, setting, n_failed):
+    cell = '{"cell_type": "code", "execution_count": 1, "metadata": {}, "outputs": [], "source": "1/0"}'
+    about = '{"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}'
+    build(
+        tmp_path,
+        {
+            "pytest.ini": setting,
+            "test_a.py": "def test_a():\n    pass\n",
+            "b.ipynb": f'{{"cells": [{cell}], "metadata": {about}, "nbformat": 4, "nbformat_minor": 4}}\n',
+        },
+    )
+    assert len(trial._failed_tests(tmp_path, 60)) == n_failed

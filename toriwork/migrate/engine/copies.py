@@ -25,8 +25,8 @@ _LARGEST_HISTORY = 2**30  #: bytes of the databases of moved classes that are co
 _ALL_DATA = 2**28  #: bytes of files that are no code, together; beyond that they are left out
 
 
-def copy_tree(index: CodebaseIndex, target: Path, needed: Collection[str] = ()) -> None:
-    """Copy the files of a code base; no links, and nothing large but what is needed."""
+def copy_tree(index: CodebaseIndex, target: Path, needed: Collection[str] = (), *, code: Path | None = None) -> None:
+    """Copy the files of a code base; no links, and nothing large but what is needed. ``code``: a copy that has it."""
     left = _ALL_DATA
     target.mkdir(parents=True)
     for name in index.files:
@@ -35,7 +35,19 @@ def copy_tree(index: CodebaseIndex, target: Path, needed: Collection[str] = ()) 
         if name in needed or size <= min(_LARGEST, left):
             left -= size
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+            if code and name.endswith(CODE_SUFFIXES):
+                share(code / name, place)
+            else:
+                shutil.copyfile(path, place)
+
+
+def share(path: str | Path, place: str | Path) -> None:
+    """Copy a file from one copy to another. Code is linked, in half the time; :func:`change` writes it anew."""
+    if str(path).endswith(CODE_SUFFIXES):
+        with suppress(OSError):  # a file system without hard links, or no more of them for this file
+            os.link(path, place)
+            return
+    shutil.copyfile(path, place)
 
 
 def make_copies(plan: Plan, index: CodebaseIndex, folder: Path) -> tuple[Path, Path, str]:
@@ -45,7 +57,7 @@ def make_copies(plan: Plan, index: CodebaseIndex, folder: Path) -> tuple[Path, P
     size = sum((plan.root / path).stat().st_size for path in files)
     fits = size <= _LARGEST_HISTORY
     copy_tree(index, before, {path + side for path in files for side in ("", "-wal", "-journal")} if fits else ())
-    copy_tree(index, after)
+    copy_tree(index, after, code=before)
     change(plan, after)
     if not fits:
         return before, after, f"{', '.join(files)}: {size:,} bytes, more than are copied for a trial"
@@ -65,8 +77,8 @@ def change(plan: Plan, root: Path) -> None:
     """A copy as the plan leaves it."""
     for entry in plan.entries():
         place = root / entry.path
+        place.unlink(missing_ok=True)  # not written over: the other copy may share it
         if entry.after == ABSENT:
-            place.unlink(missing_ok=True)
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(plan.blobs.read(entry.after.rpartition(" ")[2]))

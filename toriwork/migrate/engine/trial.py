@@ -24,7 +24,7 @@ from toriwork.codebase import CodebaseIndex
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial_child
 from toriwork.migrate.engine.behaviour import Differs, drive
-from toriwork.migrate.engine.copies import make_copies, module_name, run_python
+from toriwork.migrate.engine.copies import make_copies, module_name, run_python, share
 from toriwork.migrate.engine.plan import Plan
 from toriwork.migrate.engine.restore_script import ABSENT
 
@@ -32,6 +32,7 @@ _SECONDS = 120.0
 _SECONDS_OF_TESTS = 300.0
 _NO_END = "the tests, which did not end in time,"
 _TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
+_SETTINGS_OF_TESTS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "conftest.py")
 _MAY_DIFFER = ("spectral_db", "betti_cells")  #: recipes that put other code in the place of a computation
 _BROKEN = ("F821", "F822", "F823", "F7", "E9", "invalid-syntax")  #: ruff's codes of code that cannot run
 
@@ -84,7 +85,7 @@ def try_plan(plan: Plan, *, tests: bool = False) -> Verdict:
         *roots, no_history = make_copies(plan, index, first)
         n_calls, notes = 0, [f"{no_history}: no class was called"] if no_history else []
         if plan.content["moved"] and not no_history:
-            second = shutil.copytree(first, Path(folder, "calls"), symlinks=True)
+            second = shutil.copytree(first, Path(folder, "calls"), symlinks=True, copy_function=share)
             n_calls, notes = drive(plan, *(second / root.relative_to(first) for root in roots))
             tools = ("behaviour", *tools)
         limit = None if tests else _SECONDS_OF_TESTS
@@ -179,9 +180,18 @@ def _remarks(root: Path, paths: list[str]) -> Counter[tuple[str, str, str]]:
 def _failed_tests(root: Path, seconds: float | None) -> set[str]:
     """The tests that fail, by their names."""
     command = ["-m", "pytest", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
+    if not _names_nbval(root):
+        command += ["-p", "no:nbval"]  # it takes longer to import than most tests take to run
     ended, told = run_python(root, command, seconds, with_path=True)
     if ended is None:
         return {_NO_END}
     lines = (line.split(" ", 2) for line in told.decode("utf-8", "replace").splitlines())
     failed = {words[1] for words in lines if words[0] in ("FAILED", "ERROR") and len(words) > 1}
     return failed if failed or ended in (0, 1, 5) else {f"pytest ended with {ended}"}
+
+
+def _names_nbval(root: Path) -> bool:
+    """Tell if notebooks may be among the own tests: only nbval's options make them so."""
+    files = [root / name for name in _SETTINGS_OF_TESTS if (root / name).is_file()]
+    texts = [os.environ.get("PYTEST_ADDOPTS", ""), *(file.read_text("utf-8", "replace") for file in files)]
+    return any("nbval" in text for text in texts)
