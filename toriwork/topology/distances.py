@@ -8,41 +8,82 @@ m / 2 from the whole one.
 from __future__ import annotations
 
 import math
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import BadInput, TooLarge
-from toriwork.topology.cost_model import refuse_bytes
+from toriwork.errors import BadInput
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.engines import hera_bottleneck, hera_wasserstein
+from toriwork.topology.matchings import Matching, cheapest, rows_matched, within
 from toriwork.topology.sketch import born_together, one_birth_bottleneck
 
 Bars = NDArray[np.float64]
 
-#: of two diagrams together that are matched exactly, in seconds to a minute
-_MOST_BARS = 12_000
 
-
-def bottleneck(first: Diagram, second: Diagram, k: int = 1) -> float:
+@overload
+def bottleneck(first: Diagram, second: Diagram, k: int = ..., *, matching: Literal[False] = ...) -> float: ...
+@overload
+def bottleneck(
+    first: Diagram, second: Diagram, k: int = ..., *, matching: Literal[True]
+) -> tuple[float, Matching | None]: ...
+def bottleneck(
+    first: Diagram, second: Diagram, k: int = 1, *, matching: bool = False
+) -> float | tuple[float, Matching | None]:
     """The bottleneck distance of the bars of H_k: the least largest move, births and deaths alike, of a matching.
 
     Exact: by Hera (BSD licence) in gudhi, or by the formula of :func:`toriwork.topology.sketch.one_birth_bottleneck`
     where all bars are born at one scale. A bar may be matched to the diagonal, at half its persistence.
+
+    Parameters
+    ----------
+    first, second : Diagram
+        Of one scale and field.
+    k : int
+        Dimension of homology.
+    matching : bool
+        True: return the distance and a matching that has it, one of many as a rule: int array (n_moves, 2), rows of
+        ``first.in_dimension(k)`` and of ``second.in_dimension(k)``, each once, -1 for the diagonal. None where the
+        distance is inf.
 
     Sources
     -------
     Kerber, Morozov & Nigmetov 2017, doi:10.1145/3064175, sect. 3. Cohen-Steiner, Edelsbrunner & Harer 2007,
     doi:10.1007/s00454-006-1276-5 (what it is stable against).
     """
-    one, other, essential = _separated(first, second, k)
+    one, other, essential = separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
-        return math.inf
+        return (math.inf, None) if matching else math.inf
     together = born_together(one, other)  # H0 of clouds: a formula, a hundred times faster than a matching
     finite = one_birth_bottleneck(one, other) if together else hera_bottleneck(one, other)
-    return max(finite, float(essential.max(initial=0.0)))
+    distance = max(finite, float(essential.max(initial=0.0)))
+    if not matching:
+        return distance
+    return distance, rows_matched(first.in_dimension(k), second.in_dimension(k), within(one, other, finite))
 
 
+@overload
+def wasserstein(
+    first: Diagram,
+    second: Diagram,
+    k: int = ...,
+    *,
+    order: float = ...,
+    internal_p: float = ...,
+    relative_error: float = ...,
+    matching: Literal[False] = ...,
+) -> float: ...
+@overload
+def wasserstein(
+    first: Diagram,
+    second: Diagram,
+    k: int = ...,
+    *,
+    order: float = ...,
+    internal_p: float = ...,
+    matching: Literal[True],
+) -> tuple[float, Matching | None]: ...
 def wasserstein(
     first: Diagram,
     second: Diagram,
@@ -51,7 +92,8 @@ def wasserstein(
     order: float = 2.0,
     internal_p: float = math.inf,
     relative_error: float = 0.0,
-) -> float:
+    matching: bool = False,
+) -> float | tuple[float, Matching | None]:
     """The Wasserstein distance of the bars of H_k: the ``order``-th root of the least sum of powers of moves.
 
     Parameters
@@ -68,6 +110,8 @@ def wasserstein(
     relative_error : float
         0: exact, in time (n + m)^3, up to 12,000 bars together. Above: by Hera (BSD licence), at most
         that share too large.
+    matching : bool
+        As of :func:`bottleneck`; exact distances alone have one.
 
     Raises
     ------
@@ -87,18 +131,23 @@ def wasserstein(
         raise BadInput(f"internal_p: expected 1, 2 or inf, got {internal_p!r}")
     if not 0 <= relative_error < math.inf:
         raise BadInput(f"relative_error: expected a finite number >= 0, got {relative_error!r}")
-    one, other, essential = _separated(first, second, k)
+    if matching and relative_error:
+        raise BadInput(f"matching: expected relative_error = 0, got {relative_error!r}")
+    one, other, essential = separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
-        return math.inf
-    size = max((float(np.abs(part).max(initial=0.0)) for part in (one, other, essential)), default=0.0)
-    if size == 0 or (not len(essential) and np.array_equal(one, other)):
-        return 0.0
+        return (math.inf, None) if matching else math.inf
+    size = max((float(np.abs(part).max(initial=0.0)) for part in (one, other, essential)), default=0.0) or 1.0
     one, other, essential = one / size, other / size, essential / size  # powers of moves stay within float64
-    if relative_error > 0:
-        finite = hera_wasserstein(one, other, order, internal_p, relative_error) ** order
-    else:
-        finite = _assignment(one, other, order, internal_p)
-    return float((finite + (essential**order).sum()) ** (1 / order)) * size
+    finite, moves = 0.0, np.repeat(np.arange(len(one))[:, None], 2, axis=1)
+    if not np.array_equal(one, other):
+        if relative_error > 0:
+            finite = hera_wasserstein(one, other, order, internal_p, relative_error) ** order
+        else:
+            finite, moves = cheapest(one, other, order, internal_p)
+    distance = float((finite + (essential**order).sum()) ** (1 / order)) * size
+    if not matching:
+        return distance
+    return distance, rows_matched(first.in_dimension(k), second.in_dimension(k), moves)
 
 
 def sliced_wasserstein(first: Diagram, second: Diagram, k: int = 1, *, n_directions: int = 50) -> float:
@@ -122,7 +171,7 @@ def sliced_wasserstein(first: Diagram, second: Diagram, k: int = 1, *, n_directi
     """
     if n_directions < 1:
         raise BadInput(f"n_directions: expected an integer >= 1, got {n_directions!r}")
-    one, other, essential = _separated(first, second, k)
+    one, other, essential = separated(first, second, k)
     if math.isinf(essential.max(initial=0.0)):
         return math.inf
     angles = np.pi * ((np.arange(n_directions) + 0.5) / n_directions - 0.5)
@@ -132,7 +181,7 @@ def sliced_wasserstein(first: Diagram, second: Diagram, k: int = 1, *, n_directi
     return float(np.abs(left - right).sum(axis=0).mean() + essential.sum())
 
 
-def _separated(first: Diagram, second: Diagram, k: int) -> tuple[Bars, Bars, Bars]:
+def separated(first: Diagram, second: Diagram, k: int) -> tuple[Bars, Bars, Bars]:
     """Finite bars of both, and how far essential births lie apart when matched in order: inf for one too many."""
     first.check_comparable(second)
     for diagram in (first, second):
@@ -147,35 +196,3 @@ def _separated(first: Diagram, second: Diagram, k: int) -> tuple[Bars, Bars, Bar
 
 def _on_diagonal(bars: Bars) -> Bars:
     return np.repeat(bars.mean(axis=1)[:, None], 2, axis=1)
-
-
-def _assignment(one: Bars, other: Bars, order: float, internal_p: float) -> float:
-    """The least sum of powers, over matchings in which bars may go to the diagonal."""
-    from scipy.optimize import linear_sum_assignment
-    from scipy.spatial.distance import cdist
-
-    n, m = len(one), len(other)
-    if not n + m:
-        return 0.0
-    _refuse_matching(n, m)
-    metric = {1: "cityblock", 2: "euclidean", math.inf: "chebyshev"}[internal_p]
-    cost = np.zeros((n + m, m + n))
-    if n and m:
-        cost[:n, :m] = cdist(one, other, metric)
-    to_diagonal = 2.0 ** (1 / internal_p - 1)  # of the persistence: (1/2, 1/2) in that norm
-    cost[:n, m:] = ((one[:, 1] - one[:, 0]) * to_diagonal)[:, None]
-    cost[n:, :m] = ((other[:, 1] - other[:, 0]) * to_diagonal)[None, :]
-    cost **= order
-    rows, columns = linear_sum_assignment(cost)
-    return float(cost[rows, columns].sum())
-
-
-def _refuse_matching(n: int, m: int) -> None:
-    """Raise TooLarge when an exact matching of so many bars would take too long or too much."""
-    what, needed = f"wasserstein: {n} and {m} bars", 16.0 * (n + m) ** 2
-    if n + m > _MOST_BARS:
-        raise TooLarge(
-            f"{what}: an exact matching takes about {needed:.3g} bytes and hours, the limit is {_MOST_BARS} bars "
-            "together; relative_error=0.01 takes any number"
-        )
-    refuse_bytes(needed, what, None, "relative_error=0.01 needs less")
