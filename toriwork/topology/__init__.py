@@ -21,6 +21,7 @@ from toriwork.topology.formats import (
     to_gudhi,
     to_ripser,
 )
+from toriwork.topology.groups import FrechetMean, GroupTest, frechet_mean, permutation_test
 from toriwork.topology.many import CloudResult, Progress, persistence_many
 from toriwork.topology.representatives import Representative
 from toriwork.topology.vineyard import Vine, Vineyard, vineyard_of
@@ -30,6 +31,8 @@ __all__ = [
     "BettiEstimate",
     "CloudResult",
     "Diagram",
+    "FrechetMean",
+    "GroupTest",
     "Landmark",
     "Progress",
     "Provenance",
@@ -41,12 +44,14 @@ __all__ = [
     "bottleneck",
     "count_above",
     "estimate_betti",
+    "frechet_mean",
     "from_columns",
     "from_frame",
     "from_gudhi",
     "from_ripser",
     "header_of",
     "judge",
+    "permutation_test",
     "persistence",
     "persistence_many",
     "significant",
