@@ -120,12 +120,52 @@ def test_the_header_is_plain_json() -> None:
         pytest.param(lambda: from_frame(pd.DataFrame({"birth": [0.0]})), "attrs", id="a frame of somebody else"),
         pytest.param(lambda: from_columns({}, header_of(DIAGRAMS["cut"])), "dimension", id="a column is missing"),
         pytest.param(lambda: from_columns({}, "{"), "JSON", id="a torn header"),
-        pytest.param(lambda: from_columns({}, '{"format": 2}'), "format 1", id="a header of the future"),
+        pytest.param(lambda: from_columns({}, '{"format": 3}'), "format 1 or 2", id="a header of the future"),
     ],
 )
 def test_what_is_no_diagram_of_ours_is_refused(call: object, word: str) -> None:
     with pytest.raises(BadInput, match=word):
         call()
+
+
+def without_seal(header: str) -> str:
+    """The header as releases of format 1 wrote it."""
+    facts = json.loads(header) | {"format": 1}
+    return json.dumps({name: fact for name, fact in facts.items() if name not in ("n_pairs", "content_id")})
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("form", ["frame", "arrow"])
+def test_rows_of_two_diagrams_or_of_a_part_are_refused(sealed: bool, form: str) -> None:
+    frame = to_frame(DIAGRAMS["a loop"])
+    if not sealed:
+        frame.attrs["toriwork"] = without_seal(frame.attrs["toriwork"])
+        assert from_frame(frame) == DIAGRAMS["a loop"]
+    twice = pd.concat([frame, frame], ignore_index=True)
+    dying = frame[frame["death"] < INF]
+    loops = frame[frame["dimension"] == 1]
+    for other in (twice, dying, loops, frame[:0]):
+        assert other.attrs == frame.attrs
+        with pytest.raises(BadInput, match="filtered or concatenated"):
+            from_frame(pa.Table.from_pandas(other) if form == "arrow" else other)
+    shuffled = frame.sample(frac=1, random_state=0)
+    assert from_frame(shuffled) == DIAGRAMS["a loop"]
+
+
+def test_rows_that_were_changed_or_exchanged_are_refused() -> None:
+    first, second = (to_frame(persistence(circle(20, 0.1, seed))) for seed in (1, 2))
+    assert len(first) == len(second)
+    second.attrs = first.attrs
+    moved = to_frame(DIAGRAMS["a loop"])
+    moved.loc[3, "death"] *= 1.0 + 2**-50
+    head, tail = first[: len(first) // 2], second[len(first) // 2 :]
+    for other in (second, moved, pd.concat([head, tail])):
+        with pytest.raises(BadInput, match="the header was written for"):
+            from_frame(other)
+    with pytest.raises(BadInput, match=f"expected the {len(first)} rows"):
+        from_columns(
+            {name: column[:-1] for name, column in to_columns(DIAGRAMS["cut"]).items()}, first.attrs["toriwork"]
+        )
 
 
 finite = st.floats(-1e300, 1e300)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: key of the header in ``DataFrame.attrs``
 HEADER = "toriwork"
-_FORMAT = 1
+_FORMAT, _KNOWN = 2, (1, 2)  # 1 has no seal
+_SEAL = ("n_pairs", "content_id")
 NAMES = ("dimension", "birth", "death", "censored")
 
 
@@ -34,24 +35,26 @@ def arrays_of(columns: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         raise BadInput(f"columns: expected {', '.join(NAMES)}, missing is {error}") from error
 
 
-def header_text(convention: Mapping[str, Any], provenance: Mapping[str, Any] | None) -> str:
-    """Conventions and provenance as compact JSON text; floats in hexadecimal, so that none is rounded."""
-    facts: dict[str, Any] = {"format": _FORMAT, **_plain(convention)}
+def header_text(
+    convention: Mapping[str, Any], provenance: Mapping[str, Any] | None, n_pairs: int, content_id: str
+) -> str:
+    """Conventions, provenance, number and id of the bars as JSON text; floats in hexadecimal, none is rounded."""
+    facts: dict[str, Any] = {"format": _FORMAT, **_plain(convention), "n_pairs": n_pairs, "content_id": content_id}
     if provenance is not None:
         facts["provenance"] = _plain(provenance)
     return json.dumps(facts, separators=(",", ":"))
 
 
-def header_facts(text: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Conventions and provenance that :func:`header_text` wrote."""
+def header_facts(text: str) -> tuple[dict[str, Any], dict[str, Any] | None, tuple[int | None, str | None]]:
+    """Conventions, provenance, and number and content id of the bars, that :func:`header_text` wrote."""
     try:
         facts = json.loads(text)
     except (TypeError, ValueError) as error:
         raise BadInput(f"header: expected JSON text, got {text!r:.80}") from error
-    if not isinstance(facts, dict) or facts.pop("format", None) != _FORMAT:
-        raise BadInput(f"header: expected format {_FORMAT}, got {text!r:.80}")
-    provenance = facts.pop("provenance", None)
-    return _unhex(facts), None if provenance is None else _unhex(provenance)
+    if not isinstance(facts, dict) or facts.pop("format", None) not in _KNOWN:
+        raise BadInput(f"header: expected format {' or '.join(map(str, _KNOWN))}, got {text!r:.80}")
+    provenance, (n_pairs, content_id) = facts.pop("provenance", None), (facts.pop(name, None) for name in _SEAL)
+    return _unhex(facts), None if provenance is None else _unhex(provenance), (n_pairs, content_id)
 
 
 def frame_of(columns: Mapping[str, NDArray[Any]], header: str) -> pd.DataFrame:

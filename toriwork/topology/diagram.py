@@ -248,10 +248,10 @@ class Diagram:
         return frame_of(columns_of(self.pairs, self.censored), self.header()).__arrow_c_stream__(requested_schema)
 
     def header(self) -> str:
-        """Conventions and provenance as compact JSON text; floats in hexadecimal, so that none is rounded."""
+        """Conventions, provenance and content id as compact JSON text; floats in hexadecimal, none is rounded."""
         made = self.provenance
         facts = None if made is None else {name: getattr(made, name) for name in made.__dataclass_fields__}
-        return header_text(dict(zip(_CONVENTION, self.convention(), strict=True)), facts)
+        return header_text(dict(zip(_CONVENTION, self.convention(), strict=True)), facts, len(self), self.content_id)
 
     @property
     def content_id(self) -> str:

@@ -1,11 +1,13 @@
-"""scikit-learn transformers: series or flattened clouds to vectors, and diagrams to vectors.
+"""scikit-learn transformers: clouds to diagrams, diagrams to vectors, series or flattened clouds to vectors.
 
-``CloudVectors`` passes ``check_estimator``; ``DiagramVectors`` takes a list of diagrams, which no rectangular array can
-hold. This module imports scikit-learn; ``toriwork.topology`` does not import it.
+``CloudVectors`` passes ``check_estimator``. ``CloudDiagrams`` and ``DiagramVectors`` take lists, of clouds of any sizes
+and of diagrams, which no rectangular array can hold; one after the other they make vectors of clouds in a pipeline.
+This module imports scikit-learn; ``toriwork.topology`` does not import it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,9 +20,73 @@ from toriwork.errors import BadInput
 from toriwork.topology import vectorize
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
+from toriwork.topology.many import persistence_many
 
 KINDS = ("landscape", "silhouette", "image", "betti", "lengths", "entropy")
 Vectors = NDArray[np.float64]
+
+
+class CloudDiagrams(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]  # it has no types
+    """A diagram of each cloud of a list, side by side; clouds may have different numbers of points.
+
+    Nothing is fitted. In a pipeline with ``memory=`` the diagrams are computed once for the same clouds and parameters.
+    The parameters are those of :func:`toriwork.topology.persistence`, and ``max_workers`` of
+    :func:`toriwork.topology.persistence_many`.
+    """
+
+    def __init__(
+        self,
+        filtration: Any = "rips",
+        *,
+        max_dimension: int = 1,
+        scale: str | None = None,
+        metric: Any = "euclidean",
+        field: int = 2,
+        threshold: float = math.inf,
+        min_persistence: float = 0.0,
+        max_workers: int | None = None,
+    ) -> None:
+        self.filtration = filtration
+        self.max_dimension = max_dimension
+        self.scale = scale
+        self.metric = metric
+        self.field = field
+        self.threshold = threshold
+        self.min_persistence = min_persistence
+        self.max_workers = max_workers
+
+    def fit(self, X: Iterable[Any], y: Any = None) -> CloudDiagrams:  # noqa: N803  # scikit-learn's name
+        """The transformer itself; ``X`` and ``y`` are ignored."""
+        return self
+
+    def transform(self, X: Iterable[Any]) -> list[Diagram]:  # noqa: N803  # scikit-learn's name
+        """The diagram of each cloud, in order.
+
+        Raises
+        ------
+        BadInput, MissingExtra, EngineError, TooLarge
+            The error of the first cloud that has one, with its number.
+        """
+        options = self.get_params()
+        workers = options.pop("max_workers")
+        results = sorted(
+            persistence_many(list(X), max_workers=workers, progress=False, **options), key=lambda r: r.index
+        )
+        for result in results:
+            if result.error is not None:
+                raise type(result.error)(f"cloud {result.index}: {result.error}") from result.error
+        return [result.diagram for result in results if result.diagram is not None]
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """One name: a diagram is one object."""
+        return np.array(["diagram"], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> CloudDiagrams:
+        """The transformer itself, since diagrams come as a list and in no frame; for pipelines, which ask all steps."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
 
 class DiagramVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

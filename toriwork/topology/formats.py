@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.columns import HEADER, arrays_of, columns_of, frame_of, header_facts
-from toriwork.topology.diagram import Diagram, Provenance, Scale
+from toriwork.topology.diagram import CERTIFYING, Diagram, Provenance, Scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,11 +94,24 @@ def from_columns(columns: Any, header: str) -> Diagram:
     Raises
     ------
     BadInput
-        A column is missing, or the header is none of ours or of a later format.
+        A column is missing, the header is none of ours or of a later format, or the rows are not those that it was
+        written for: filtered, concatenated with others, or changed; in another order they are the same.
     """
-    convention, made = header_facts(header)
+    convention, made, (n_pairs, content_id) = header_facts(header)
     pairs, censored = arrays_of(columns)
-    return Diagram(pairs, **convention, censored=censored, provenance=None if made is None else Provenance(**made))
+    if n_pairs not in (None, len(pairs)):
+        raise BadInput(
+            f"columns: expected the {n_pairs} rows of one diagram, got {len(pairs)}: filtered or concatenated"
+        )
+    provenance = None if made is None else Provenance(**made)
+    diagram = Diagram(pairs, **convention, censored=censored, provenance=provenance)
+    if content_id not in (None, diagram.content_id):
+        raise BadInput("columns: expected the bars that the header was written for, got others")
+    if content_id is None and provenance is not None and provenance.n_points and diagram.filtration in CERTIFYING:
+        lives = np.isinf(diagram.in_dimension(0)[:, 1]).sum() - diagram.censored[diagram.pairs[:, 0] == 0].sum()
+        if lives != 1:
+            raise BadInput(f"columns: expected one component that never dies, got {lives}: filtered or concatenated")
+    return diagram
 
 
 def to_frame(diagram: Diagram) -> pd.DataFrame:
@@ -112,7 +125,8 @@ def to_frame(diagram: Diagram) -> pd.DataFrame:
 def from_frame(frame: Any) -> Diagram:
     """The diagram of a table that :func:`to_frame` or ``pyarrow.table(diagram)`` made, read from Parquet or not.
 
-    ``frame`` is a pandas DataFrame, or anything whose ``to_pandas()`` gives one, as an Arrow table does.
+    ``frame`` is a pandas DataFrame, or anything whose ``to_pandas()`` gives one, as an Arrow table does. One that was
+    filtered or concatenated is refused, see :func:`from_columns`.
     """
     table = frame if hasattr(frame, "attrs") else frame.to_pandas()
     if HEADER not in table.attrs:
