@@ -50,6 +50,8 @@ def test_an_image_whose_sides_are_joined_is_a_torus() -> None:
     assert found.pairs.tolist() == [[0, 0, INF], [1, 2, INF], [1, 6, INF], [2, 8, INF]]
     tube = persistence(image, filtration="cubical", period=[True, False], max_dimension=2)
     assert tube.pairs.tolist() == [[0, 0, INF], [1, 6, INF]]
+    assert persistence(image, filtration="cubical", period=image.shape, max_dimension=2) == found
+    assert persistence(image, filtration="cubical", period=[3.0, INF], max_dimension=2) == tube
     open_sides = persistence(image, filtration="cubical", period=[False, False])
     assert open_sides == persistence(image, filtration="cubical")
     ring = persistence([0.0, 5, 1, 7], filtration="lower_star", period=True)
@@ -155,6 +157,13 @@ def test_a_threshold_and_a_dimension_stop_the_work_of_alpha(weighted: bool, monk
             assert cut.betti(r) == whole.betti(r)
         assert (cut.threshold == threshold) == (threshold < 0.9)
         assert built[-1] <= built[0] / (4 if threshold < 0.05 and not weighted else 1)
+    size, unit = 2.0**490, 2.0**980 if weighted else 2.0**490  # beyond where squares stay within float64
+    huge = options | {"weights": options["weights"] * unit if weighted else None}
+    cut = persistence(cloud * size, max_dimension=2, threshold=0.08 * unit, **huge)
+    assert cut.threshold == 0.08 * unit
+    assert np.allclose(
+        cut.pairs / [1, unit, unit], persistence(cloud, max_dimension=2, threshold=0.08, **options).pairs, atol=1e-12
+    )
     low = persistence(cloud, max_dimension=0, **options)
     assert low.pairs.tolist() == whole.pairs[whole.pairs[:, 0] == 0].tolist()
     assert built[-1] < built[0] / 2
@@ -218,6 +227,18 @@ def test_frames_and_arrays_of_other_libraries_are_clouds() -> None:
         assert persistence(given).pairs.tolist() == [[0, 0, 1], [0, 0, 3], [0, 0, INF]]
 
 
+@pytest.mark.parametrize(("library", "name"), [("xarray", "DataArray"), ("array_api_strict", "asarray")])
+def test_arrays_of_other_libraries_are_data_of_every_kind(library: str, name: str) -> None:
+    made = getattr(pytest.importorskip(library), name)
+    assert persistence(made(POINTS)) == persistence(POINTS)
+    matrix = oracles.euclidean(POINTS)
+    assert persistence(distances=made(matrix)) == persistence(distances=matrix)
+    weighted, mask = {"filtration": "alpha", "weights": np.ones(20)}, np.arange(9).reshape(3, 3) != 4
+    assert persistence(made(POINTS), **weighted | {"weights": made(np.ones(20))}) == persistence(POINTS, **weighted)
+    found = persistence(made(np.zeros((3, 3))), filtration="cubical", mask=made(mask))
+    assert found.pairs.tolist() == [[0, 0, INF], [1, 0, INF]]
+
+
 def test_a_column_of_text_or_with_nothing_in_it_is_refused_by_its_name() -> None:
     pandas, polars, arrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
     rows = {"x": [0.0, 1.0], "name": ["1.5", "2.5"]}
@@ -227,7 +248,8 @@ def test_a_column_of_text_or_with_nothing_in_it_is_refused_by_its_name() -> None
     with pytest.raises(BadInput, match="column 'name'"):
         persistence(arrow.table(rows))
     gap = {"x": [0, None], "y": [1, 2]}
-    for given in (pandas.DataFrame(gap).astype("Int64"), polars.DataFrame(gap)):
+    yes = pandas.DataFrame({"x": [True, None]}, dtype="boolean")
+    for given in (pandas.DataFrame(gap).astype("Int64"), polars.DataFrame(gap), yes):
         with pytest.raises(BadInput, match="row 1 is not finite"):
             persistence(given)
     with pytest.raises(BadInput, match="different names"):
@@ -247,7 +269,9 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a mask alone": {"filtration": "cubical", "mask": HALF},
     "NaN within the mask": {"points": np.full((4, 4), math.nan), "filtration": "cubical", "mask": HALF},
     "text under a mask": {"points": np.full((4, 4), "a"), "filtration": "cubical", "mask": HALF},
-    "a length as the period of an image": {"points": np.eye(4), "filtration": "cubical", "period": 4.0},
+    "another length than the side": {"points": np.eye(4), "filtration": "cubical", "period": [4.0, 5.0]},
+    "a period of NaN": {"points": np.eye(4), "filtration": "cubical", "period": math.nan},
+    "a period of words": {"points": np.eye(4), "filtration": "cubical", "period": "both"},
     "an axis too many": {"points": np.eye(4), "filtration": "cubical", "period": [True] * 3},
     "a period of alpha": {"points": np.eye(4), "filtration": "alpha", "period": 1.0},
     "a metric of an image": {"points": np.eye(4), "filtration": "cubical", "metric": "cosine"},

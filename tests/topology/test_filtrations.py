@@ -12,7 +12,7 @@ from tests.topology import oracles
 from tests.topology.clouds import AWKWARD, OCTAHEDRON, circle
 from tests.topology.test_engines_agree import assert_same_bars
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge
-from toriwork.topology import Diagram, engines, gudhi_filtrations, persistence
+from toriwork.topology import Diagram, engines, gudhi_filtrations, persistence, rips_family
 from toriwork.topology.filtrations import DTM, FILTRATIONS, Landmark
 
 NOISE = np.random.default_rng(0).standard_normal((400, 40))
@@ -117,6 +117,21 @@ def test_dtm_equals_the_weighted_complex_by_brute_force(name: str, neighbours: i
     found = persistence(cloud, filtration=DTM(neighbours), max_dimension=max_dimension, min_persistence=1e-9 * size)
     wanted = Diagram(oracles.dtm_pairs(distances, neighbours, max_dimension), 2, min_persistence=1e-9 * size).pairs
     assert_same_bars(found.pairs, wanted, 1e-9 * size)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.4, 0.7, 9.0])
+def test_a_threshold_stops_the_work_of_dtm(threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud, collapsed, known = circle(40, 0.1, seed=3), [], rips_family.weighted_edges
+    monkeypatch.setattr(
+        rips_family, "weighted_edges", lambda values: collapsed.append(np.isfinite(values).sum()) or known(values)
+    )
+    whole, cut = (persistence(cloud, filtration=DTM(4), threshold=t) for t in (math.inf, threshold))
+    for r in np.linspace(0, min(threshold, 3.0), 7):
+        assert cut.betti(r) == whole.betti(r)
+    assert np.isinf(cut.pairs[:, 2]).sum() == cut.censored.sum() + bool(len(cut))
+    assert (cut.threshold == threshold) == (threshold < 9)
+    if threshold < 9:
+        assert len(collapsed) == 1 or collapsed[1] < collapsed[0] / 2
 
 
 def test_dtm_with_one_neighbour_is_rips() -> None:

@@ -75,7 +75,7 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     period : float or array_like of shape (dim,), optional
         Of points in a box that repeats: its length in each coordinate, or one for all; inf where it does not repeat.
         Two points are as far apart as the nearest of their images. Of an image or a series: True, or True for each
-        axis that closes.
+        axis that closes, or its shape.
     filtration : str or Filtration
         A name for its default parameters, or an object of ``toriwork.topology.filtrations``. In diameters: "rips"
         (a simplex enters at its diameter), "h0" (of Rips, by a spanning tree; dimension 0 alone is computed),

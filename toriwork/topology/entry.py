@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -111,8 +112,8 @@ class Given:
             if mask.dtype.kind != "b" or mask.shape != values.shape:
                 raise BadInput(f"mask: expected bool of shape {values.shape}, got {mask.dtype} of {mask.shape}")
             points = cloud_of(np.where(mask, values, np.zeros((), values.dtype)))
-        n_axes = 0 if points is None else points.array.ndim
-        return Entered(points, self.distances, mask=mask, periodic=_axes_that_close(self.period, n_axes))
+        shape = () if points is None else points.shape
+        return Entered(points, self.distances, mask=mask, periodic=_axes_that_close(self.period, shape))
 
 
 def _weights_of(given: Any, points: Cloud | None) -> NDArray[np.float64]:
@@ -127,10 +128,16 @@ def _weights_of(given: Any, points: Cloud | None) -> NDArray[np.float64]:
     return weights
 
 
-def _axes_that_close(period: Any, n_axes: int) -> tuple[bool, ...]:
+def _axes_that_close(period: Any, shape: tuple[int, ...]) -> tuple[bool, ...]:
+    """True for each axis of an image whose ends are joined, of truth values or of lengths."""
     if period is None:
         return ()
-    closes = as_array(period, name="period")
-    if closes.dtype.kind != "b" or closes.shape not in ((), (n_axes,)):
-        raise BadInput(f"period: expected True or {n_axes} of True and False for an image, got {shown(period)}")
-    return tuple(np.broadcast_to(closes, (n_axes,)).tolist())
+    array = as_array(period, name="period")
+    if array.dtype.kind not in "biuf" or array.shape not in ((), (len(shape),)):
+        raise BadInput(f"period: expected True, or {len(shape)} of True and False for an image, got {shown(period)}")
+    closes = np.broadcast_to(array, (len(shape),)).tolist()
+    if array.dtype.kind != "b":
+        if any(length not in (side, math.inf) for length, side in zip(closes, shape, strict=True)):
+            raise BadInput(f"period: expected the sides {shape} of the image, inf for open ones, got {shown(period)}")
+        closes = [math.isfinite(length) for length in closes]
+    return tuple(closes)

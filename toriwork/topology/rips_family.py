@@ -201,13 +201,21 @@ class DTM:
             matrix, weights = matrix[np.ix_(kept, kept)], weights[kept]
         values = matrix + weights[:, None] + weights[None, :]  # the diagonal is 0 + 2 w: the point itself
         values = np.maximum(values, np.maximum(values.diagonal()[:, None], values.diagonal()[None, :]))
+        stopped = asked.threshold < enclosing_radius(values)
+        if stopped:  # later points and edges are not even collapsed
+            early = np.flatnonzero(values.diagonal() <= asked.threshold)
+            values = values[np.ix_(early, early)]
+            values[values > asked.threshold] = np.inf
+        if not len(values):
+            return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), n_points, asked.threshold, stopped=True)
 
         def compute() -> Bars:
             edges = weighted_edges(values)
             refuse_above(cliques(*edges[:2], asked.max_dimension + 2), n_points, self.name, asked.max_bytes)
             return weighted_bars(values.diagonal().copy(), edges, asked.max_dimension, asked.field)
 
-        return gudhi_result(guarded(compute, f"{n_points} points, filtration dtm"), n_points, asked.threshold)
+        bars = guarded(compute, f"{n_points} points, filtration dtm")
+        return gudhi_result(bars, n_points, asked.threshold, stopped=stopped)
 
 
 def rips_together(clouds: list[Matrix], highest: int, engine: str) -> list[FiltrationResult] | None:
