@@ -48,6 +48,7 @@ TESTED_IN = {
     "topology/test_input.py": "topology/clouds topology/render",
     "topology/test_by_parts.py": "topology/single_linkage",
     "topology/test_sparse_rips.py": "topology/delaunay",
+    "topology/test_late_bars.py": "topology/domination",
     "topology/test_representatives.py": "topology/cycles",
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",
     "topology/test_truncation.py": "topology/by_distance topology/rips_family",

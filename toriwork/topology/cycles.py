@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ MOST_STATES = 1_000_000
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
+Values = Callable[[Places, Places], NDArray[np.int16]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +181,7 @@ def _walk(state: tuple[int, bytes], before: dict[tuple[int, bytes], tuple[int, b
     return points[::-1]
 
 
-def _cocycle_values(order: EdgeOrder, scale: float, field: int) -> Any:
+def _cocycle_values(order: EdgeOrder, scale: float, field: int) -> Values:
     """The values on directed edges of a basis of H^1 of the complex of all edges up to ``scale``.
 
     Points that another one dominates are moved there first, one by one, which leaves a complex of the same homotopy
@@ -193,18 +193,25 @@ def _cocycle_values(order: EdgeOrder, scale: float, field: int) -> Any:
     """
     root = strong_collapse(order.ranks <= scale)
     core, place = np.unique(root, return_inverse=True)
-    ranks = order.ranks[np.ix_(core, core)]
-    found = graph_cocycles(np.where(ranks <= scale, ranks, scale + 1.0), float(scale), field)
-    tables = np.zeros((len(core), len(core), len(found)), dtype=np.int16)
+    values, _ = cocycle_values(order.ranks[np.ix_(core, core)], scale, field)
+    return lambda first, second: values(place[first], place[second])
+
+
+def cocycle_values(ranks: Matrix, cut: float, field: int) -> tuple[Values, int]:
+    """The values on directed edges, shape (n_edges, n_classes), of a basis of H^1 of the complex of all edges up to
+    number ``cut``, and the number of classes.
+    """
+    found = graph_cocycles(np.where(ranks <= cut, ranks, cut + 1.0), float(cut), field)
+    tables = np.zeros((len(ranks), len(ranks), len(found)), dtype=np.int16)
     for k, cocycle in enumerate(found):
         first, second, value = cocycle.T
         tables[first, second, k], tables[second, first, k] = value % field, -value % field
 
     def values(first: Places, second: Places) -> NDArray[np.int16]:
-        on_edges: NDArray[np.int16] = tables[place[first], place[second]]
+        on_edges: NDArray[np.int16] = tables[first, second]
         return on_edges
 
-    return values
+    return values, len(found)
 
 
 def strong_collapse(joined: NDArray[np.bool_]) -> Places:

@@ -13,6 +13,7 @@ doi:10.1145/235815.235821 (Qhull).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +48,21 @@ class DelaunayGraph:
 
     def last_birth(self) -> float:
         """The length of the longest edge with an empty lune that is not in the tree: no class of H1 is born later."""
+        return next(self._births(), 0.0)
+
+    def births_beyond(self, scale: float, limit: float) -> Matrix:
+        """The different scales in (scale, limit] at which classes of H1 are born, ascending."""
+        births = itertools.takewhile(lambda length: length > scale, self._births())
+        return np.unique([length for length in births if length <= limit])
+
+    def _births(self) -> Iterator[float]:
+        """The lengths of the edges with an empty lune that are not in the tree, longest first."""
         for place in np.flatnonzero(~self.in_tree & ~self.witnessed)[::-1].tolist():
             ends, length = (self.first[place], self.second[place]), float(self.lengths[place])
             near = np.array(self.neighbours.query_ball_point(self.cloud[ends[0]], length * _A_LITTLE), dtype=np.intp)
             reach = [pair_lengths(self.cloud, near, np.full(len(near), end)) for end in ends]
             if not (np.maximum(*reach) < length).any():
-                return length
-        return 0.0
+                yield length
 
     def enclosing_radius(self) -> float:
         """The least, over the points, of the distance to the farthest one, which is a corner of the hull."""

@@ -27,6 +27,7 @@ Edges = tuple[NDArray[Any], NDArray[Any], Matrix]  #: first points, second point
 _Answer = TypeVar("_Answer")
 
 LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31 bits
+COCYCLES_FIELD = 127  #: the largest prime that ripser knows
 #: points up to which H2 needs no collapse; of how many of more a collapse is tried, and what share of edges is much:
 #: 0.13 to 0.49 stay for clouds and graphs, 0.66 to 1 for spheres, bit strings and random numbers
 FEW_FOR_H2, _PROBE, _RIGID = 50, 40, 0.55
@@ -375,6 +376,6 @@ _GUDHI_NEEDS = ("gudhi", "sklearn", "scipy")
 ENGINES = (
     Engine("gudhi", "gudhi", _GUDHI_NEEDS, _gudhi, LARGEST_PRIME, False, _gudhi_many, _gudhi_collapsed),
     Engine("redzed", "redzed-tda", ("redzed_tda",), _redzed, 2, True, _redzed_many),
-    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, 127, True),
+    Engine("ripser", "ripser", ("ripser", "scipy"), _ripser, COCYCLES_FIELD, True),
     Engine("simple", "toriwork", (), _simple, 2),
 )

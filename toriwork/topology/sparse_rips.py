@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.clouds import euclidean_pairs
 from toriwork.topology.cost_model import refuse_bytes, work_estimate
 from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
-from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, run_best, weighted_bars
-from toriwork.topology.metric import component_bars, farthest_points
+from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
+from toriwork.topology.late_bars import late_bars
+from toriwork.topology.metric import component_bars
 
 Matrix = NDArray[np.float64]
 
@@ -31,7 +31,10 @@ _BEYOND, _MORE = {2: 1.4, 3: 1.1}, 1.4
 _PER_PAIR, _PER_NEIGHBOUR = 2e-6, 3e-8
 #: bytes for each of these pairs at the peak
 PAIR_BYTES = 180.0
-_LANDMARKS = 100
+#: seconds that the neighbours may take, at least and by the square of the number of points, if late bars can be found
+_SHORT, _LATE = 2.0, 3e-7
+#: bars and births that are followed one by one, at most
+_FEW_LATE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +69,32 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     if graph is None:
         return None
     births_end = graph.last_birth()
-    if _lives_long(cloud, births_end * _BEYOND[dim] * _MORE, limit):
-        return None
-    scale = births_end * _BEYOND[dim]
+    scale, left = births_end * _BEYOND[dim], math.inf
     while True:
         scale = min(scale, limit)
         n_pairs = (int(graph.neighbours.count_neighbors(graph.neighbours, scale)) - n_points) // 2
         seconds = n_pairs * (_PER_PAIR + _PER_NEIGHBOUR * 2.0 * n_pairs / n_points)
-        if seconds > work_estimate(n_points, dim).seconds:
+        if left == math.inf and seconds > max(_SHORT, _LATE * n_points**2):
+            scale /= _MORE  # late bars are sooner found one by one
+            continue
+        later = graph.births_beyond(scale, limit)
+        if seconds > work_estimate(n_points, dim).seconds or len(later) > _FEW_LATE:
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
         refuse_bytes(PAIR_BYTES * n_pairs, what, max_bytes, "a threshold, filtration='alpha' or 'landmark' needs less")
         first, second, lengths = _neighbours(graph, scale)
         loops = _loops(n_points, (first, second, lengths), field)
-        if scale >= limit or not np.isinf(loops).any():
+        alive = loops[np.isinf(loops[:, 1]), 0]
+        if scale >= limit or not len(alive) + len(later):
             break
-        scale *= _MORE
+        if len(alive) + len(later) <= _FEW_LATE:
+            late = late_bars(graph, alive, scale, limit, field)
+            if late is not None:
+                loops = np.concatenate([loops[np.isfinite(loops[:, 1])], late])
+                break
+        if len(alive) + len(later) >= left or len(later):
+            return None
+        scale, left = scale * _MORE, len(alive) + len(later)
     parts = _tree_lengths(graph, scale, first, second, lengths)
     cut = math.inf if math.isinf(limit) or limit >= graph.enclosing_radius() else limit
     return SparseRips([component_bars(parts, n_points, cut), loops], scale, cut)
@@ -117,18 +130,3 @@ def _tree_lengths(
     both = np.concatenate([graph.lengths[longer], lengths])
     order = both.argsort(kind="stable")
     return both[order][tree_edges(len(graph.cloud), rows[order], columns[order])]
-
-
-def _lives_long(cloud: Matrix, scale: float, limit: float) -> bool:
-    """True when points far from each other prove that a class of H1 lives on beyond ``scale``, within the limit."""
-    n_points = len(cloud)
-
-    def row(i: int) -> Matrix:
-        return pair_lengths(cloud, np.arange(n_points), np.full(n_points, i))
-
-    chosen, covers = farthest_points(n_points, _LANDMARKS, row)
-    loops = run_best(euclidean_pairs(cloud[chosen]), 1, math.inf, "auto", 2)[0][1]
-    # the diagrams are no farther apart than twice the cover: a bar of more than four times as much has its match
-    apart = 2.0 * float(covers[-1])
-    sure = loops[(loops[:, 1] - loops[:, 0] > 2.0 * apart) & (loops[:, 1] - apart > scale)]
-    return bool(len(sure)) and limit > scale
