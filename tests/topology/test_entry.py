@@ -73,6 +73,8 @@ def test_grids_equal_the_reduction_cell_by_cell(shape: tuple[int, ...], threshol
                 wanted = oracles.grid_pairs(values, axes, on_vertices=filtration == "lower_star")
                 found = persistence(image, period=list(axes), **options)
                 assert found.pairs.tolist() == wanted.tolist()
+                alone = persistence(image, period=list(axes), **options | {"max_dimension": 0})
+                assert alone.pairs.tolist() == wanted[wanted[:, 0] == 0].tolist()
             assert (found.threshold == threshold) == bool((image[mask] > threshold).any() or threshold == INF)
 
 

@@ -15,7 +15,8 @@ from toriwork.errors import BadInput
 from toriwork.topology.clouds import distinct_points, safely_scaled
 from toriwork.topology.cost_model import refuse_bytes
 from toriwork.topology.diagram import Scale
-from toriwork.topology.engines import delaunay_bars, grid_bars, guarded
+from toriwork.topology.engines import Bars, delaunay_bars, grid_bars, guarded
+from toriwork.topology.grid_components import component_bars_of_grid
 from toriwork.topology.request import (
     FiltrationResult,
     Matrix,
@@ -30,8 +31,8 @@ from toriwork.topology.request import (
 #: expected cells of a Delaunay triangulation per point in R^1, R^2, ...: Schneider & Weil 2008,
 #: doi:10.1007/978-3-540-78859-1, sect. 10.2 (Poisson points)
 _CELLS_PER_POINT = (1.0, 2.0, 6.8, 32.0, 187.0, 1300.0)
-#: measured: of a pixel of a line or an image, of a cell of a grid of more axes
-_PIXEL_BYTES, _CELL_BYTES = 80.0, 60.0
+#: measured: of a pixel of a line or an image, of a cell of a grid of more axes, of a value for H0 alone
+_PIXEL_BYTES, _CELL_BYTES, _MINIMA_BYTES = 80.0, 60.0, 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +196,18 @@ def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationRes
         values = _as_far_as(np.where(within, values, np.inf), asked.periodic)
     if values.size == 0:
         return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), n_points, asked.threshold, stopped=stopped)
-    refuse_bytes(
-        _cells_bytes(values.shape, asked.periodic),
-        f"an array of shape {values.shape}",
-        asked.max_bytes,
-        "smaller blocks or a threshold need less",
-    )
-    bars = guarded(
-        lambda: grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices, periodic=asked.periodic),
-        f"an array of shape {values.shape}",
-    )
+    fast = values.ndim <= 2 and not any(asked.periodic)
+    alone = asked.max_dimension == 0 and not fast  # gudhi would reduce all dimensions
+    each, what = _PIXEL_BYTES if fast else _MINIMA_BYTES if alone else _CELL_BYTES, f"an array of shape {values.shape}"
+    cells = values.size if fast or alone else math.prod(2.0 * side + 1.0 for side in values.shape)
+    refuse_bytes(each * cells, what, asked.max_bytes, "smaller blocks, a threshold or H0 alone need less")
+
+    def compute() -> Bars:
+        if alone:
+            return component_bars_of_grid(values, asked.periodic, asked.field)
+        return grid_bars(values, asked.max_dimension, asked.field, on_vertices=on_vertices, periodic=asked.periodic)
+
+    bars = guarded(compute, what)
     return gudhi_result(bars, n_points, asked.threshold, stopped=stopped)
 
 
@@ -219,13 +222,6 @@ def _as_far_as(values: Matrix, periodic: tuple[bool, ...]) -> Matrix:
         elif not (periodic and periodic[axis]):
             block[axis] = slice(int(places[0]), int(places[-1]) + 1)
     return values[tuple(block)]
-
-
-def _cells_bytes(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> float:
-    """The bytes that a grid takes: lines and images have fast ways, others a complex of all sides and corners."""
-    if len(shape) <= 2 and not any(periodic):
-        return _PIXEL_BYTES * math.prod(shape)
-    return _CELL_BYTES * math.prod(2.0 * side + 1.0 for side in shape)
 
 
 def _values_of(asked: Request, name: str) -> Matrix:
