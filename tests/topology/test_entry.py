@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from tests.topology import hostile, oracles
 from tests.topology.clouds import circle
 from tests.topology.test_engines_agree import assert_same_bars
+from toriwork.cells.memory import DiagramMemory
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import Diagram, gudhi_filtrations, persistence
+from toriwork.topology import Diagram, gudhi_filtrations, persistence, persistence_many
 
 POINTS = np.random.default_rng(0).random((20, 2))
 INF = math.inf
@@ -29,8 +31,10 @@ def test_a_pixel_that_is_masked_leaves_a_hole_that_nothing_fills() -> None:
     image = np.where(mask, 0.0, math.nan)  # its value is never looked at
     found = persistence(image, filtration="cubical", mask=mask)
     assert found.pairs.tolist() == [[0, 0, INF], [1, 0, INF]]
-    assert persistence(np.ma.masked_invalid(image), filtration="cubical") == found
+    masked = persistence(np.ma.masked_invalid(image), filtration="cubical")
+    assert masked == found
     assert len(json.loads(found.provenance.parameters)["mask"]) == 32
+    assert masked.provenance.parameters == found.provenance.parameters
     assert persistence(np.zeros((5, 5)), filtration="cubical", mask=~mask).pairs.tolist() == [[0, 0, INF]]
     assert len(persistence(image, filtration="cubical", mask=np.zeros((5, 5), dtype=bool))) == 0
 
@@ -185,6 +189,11 @@ def test_a_matrix_of_distances_as_points_is_answered_with_a_warning() -> None:
             persistence(image)
 
 
+def test_one_matrix_among_many_clouds_has_the_warning() -> None:
+    with pytest.warns(UserWarning, match="distances="):
+        assert len(list(persistence_many([POINTS, oracles.euclidean(POINTS), POINTS], progress=False))) == 3
+
+
 def test_clouds_and_images_have_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -258,6 +267,29 @@ def test_a_column_of_text_or_with_nothing_in_it_is_refused_by_its_name() -> None
         persistence(pandas.DataFrame([["a", "b"]], columns=["x", "x"]))
     series = pandas.Series([3, 1, 2], dtype="Int64")
     assert persistence(series, filtration="lower_star").pairs.tolist() == [[0, 1, INF]]
+
+
+# ---- remembered ------------------------------------------------------------------------------------------------------
+
+
+def test_a_memory_tells_weights_and_masks_apart(tmp_path: Path) -> None:
+    image, weights = np.arange(16.0).reshape(4, 4), np.arange(20) / 100
+    asked = [
+        (POINTS, {"filtration": "alpha"}),
+        (POINTS, {"filtration": "alpha", "weights": weights}),
+        (POINTS, {"filtration": "alpha", "weights": weights[::-1].tolist()}),
+        (image, {"filtration": "cubical"}),
+        (image, {"filtration": "cubical", "mask": image != 5}),
+        (image, {"filtration": "cubical", "mask": image != 6}),
+        (image, {"filtration": "cubical", "period": [True, False]}),
+    ]
+    with DiagramMemory(tmp_path / "memory.parquet") as memory:
+        found = [memory.persistence(data, **options) for data, options in asked]
+        assert len({diagram.content_id for diagram in found}) == len(memory) == len(asked)
+        assert [memory.get(data, **options) for data, options in asked] == found
+        assert found == [persistence(data, **options) for data, options in asked]
+        weights[3] += 1
+        assert memory.get(POINTS, filtration="alpha", weights=weights) is None
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from toriwork.topology import Diagram, Provenance
 from toriwork.topology.compute import scale_of
 from toriwork.topology.engines import ENGINES, engine_version, pick_engine
 from toriwork.topology.entry import Given
-from toriwork.topology.filtrations import filtration_named
 
 _Made = TypeVar("_Made", Diagram, Provenance)
 
@@ -105,6 +104,8 @@ def question(  # noqa: PLR0913  # the arguments of persistence
     field: Any = 2,
     threshold: Any = math.inf,
     min_persistence: Any = 0.0,
+    weights: Any = None,
+    mask: Any = None,
     metric: Any = "euclidean",
     period: Any = None,
 ) -> Question:
@@ -112,7 +113,8 @@ def question(  # noqa: PLR0913  # the arguments of persistence
     for whole in (max_dimension, field):
         if not isinstance(whole, int | np.integer):
             raise BadInput(f"expected an integer, got {whole!r}")
-    chosen = filtration_named(filtration)
+    data = Given(weights=weights, mask=mask, metric=metric, period=period)
+    chosen = data.filtration(filtration)
     by_choice = chosen.name in BY_CHOICE
     pick_engine(engine if by_choice else "auto", int(field))  # a name that is none is refused
     used, _ = pick_engine("auto" if by_choice else "simple" if chosen.name == "h0" else "gudhi", int(field))
@@ -121,7 +123,7 @@ def question(  # noqa: PLR0913  # the arguments of persistence
     return Question(
         given,
         chosen.name,
-        Given(metric=metric, period=period).facts(chosen),
+        data.facts(chosen),
         int(max_dimension),
         scale_of(chosen, scale)[0],
         int(field),

@@ -155,12 +155,14 @@ class DiagramMemory:
         """The hash of a question without its cloud; None where ``persistence`` will refuse it, with better words."""
         try:
             asked = given, *((name, type(value), value) for name, value in options.items())  # 2.0 is no field, 2 is
-            known = self._questions.get(asked)
+            brief = all(value.__hash__ is not None for value in options.values())  # no array, which has its own digest
+            known = self._questions.get(asked) if brief else None
             if known is None:
                 known = question(given, **{k: v for k, v in options.items() if k != "max_bytes"}).seeded()
                 if len(self._questions) >= _MANY_QUESTIONS:
                     self._questions.clear()
-                self._questions[asked] = known
+                if brief:
+                    self._questions[asked] = known
         except (TypeError, ValueError, OverflowError, ToriworkError):
             return None
         return known

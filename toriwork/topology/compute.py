@@ -21,6 +21,7 @@ from toriwork.topology.engines import LARGEST_PRIME, Bars
 from toriwork.topology.entry import Given
 from toriwork.topology.filtrations import FILTRATIONS, Filtration
 from toriwork.topology.free_memory import available_bytes
+from toriwork.topology.pairwise import warn_of_matrix
 from toriwork.topology.request import FiltrationResult, Request, rescale
 from toriwork.topology.rips_family import rips_together
 
@@ -168,7 +169,10 @@ def _together(  # the defaults of persistence
     started = time.perf_counter()
     try:
         plan = _plan(FILTRATIONS["rips"], max_dimension, scale, 2, math.inf, min_persistence, None)
-        found = rips_together([cloud_of(cloud).points() for cloud in clouds], max_dimension, engine)
+        given = [cloud_of(cloud) for cloud in clouds]
+        for one in given:
+            warn_of_matrix(one)
+        found = rips_together([one.points() for one in given], max_dimension, engine)
         if found is None:
             return None
         started += (time.perf_counter() - started) * (1.0 - 1.0 / len(clouds))  # each took its share

@@ -64,8 +64,8 @@ class Given:
     def facts(self, chosen: Filtration) -> str:
         """The parameters of the filtration and of the data as JSON text; empty when all are the usual ones."""
         facts = metric_facts(parameters_of(chosen), self.metric, self.period)
-        for name in ("weights", "mask"):
-            if (given := getattr(self, name)) is not None:
+        for name, given in (("weights", self.weights), ("mask", self._pixels())):
+            if given is not None:
                 facts[name] = cloud_of(given, name=name).digest.hex()
         return json.dumps(facts) if facts else ""
 
@@ -99,11 +99,14 @@ class Given:
         weights = None if self.weights is None else _weights_of(self.weights, points)
         return Entered(points, distances, weights)
 
+    def _pixels(self) -> Any:
+        """The mask, or the contrary of that of a masked array, in which True says that there is none."""
+        masked = self.mask is None and np.ma.is_masked(self.points)
+        return ~np.ma.getmaskarray(self.points) if masked else self.mask
+
     def _image(self) -> Entered:
         """The values on a grid, 0 where the mask leaves them out, which of them there are, and the axes that close."""
-        given, mask = self.points, self.mask
-        if mask is None and np.ma.is_masked(given):  # there True says the contrary
-            mask = ~np.ma.getmaskarray(given)
+        given, mask = self.points, self._pixels()
         if mask is None:
             points = None if given is None else cloud_of(given)
         else:
