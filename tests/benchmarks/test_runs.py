@@ -48,6 +48,7 @@ EXPECTED = {
     "alpha": ("alpha, H0 to H2, 200 points of a torus", {"bare gudhi"}),
     "large": ("H0 and H1, 250 points of a torus", {"bare gudhi"}),
     "many": ("H0 to H1, 1,000 points of a square", {"alpha, gudhi"}),
+    "files": ("klein bottle, 49 points, H2", {"fastest of gudhi, ripser.py, redzed"}),
     "memory": ("predicted bytes, H0 to H1, 200 points of a torus", {"measured", "the largest", "allowed"}),
     "nearest": ("nearest: 2 queries x 200: equal", {"by Hera", "by brute force", "brute force"}),
     "tokens": (

@@ -14,17 +14,45 @@ from tests.topology.clouds import circle
 from toriwork.errors import TooLarge
 from toriwork.topology import persistence, ranks
 from toriwork.topology.engines import ENGINES, is_installed
-from toriwork.topology.ranks import ranked
+from toriwork.topology.ranks import Exact, Ranked, ranked
 
 FAST = [engine.name for engine in ENGINES if engine.by_ranks and is_installed(engine)]
 
 
 def test_ties_share_a_rank_and_nothing_is_rank_zero() -> None:
     found = ranked(np.array([3.0, 0.5, 3.0, 0.0, 7.25, 0.5]))
+    assert isinstance(found, Ranked)
     assert found.ranks.tolist() == [2, 1, 2, 0, 3, 1]
     assert found.lengths.tolist() == [0.0, 0.5, 3.0, 7.25, math.inf]
-    assert ranked(np.array([2.0])).lengths.tolist() == [0.0, 2.0, math.inf]
-    assert ranked(np.empty(0)).lengths.tolist() == [0.0, math.inf]
+    assert ranked(np.array([2.5])).lengths.tolist() == [0.0, 2.5, math.inf]
+
+
+@pytest.mark.parametrize("values", [[3.0, 0.0, 2.0**24 - 1, 3.0], [1.0], []])
+def test_whole_numbers_are_their_own_ranks(values: list[float]) -> None:
+    given = np.array(values)
+    found = ranked(given)
+    assert isinstance(found, Exact)
+    assert found.ranks is given
+    assert ranked(given, 3.5).last == max([value for value in values if value <= 3.5], default=0.0)
+
+
+@pytest.mark.parametrize("odd", [2.0**24, 2.0**24 + 1, 1.5, 1e300])
+def test_one_value_that_float32_may_not_hold_makes_all_ranks(odd: float) -> None:
+    whole = np.arange(100.0)
+    for place in (0, 50, 100):
+        found = ranked(np.insert(whole, place, odd))
+        assert isinstance(found, Ranked)
+        assert np.array_equal(found.ranks, np.unique(np.insert(whole, place, odd), return_inverse=True)[1])
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_hops_cut_anywhere_have_the_bars_of_gudhi(engine: str) -> None:
+    rng = np.random.default_rng(5)
+    graph = np.triu(rng.random((60, 60)) < 0.06, 1)
+    hops = np.minimum(shortest_path(graph | graph.T, unweighted=True), 99.0)
+    for threshold in (0.5, 1.0, 2.7, 5.0, math.inf):
+        options = {"distances": hops, "threshold": threshold}
+        assert persistence(**options, engine=engine) == persistence(**options, engine="gudhi")
 
 
 @pytest.mark.parametrize(("cut", "kept"), [(0.4, 0), (0.5, 1), (3.1, 2), (7.25, 3), (math.inf, 3)])

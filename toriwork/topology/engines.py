@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput, EngineError, MissingExtra, TooLarge, ToriworkError
 from toriwork.topology.clouds import as_condensed, as_square, drawn, enclosing_radius, n_points_of
-from toriwork.topology.ranks import MOST_RANKS, Ranked, ranked
+from toriwork.topology.ranks import MOST_RANKS, Exact, Ranked, ranked
 from toriwork.topology.simple import rips_bars
 
 Matrix = NDArray[np.float64]
@@ -359,9 +359,9 @@ def _redzed_many(distances: list[Matrix], max_dimension: int, field: int) -> lis
     return [[one.bars_in_lengths(b) for b in bars] for one, bars in zip(known, found, strict=True)]
 
 
-def _ranks(distances: Matrix, threshold: float) -> tuple[Ranked, float]:
+def _ranks(distances: Matrix, threshold: float) -> tuple[Ranked | Exact, float]:
     known = ranked(distances, threshold)
-    return known, math.inf if math.isinf(threshold) else float(known.last)
+    return known, math.inf if math.isinf(threshold) else known.last
 
 
 def _simple(distances: Matrix, max_dimension: int, threshold: float, field: int) -> Bars:
