@@ -1,7 +1,6 @@
-"""The default rule: the frozen log-odds of ``calibrated.py``, for each part of the sample where it has a gap.
+"""The default rule: the log-odds of ``calibrated.py`` and a look at the cycles, for each part of the sample.
 
-Loops of one part are not hidden by the points of another, nor closed by them.  Nothing new was fitted; the few cuts
-were set on seeds that no table uses.
+Loops of one part are not hidden by the points of another, nor closed by them.
 """
 
 from __future__ import annotations
@@ -14,29 +13,26 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.calibrated import Calibrated, Judged
+from toriwork.topology.calibrated import NEVER, Calibrated, Judged
 from toriwork.topology.compute import persistence
+from toriwork.topology.cycle_odds import LEAST_ODDS, Cycles
 from toriwork.topology.evidence import Sampling, Verdict
 from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.single_linkage import SingleLinkage, smaller_sides
-
-#: a part of fewer points needs so much more
-_SMALL_PART, _SMALL_PART_ODDS = 60, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ByParts:
     """H1 is judged in each part by itself and summed; H0 and cavities in the sample as a whole.
 
-    A loop is not believed whose last edge is ``longest_step`` times as long as every step on the way that it closes.
-    Without the points there are neither parts nor steps, and the rule is ``whole``.
+    Loops count by their cycles (``cycle_odds.py``). Without the points there are neither parts nor cycles, and the rule
+    is ``whole``.
     """
 
     no: float = -0.2
     yes: float = 0.1
     least_ratio: float = 1.25
     cavity_ratio: float = 1.36
-    longest_step: float = 2.5
     most_points: int = 700  #: of the clouds that the weights were fitted to; more are judged by a sample of so many
     version: int = 2
     name: str = "by_parts"
@@ -82,16 +78,18 @@ class ByParts:
         return (*lower, *(self.whole.judged(sampling, k).verdict() for k in range(2, highest + 1)))
 
     def _loops(self, linked: _Linked, part: NDArray[np.intp], n_parts: int) -> Judged:
-        """The loops of one part; more evidence is asked for where there are several, and of small ones."""
-        sampling, more = linked.sampling, 0.0
+        """The loops of one part."""
+        sampling, distances = linked.sampling, linked.distances
         if n_parts > 1:
-            among = CheckedDistances(linked.distances[np.ix_(part, part)])
+            distances = distances[np.ix_(part, part)]
+            among = CheckedDistances(distances)
             sampling = Sampling(persistence(distances=among, scale=sampling.diagram.scale))
-            more = math.log(n_parts) + (_SMALL_PART_ODDS if len(part) < _SMALL_PART else 0.0)
-        rule = replace(self.whole, yes=self.yes + more, no=self.no + more)
-        return rule.judged(
-            sampling, 1, lambda birth: linked.tree.step_ratio(birth * linked.unit, part) > self.longest_step
-        )
+        cycles = Cycles(distances, sampling.deaths() * linked.unit, n_parts)
+
+        def second(birth: float, death: float, frozen: float) -> float:
+            return cycles.odds(birth * linked.unit, death * linked.unit, frozen) if frozen > LEAST_ODDS else NEVER
+
+        return self.whole.judged(sampling, 1, second)
 
 
 class _Linked:

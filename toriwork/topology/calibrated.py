@@ -44,10 +44,12 @@ class Calibrated:
         loops = scores[0].births if scores else []
         return (self.components(sampling, loops), *(score.verdict() for score in scores))
 
-    def judged(self, sampling: Sampling, k: int, vetoed: Callable[[float], bool] | None = None) -> Judged:
+    def judged(
+        self, sampling: Sampling, k: int, second: Callable[[float, float, float], float] | None = None
+    ) -> Judged:
         """Test the bars of H_k, longest first, each against those that are left; stop after a row of refusals.
 
-        ``vetoed`` tells of the birth of a bar that would count that it does not after all.
+        ``second`` gives other log-odds for the birth, the death and the log-odds of a bar.
         """
         odds = self._loop_odds(sampling) if k == 1 else self._cavity_odds
         judged = Judged()
@@ -55,8 +57,8 @@ class Calibrated:
         rows = sampling.longest_first(k).tolist()
         for birth, death in rows:
             score = odds(birth, death, len(rows) - len(judged.features))
-            if score > self.no and vetoed is not None and vetoed(birth):
-                score = NEVER
+            if second is not None:
+                score = second(birth, death, score)
             if score > self.yes:
                 judged.features.append((birth, death, score))
                 refused = 0

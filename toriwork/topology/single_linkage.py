@@ -1,4 +1,4 @@
-"""Single linkage of a sample: which merges cross a gap, the parts on either side, and how long a step is.
+"""Single linkage of a sample: which merges cross a gap, and the parts on either side.
 
 The heights of its merges are the edges of a minimal spanning tree, those below a node the edges within that part.
 """
@@ -44,21 +44,6 @@ class SingleLinkage:
         self._sizes = np.concatenate([np.ones(len(distances)), self._tree[:, 3]])
         #: (n_points - 1,) points on the smaller side of each merge
         self.smaller_sides: Matrix = self._sizes[self._sides].min(axis=1)
-        self._joins: Matrix | None = None
-
-    def step_ratio(self, length: float, part: Places) -> float:
-        """How many times as long an edge of this length is as the longest step of the spanning tree between its ends.
-
-        Both ends lie in ``part``; of several edges of that length the smallest ratio.
-        """
-        from scipy.cluster.hierarchy import cophenet
-
-        if self._joins is None:
-            self._joins = cophenet(self._tree)  # where two points are joined: the longest step between them
-        first, second = (part[ends] for ends in np.nonzero(self._distances[np.ix_(part, part)] == length))
-        i, j = np.minimum(first, second), np.maximum(first, second)
-        longest = float(self._joins[len(self._distances) * i - i * (i + 3) // 2 + j - 1].max(initial=0.0))
-        return length / longest if longest > 0.0 else 1.0
 
     def parts(self) -> list[Places]:
         """The points of each part of the sample, all of them where there is no gap.
