@@ -8,7 +8,6 @@ weights were fitted once (research/cycle_training.py) and are frozen.
 from __future__ import annotations
 
 import math
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,8 @@ from toriwork.topology.evidence import quantile
 
 Matrix = NDArray[np.float64]
 
-#: bars with lower log-odds are not looked at: of the loops of the fit 6 % have them
-LEAST_ODDS = -6.0
+#: bars with lower log-odds are not looked at: 1 in 150 of those of the fit would count
+LEAST_ODDS = -4.0
 #: ranges of the features, in their order, in the clouds of the fit; beyond them the nearest value is used
 _LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561])
 _HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214])
@@ -45,21 +44,23 @@ class Cycles:
         self._distances = distances
         self._deaths = deaths
         self._n_parts = n_parts
+        self._forest: list[list[int]] = []
+        self._within = 0.0
 
     def odds(self, birth: float, death: float, frozen: float) -> float:
         """The log-odds of a bar with ``frozen`` ones, which are above LEAST_ODDS."""
-        seen = np.clip(self.features(birth, death, frozen), _LOW, _HIGH)
-        return float(products(seen[None])[0] @ _WEIGHTS) + _CONSTANT
+        seen = np.minimum(np.maximum(self.features(birth, death, frozen), _LOW), _HIGH)
+        return float(products(seen) @ _WEIGHTS) + _CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
         """What the weights are for, shape (12,)."""
         distances, n_points = self._distances, len(self._distances)
         steps = self.steps(birth)
-        falling = np.append(np.sort(steps)[::-1], 0.0)
-        jumps = np.append(birth, falling)[: _MOST_GAPS + 1][: len(steps) + 1]
+        n_steps = len(steps)
+        jumps = np.concatenate([[birth], steps[: -_MOST_GAPS - 1 : -1]])  # falling
         k = np.arange(1, len(jumps))
         # of even random places on a curve each of these is one exponential variable
-        gaps = k * np.log(jumps[:-1] / jumps[1:]) * np.log(np.maximum(len(steps) / k, math.e))
+        gaps = k * np.log(jumps[:-1] / jumps[1:]) * np.log(np.maximum(n_steps / k, math.e))
         within = np.count_nonzero(distances <= birth * (1 + _ROUNDING)) - n_points
         near = np.count_nonzero(distances <= 0.5 * birth * (1 + _ROUNDING)) - n_points
         far = np.count_nonzero(distances < death * (1 - _ROUNDING)) - n_points
@@ -73,52 +74,72 @@ class Cycles:
                 math.log(self._n_parts),
                 math.log(birth / jumps[1]),
                 float(gaps.max()),
-                math.log(birth / float(np.median(steps))),
+                math.log(birth / float((steps[(n_steps - 1) // 2] + steps[n_steps // 2]) / 2)),
                 math.log((float(steps.sum()) + birth) / birth),
-                math.log(len(steps)),
+                math.log(n_steps),
                 math.log2(within / max(near, 1)),  # the dimension of the sample below the birth
                 math.log(far / within) / max(ratio, 0.05),  # and above it
             ]
         )
 
     def steps(self, birth: float) -> Matrix:
-        """The edges of the path in the spanning tree that an edge of this length closes."""
-        ends = np.argwhere(self._distances == birth)
-        paths = [self._path(u, v) for u, v in ends[ends[:, 0] < ends[:, 1]][:_MOST_TIES].tolist()]
-        return max(paths, key=lambda path: (len(path) > 1, float(path.max()), float(path.sum())))
+        """The edges, rising, of the path in the spanning tree that an edge of this length closes."""
+        if birth > self._within:
+            self._forest, self._within = self._forest_within(birth), birth
+        ends = divmod(np.flatnonzero(self._distances == birth), len(self._distances))
+        pairs = [(u, v) for u, v in zip(*(end.tolist() for end in ends), strict=True) if u < v]
+        paths = [self._path(u, v) for u, v in pairs[:_MOST_TIES]]
+        return max(paths, key=lambda path: (len(path) > 1, float(path[-1]), float(path.sum())))
 
-    def _path(self, one: int, other: int) -> Matrix:
-        above, depth = self._tree
-        children = []
-        while one != other:
-            if depth[one] < depth[other]:
-                one, other = other, one
-            children.append(one)
-            one = above[one]
-        return np.maximum(self._distances[children, [above[child] for child in children]], _TINY)
+    def _path(self, start: int, end: int) -> Matrix:
+        before, waiting = {start: start}, [start]
+        while end not in before:
+            point = waiting.pop()
+            for other in self._forest[point]:
+                if other not in before:
+                    before[other] = point
+                    waiting.append(other)
+        walk = [end]
+        while walk[-1] != start:
+            walk.append(before[walk[-1]])
+        return np.sort(np.maximum(self._distances[walk[:-1], walk[1:]], _TINY))
 
-    @cached_property
-    def _tree(self) -> tuple[list[int], list[int]]:
-        """The point above each one in a spanning tree, and how many steps it is below the first."""
-        from scipy.sparse import csr_array
-        from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+    def _forest_within(self, most: float) -> list[list[int]]:
+        """The neighbours of each point in a minimal spanning forest of the edges up to ``most``.
 
-        first, second = np.nonzero(self._distances <= self._deaths[-1])
+        Sources
+        -------
+        Kruskal 1956, doi:10.1090/S0002-9939-1956-0078686-7.
+        """
+        n_points = len(self._distances)
+        places = np.flatnonzero(self._distances <= most)
+        first, second = divmod(places, n_points)
         upper = first < second
-        first, second = first[upper], second[upper]
-        lengths = np.maximum(self._distances[first, second], _TINY)  # a stored 0 would be no edge
-        tree = minimum_spanning_tree(csr_array((lengths, (first, second)), shape=self._distances.shape))
-        order, above = breadth_first_order(tree, 0, directed=False)
-        parents, depth = above.tolist(), [0] * len(above)
-        for point in order[1:].tolist():
-            depth[point] = depth[parents[point]] + 1
-        return parents, depth
+        first, second, lengths = first[upper], second[upper], self._distances.ravel()[places[upper]]
+        order = lengths.argsort(kind="stable")
+        root, left = list(range(n_points)), n_points - 1
+        forest: list[list[int]] = [[] for _ in range(n_points)]
+        for one, other in zip(first[order].tolist(), second[order].tolist(), strict=True):
+            a, b = one, other
+            while root[a] != a:
+                root[a] = a = root[root[a]]
+            while root[b] != b:
+                root[b] = b = root[root[b]]
+            if a != b:
+                root[a] = b
+                forest[one].append(other)
+                forest[other].append(one)
+                left -= 1
+                if not left:
+                    break
+        return forest
 
 
 _TINY = float(np.finfo(np.float64).tiny)
+_FIRST, _SECOND = np.triu_indices(len(_LOW))
 
 
 def products(features: Matrix) -> Matrix:
-    """The features of each bar, then each of them times itself and times those behind it."""
-    first, second = np.triu_indices(features.shape[1])
-    return np.hstack([features, features[:, first] * features[:, second]])
+    """The features, then each of them times itself and times those behind it; of one bar or of each row."""
+    found: Matrix = np.concatenate([features, features[..., _FIRST] * features[..., _SECOND]], axis=-1)
+    return found

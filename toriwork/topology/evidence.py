@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from toriwork.topology.diagram import Diagram
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sampling:
     """A complete diagram, and how the components that it merges compare in size."""
 
@@ -28,6 +29,10 @@ class Sampling:
 
     def deaths(self) -> NDArray[np.float64]:
         """The finite deaths of H0, ascending: the positive edges of a minimal spanning tree (Rips births are all 0)."""
+        return self._deaths
+
+    @cached_property
+    def _deaths(self) -> NDArray[np.float64]:
         deaths = self.diagram.in_dimension(0)[:, 1]
         return deaths[deaths < math.inf]
 
