@@ -237,8 +237,12 @@ def merge_features(cloud: Cloud, pieces: int, engine: str) -> tuple[Any, Any] | 
 
 def fitted(rows: Any, true: Any, weight_of_false: float) -> np.ndarray[Any, Any]:
     """Weights and constant of a logistic regression on standardised columns, in the columns' own units."""
+    return fitted_model(LogisticRegression(C=5, max_iter=5000), rows, true, weight_of_false)
+
+
+def fitted_model(model: LogisticRegression, rows: Any, true: Any, weight_of_false: float) -> np.ndarray[Any, Any]:
+    """The same of a given model."""
     mean, spread = rows.mean(0), rows.std(0)
-    model = LogisticRegression(C=5, max_iter=5000)
     model.fit((rows - mean) / spread, true, sample_weight=np.where(true, 1.0, weight_of_false))
     weights = model.coef_[0] / spread
     return np.append(weights, model.intercept_[0] - (weights * mean).sum())

@@ -51,7 +51,7 @@ class Calibrated:
 
         ``second`` gives other log-odds for the birth, the death and the log-odds of a bar.
         """
-        odds = self._loop_odds(sampling) if k == 1 else self._cavity_odds
+        odds = self.loop_odds(sampling) if k == 1 else self._cavity_odds
         judged = Judged()
         refused = 0
         rows = sampling.longest_first(k).tolist()
@@ -71,7 +71,8 @@ class Calibrated:
                 break
         return judged
 
-    def _loop_odds(self, sampling: Sampling) -> Any:
+    def loop_odds(self, sampling: Sampling) -> Any:
+        """A function that gives the log-odds of a bar of H1 by birth, death, and how many bars are left with it."""
         deaths = sampling.deaths()
         if not len(deaths):
             return self._cavity_odds  # never reached: no bar of H1 without two distinct points

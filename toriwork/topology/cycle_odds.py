@@ -19,10 +19,10 @@ Matrix = NDArray[np.float64]
 #: bars with lower log-odds are not looked at: 1 in 150 of those of the fit would count
 LEAST_ODDS = -4.0
 #: ranges of the features, in their order, in the clouds of the fit; beyond them the nearest value is used
-_LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561])
-_HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214])
+LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561])
+HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214])
 #: of the features and of the products of each with itself and those behind it
-_WEIGHTS = np.array([
+WEIGHTS = np.array([
     0.6448, 1.5148, 0.0337, -2.0704, -0.2391, 5.8612, 0.9486, -0.1309, -2.2748, 0.103, -3.8036, 0.9745, -0.0246,
     0.3327, -0.1405, -0.035, 0.3978, 0.2499, 0.0113, -0.0713, -0.0558, -0.075, 0.2158, 0.0033, 1.2394, 1.2292,
     0.0502, -1.5353, -8.6323, -0.2292, 2.1014, -0.7657, -0.5131, 1.4895, 0.5193, -0.9616, -0.1369, 0.8482,
@@ -32,7 +32,7 @@ _WEIGHTS = np.array([
     0.0065, 0.2063, 0.6865, 0.4158, 0.2587, 0.0939, 0.1718, 0.5673, -0.1143, 0.0947, -0.7833, 0.398, 0.7123,
     -0.1999,
 ])  # fmt: skip
-_CONSTANT = 5.2286
+CONSTANT = 5.2286
 _MOST_GAPS, _MOST_TIES = 16, 32
 _ROUNDING = 1e-9  #: two distances this close are the same, whatever the coordinates that they were made of
 
@@ -49,8 +49,8 @@ class Cycles:
 
     def odds(self, birth: float, death: float, frozen: float) -> float:
         """The log-odds of a bar with ``frozen`` ones, which are above LEAST_ODDS."""
-        seen = np.minimum(np.maximum(self.features(birth, death, frozen), _LOW), _HIGH)
-        return float(products(seen) @ _WEIGHTS) + _CONSTANT
+        seen = np.minimum(np.maximum(self.features(birth, death, frozen), LOW), HIGH)
+        return float(products(seen) @ WEIGHTS) + CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
         """What the weights are for, shape (12,)."""
@@ -88,7 +88,7 @@ class Cycles:
             self._forest, self._within = self._forest_within(birth), birth
         ends = divmod(np.flatnonzero(self._distances == birth), len(self._distances))
         pairs = [(u, v) for u, v in zip(*(end.tolist() for end in ends), strict=True) if u < v]
-        paths = [self._path(u, v) for u, v in pairs[:_MOST_TIES]]
+        paths = [self._path(u, v) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
         return max(paths, key=lambda path: (len(path) > 1, float(path[-1]), float(path.sum())))
 
     def _path(self, start: int, end: int) -> Matrix:
@@ -136,7 +136,7 @@ class Cycles:
 
 
 _TINY = float(np.finfo(np.float64).tiny)
-_FIRST, _SECOND = np.triu_indices(len(_LOW))
+_FIRST, _SECOND = np.triu_indices(len(LOW))
 
 
 def products(features: Matrix) -> Matrix:
