@@ -53,7 +53,7 @@ class Cycles:
         return float(products(seen) @ WEIGHTS) + CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
-        """What the weights are for, shape (12,)."""
+        """A bar and its cycle in numbers that have no unit, shape (12,), in the order of the ranges above."""
         distances, n_points = self._distances, len(self._distances)
         steps = self.steps(birth)
         n_steps = len(steps)
@@ -61,9 +61,9 @@ class Cycles:
         k = np.arange(1, len(jumps))
         # of even random places on a curve each of these is one exponential variable
         gaps = k * np.log(jumps[:-1] / jumps[1:]) * np.log(np.maximum(n_steps / k, math.e))
-        within = np.count_nonzero(distances <= birth * (1 + _ROUNDING)) - n_points
-        near = np.count_nonzero(distances <= 0.5 * birth * (1 + _ROUNDING)) - n_points
-        far = np.count_nonzero(distances < death * (1 - _ROUNDING)) - n_points
+        within = int(np.count_nonzero(distances <= birth * (1 + _ROUNDING))) - n_points
+        near = int(np.count_nonzero(distances <= 0.5 * birth * (1 + _ROUNDING))) - n_points
+        far = int(np.count_nonzero(distances < death * (1 - _ROUNDING))) - n_points
         ratio = math.log(death / birth)
         return np.array(
             [
@@ -86,7 +86,7 @@ class Cycles:
         """The edges, rising, of the path in the spanning tree that an edge of this length closes."""
         if birth > self._within:
             self._forest, self._within = self._forest_within(birth), birth
-        ends = divmod(np.flatnonzero(self._distances == birth), len(self._distances))
+        ends = np.unravel_index(np.flatnonzero(self._distances == birth), self._distances.shape)
         pairs = [(u, v) for u, v in zip(*(end.tolist() for end in ends), strict=True) if u < v]
         paths = [self._path(u, v) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
         return max(paths, key=lambda path: (len(path) > 1, float(path[-1]), float(path.sum())))
@@ -113,7 +113,7 @@ class Cycles:
         """
         n_points = len(self._distances)
         places = np.flatnonzero(self._distances <= most)
-        first, second = divmod(places, n_points)
+        first, second = np.divmod(places, n_points)
         upper = first < second
         first, second, lengths = first[upper], second[upper], self._distances.ravel()[places[upper]]
         order = lengths.argsort(kind="stable")
