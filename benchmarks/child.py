@@ -17,10 +17,13 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def call(function: str, **arguments: Any) -> dict[str, Any]:
-    """Run ``module:function`` in a fresh process and return its answer; arguments and answer are JSON."""
+def call(function: str, seconds: float | None = None, **arguments: Any) -> dict[str, Any]:
+    """Run ``module:function`` in a fresh process and return its answer; arguments and answer are JSON.
+
+    After so many ``seconds`` the process is ended: subprocess.TimeoutExpired.
+    """
     command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=seconds)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

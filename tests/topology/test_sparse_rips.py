@@ -108,7 +108,7 @@ def test_births_end_where_the_slow_way_says(always: list[object]) -> None:
 def test_what_does_not_fit_is_refused_with_the_number_of_pairs() -> None:
     cloud = np.random.default_rng(0).random((3_000, 2))
     with pytest.raises(TooLarge, match=r"3000 points, .* pairs within"):
-        persistence(cloud, max_bytes=1e6)
+        persistence(cloud, max_bytes=4e6)
 
 
 def test_many_points_of_a_square_and_a_cube() -> None:
@@ -122,3 +122,34 @@ def test_many_points_of_a_square_and_a_cube() -> None:
 
 def test_clouds_of_very_uneven_density_are_left_to_the_matrix() -> None:
     assert sparse_rips.sparse_rips(np.random.default_rng(0).standard_normal((3_000, 2)), math.inf, 2) is None
+
+
+def test_a_tree_of_nearest_neighbours_gives_h0_in_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_rips, "WORTH_IT_H0", 4)
+    used = []
+    for seed, (name, n) in enumerate(
+        (name, n) for name in ("cube", "integers in space", "sphere", "flat") for n in (40, 400)
+    ):
+        cloud = np.unique(shapes(np.random.default_rng(seed), n)[name], axis=0)
+        used.append(sparse_rips._tree_of_neighbours(cloud))
+        assert np.array_equal(persistence(cloud, max_dimension=0).pairs, dense(cloud, max_dimension=0)), (name, n)
+    assert sum(one is not None for one in used) >= 6
+    pieces = np.concatenate([a := np.random.default_rng(0).random((200, 3)), a + 9.0])
+    assert sparse_rips._tree_of_neighbours(pieces) is None
+    assert np.array_equal(persistence(pieces, max_dimension=0).pairs, dense(pieces, max_dimension=0))
+
+
+def test_long_work_is_announced_with_its_seconds_and_bytes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud = np.random.default_rng(0).random((1_200, 2))
+    with caplog.at_level("INFO", "toriwork.topology"):
+        persistence(cloud)
+        assert not caplog.messages
+        monkeypatch.setattr("toriwork.topology.cost_model._LONG", 1e-4)
+        persistence(cloud)
+        persistence(distances=distances_of_points(cloud[:300]))
+    for start in ("1200 points, their Delaunay graph", "1200 points, ", "300 points, H1"):
+        assert any(line.startswith(start) and "bytes are predicted" in line for line in caplog.messages), start
+    with pytest.raises(TooLarge, match="their Delaunay graph: about"):
+        persistence(cloud, max_bytes=1e5)

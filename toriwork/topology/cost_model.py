@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from toriwork.topology.engines import engines_for, staying_edges
 from toriwork.topology.free_memory import available_bytes
 from toriwork.topology.inputs import check_distances, is_sparse
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
+
+_LOG = logging.getLogger(__name__)
 
 
 class WorkEstimate(NamedTuple):
@@ -41,6 +44,8 @@ _PROBE = 100
 #: of how many points an estimate of H1 looks at the distances, at most
 _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
+#: seconds from which a prediction goes to the log
+_LONG = 5.0
 #: per max_dimension: seconds at 100 points and exponent of n; H1 over ranks
 _SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
 _RANKS_SECONDS = (1.0e-3, 2.75)
@@ -87,6 +92,12 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     total_bytes = engine * extra + 8.0 * n_points * dim
     total_seconds = seconds * ratio**power * extra + 1e-9 * n_points * n_points * dim + 1e-4
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
+
+
+def announce(what: str, seconds: float, n_bytes: float) -> None:
+    """A line of the log, at level INFO, for work that is predicted to take longer than anybody waits for unasked."""
+    if seconds > _LONG:
+        _LOG.info("%s: about %.0f s and %.3g bytes are predicted", what, seconds, n_bytes)
 
 
 def refuse_matrix(n_points: int, max_bytes: float | None = None) -> None:

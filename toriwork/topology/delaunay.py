@@ -122,7 +122,7 @@ def pair_lengths(cloud: Matrix, first: NDArray[Any], second: NDArray[Any]) -> Ma
     return np.sqrt(total, out=total)
 
 
-def tree_edges(n_points: int, first: Indices, second: Indices) -> NDArray[np.bool_]:
+def tree_edges(n_points: int, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
     """Which edges, given shortest first, a minimal spanning tree of them has; of equal ones the earlier."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree

@@ -24,7 +24,15 @@ from toriwork.topology.clouds import (
     n_points_of,
     safely_scaled,
 )
-from toriwork.topology.cost_model import refuse_beyond, refuse_bytes, refuse_joined, refuse_matrix, refuse_ranked
+from toriwork.topology.cost_model import (
+    announce,
+    refuse_beyond,
+    refuse_bytes,
+    refuse_joined,
+    refuse_matrix,
+    refuse_ranked,
+    work_estimate,
+)
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import (
     Bars,
@@ -250,7 +258,7 @@ def _from_neighbours(cloud: Matrix, asked: Request, n_points: int) -> Filtration
         if lengths is None:
             return None
         bars, cut = cut_bars([component_bars(lengths, len(cloud))], asked.threshold)
-        return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree of the Delaunay graph", cut)
+        return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree among neighbours", cut)
     if not is_installed(pick_engine("gudhi", asked.field)[0]):
         return None
     found = sparse_rips(cloud, asked.threshold, asked.field, asked.max_bytes)
@@ -278,6 +286,8 @@ def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) 
 def _computed(distances: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
     """The bars, their engine and why it was taken."""
     n_points, highest = n_points_of(distances), asked.max_dimension
+    if whole and n_points >= WORTH_CUTTING:
+        announce(f"{n_points} points, H{highest}", *work_estimate(n_points, 0, highest))
     by_ranks = engines_for(asked.engine, asked.field, n_points, highest)[0][0].by_ranks
     if highest == 1 and n_points >= (WORTH_CUTTING_RANKS if by_ranks else WORTH_CUTTING):
         return _cut_early(as_square(distances), asked, by_ranks=by_ranks, whole=whole)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.cost_model import refuse_bytes, work_estimate
+from toriwork.topology.clouds import TINY, safely_scaled
+from toriwork.topology.cost_model import announce, refuse_bytes, work_estimate
 from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
 from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
 from toriwork.topology.late_bars import late_bars
@@ -31,6 +33,10 @@ _BEYOND, _MORE = {2: 1.4, 3: 1.1}, 1.4
 _PER_PAIR, _PER_NEIGHBOUR = 2e-6, 3e-8
 #: bytes for each of these pairs at the peak
 PAIR_BYTES = 180.0
+#: seconds and bytes of the Delaunay graph for each point, by the number of coordinates
+_GRAPH = {2: (4.5e-5, 900.0), 3: (1.5e-4, 5_000.0)}
+#: nearest points whose tree tells how long an edge of a minimal one may be, and pairs within that length for each point
+_NEAREST, _MOST_NEIGHBOURS = 6, 100.0
 #: seconds that the neighbours may take, at least and by the square of the number of points, if late bars can be found
 _SHORT, _LATE = 2.0, 3e-7
 #: bars and births that are followed one by one, at most
@@ -47,11 +53,47 @@ class SparseRips:
 
 
 def spanning_lengths(cloud: Matrix) -> Matrix | None:
-    """A minimal spanning tree's edges, ascending, of distinct points; None where the Delaunay graph does not help."""
+    """A minimal spanning tree's edges, ascending, of distinct points; None where neighbours are too many to help."""
     if len(cloud) < WORTH_IT_H0 or cloud.shape[1] not in DIMENSIONS:
         return None
-    graph = delaunay_graph(cloud)
+    found = _tree_of_neighbours(cloud) if cloud.shape[1] > 2 else None  # in the plane the Delaunay graph is made sooner
+    if found is not None:
+        return found
+    graph = _graph_of(cloud)
     return None if graph is None else graph.lengths[graph.in_tree]
+
+
+def _graph_of(cloud: Matrix, max_bytes: float | None = None) -> DelaunayGraph | None:
+    """The Delaunay graph of a cloud that its prediction fits."""
+    seconds, n_bytes = (factor * len(cloud) for factor in _GRAPH[cloud.shape[1]])
+    what = f"{len(cloud)} points, their Delaunay graph"
+    refuse_bytes(n_bytes, what, max_bytes, "filtration='landmark' needs less")
+    announce(what, seconds, n_bytes)
+    return delaunay_graph(cloud)
+
+
+def _tree_of_neighbours(cloud: Matrix) -> Matrix | None:
+    """The same from all pairs within the longest edge of any tree of neighbours: a minimal one has none longer."""
+    from scipy.spatial import cKDTree
+
+    tree, n_points = cKDTree(cloud), len(cloud)
+    reach, near = tree.query(cloud, k=_NEAREST + 1)
+    if safely_scaled(cloud)[1] != 1.0 or reach[:, 1].min() < TINY:
+        return None
+    ends = np.sort(np.column_stack([np.repeat(np.arange(n_points), _NEAREST), near[:, 1:].ravel()]), axis=1)
+    numbers = np.unique(ends[:, 0] * n_points + ends[:, 1])
+    first, second = numbers // n_points, numbers % n_points
+    lengths = pair_lengths(cloud, first, second)
+    order = lengths.argsort(kind="stable")
+    some = lengths[order][tree_edges(n_points, first[order], second[order])]
+    if len(some) < n_points - 1:  # in several pieces
+        return None
+    longest = float(some[-1])
+    if tree.count_neighbors(tree, longest) > _MOST_NEIGHBOURS * n_points:
+        return None
+    first, second, lengths = _neighbours(cloud, tree, longest)
+    order = lengths.argsort(kind="stable")
+    return lengths[order][tree_edges(n_points, first[order], second[order])]
 
 
 def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None = None) -> SparseRips | None:
@@ -65,7 +107,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     n_points, dim = cloud.shape
     if n_points < WORTH_IT.get(dim, n_points + 1):
         return None
-    graph = delaunay_graph(cloud)
+    graph = _graph_of(cloud, max_bytes)
     if graph is None:
         return None
     births_end = graph.last_birth()
@@ -82,12 +124,14 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
         refuse_bytes(PAIR_BYTES * n_pairs, what, max_bytes, "a threshold, filtration='alpha' or 'landmark' needs less")
-        first, second, lengths = _neighbours(graph, scale)
+        announce(what, seconds, PAIR_BYTES * n_pairs)
+        first, second, lengths = _neighbours(cloud, graph.neighbours, scale)
         loops = _loops(n_points, (first, second, lengths), field)
         alive = loops[np.isinf(loops[:, 1]), 0]
         if scale >= limit or not len(alive) + len(later):
             break
         if len(alive) + len(later) <= _FEW_LATE:
+            announce(f"{n_points} points, {len(alive) + len(later)} late bars", _LATE * n_points**2, n_points**2 / 2.0)
             late = late_bars(graph, alive, scale, limit, field)
             if late is not None:
                 loops = np.concatenate([loops[np.isfinite(loops[:, 1])], late])
@@ -109,11 +153,11 @@ def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
     return guarded(compute, f"{n_points} points, {len(edges[0])} pairs")[1]
 
 
-def _neighbours(graph: DelaunayGraph, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Matrix]:
-    """The pairs of points that are no farther apart, and their distances."""
-    pairs = graph.neighbours.query_pairs(scale * (1.0 + 2.0**-40), output_type="ndarray")
+def _neighbours(cloud: Matrix, tree: Any, scale: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Matrix]:
+    """The pairs of points that are no farther apart, by a k-d tree, and their distances."""
+    pairs = tree.query_pairs(scale * (1.0 + 2.0**-40), output_type="ndarray")
     first, second = pairs.T.astype(np.int32)
-    lengths = pair_lengths(graph.cloud, first, second)
+    lengths = pair_lengths(cloud, first, second)
     within = lengths <= scale
     if within.all():
         return first, second, lengths
