@@ -189,11 +189,13 @@ def _in_own_span(cloud: Matrix) -> Matrix:
 
 def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationResult:
     require_engine(asked, "gudhi")
-    there = np.ones(values.shape, dtype=np.bool_) if asked.mask is None else asked.mask
-    within = there & (values <= asked.threshold)
-    n_points, stopped = values.size, bool((there & ~within).any())
-    if not within.all():
-        values = _as_far_as(np.where(within, values, np.inf), asked.periodic)
+    n_points, stopped = values.size, False
+    if asked.mask is not None or math.isfinite(asked.threshold):
+        there = np.ones(values.shape, dtype=np.bool_) if asked.mask is None else asked.mask
+        within = there & (values <= asked.threshold)
+        stopped = bool((there & ~within).any())
+        if not within.all():
+            values = _as_far_as(np.where(within, values, np.inf), asked.periodic)
     if values.size == 0:
         return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), n_points, asked.threshold, stopped=stopped)
     fast = values.ndim <= 2 and not any(asked.periodic)
