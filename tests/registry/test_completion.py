@@ -97,6 +97,15 @@ def test_an_engine_that_fails_marks_its_row_and_not_the_others(tmp_path: Path, m
     assert "failed" not in rows.betti_status.tolist()[::2]
 
 
+def test_many_points_are_judged_by_a_sample_and_fit_the_budget(tmp_path: Path) -> None:
+    angle = np.random.default_rng(0).uniform(0.0, 2.0 * np.pi, 5_000)
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        registry.record_shape(np.column_stack([np.cos(angle), np.sin(angle)]))
+        registry.flush()
+        row = registry.to_pandas(["betti0", "betti1", "betti_status"]).iloc[0]
+    assert row.tolist() == [1, 1, "computed"]
+
+
 def test_a_cloud_above_the_budget_is_stored_as_too_large(tmp_path: Path) -> None:
     with TorusRegistry(tmp_path / "r.parquet", budget=Budget(seconds=1e-3)) as registry:
         registry.record_shape(RNG.normal(size=(200, 3)))

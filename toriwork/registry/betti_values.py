@@ -12,6 +12,7 @@ from toriwork.errors import Busy
 from toriwork.registry.loading import load_once
 from toriwork.registry.rows import COMPUTED, FAILED, TOO_LARGE, UNDECIDED, PackedRow, pack_values
 from toriwork.topology import estimate_betti, work_estimate
+from toriwork.topology.by_parts import ByParts
 
 
 class Budget(NamedTuple):
@@ -25,7 +26,7 @@ def compute_values(row: PackedRow, budget: Budget) -> bytes:
     """The completion of one row: b0 and b1 by one engine call, the rule and its evidence; no exception but Busy."""
     vertices = row.vertices()
     n_points, dim = vertices.shape
-    cost = work_estimate(n_points, dim, 1)
+    cost = work_estimate(min(n_points, ByParts().most_points), dim, 1)  # of more a sample is judged
     if cost.seconds > budget.seconds or cost.bytes > budget.bytes:
         reason = {"reason": "too_large", "n_points": n_points, "predicted_seconds": round(cost.seconds, 1)}
         return pack_values((), TOO_LARGE, json.dumps(reason))
