@@ -285,6 +285,23 @@ def test_the_reference_cloud_comes_back_bit_for_bit(registry):
             cells.reference_cloud("nobody")
 
 
+def test_the_points_of_protected_loops_are_found_also_after_a_restart(registry):
+    two = np.concatenate([circle(), circle() + 9.0])
+    with TorusCells(registry, 1) as cells:
+        cells.betti_update("x", two, "global")
+    with TorusCells(registry, 1) as cells:
+        loops = cells.points_of("x")
+        assert [[1, loop.birth, loop.death] for loop in loops] == entry(cells)["classes"]
+        n_points = len(circle())
+        assert {max(loop.points) < n_points for loop in loops} == {True, False}  # one in each circle
+        with pytest.raises(NotFound):
+            cells.points_of("nobody")
+    with TorusCells(registry, 1, filtration="alpha") as cells:
+        cells.betti_update("y", circle(), "global")
+        with pytest.raises(BadInput, match="expected H0 or H1 of a Rips diagram"):
+            cells.points_of("y")
+
+
 def test_a_certificate_holds_after_a_restart_and_a_publish(registry):
     with TorusCells(registry, 1) as cells:
         cells.betti_update("x", circle(), "global")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from toriwork.errors import BadInput
 from toriwork.plots import describe_cloud, plot_cloud
 from toriwork.plots.cloud import project
+from toriwork.topology import Representative, persistence
 
 
 def offsets(axes: Axes) -> np.ndarray:
@@ -89,3 +90,46 @@ def test_what_is_no_cloud_is_refused(points: object, axes: Axes) -> None:
         plot_cloud(points, ax=axes)  # type: ignore[arg-type] - that is what is tested
     with pytest.raises(BadInput):
         describe_cloud(points)  # type: ignore[arg-type] - same
+
+
+def loop_in(points: np.ndarray) -> Representative:
+    return persistence(points).representatives(1, points=points)[0]
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5])
+def test_a_highlight_draws_the_cycle_its_birth_edge_and_its_death_triangle(dim: int) -> None:
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    points = np.pad(np.c_[np.cos(angles), np.sin(angles)], ((0, 0), (0, dim - 2)))
+    loop = loop_in(points)
+    axes = Figure().add_subplot(projection="3d" if dim == 3 else None)
+    plot_cloud(points, ax=axes, highlight=loop)
+    *edges, triangle = axes.lines
+    assert len(edges) == len(loop.edges) == 12
+    assert [line.get_linewidth() for line in edges].count(3.2) == 1
+    assert len(triangle.get_xdata()) == 4
+    assert len(axes.patches) == (dim != 3)
+    if dim == 2:
+        drawn = {frozenset(zip(*line.get_data(), strict=True)) for line in edges}
+        assert drawn == {frozenset(map(tuple, points[list(edge)])) for edge in loop.edges}
+
+
+def test_the_words_tell_what_is_highlighted() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [9.0, 9.0]])
+    diagram = persistence(points)
+    loop, part = loop_in(points), diagram.representatives(0, points=points)[0]
+    told = describe_cloud(points, highlight=[loop, part]).sentence
+    assert "a class of H1, loop through 4 edges, born at 1, dies at 1.41" in told
+    assert f"a class of H0, {len(part.points)} point" in told
+    assert "Highlighted" not in describe_cloud(points).sentence
+
+
+@pytest.mark.parametrize("wrong", [[3], "loop", 5.0])
+def test_what_is_no_representative_is_refused(wrong: object, axes: Axes) -> None:
+    with pytest.raises(BadInput, match="highlight"):
+        plot_cloud(np.zeros((9, 2)), ax=axes, highlight=wrong)  # type: ignore[arg-type]
+
+
+def test_a_representative_of_a_larger_cloud_is_refused(axes: Axes) -> None:
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(BadInput, match=r"points of this cloud of 3"):
+        plot_cloud(points[:3], ax=axes, highlight=loop_in(points))

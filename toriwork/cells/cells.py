@@ -22,7 +22,7 @@ from toriwork.checks import check_band, metadata_text, shown
 from toriwork.errors import BadInput, NotFound
 from toriwork.lifetime import OpenObjects
 from toriwork.registry import TorusRegistry, get_torus_registry
-from toriwork.topology import Diagram, available_engines
+from toriwork.topology import Diagram, Representative, available_engines
 from toriwork.topology.clouds import cloud_of
 
 if TYPE_CHECKING:
@@ -205,6 +205,25 @@ class TorusCells:
         if cloud is None:
             raise NotFound(f"{idea_id!r}: no protected idea with a reference cloud has this name")
         return cloud
+
+    def points_of(self, idea_id: str) -> tuple[Representative, ...]:
+        """Return a representative of each protected loop: the points of :meth:`reference_cloud` that make it.
+
+        Longest bars first, as ``classes`` in :meth:`get_protected_ideas`; voids have none.
+
+        Raises
+        ------
+        NotFound
+            As :meth:`reference_cloud`.
+        BadInput
+            The filtration of these cells is not "rips".
+        """
+        cloud = self.reference_cloud(idea_id)
+        diagram = self.diagrams.persistence(cloud, **self._measure.options())
+        known = self._protected.ideas.protected()[idea_id].reference
+        loops = [bar for k, *bar in known.classes if k == 1] if known is not None else []
+        bars = diagram.in_dimension(1).tolist()
+        return diagram.representatives(1, points=cloud, which=[bars.index(bar) for bar in loops])
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:
         """True when a protected idea was moved to another band; False when it is not protected.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_points
+from toriwork.errors import BadInput
 from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, look
 from toriwork.plots.text_alternative import TextAlternative, counted, short
+from toriwork.topology.representatives import Representative
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AXIS_NAMES = ("x", "y", "z")
+GREY = "#9A9A9A"  #: of points beside a highlight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,11 +31,13 @@ class Projection:
     names: tuple[str, str, str]
 
 
-def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
+def plot_cloud(
+    points: ArrayLike, *, ax: Axes | None = None, highlight: Representative | Sequence[Representative] = ()
+) -> Axes:
     """The axes with the cloud drawn into them, both directions to the same scale.
 
     One and two coordinates are drawn as they are, and three on 3-D axes. More are projected onto the two directions of
-    largest variance; the third gives the colour, and the axes say so.
+    largest variance; the third gives the colour, and the axes say so. Beside a highlight the others are grey.
 
     Parameters
     ----------
@@ -39,19 +45,27 @@ def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
         Real, finite coordinates in any unit; n_points may be 0.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
+    highlight : Representative or sequence of them
+        What :meth:`toriwork.topology.Diagram.representatives` found in these points: of a component its points, of a
+        loop its cycle, the edge of its birth thicker and the triangle of its death filled.
 
     Raises
     ------
     BadInput
-        The points are no finite cloud.
+        The points are no finite cloud, or a representative names a point that is not there.
     """
     cloud = check_points(points)
+    chosen = _representatives(highlight, len(cloud))
     axes = axes_or_current(ax)
     if cloud.shape[1] == 3 and axes.name == "3d":
-        _draw_space(cloud, axes)
+        _draw_space(cloud, axes, grey=bool(chosen))
+        _draw_highlight(cloud, axes, chosen)
         return axes
     shown = project(cloud)
-    if shown.depth is None:
+    if chosen:
+        axes.scatter(shown.flat[:, 0], shown.flat[:, 1], s=14, color=GREY, linewidths=0)
+        _draw_highlight(shown.flat, axes, chosen)
+    elif shown.depth is None:
         axes.scatter(shown.flat[:, 0], shown.flat[:, 1], s=14, color=look(0).colour, linewidths=0)
     else:
         order = np.argsort(shown.depth, kind="stable")
@@ -64,9 +78,10 @@ def plot_cloud(points: ArrayLike, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def describe_cloud(points: ArrayLike) -> TextAlternative:
-    """The text alternative of :func:`plot_cloud`: number of points, and the range of each coordinate."""
+def describe_cloud(points: ArrayLike, *, highlight: Representative | Sequence[Representative] = ()) -> TextAlternative:
+    """The text alternative of :func:`plot_cloud`: points, the range of each coordinate, and what is highlighted."""
     cloud = check_points(points)
+    chosen = _representatives(highlight, len(cloud))
     names = coordinate_names(cloud.shape[1])
     if len(cloud) == 0:
         return TextAlternative(
@@ -79,7 +94,41 @@ def describe_cloud(points: ArrayLike) -> TextAlternative:
     ranges = ", ".join(f"{name} from {least} to {largest}" for name, least, largest, _ in rows[:3])
     more = f", and {len(names) - 3} more" if len(names) > 3 else ""
     sentence = f"Cloud of {counted(len(cloud), 'point')} in {counted(len(names), 'dimension')}: {ranges}{more}."
+    sentence = " ".join([sentence, *map(_highlighted, chosen)])
     return TextAlternative(sentence, ("coordinate", "least", "largest", "mean"), rows)
+
+
+def _representatives(highlight: Any, n_points: int) -> tuple[Representative, ...]:
+    chosen = tuple(highlight) if isinstance(highlight, Sequence) else (highlight,)
+    for one in chosen:
+        if not isinstance(one, Representative):
+            raise BadInput(f"highlight: expected what diagram.representatives() returns, got {type(one).__name__}")
+        if (last := max(one.points + one.birth_simplex + (one.death_simplex or ()))) >= n_points:
+            raise BadInput(f"highlight: expected points of this cloud of {n_points}, got point {last}")
+    return chosen
+
+
+def _highlighted(one: Representative) -> str:
+    life = f"born at {short(one.birth)}, " + (
+        f"dies at {short(one.death)}" if one.death_simplex else "does not die here"
+    )
+    what = f"loop through {counted(len(one.edges), 'edge')}" if one.cycle else counted(len(one.points), "point")
+    return f"Highlighted: a class of H{one.dimension}, {what}, {life}."
+
+
+def _draw_highlight(places: NDArray[np.float64], axes: Any, chosen: Sequence[Representative]) -> None:
+    """Draw representatives into a cloud whose points stand at ``places``, shape (n_points, 2 or 3)."""
+    for one in chosen:
+        colour = look(one.dimension).colour
+        axes.scatter(*places[list(one.points)].T, s=22, color=colour, linewidths=0)
+        for edge in one.edges:
+            width = 3.2 if set(edge) == set(one.birth_simplex) else 1.4
+            axes.plot(*places[list(edge)].T, color=colour, linewidth=width, solid_capstyle="round")
+        if one.death_simplex is not None:
+            corners = [*one.death_simplex, one.death_simplex[0]]
+            axes.plot(*places[corners].T, color=INK, linewidth=1.0, linestyle=":")
+            if places.shape[1] == 2 and len(one.death_simplex) == 3:
+                axes.fill(*places[corners].T, color=colour, alpha=0.2, linewidth=0)
 
 
 def project(cloud: NDArray[np.float64]) -> Projection:
@@ -110,6 +159,7 @@ def coordinate_names(dim: int) -> tuple[str, ...]:
     return AXIS_NAMES[:dim] if dim <= 3 else tuple(f"x{k + 1}" for k in range(dim))
 
 
-def _draw_space(cloud: NDArray[np.float64], axes: Any) -> None:
-    axes.scatter(*cloud.T, s=14, c=cloud[:, 2], cmap=DEPTH_COLOURS, linewidths=0)
+def _draw_space(cloud: NDArray[np.float64], axes: Any, *, grey: bool) -> None:
+    colours = {"color": GREY} if grey else {"c": cloud[:, 2], "cmap": DEPTH_COLOURS}
+    axes.scatter(*cloud.T, s=14, linewidths=0, **colours)
     axes.set(xlabel="x", ylabel="y", zlabel="z", aspect="equal")
