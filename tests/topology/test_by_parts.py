@@ -79,6 +79,15 @@ def test_six_tight_clusters_on_a_ring_have_no_loop() -> None:
     assert loops([six_clusters(np.random.default_rng([6, i])) for i in range(10)]).count(0.0) >= 9
 
 
+def test_dust_in_small_pieces_has_no_loop() -> None:
+    found = []
+    for i in range(12):
+        rng = np.random.default_rng([5, i])
+        dust = 2 * (2 * rng.integers(0, 2, (150, 2, 8)) / 3.0 ** np.arange(1, 9)).sum(axis=2)
+        found += loops([dust + 0.05 * rng.standard_normal((150, 2))])
+    assert sum(number > 0 for number in found) <= 1
+
+
 def test_circles_around_one_centre_are_two_loops() -> None:
     assert loops([np.vstack([2 * circle(160, 0.02, i), circle(80, 0.02, 50 + i)]) for i in range(10)]).count(2.0) >= 8
 

@@ -20,6 +20,9 @@ from toriwork.topology.evidence import Sampling, Verdict
 from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.single_linkage import SingleLinkage, smaller_sides
 
+#: a loop of one of several parts needs so much more when the part has fewer points
+_SMALL_PART, _SMALL_PART_ODDS = 60, 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class ByParts:
@@ -85,9 +88,12 @@ class ByParts:
             among = CheckedDistances(distances)
             sampling = Sampling(persistence(distances=among, scale=sampling.diagram.scale))
         cycles = Cycles(distances, sampling.deaths() * linked.unit, n_parts)
+        more = _SMALL_PART_ODDS if n_parts > 1 and len(part) < _SMALL_PART else 0.0
 
         def second(birth: float, death: float, frozen: float) -> float:
-            return cycles.odds(birth * linked.unit, death * linked.unit, frozen) if frozen > LEAST_ODDS else NEVER
+            if frozen <= LEAST_ODDS:
+                return NEVER
+            return cycles.odds(birth * linked.unit, death * linked.unit, frozen) - more
 
         return self.whole.judged(sampling, 1, second)
 
