@@ -23,12 +23,13 @@ from toriwork.topology.engines import COCYCLES_FIELD
 Matrix = NDArray[np.float64]
 _Births = list[float]
 
-#: points that may be left at one scale: cocycles of more take too long
-MOST_LEFT = 600
-#: of more points than that, scales are taken together from this ratio on
+#: points that may be left at one scale: cocycles of more take too long, an exact circle's above all
+MOST_LEFT = 200
+#: points of which all distances are looked at; of more, scales are taken together from this ratio on
+_FEW = 600
 _TOGETHER = 1.02
 #: where between two scales the next one lies; the others are taken where too many points are left there
-_SHARES = (0.5, 0.4, 0.6, 0.3, 0.7)
+_SHARES = (0.5, 0.4, 0.6)
 
 
 class _GivesUp(Exception):  # no error: another way is taken
@@ -85,10 +86,10 @@ class _Late:
         gone = _fewer(alive, left)
         if not gone:
             return []
-        if len(core.cloud) <= MOST_LEFT or high < _TOGETHER * low:
+        if len(core.cloud) <= _FEW or high < _TOGETHER * low:
             core = core.within(low, high)
         scales = [low + share * (high - low) for share in _SHARES]
-        if len(core.cloud) <= MOST_LEFT:
+        if len(core.cloud) <= _FEW:
             lengths = np.unique(euclidean_distances(core.cloud))
             lengths = lengths[(lengths > low) & (lengths <= high)]
             if len(lengths) == 1:
