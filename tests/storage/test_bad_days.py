@@ -170,11 +170,12 @@ def test_a_public_file_of_another_store_is_refused(base: Path, tmp_path: Path) -
 def test_what_is_no_parquet_file_at_all_is_refused_and_left_alone(base: Path) -> None:
     base.parent.mkdir()
     base.write_text("time,b0\n")
-    from toriwork.errors import DamagedFile
+    from toriwork.errors import BadInput
 
-    with pytest.raises(DamagedFile, match=r"does not end like a Parquet file.*repair=True"):
+    with pytest.raises(BadInput, match=r"expected a Parquet file, got a file that begins with b'time'"):
         opened(base)
     assert base.read_text() == "time,b0\n"
+    assert list(base.parent.iterdir()) == [base]
 
 
 def test_a_public_file_that_arrives_alone_is_read_and_grows(base: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def check_state_root() -> Iterator[Finding]:
     except ToriworkError as error:
         yield Finding("problem", "state root", str(error), f"set {ENV_NAME} to a directory of yours")
         return
-    existing = next((folder for folder in (root, *root.parents) if folder.exists()), root)
+    existing = next((folder for folder in (root, *root.parents) if os.path.lexists(folder)), root)
     if not existing.is_dir():
         yield Finding("problem", "state root", f"{existing} is not a directory", f"set {ENV_NAME} to another place")
         return

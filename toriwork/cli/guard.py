@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from toriwork.guard.settings import project_root, read_settings
 
 NAME = "guard"
 SUMMARY = "say where a database is used: code, notebooks, requirements, files; exit 1 when one is"
+
+EXIT_UNREAD = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0; 1 when there is a finding."""
+    """0; 1 when there is a finding; 2 when there is none, but a folder that could not be listed."""
     if options.explain:
         print(explanation(options.explain))
         return 0
@@ -57,10 +60,14 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput("guard --update-baseline: expected the file too: --baseline FILE")
     if options.runtime:
         return _watched(options)
+    options.paths = [os.path.expanduser(path) for path in options.paths]  # noqa: PTH111 - an unknown user is no error
     root = project_root(options.paths)
     paths = [str(root)] if options.all else options.paths or ["."]
+    for path in map(Path, paths):
+        if os.path.lexists(path) and not path.is_file() and not path.is_dir():
+            raise BadInput(f"{path}: expected a file or a folder, got a link that leads to none, a FIFO or a device")
     settings = read_settings(root)
-    known = read_baseline(options.baseline) if options.baseline and options.baseline.exists() else None
+    known = read_baseline(options.baseline) if options.baseline and os.path.lexists(options.baseline) else None
     if options.baseline and known is None and not options.update_baseline:
         raise BadInput(f"{options.baseline}: no such baseline; --update-baseline makes it")
     report = examine(paths, settings=settings, baseline=known, strict=options.strict, seconds=options.seconds)
@@ -102,4 +109,4 @@ def _tell(report: Report, options: argparse.Namespace) -> int:
             say(line)
         for line in note_lines(report):
             say(line, error=True)
-    return int(report.found)
+    return int(report.found) or EXIT_UNREAD * any(omission.unread for omission in report.omitted)

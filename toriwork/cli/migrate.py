@@ -78,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         talk.say("interrupted", "interrupted; what was done is in the journal: apply goes on, rollback takes it back")
         code = INTERRUPTED
+    except BrokenPipeError:  # nobody reads any more
+        code = INCOMPLETE
     except (ToriworkError, OSError) as error:
         code = next(code for kinds, code in _CODES if isinstance(error, kinds))
         talk.fail(error)

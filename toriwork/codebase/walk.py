@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from toriwork.errors import BadInput
@@ -27,6 +27,7 @@ class Omission:
 
     path: str
     reason: str
+    unread: bool = False  #: nobody wanted it left out
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def walk(root: str | Path, without: Container[str] = ()) -> Walk:
             with os.scandir(os.path.join(root, front)) as listed:
                 entries = list(listed)
         except OSError as error:
-            found.omitted.append(Omission(front, f"cannot be listed: {error.strerror}"))
+            found.omitted.append(Omission(front, f"cannot be listed: {error.strerror}", unread=True))
             continue
         if front and any(entry.name == "pyvenv.cfg" for entry in entries):
             found.omitted.append(Omission(front, "a virtual environment"))
@@ -164,7 +165,7 @@ def _below(start: Path, omitted: list[Omission]) -> Iterator[TreeFile]:
     tracked = _git(start, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if tracked is None or _git(start, "check-ignore", "-q", ".") is not None:
         found = walk(start)
-        omitted += [Omission(front + one.path, one.reason) for one in found.omitted]
+        omitted += [replace(one, path=front + one.path) for one in found.omitted]
         yield from (TreeFile(front + name) for name in sorted([*found.files, *found.links]))
         return
     yield from _checked([front + name for name in _split(tracked)], omitted)
@@ -174,8 +175,9 @@ def _below(start: Path, omitted: list[Omission]) -> Iterator[TreeFile]:
     omitted += [Omission(front + name, "left out by .gitignore") for name in _split(ignored)]
     known = {omission.path.removeprefix(front) for omission in omitted}
     others = walk(start, {name.rstrip("/") + "/" for name in known}).omitted
-    # git is silent about pipes, sockets and devices that it does not track
-    omitted += [Omission(front + o.path, o.reason) for o in others if o.reason == _NO_FILE and o.path not in known]
+    # git is silent about pipes, sockets and devices that it does not track, and about folders that it cannot list
+    silent = [o for o in others if (o.unread or o.reason == _NO_FILE) and o.path not in known]
+    omitted += [replace(o, path=front + o.path) for o in silent]
 
 
 def _checked(paths: Iterable[str], omitted: list[Omission]) -> Iterator[TreeFile]:

@@ -54,6 +54,8 @@ def read_baseline(path: Path) -> Baseline:
         The file is no baseline of this schema.
     """
     try:
+        if not path.is_file():  # a FIFO would be waited for, a device has no end
+            raise ValueError("expected a regular file, got something else")
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r}, {SCHEMA} is known")

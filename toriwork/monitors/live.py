@@ -57,7 +57,7 @@ def main(open_sentry: Callable[[str], Sentry], arguments: Sequence[str] | None =
         except KeyboardInterrupt:  # wherever it came, also while the registry opened
             _LOG.info("Interrupted")
             return INTERRUPTED
-        except ToriworkError as error:
+        except (ToriworkError, OSError) as error:
             _LOG.error("%s", error)  # the message has the remedy, a traceback adds nothing
             return 1
 

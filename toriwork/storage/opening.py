@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from toriwork.errors import LockUnavailable, NotFound
+from toriwork.errors import BadInput, LockUnavailable, NotFound
 from toriwork.storage.head import read_head
 from toriwork.storage.publish import publish, settle
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.snapshot import open_snapshot
+from toriwork.storage.splice import MAGIC
 from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def open_for_reading(files: Files, paths: StorePaths, spec: TableSpec) -> Recove
     """The report on a store that is only read; nothing is made, NotFound where there is none."""
     if files.stat(paths.base) is None and files.stat(paths.head) is None:
         raise NotFound(f"{paths.base}: there is no such table; read_only=True creates none")
+    _refuse_foreign(files, paths)
     snapshot = open_snapshot(files, paths, spec)
     with snapshot.opened:
         return RecoveryReport(snapshot.n_rows(), snapshot.pending_bytes())
@@ -43,6 +46,7 @@ def open_for_writing(
     refuse_network(files, paths)
     if files.stat(paths.head) is None:
         paths.refuse_new()
+        _refuse_foreign(files, paths)
     made = files.make_folder(paths.folder)
     new = mend or read_head(files, paths) is None
     # a first opening that was cut short may have left new folders that only the disk's cache knows of
@@ -65,6 +69,20 @@ def open_for_writing(
     found = examine(files, paths, spec)
     found.quarantined, found.notes = mended.quarantined, mended.notes
     return found, head.store_id
+
+
+def _refuse_foreign(files: Files, paths: StorePaths) -> None:
+    """BadInput where the public file is none of ours: nothing is in its folder, and it does not begin like Parquet.
+
+    Nothing was damaged there, so that nothing is made beside it, and no repair sets it aside.
+    """
+    if files.stat(paths.base) is None or files.names(paths.folder):
+        return
+    with closing(files.open(paths.base)) as handle:
+        begins = handle.read_at(0, len(MAGIC))
+    if begins != MAGIC:
+        found = f"a file that begins with {begins!r}" if begins else "an empty file"
+        raise BadInput(f"{paths.base}: expected a Parquet file, got {found}. It was left as it is")
 
 
 def _sync_folders(files: Files, folders: Iterable[Path]) -> None:

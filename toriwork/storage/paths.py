@@ -24,10 +24,10 @@ class StorePaths:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> StorePaths:
-        """The names that belong to a public file; a symbolic link is resolved first, so that it stays one."""
+        """The names that belong to a public file; ``~`` is replaced, and a link resolved, so that it stays one."""
         if "\0" in os.fspath(path):
             raise BadInput(f"expected the path of a file, got {os.fspath(path)!r} with a NUL in it")
-        found = cls(Path(os.path.realpath(path)))
+        found = cls(Path(os.path.realpath(os.path.expanduser(path))))  # noqa: PTH111 - an unknown user is no error
         if found.folder == found.base:
             raise BadInput(f"{found.base}: expected a name that ends in {SUFFIX}, got one of a private folder")
         return found

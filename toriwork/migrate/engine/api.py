@@ -73,12 +73,15 @@ def make_plan(
     NotFound
         There is no such folder.
     BadInput
-        ``retire`` names what is no database of the code base.
+        ``retire`` names what is no database of the code base; the state root is no folder.
     MissingExtra
         A module has to be rewritten and LibCST is not installed.
     """
     folder = _folder(root)
-    target = Path(state_root) if state_root else _state_root_of(folder)
+    target = Path(state_root).expanduser() if state_root else _state_root_of(folder)
+    standing = next((place for place in (target, *target.parents) if os.path.lexists(place)), None)
+    if standing is not None and not standing.is_dir():
+        raise BadInput(f"state root {target}: expected a folder, but {standing} is none")
     index = CodebaseIndex.scan(folder).without([target.absolute()])
     return planning.make_plan(index, target, propose(index, target, retire=retire, stopped=stopped))
 
@@ -90,9 +93,10 @@ def _state_root_of(root: Path) -> Path:
 
 
 def _folder(root: PathLike) -> Path:
-    if not Path(root).is_dir():
+    folder = os.path.realpath(os.path.expanduser(root))  # noqa: PTH111 - an unknown user is no error
+    if not os.path.isdir(folder):  # noqa: PTH112 - False, no error, for a name that is too long
         raise NotFound(f"{root}: not a directory: expected the root of a code base")
-    return Path(os.path.realpath(root))
+    return Path(folder)
 
 
 def _plans(folder: Path) -> list[Plan]:
