@@ -5,8 +5,9 @@
 
 Each bar of H1 of each part is a row: what ``Cycles`` sees of it, and whether it is among the longest of its cloud, as
 many as there are loops.  Rows whose log-odds by ``calibrated.py`` are below -6 are left out.  Prints by how much fitted
-and frozen log-odds of the rows differ; exits with 1 when, in full form, half of them differ by more than 0.1 or one in a
-hundred by more than 1.  The solver stops early: the last digits of a feature move where it stops (measured: 0.05, 0.45).
+and frozen log-odds of the rows differ; exits with 1 when, in full form, half of them differ by more than 0.1 or one in
+a hundred by more than 1.  The solver stops early: the last digits of a feature move where it stops (measured: 0.05,
+0.45).
 """
 
 from __future__ import annotations

@@ -302,6 +302,14 @@ def test_the_points_of_protected_loops_are_found_also_after_a_restart(registry):
             cells.points_of("y")
 
 
+def test_of_loops_with_equal_bars_each_has_its_own_points(registry):
+    places = np.argwhere(np.ones((9, 9))).astype(float)
+    rim = places[(places % 8 == 0).any(axis=1)]
+    with TorusCells(registry, 1) as cells:
+        cells.betti_update("x", np.concatenate([rim, rim + np.array([40.0, 0.0])]), "global")
+        assert [loop.bar for loop in cells.points_of("x")] == [0, 1]
+
+
 def test_a_certificate_holds_after_a_restart_and_a_publish(registry):
     with TorusCells(registry, 1) as cells:
         cells.betti_update("x", circle(), "global")

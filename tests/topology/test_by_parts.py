@@ -15,8 +15,8 @@ from scipy.spatial.distance import pdist
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, judge, persistence, significant
-from toriwork.topology.clouds import cloud_of
-from toriwork.topology.inputs import sample_distances
+from toriwork.topology.clouds import cloud_of, distances_of_points
+from toriwork.topology.inputs import CheckedDistances, lie_evenly, sample_distances
 from toriwork.topology.single_linkage import SingleLinkage
 
 
@@ -161,3 +161,44 @@ def test_the_sample_of_many_points_does_not_depend_on_their_order() -> None:
     shuffled = cloud[np.random.default_rng(1).permutation(2000)]
     one, other = (np.sort(sample_distances(cloud_of(each), None, 700), axis=None) for each in (cloud, shuffled))
     assert np.array_equal(one, other)
+
+
+def even_clouds() -> dict[str, np.ndarray]:
+    grid = np.argwhere(np.ones((33, 33))).astype(float)
+    turn = np.arange(1200.0)
+    disc = grid[((grid - 16.0) ** 2).sum(axis=1) <= 15.5**2]
+    return {
+        "grid": grid,
+        "shaken grid": grid + np.random.default_rng(0).uniform(-0.2, 0.2, grid.shape),
+        "disc of pixels": disc,
+        "sunflower": np.sqrt(turn)[:, None] * np.c_[np.cos(turn * 2.39996), np.sin(turn * 2.39996)],
+    }
+
+
+@pytest.mark.parametrize("name", list(even_clouds()))
+def test_a_cloud_that_lies_evenly_is_judged_whole_and_has_no_loop(name: str) -> None:
+    """A sample of it has holes that the cloud has not."""
+    cloud = even_clouds()[name]
+    found = estimate_betti(cloud)
+    assert found.numbers == (1.0, 0.0)
+    assert "sample" not in found.evidence
+    assert judge(persistence(cloud), points=cloud).numbers == (1.0, 0.0)
+    assert estimate_betti(distances=distances_of_points(cloud)).numbers == (1.0, 0.0)
+
+
+def test_even_clouds_are_told_from_drawn_ones() -> None:
+    rng = np.random.default_rng(3)
+    for cloud in even_clouds().values():
+        assert lie_evenly(cloud_of(cloud), None)
+    angle = rng.uniform(0, 2 * np.pi, 1000)
+    circle = np.c_[np.cos(angle), np.sin(angle)]
+    for cloud in (rng.random((1000, 2)), rng.random((1000, 5)), rng.standard_normal((1000, 3)), circle):
+        assert not lie_evenly(cloud_of(cloud), None)
+        assert not lie_evenly(None, CheckedDistances(distances_of_points(cloud)))
+    assert not lie_evenly(cloud_of(np.repeat(rng.random((5, 2)), 300, axis=0)), None)
+
+
+@pytest.mark.parametrize("n_points", [650, 701, 900])
+def test_points_that_are_not_the_diagrams_leave_it_to_be_judged_whole(n_points: int) -> None:
+    cloud = np.random.default_rng(0).random((n_points, 2))
+    assert judge(persistence(cloud, period=1.0), points=cloud).numbers == (1.0, 2.0)

@@ -197,9 +197,28 @@ def test_it_is_gudhis_barycentre(seed: int) -> None:
         pytest.param(lambda: frechet_mean([bar(1), loops((0, INF))]), "diagram 1", id="essential classes"),
         pytest.param(lambda: frechet_mean([bar(1)], starts=[1]), "from 0 to 0", id="no such start"),
         pytest.param(lambda: frechet_mean([bar(1)], starts=[]), "starts", id="no start"),
+        pytest.param(lambda: frechet_mean([bar(1)], starts=[0.0]), "starts", id="a start between diagrams"),
+        pytest.param(lambda: frechet_mean([bar(1)], starts=0), "starts", id="one start by itself"),
+        pytest.param(lambda: frechet_mean([1, 2]), "one diagram or more", id="no diagrams"),
+        pytest.param(
+            lambda: permutation_test([bar(1)] * 2, [bar(2)] * 2, distance=lambda a, b: None), "finite number", id="None"
+        ),
         pytest.param(lambda: frechet_mean([bar(1)], 4), "dimension", id="another dimension"),
     ],
 )
 def test_what_has_no_mean_is_refused(call: object, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         call()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-170, 1e160])
+def test_the_best_start_is_that_of_every_unit(scale: float) -> None:
+    """Squares of such lengths are 0 or inf."""
+    found, plain = frechet_mean(_in_unit(scale)), frechet_mean(_in_unit(1.0))
+    assert found.start == plain.start
+    assert len(found.bars) == len(plain.bars)
+
+
+def _in_unit(scale: float) -> list[Diagram]:
+    rng = np.random.default_rng(1)
+    return [persistence(rng.random((25, 2)) * scale) for _ in range(4)]

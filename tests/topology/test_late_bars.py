@@ -91,7 +91,8 @@ def test_ties_make_no_difference(points: list[tuple[int, int]], later: int, unit
     assert np.array_equal(found, wanted)
 
 
-def test_a_noisy_circle_of_many_points_needs_no_matrix() -> None:
+def test_a_noisy_circle_of_many_points_needs_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
     for noise in (0.1, 0.0):  # of an exact circle too many points may be left
         cloud = ring(np.random.default_rng(0), 1_000, 1.0, noise, (0, 0))
         found = persistence(cloud)
@@ -101,7 +102,7 @@ def test_a_noisy_circle_of_many_points_needs_no_matrix() -> None:
 
 def test_two_rings_far_apart_are_followed_beyond_the_gap_between_them() -> None:
     rng = np.random.default_rng(1)
-    cloud = np.vstack([ring(rng, 900, 1.0, 0.05, (0, 0)), ring(rng, 900, 0.6, 0.05, (2.5, 0.3))])
+    cloud = np.vstack([ring(rng, 1_100, 1.0, 0.05, (0, 0)), ring(rng, 900, 0.6, 0.05, (2.5, 0.3))])
     assert sparse_rips.sparse_rips(cloud, math.inf, 2) is not None
     assert np.array_equal(persistence(cloud).pairs, persistence(distances=distances_of_points(cloud)).pairs)
 
@@ -139,3 +140,28 @@ def test_a_square_root_rounds_down_to_the_scale() -> None:
     for scale in np.random.default_rng(0).random(200):
         square = domination._largest_square(float(scale))
         assert math.sqrt(square) <= scale < math.sqrt(math.nextafter(square, math.inf))
+
+
+def test_the_late_way_ends_when_all_distances_would_have_been_sooner() -> None:
+    """The last scales of an exact circle leave hundreds of points, again and again."""
+    graph = delaunay_graph(ring(np.random.default_rng(1), 400, 1.0, 0.1, (0, 0)))
+    births = np.array([graph.last_birth()])
+    scale = 1.2 * float(births[0])
+    assert late_bars(graph, births, scale, math.inf, 2, most_pairs=400**2 - 1) is None
+    looked: list[int] = []
+    within = Core.within
+
+    def counted(self: Core, low: float, high: float) -> Core:
+        looked.append(len(self.cloud) ** 2)
+        return within(self, low, high)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Core, "within", counted)
+        late_bars(graph, births, scale, math.inf, 2, most_pairs=3e6)
+    assert 0 < sum(looked) <= 3e6
+
+
+def test_what_lies_on_a_convex_curve_is_left_to_all_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
+    monkeypatch.setattr(sparse_rips, "late_bars", lambda *given, **options: pytest.fail("tried"))
+    assert sparse_rips.sparse_rips(ring(np.random.default_rng(0), 1_000, 1.0, 0.0, (0, 0)), math.inf, 2) is None

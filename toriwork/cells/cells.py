@@ -223,7 +223,10 @@ class TorusCells:
         known = self._protected.ideas.protected()[idea_id].reference
         loops = [bar for k, *bar in known.classes if k == 1] if known is not None else []
         bars = diagram.in_dimension(1).tolist()
-        return diagram.representatives(1, points=cloud, which=[bars.index(bar) for bar in loops])
+        rows: list[int] = []
+        for bar in loops:  # of equal bars one row for each
+            rows.append(next(row for row, one in enumerate(bars) if one == bar and row not in rows))
+        return diagram.representatives(1, points=cloud, which=rows)
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:
         """True when a protected idea was moved to another band; False when it is not protected.

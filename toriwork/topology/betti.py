@@ -23,7 +23,7 @@ from toriwork.topology.compute import persistence
 from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import parameters_of
-from toriwork.topology.inputs import CheckedDistances, finite_distances, sample_distances
+from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
 from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
 
@@ -77,7 +77,7 @@ def estimate_betti(
     rule : str
         "default", or another name of ``toriwork.topology.significance.RULES``. The default judges H0 and H1 of more
         than 700 points by 700 of them, always the same ones; without H2 ``diagram`` is theirs, and
-        ``evidence["sample"]`` says so.
+        ``evidence["sample"]`` says so. Points that lie evenly (a grid, a mesh) are judged whole.
 
     Returns
     -------
@@ -95,13 +95,15 @@ def estimate_betti(
     if points is not None:
         points = cloud_of(points)
     most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
+    if points is not None and distances is None and points.n_points > most and lie_evenly(points, None):
+        return _judge(persistence(points, max_dimension=max_dimension, engine=engine), rule, None, points)
     if points is not None and distances is None and points.n_points > most:
         given = CheckedDistances(sample_distances(points, None, int(most)))
         return _of_sample(given, points.n_points, max_dimension, engine, rule)
     if points is not None:
         refuse_matrix(points.n_points)
     given = finite_distances(points, distances)
-    if len(given.matrix) > most:
+    if len(given.matrix) > most and not lie_evenly(None, given):
         few = CheckedDistances(sample_distances(None, given, int(most)))
         return _of_sample(few, len(given.matrix), max_dimension, engine, rule)
     diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)

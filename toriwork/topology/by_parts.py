@@ -49,7 +49,9 @@ class ByParts:
     def __call__(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """One verdict per dimension."""
         if len(sampling.deaths()) >= self.most_points:
-            return self._beyond(sampling)
+            # a sample of what lies evenly has holes that the whole has not
+            whole = sampling.lie_evenly is not None and (sampling.lie_evenly() or not _is_of_points(sampling))
+            return self.whole(sampling) if whole else self._beyond(sampling)
         if sampling.distances is None or sampling.diagram.max_dimension == 0:
             return self.whole(sampling)
         linked = _Linked(sampling)
@@ -96,6 +98,14 @@ class ByParts:
             return cycles.odds(birth * linked.unit, death * linked.unit, frozen) - more
 
         return self.whole.judged(sampling, 1, second)
+
+
+def _is_of_points(sampling: Sampling) -> bool:
+    """Tell if the components of the diagram merge as the points do; it may be of a periodic box or of landmarks."""
+    if sampling.own_deaths is None:
+        return False
+    deaths, unit = sampling.own_deaths(), 2.0 if sampling.diagram.scale == "radius" else 1.0
+    return np.array_equal(deaths[deaths < math.inf], sampling.deaths() * unit)
 
 
 class _Linked:

@@ -26,6 +26,10 @@ class Sampling:
     distances: Callable[[], NDArray[np.float64]] | None = None
     #: gives the same of so many of the points, drawn evenly
     sampled: Callable[[int], NDArray[np.float64]] | None = None
+    #: true when the points lie more evenly than points that were drawn one by one
+    lie_evenly: Callable[[], bool] | None = None
+    #: gives the deaths of H0 of the points, ascending, inf among them
+    own_deaths: Callable[[], NDArray[np.float64]] | None = None
 
     def deaths(self) -> NDArray[np.float64]:
         """The finite deaths of H0, ascending: the positive edges of a minimal spanning tree (Rips births are all 0)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -85,6 +85,7 @@ def permutation_test(
     doi:10.1016/j.jspi.2013.03.018, sect. 2 (the statistic). Phipson & Smyth 2010, doi:10.2202/1544-6115.1585 (the one
     that is added).
     """
+    group_a, group_b = list(group_a), list(group_b)
     diagrams, n_a = [*group_a, *group_b], len(group_a)
     if min(n_a, len(group_b)) < 2 or not all(isinstance(diagram, Diagram) for diagram in diagrams):
         raise BadInput(f"groups: expected two or more diagrams each, got {n_a} and {len(group_b)} objects")
@@ -145,10 +146,12 @@ def frechet_mean(diagrams: Sequence[Diagram], k: int = 1, *, starts: Sequence[in
     -------
     Turner, Mileyko, Mukherjee & Harer 2014, doi:10.1007/s00454-014-9604-7, algorithm 1.
     """
-    if not len(diagrams):
-        raise BadInput("frechet_mean: expected one diagram or more, got none")
-    tried = list(range(len(diagrams))) if starts is None else list(starts)
-    if not tried or any(i not in range(len(diagrams)) for i in tried):
+    diagrams = list(diagrams)
+    if not diagrams or not all(isinstance(diagram, Diagram) for diagram in diagrams):
+        raise BadInput(f"frechet_mean: expected one diagram or more, got {shown(diagrams) if diagrams else 'none'}")
+    given: Any = range(len(diagrams)) if starts is None else starts
+    tried = list(given) if isinstance(given, Iterable) else []
+    if not tried or any(not isinstance(i, int | np.integer) or not 0 <= i < len(diagrams) for i in tried):
         raise BadInput(f"starts: expected numbers from 0 to {len(diagrams) - 1}, got {shown(starts)}")
     for i, diagram in enumerate(diagrams):
         if math.isinf(separated(diagrams[0], diagram, k)[2].max(initial=0.0)):
@@ -162,7 +165,7 @@ def frechet_mean(diagrams: Sequence[Diagram], k: int = 1, *, starts: Sequence[in
     found = [_descend(scaled[i], scaled) for i in tried]
     spread = float(births.var(axis=0).sum())
     energies = tuple(energy * size * size + spread for _, energy in found)
-    best = int(np.argmin(energies))
+    best = int(np.argmin([energy for _, energy in found]))  # in the unit of the largest: none is 0 or inf by rounding
     bars = found[best][0] * size
     bars = np.vstack([bars[np.lexsort((bars[:, 1], bars[:, 0]))], endless])
     return FrechetMean(bars, energies[best], int(tried[best]), energies)
@@ -183,7 +186,7 @@ def _distances(diagrams: list[Diagram], distance: Any, vector: Any, k: int) -> M
     matrix = np.zeros((len(diagrams), len(diagrams)))
     for i, j in combinations(range(len(diagrams)), 2):
         found = by(diagrams[i], diagrams[j])
-        if np.ndim(found) != 0 or not 0 <= found < math.inf:
+        if not isinstance(found, int | float | np.number) or not 0 <= found < math.inf:
             raise BadInput(f"distance of diagrams {i} and {j}: expected a finite number >= 0, got {shown(found)}")
         matrix[i, j] = matrix[j, i] = found
     return matrix

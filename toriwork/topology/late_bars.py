@@ -33,18 +33,21 @@ _SHARES = (0.5, 0.4, 0.6)
 
 
 class _GivesUp(Exception):  # no error: another way is taken
-    """Too many points are left, or rounding has hidden an edge."""
+    """Too many points are left, they took too long, or rounding has hidden an edge."""
 
 
-def late_bars(graph: DelaunayGraph, births: Matrix, scale: float, limit: float, field: int) -> Matrix | None:
+def late_bars(  # what is alive, where, up to which scale and by how much work
+    graph: DelaunayGraph, births: Matrix, scale: float, limit: float, field: int, *, most_pairs: float = math.inf
+) -> Matrix | None:
     """The bars alive at ``scale``, born at ``births``, and those born later, up to ``limit``; inf for what outlives it.
 
-    None where that is not to be had: too few points are dominated, or the field is too large.
+    None where that is not to be had: too few points are dominated, for which ``most_pairs`` were looked at, or the
+    field is too large.
     """
     if field > COCYCLES_FIELD:
         return None
     try:
-        return _Late(graph, field).bars(births.tolist(), scale, min(limit, graph.enclosing_radius()), limit)
+        return _Late(graph, field, most_pairs).bars(births.tolist(), scale, min(limit, graph.enclosing_radius()), limit)
     except _GivesUp:
         return None
 
@@ -52,7 +55,7 @@ def late_bars(graph: DelaunayGraph, births: Matrix, scale: float, limit: float, 
 class _Late:
     """The classes of a cloud that are alive at large scales."""
 
-    def __init__(self, graph: DelaunayGraph, field: int) -> None:
+    def __init__(self, graph: DelaunayGraph, field: int, most_pairs: float) -> None:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import breadth_first_order
 
@@ -62,7 +65,7 @@ class _Late:
         self._parent[0] = 0
         bears = ~tree & ~graph.witnessed  # no other edge bears a class
         self._ends, self._lengths = (graph.first[bears], graph.second[bears]), graph.lengths[bears]
-        self._graph, self._field = graph, field
+        self._graph, self._field, self._pairs_left = graph, field, most_pairs
 
     def bars(self, births: _Births, scale: float, last: float, limit: float) -> Matrix:
         """The bars, shape (n_bars, 2), between ``scale``, where those of ``births`` are alive, and ``last``."""
@@ -87,7 +90,7 @@ class _Late:
         if not gone:
             return []
         if len(core.cloud) <= _FEW or high < _TOGETHER * low:
-            core = core.within(low, high)
+            core = self._within(core, low, high)
         scales = [low + share * (high - low) for share in _SHARES]
         if len(core.cloud) <= _FEW:
             lengths = np.unique(euclidean_distances(core.cloud))
@@ -109,9 +112,15 @@ class _Late:
                 continue
         return scales[-1], self.alive(core, scales[-1])
 
+    def _within(self, core: Core, low: float, high: float) -> Core:
+        self._pairs_left -= len(core.cloud) ** 2
+        if self._pairs_left < 0:
+            raise _GivesUp
+        return core.within(low, high)
+
     def alive(self, core: Core, scale: float) -> _Births:
         """The births of the classes that are alive at a scale, ascending."""
-        core = core.within(scale, scale)
+        core = self._within(core, scale, scale)
         if len(core.cloud) > MOST_LEFT:
             raise _GivesUp
         if len(core.cloud) < 4:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def chosen_bars(bars: Bars, which: Any, n: Any, k: int) -> list[int]:
             raise BadInput(f"which: expected rows of bars, or 'longest' with n >= 1, got {which!r} with n={n!r}")
         longest: list[int] = (bars[:, 0] - bars[:, 1]).argsort(kind="stable")[:n].tolist()
         return longest
-    rows = [which] if isinstance(which, int | np.integer) else list(which)
+    rows = list(which) if isinstance(which, Iterable) else [which]
     for row in rows:
         if not isinstance(row, int | np.integer) or not 0 <= row < len(bars):
             raise BadInput(f"which: expected rows of the {len(bars)} bars of H{k}, got {row!r}")

@@ -18,9 +18,10 @@ from toriwork.errors import BadInput
 from toriwork.topology.by_parts import ByParts
 from toriwork.topology.calibrated import Calibrated
 from toriwork.topology.clouds import cloud_of
+from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
-from toriwork.topology.inputs import finite_distances, sample_distances
+from toriwork.topology.inputs import finite_distances, lie_evenly, sample_distances
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 from toriwork.topology.single_linkage import smaller_sides
@@ -86,6 +87,8 @@ def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> 
         lambda: smaller_sides(matrix(), n_deaths),
         matrix,
         lambda wanted: sample_distances(cloud, given, wanted),
+        lambda: lie_evenly(cloud, given),
+        lambda: persistence(cloud, distances=given, max_dimension=0).in_dimension(0)[:, 1],
     )
 
 

@@ -39,6 +39,10 @@ _GRAPH = {2: (4.5e-5, 900.0), 3: (1.5e-4, 5_000.0)}
 _NEAREST, _MOST_NEIGHBOURS = 6, 100.0
 #: seconds that the neighbours may take, at least and by the square of the number of points, if late bars can be found
 _SHORT, _LATE = 2.0, 3e-7
+#: seconds for each pair of points by which the late way finds what is dominated
+_PER_LOOK = 3e-8
+#: fewer points are sooner done by all distances: where few are dominated, the late way is tried for nothing
+_WORTH_LATE = 2000
 #: bars and births that are followed one by one, at most
 _FEW_LATE = 16
 
@@ -132,7 +136,9 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
             break
         if len(alive) + len(later) <= _FEW_LATE:
             announce(f"{n_points} points, {len(alive) + len(later)} late bars", _LATE * n_points**2, n_points**2 / 2.0)
-            late = late_bars(graph, alive, scale, limit, field)
+            most = work_estimate(n_points, dim).seconds / _PER_LOOK
+            hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
+            late = None if hopeless else late_bars(graph, alive, scale, limit, field, most_pairs=most)
             if late is not None:
                 loops = np.concatenate([loops[np.isfinite(loops[:, 1])], late])
                 break
@@ -142,6 +148,13 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     parts = _tree_lengths(graph, scale, first, second, lengths)
     cut = math.inf if math.isinf(limit) or limit >= graph.enclosing_radius() else limit
     return SparseRips([component_bars(parts, n_points, cut), loops], scale, cut)
+
+
+def _is_convex_curve(cloud: Matrix) -> bool:
+    """Tell if most points of a cloud in the plane are corners of its hull: few of these are ever dominated."""
+    from scipy.spatial import ConvexHull
+
+    return cloud.shape[1] == 2 and 2 * len(ConvexHull(cloud).vertices) > len(cloud)
 
 
 def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
