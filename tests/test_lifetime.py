@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from toriwork.errors import BadInput
 from toriwork.lifetime import OpenObjects, open_stores
 from toriwork.registry import TorusRegistry
 from toriwork.synthesis import ObserverSynthesis
@@ -59,11 +60,13 @@ def test_open_stores_come_with_those_that_write_through_others_first(tmp_path: P
     assert [store for store in open_stores() if store.path == path] == []
 
 
-def test_a_store_that_cannot_be_opened_is_not_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("content", "error"), [(b"no Parquet file", BadInput), (b"PAR1 and no end", OSError)])
+def test_a_store_that_cannot_be_opened_is_not_open(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
     path = tmp_path / "r.parquet"
-    path.write_bytes(b"no Parquet file")
-    with pytest.raises(OSError, match="damaged"):
+    path.write_bytes(content)
+    with pytest.raises(error, match=r"r\.parquet"):
         TorusRegistry(path)
+    assert path.read_bytes() == content
     assert [store for store in open_stores() if store.path == path] == []
 
 
