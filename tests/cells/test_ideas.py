@@ -302,6 +302,14 @@ def test_the_points_of_protected_loops_are_found_also_after_a_restart(registry):
             cells.points_of("y")
 
 
+def test_points_of_an_idea_that_was_protected_by_other_bars_are_refused(registry):
+    with TorusCells(registry, 1, scale="radius") as cells:
+        cells.betti_update("x", circle(), "global")
+        assert len(cells.points_of("x")) == 1
+    with TorusCells(registry, 1) as cells, pytest.raises(BadInput, match=r"'x': expected bars of rips diameter, got"):
+        cells.points_of("x")
+
+
 def test_of_loops_with_equal_bars_each_has_its_own_points(registry):
     places = np.argwhere(np.ones((9, 9))).astype(float)
     rim = places[(places % 8 == 0).any(axis=1)]

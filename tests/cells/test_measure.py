@@ -196,3 +196,16 @@ def test_an_engine_can_be_asked_for(make, engine):
     cells.betti_update("x", circle(), "global")
     assert cells._numbers.of(cloud_of(circle())).diagram.provenance.engine == engine
     assert entry(cells)["protection_radius"] == pytest.approx(entry(make("rips"))["protection_radius"])
+
+
+@pytest.mark.parametrize("scale", [None, "diameter"])
+@pytest.mark.parametrize("filtration", CERTIFYING)
+def test_many_drawn_points_are_judged_by_a_sample_whatever_the_filtration(filtration, scale):
+    """The deaths of "alpha" are those of the points up to rounding, not bit for bit."""
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 900)
+    cloud = np.c_[np.cos(angle), np.sin(angle)]
+    found = Measure(1, filtration=filtration, scale=scale).judged(
+        persistence(cloud, filtration=filtration, scale=scale), cloud_of(cloud)
+    )
+    assert found.numbers == (1, 1)
+    assert found.evidence["H1"]["sample"] == 700

@@ -216,16 +216,19 @@ class TorusCells:
         NotFound
             As :meth:`reference_cloud`.
         BadInput
-            The filtration of these cells is not "rips".
+            The filtration of these cells is not "rips", or the idea was protected by bars of another convention.
         """
         cloud = self.reference_cloud(idea_id)
         diagram = self.diagrams.persistence(cloud, **self._measure.options())
         known = self._protected.ideas.protected()[idea_id].reference
-        loops = [bar for k, *bar in known.classes if k == 1] if known is not None else []
         bars = diagram.in_dimension(1).tolist()
         rows: list[int] = []
-        for bar in loops:  # of equal bars one row for each
-            rows.append(next(row for row, one in enumerate(bars) if one == bar and row not in rows))
+        for birth, death in (bar for k, *bar in known.classes if k == 1) if known is not None else ():
+            same = [row for row, bar in enumerate(bars) if bar == [birth, death] and row not in rows]  # each once
+            if not same:
+                words = f"expected bars of {self._measure.convention}, got {birth:.6g} to {death:.6g}"
+                raise BadInput(f"{idea_id!r}: {words} of another convention or version; update the idea first")
+            rows.append(same[0])
         return diagram.representatives(1, points=cloud, which=rows)
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:

@@ -95,11 +95,11 @@ def estimate_betti(
     if points is not None:
         points = cloud_of(points)
     most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
-    if points is not None and distances is None and points.n_points > most and lie_evenly(points, None):
-        return _judge(persistence(points, max_dimension=max_dimension, engine=engine), rule, None, points)
     if points is not None and distances is None and points.n_points > most:
-        given = CheckedDistances(sample_distances(points, None, int(most)))
-        return _of_sample(given, points.n_points, max_dimension, engine, rule)
+        if lie_evenly(points, None):
+            return _judge(persistence(points, max_dimension=max_dimension, engine=engine), rule, None, points)
+        few = CheckedDistances(sample_distances(points, None, int(most)))
+        return _of_sample(few, points.n_points, max_dimension, engine, rule)
     if points is not None:
         refuse_matrix(points.n_points)
     given = finite_distances(points, distances)

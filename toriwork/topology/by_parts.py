@@ -104,8 +104,9 @@ def _is_of_points(sampling: Sampling) -> bool:
     """Tell if the components of the diagram merge as the points do; it may be of a periodic box or of landmarks."""
     if sampling.own_deaths is None:
         return False
-    deaths, unit = sampling.own_deaths(), 2.0 if sampling.diagram.scale == "radius" else 1.0
-    return np.array_equal(deaths[deaths < math.inf], sampling.deaths() * unit)
+    own, deaths = sampling.own_deaths(), sampling.deaths()
+    own = own[own < math.inf] / (2.0 if sampling.diagram.scale == "radius" else 1.0)
+    return len(own) == len(deaths) and np.allclose(own, deaths, rtol=1e-9, atol=0.0)  # those of "alpha" are rounded
 
 
 class _Linked:

@@ -66,7 +66,7 @@ def ranked(distances: Matrix, cut: float = math.inf) -> Ranked | Exact:
         There are more than 2^24 different ones.
     """
     if _are_whole(distances):
-        return Exact(distances, float(distances[distances <= cut].max(initial=0.0)))
+        return Exact(distances, float(distances.max(initial=0.0, where=distances <= cut)))
     within = np.flatnonzero(distances <= cut) if math.isfinite(cut) else np.zeros(0, dtype=np.intp)
     values = distances if math.isinf(cut) else distances[within]
     order, rising = _sorted(values)
@@ -105,10 +105,9 @@ def _sorted(values: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     packed = values.view(np.int64) & ~room
     packed |= np.arange(len(values))
     packed.sort()
-    places = packed & room
-    packed >>= room.bit_length()
-    if not (packed[1:] == packed[:-1]).any():
-        return places, np.sort(values)  # cheaper than to look each up
-    rising = values[places]
+    packed &= room
+    rising = values[packed]
+    if not (rising[1:] < rising[:-1]).any():
+        return packed, rising
     nearly = rising.argsort(kind="stable")  # only those that agree in all other bits are out of order
-    return places[nearly], rising[nearly]
+    return packed[nearly], rising[nearly]

@@ -134,11 +134,11 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         alive = loops[np.isinf(loops[:, 1]), 0]
         if scale >= limit or not len(alive) + len(later):
             break
-        if len(alive) + len(later) <= _FEW_LATE:
+        hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
+        if not hopeless and len(alive) + len(later) <= _FEW_LATE:
             announce(f"{n_points} points, {len(alive) + len(later)} late bars", _LATE * n_points**2, n_points**2 / 2.0)
             most = work_estimate(n_points, dim).seconds / _PER_LOOK
-            hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
-            late = None if hopeless else late_bars(graph, alive, scale, limit, field, most_pairs=most)
+            late = late_bars(graph, alive, scale, limit, field, most_pairs=most)
             if late is not None:
                 loops = np.concatenate([loops[np.isfinite(loops[:, 1])], late])
                 break
