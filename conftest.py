@@ -69,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "TORI_STATE_ROOT": str(home / "state"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
         "MPLBACKEND": "agg",
+        "TQDM_DISABLE": "1",  # kernels show bars by the clock
         "OMP_NUM_THREADS": "1",  # two runs add floats in the same order
         "PYTHONHASHSEED": "0",  # kernels and other children; this process has its own already
     }

@@ -38,7 +38,8 @@ def execute(path: Path, state: Path) -> nbformat.NotebookNode:
         The first cell that fails, also when it fails without an error output.
     """
     notebook = nbformat.read(path, as_version=4)
-    with _environment(TORI_STATE_ROOT=str(state), OMP_NUM_THREADS="1", PYTHONHASHSEED="0", MPLBACKEND="agg"):
+    known = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "TQDM_DISABLE": "1"}
+    with _environment(TORI_STATE_ROOT=str(state), **known):
         client = NotebookClient(
             notebook,
             timeout=CELL_SECONDS,

@@ -26,6 +26,7 @@ HEAVY = {
     "sklearn",
     "yaml",
     "duckdb",
+    "tqdm",
 }
 HOMES = toriwork._HOMES | toriwork._LIVE
 ROOT = Path(toriwork.__file__).parent.parent
