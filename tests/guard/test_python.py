@@ -111,6 +111,12 @@ def test_no_statement_alone_is_missed_with_any_name(text):
         "re.compile('x')\nevaluate(1)\ndecompile(2)",
         "# we attach the database here\nx = 'install sqlite3x'",
         "operating.ecosystem(1)",
+        "from pyarrow import dataset\nimport pyarrow.dataset as ds\nfrom own.dataset import load",
+        "from importlib.metadata import version\nimport importlib.resources",
+        "figure.backends = ['agg']",
+        "kind = 'duckdb'  # nobody imports it",
+        "name = 'export-sqlite'  # sqlite in prose, toriwork.sqlite too",
+        "import builtins\nbuiltins.print(1)",
     ],
 )
 def test_what_only_looks_alike_is_not_parsed(source):
@@ -127,6 +133,16 @@ def test_what_only_looks_alike_is_not_parsed(source):
         "s.modules['redis']; import sys as s",
         "f(  exec)",
         "exec (x)",
+        "from dataset import connect",
+        "import os, dataset as d",
+        "from  dataset.util \\\n import x",
+        "x = 1; import dataset",
+        "import ｄataset",
+        "import duckdb\nduckdb.connect('x.db')",
+        "import importlib\ngetattr(importlib, 'import_' + 'module')('sqli' + 'te3')",
+        "ENGINE = base + '.backends.' + kind  # django",
+        "import builtins\nbuiltins.exec('import sqli' + 'te3')",
+        "url = 'jdbc:sqlite:x'",
     ],
 )
 def test_what_may_be_a_finding_is_parsed(source):

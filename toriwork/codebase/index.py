@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import os
 import re
 import unicodedata
@@ -143,6 +142,8 @@ class CodebaseIndex:
 
     def digest(self, path: str) -> str:
         """Return the SHA-256 of a file as hex digits; each file is hashed once. Raises OSError."""
+        import hashlib  # loads OpenSSL, which a guard never needs
+
         if path not in self._digests:
             if path.endswith(CODE_SUFFIXES):
                 self._digests[path] = hashlib.sha256(self.read(path)).hexdigest()

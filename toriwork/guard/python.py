@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from toriwork.codebase.source import nodes_of, parsed, salvaged, words_of
+from toriwork.codebase.source import nodes_of, parsed, salvaged
 from toriwork.codebase.time_limit import check_time
 from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, REQUIRING, STARTERS, call_hits
 from toriwork.guard.drivers import DEFAULTS
@@ -38,36 +39,44 @@ _SUSPECT = frozenset(
     | LOADER_ENDS
     | READ_ENDS
     | REQUIRING
-    | set(
-        "importlib __builtins__ pkgutil runpy timeit duckdb to_sql ctypes subprocess dogpile backends lancedb".split()
-    )
+    | set("__builtins__ pkgutil runpy timeit to_sql ctypes subprocess dogpile".split())
 ) - {"run", "call", "system"}
 #: words that are common otherwise count where they are called, handed on or imported: behind these signs, or before (
 _CLOSER = {"system": frozenset(".=(,[:'\"\\"), **dict.fromkeys(("exec", "eval", "compile"), frozenset("=(,[:"))}
 _CLOSELY = {word: re.compile(rf"{word}\b(\s*\()?") for word in _CLOSER}
-#: words that count in one line
-_TOGETHER = (("sys", "modules"), ("import", "system"))
-#: a scheme, and no module of that name is a driver: what imports take from an own ``sqlite`` says nothing
-_SQLITE = re.compile(r"sqlite\b(?<!\wsqlite)")
-_SQLITE_IMPORTED = re.compile(r"(?m)^[ \t]*(?:from|import)[ \t]+(?:[\w.]*\.)?sqlite\b")
-_STATEMENT = re.compile(r"\b(?:import|from)\b((?:[^\n\\]|\\\n)*)")
+#: words that count together; in one line
+_TOGETHER = (frozenset({"importlib", "getattr"}), frozenset({"django", "backends"}))
+_IN_ONE_LINE = (("sys", "modules"), ("import", "system"))
+#: a scheme, as a whole text or before its colon; no module of that name is a driver
+_SQLITE = re.compile(r"sqlite[:'\"](?<![\w-]sqlite.)")
+#: words that mean something else as well count where a module is imported, as `nox`, `builtins` and `duckdb` do
+_PLAIN = frozenset({*DEFAULTS, "nox", "builtins", "duckdb", "lancedb"})
+_RUNNING = frozenset({"exec", "eval", "compile", "getattr"})  #: without them nobody needs `builtins`
+_IMPORTED = re.compile(r"\bfrom[\s\\]+([\w.]+)[\s\\]+(?:lazy[\s\\]+)?import\b|\bimport\b((?:[^\n\\]|\\\n)*)")
+_TOP = re.compile(r"(?<![\w.])\w+")  #: of a dotted name
 
 
 def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
     """Tell if a source can hold a finding at all: False spares the parser."""
-    # words that mean something else as well: only when imported
-    plain = words & (policy.plain_words | DEFAULTS.keys() | {"nox", "builtins"})
+    plain = words & (policy.plain_words | _PLAIN)
+    if _RUNNING.isdisjoint(words):
+        plain.discard("builtins")
     return (
         not (policy.telling_words.isdisjoint(words) and _SUSPECT.isdisjoint(words))
-        or any(path <= words for path in policy.paths)
+        or any(path <= words for path in (*policy.paths, *_TOGETHER))
         or has_address(source)
         or (not OPENING.isdisjoint(words) and opens(source))
         or any(word in words and _is_close(source, word) for word in _CLOSER)
-        or ("sqlite" in words and len(_SQLITE.findall(source)) > len(_SQLITE_IMPORTED.findall(source)))
-        or any(one in words and other in words and _in_one_line(source, one, other) for one, other in _TOGETHER)
+        or ("sqlite" in words and _SQLITE.search(source) is not None)
+        or any(one in words and other in words and _in_one_line(source, one, other) for one, other in _IN_ONE_LINE)
         or (bool(plain) and {"sys", "modules"} <= words)
-        or (bool(plain) and any(plain & words_of(names) for names in _STATEMENT.findall(source)))
+        or (bool(plain) and any(not plain.isdisjoint(_tops(found)) for found in _IMPORTED.finditer(source)))
     )
+
+
+def _tops(found: re.Match[str]) -> list[str]:
+    """Return the first parts of the modules that a statement imports, spelled as Python reads identifiers."""
+    return [unicodedata.normalize("NFKC", top) for top in _TOP.findall(found[1] or found[2])]
 
 
 def _is_close(source: str, word: str) -> bool:

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from toriwork.errors import NotFound
 from toriwork.guard.finding import CODES, Finding
@@ -90,6 +89,8 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, reason: str = "") -> dict[str, Any]:
+    from urllib.parse import quote  # costs every start what only SARIF needs
+
     place = {
         "artifactLocation": {"uri": quote(os.fsencode(finding.path))},
         "region": {"startLine": finding.line, "startColumn": finding.column},
