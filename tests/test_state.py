@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 
 from toriwork.errors import BadInput
-from toriwork.state import capsule_state_path, nearest_capsule, registry_path, state_root
+from toriwork.state import capsule_state_path, nearest_capsule, registry_path, shown_path, state_root
 
 
 @pytest.fixture
@@ -108,6 +108,11 @@ class TestThePlatform:
 
 def test_the_registry_is_one_file_under_the_root(state_root):
     assert registry_path() == state_root / "torus_registry.parquet"
+
+
+def test_a_path_is_shown_below_the_root_and_as_it_is_elsewhere(state_root, tmp_path):
+    assert shown_path(state_root / "deep" / "x.parquet") == "<state root>/deep/x.parquet"
+    assert shown_path(tmp_path / "x.parquet") == str(tmp_path / "x.parquet")
 
 
 def test_asking_creates_nothing(unset):

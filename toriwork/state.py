@@ -49,6 +49,12 @@ def registry_path() -> Path:
     return state_root() / REGISTRY_FILE
 
 
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """The path as text for a repr; below the state root it says so, and is the same wherever the root lies."""
+    path, root = Path(path), state_root()
+    return f"<state root>/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)
+
+
 def _here() -> Path:
     """The working directory; the root of the file system where it was removed."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -68,6 +70,36 @@ class TestTheTwoExecutors:
     def test_the_second_executor_catches_the_magic(self, tmp_path, kind):
         with pytest.raises(CellExecutionError):
             run_notebooks.execute(write_failing_magic(tmp_path / "probe.ipynb", kind), tmp_path / "state")
+
+
+class TestAUsersOwn:
+    """A folder that has nothing of this project: neither settings nor a sanitising file."""
+
+    SOURCES = (
+        """\
+import numpy as np
+from toriwork import TorusRegistry, estimate_betti, notebook, persistence
+
+session = notebook.setup()
+P = session.rng().normal(size=(40, 2))
+reg = TorusRegistry(session.registry_path)
+reg.record_shape(P)""",
+        "persistence(P)",
+        "persistence(P).provenance",
+        "estimate_betti(P)",
+        "reg",
+        "reg.flush()\nreg.df.drop(columns=['timestamp'])",
+        "persistence(P).plot(rule='default')",
+    )
+
+    def test_passes_nbval_twice_in_a_row(self, tmp_path):
+        made = run_notebooks.execute(write(tmp_path / "mine.ipynb", *self.SOURCES), tmp_path / "state")
+        for name in ("mine", "mine_again"):
+            nbformat.write(made, tmp_path / f"{name}.ipynb")
+        assert all(cell.outputs for cell in made.cells[2:])
+        line = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "."]
+        told = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert f"{2 * len(self.SOURCES)} passed" in told.stdout, told.stdout[-3000:]
 
 
 class TestTheRunner:

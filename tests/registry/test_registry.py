@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
 import logging
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -300,17 +302,33 @@ def test_both_forms_of_the_summary_state_the_same_facts(registry: TorusRegistry)
     facts = registry.facts()
     text, page = repr(registry), registry._repr_html_()
     for name, value in facts.lines():
-        if name != "not yet in the public file":  # its age moves on
-            assert value in text
-            assert value.replace("'", "&#x27;") in page
+        assert f"{name:<26}  {value}\n" in text
+        assert html.escape(value) in page
     for counts in facts.betti.values():
         for value, n in counts.items():
             assert f"{n:,}" in text
             assert f"<th scope='row'>{value}</th>" in page
     assert facts.n_rows == 8
     assert facts.n_pending == 1
-    assert facts.last[-1][1] in text
-    assert facts.last[-1][1] in page
+    assert facts.last[-1][0] in text
+    assert facts.last[-1][0] in page
+
+
+def test_two_registries_of_the_same_clouds_look_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when, how long ago nor into which state root they were recorded is shown."""
+    looks = set()
+    for name in ("one", "other"):
+        monkeypatch.setenv("TORI_STATE_ROOT", str(tmp_path / name))
+        with TorusRegistry(tmp_path / name / "torus_registry.parquet") as registry:
+            registry.record_shape(circle())
+            pending = repr(registry), registry._repr_html_()
+            registry.flush(publish=True)
+            looks.add((*pending, repr(registry), registry._repr_html_()))
+        looks.add((repr(registry), registry._repr_html_()))
+    assert len(looks) == 2
+    for look in looks:
+        assert "<state root>/torus_registry.parquet" in look[0]
+        assert not re.search(r"\d{4}-\d\d-\d\d|\d s\b|\d:\d\d", " ".join(look))
 
 
 def test_rows_without_vertices_are_small_and_say_so(tmp_path: Path) -> None:

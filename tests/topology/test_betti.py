@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -11,6 +12,7 @@ import pytest
 from tests.topology.clouds import OCTAHEDRON, circle
 from toriwork.errors import BadInput
 from toriwork.topology import BettiEstimate, count_above, estimate_betti, judge, persistence
+from toriwork.topology.render import evidence_row
 from toriwork.topology.significance import RULES
 
 
@@ -73,3 +75,54 @@ def test_only_a_complete_diagram_is_judged() -> None:
     for incomplete in (persistence(cloud, threshold=0.5), persistence(cloud, min_persistence=0.1)):
         with pytest.raises(BadInput, match="complete"):
             judge(incomplete)
+
+
+def weighed(number: float, evidence: dict, k: int = 1) -> str:
+    return evidence_row(k, number, evidence, 1 - min(k, 1))[2]
+
+
+@pytest.mark.parametrize(
+    ("number", "evidence", "words"),
+    [
+        (1.0, {"features": [[0.1, 2.0, 17.71]], "next": [0.1, 0.2, -9.0]}, "log-odds 17.7, of the next bar -9"),
+        (2.0, {"features": [[0, 2, 17.7], [0, 1, 3.0]]}, "log-odds 17.7 and 3"),
+        (0.0, {"features": [], "next": [0, 1, -9.0]}, "no other bar counts, log-odds of the best -9"),
+        (0.0, {"features": []}, "no other bar"),
+        (1.0, {"p_values": [[0, 1, 0.005], [0, 1, 1.0]]}, "p-value 0.005, of the next bar 1"),
+        (math.nan, {"margins": [[0, 1, 0.5]]}, "margin 0.5 decides neither way"),
+        (math.nan, {"features": [], "reason": "nobody knows"}, "nobody knows"),
+    ],
+)
+def test_the_evidence_of_a_number_is_told(number: float, evidence: dict, words: str) -> None:
+    assert weighed(number, evidence) == words
+
+
+def test_a_component_needs_no_evidence_and_each_other_does() -> None:
+    assert (
+        weighed(3.0, {"merges": [[3, 18.3], [3, 18.0], [0.2, -7.0]]}, 0) == "log-odds 18.3 and 18, of the next bar -7"
+    )
+    assert weighed(1.0, {"merges": [[0.2, -7.0]]}, 0) == "no other bar counts, log-odds of the best -7"
+
+
+def test_an_estimate_is_one_sentence_and_its_table_says_the_same() -> None:
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    found = estimate_betti(np.c_[np.cos(angles), np.sin(angles)])
+    text, page = repr(found), found._repr_html_()
+    assert text.startswith("Betti numbers b0 = 1, b1 = 1 (rule by_parts on 60 points, rips filtration, engine ")
+    assert "\n" not in text
+    assert page.count("<tr>") == 3
+    for k in (0, 1):
+        name, number, why = evidence_row(k, found.numbers[k], found.evidence[f"H{k}"], 1 - k)
+        assert f"{name} {why}" in text
+        assert f"<td>{name}</td><td>{number}</td><td>{why}</td>" in page
+
+
+def test_two_runs_look_the_same() -> None:
+    """No duration is shown, though each is kept."""
+    points = np.random.default_rng(0).normal(size=(20, 2))
+    one, other = (estimate_betti(points) for _ in range(2))
+    slower = dataclasses.replace(one.diagram, provenance=dataclasses.replace(one.provenance, seconds=12345.6))
+    assert repr(slower) == repr(one.diagram) == repr(other.diagram)
+    assert slower._repr_html_() == one.diagram._repr_html_()
+    assert repr(slower.provenance) == repr(one.provenance)
+    assert repr(one) == repr(other)

@@ -22,6 +22,7 @@ from toriwork.checks import check_band, metadata_text, shown
 from toriwork.errors import BadInput, NotFound
 from toriwork.lifetime import OpenObjects
 from toriwork.registry import TorusRegistry, get_torus_registry
+from toriwork.state import shown_path
 from toriwork.topology import Diagram, Representative, available_engines
 from toriwork.topology.clouds import cloud_of
 
@@ -352,7 +353,7 @@ class TorusCells:
     def __repr__(self) -> str:
         n_answers = self.diagrams.cache.count(Numbers)
         return (
-            f"TorusCells({str(self.registry.path)!r}, max_dimension={self.max_dimension}): "
+            f"TorusCells({shown_path(self.registry.path)!r}, max_dimension={self.max_dimension}): "
             f"{len(self._protected.ideas.protected())} protected ideas, {n_answers} answers in memory, "
             f"backend {self.backend}"
         )

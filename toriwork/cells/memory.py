@@ -18,7 +18,7 @@ from toriwork.checks import check_count
 from toriwork.errors import BadInput, ToriworkError
 from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
-from toriwork.state import state_root
+from toriwork.state import shown_path, state_root
 from toriwork.topology import Diagram, persistence
 from toriwork.topology.clouds import Cloud, cloud_of
 
@@ -275,7 +275,9 @@ class DiagramMemory:
 
     def __repr__(self) -> str:
         n_diagrams = self.cache.count(Diagram)
-        return f"DiagramMemory({str(self.path)!r}): {n_diagrams} diagrams in memory, {self.cache.n_bytes:,} bytes"
+        return (
+            f"DiagramMemory({shown_path(self.path)!r}): {n_diagrams} diagrams in memory, {self.cache.n_bytes:,} bytes"
+        )
 
 
 def _given(points: Any, distances: Any) -> tuple[str, Cloud | None]:

@@ -73,5 +73,5 @@ def _sections(look: FirstLook) -> Iterator[str]:
         yield shown.to_html() + "</section>"
     with TorusRegistry(look.registry_path, read_only=True) as registry:
         panel = Panel(plot_registry_growth, registry)
-        grown = picture(panel, caption="The registry while it was filled.", panel_size=(6.0, 3.0))
+        grown = picture(panel, caption="The registry while it was filled.", size_mm=(152, 76))
     yield f"<section><h2>The registry</h2>{grown.to_html()}</section>"

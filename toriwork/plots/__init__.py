@@ -1,7 +1,8 @@
 """Figures of clouds, diagrams and registries, each with a text alternative; matplotlib lives here and nowhere else.
 
-Every ``plot_x(data, *, ax=None, ...)`` draws into ``ax`` (None: pyplot's current axes) and returns it, and has a
-``describe_x`` that says the same in words. :func:`picture` joins both into something a notebook can show.
+Every ``plot_x(data, *, ax=None, ...)`` draws into ``ax`` (None: pyplot's current axes) and returns it, takes ``title``,
+``xlabel``, ``ylabel`` and ``colours``, and has a ``describe_x`` that says the same in words. :func:`picture` joins both
+into something that a notebook can show and a paper can print.
 Importing this package does not load matplotlib.
 """
 
@@ -10,6 +11,7 @@ from toriwork.plots.cloud import describe_cloud, plot_cloud
 from toriwork.plots.diagram import describe_diagram, plot_diagram
 from toriwork.plots.figure import Panel, Picture, picture
 from toriwork.plots.image import describe_image, plot_image
+from toriwork.plots.kinds import picture_of
 from toriwork.plots.landscape import describe_landscape, plot_landscape
 from toriwork.plots.registry import describe_registry_growth, plot_registry_growth
 from toriwork.plots.spectra import describe_chaos, describe_spectra, plot_chaos, plot_spectra
@@ -37,6 +39,7 @@ __all__ = [
     "describe_tokens",
     "describe_vineyard",
     "picture",
+    "picture_of",
     "plot_barcode",
     "plot_betti_curves",
     "plot_chaos",

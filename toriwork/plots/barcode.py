@@ -16,8 +16,10 @@ from toriwork.plots.bars import (
     last_finite_scale,
     shown_bars,
 )
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, axes_or_current, look, write_note
 from toriwork.plots.text_alternative import TextAlternative, noted, short
+from toriwork.topology import as_diagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +31,9 @@ GROUP_GAP = 0.04  #: blank space between two dimensions, as a share of all bars
 LEAST_GROUP = 0.1  #: of all bars: so much room has a dimension of a few bars, or they would touch each other
 
 
+@styled
 def plot_barcode(
-    diagram: Diagram,
+    diagram: Any,
     *,
     ax: Axes | None = None,
     min_persistence: float = 0.0,
@@ -43,7 +46,7 @@ def plot_barcode(
 
     Parameters
     ----------
-    diagram : Diagram
+    diagram : Diagram or whatever :func:`toriwork.topology.as_diagram` takes
         What to draw; births and deaths in the unit of its scale.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
@@ -57,6 +60,7 @@ def plot_barcode(
     BadInput
         ``min_persistence`` is negative, or a dimension was not computed.
     """
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
     axes = axes_or_current(ax)
     end = PAST_THE_END * last_finite_scale(shown)
@@ -81,14 +85,16 @@ def plot_barcode(
 
 
 def describe_barcode(
-    diagram: Diagram, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
+    diagram: Any, *, min_persistence: float = 0.0, dimensions: Sequence[int] | None = None
 ) -> TextAlternative:
     """The text alternative of :func:`plot_barcode`: per dimension the bars, the endless ones and the longest."""
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
     return describe_bars(diagram, shown, kind="Barcode", note=hiding_note(diagram, shown, min_persistence))
 
 
-def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: Sequence[int] | None = None) -> Axes:
+@styled
+def plot_betti_curves(diagram: Any, *, ax: Axes | None = None, dimensions: Sequence[int] | None = None) -> Axes:
     """The axes with the Betti number at each scale as an exact step function, one line pattern per dimension.
 
     The vertical axis is linear up to 2 and logarithmic above, so that one loop is seen beside a hundred components.
@@ -96,7 +102,7 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
 
     Parameters
     ----------
-    diagram : Diagram
+    diagram : Diagram or whatever :func:`toriwork.topology.as_diagram` takes
         What to draw.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
@@ -108,6 +114,7 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     BadInput
         A dimension was not computed.
     """
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, dimensions=dimensions)
     axes = axes_or_current(ax)
     end = min(PAST_THE_END * last_finite_scale(shown), diagram.threshold)
@@ -127,8 +134,9 @@ def plot_betti_curves(diagram: Diagram, *, ax: Axes | None = None, dimensions: S
     return axes
 
 
-def describe_betti_curves(diagram: Diagram, *, dimensions: Sequence[int] | None = None) -> TextAlternative:
+def describe_betti_curves(diagram: Any, *, dimensions: Sequence[int] | None = None) -> TextAlternative:
     """The text alternative of :func:`plot_betti_curves`: per dimension the largest, and what holds longest above 0."""
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, dimensions=dimensions)
     end = min(last_finite_scale(shown), diagram.threshold)
     rows = tuple(_curve_row(diagram, part.dimension, end) for part in shown)

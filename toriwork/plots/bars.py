@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput
 from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 from toriwork.topology import significant
+from toriwork.topology.formats import UNKNOWN
 
 if TYPE_CHECKING:
     from toriwork.topology import Diagram
@@ -125,6 +126,8 @@ def describe_bars(diagram: Diagram, shown: Sequence[Bars], *, kind: str, note: s
 
 def convention(diagram: Diagram) -> str:
     """Filtration, what its scale means, and the coefficients: ``rips, scale = diameter, Z/2``."""
+    if diagram.filtration == UNKNOWN:
+        return "filtration and scale unknown"
     return f"{diagram.filtration}, scale = {diagram.scale}, Z/{diagram.field}"
 
 

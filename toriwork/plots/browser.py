@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from toriwork.plots.cloud import plot_cloud
 from toriwork.plots.diagram import plot_diagram
 from toriwork.plots.figure import Panel, Picture, picture
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, axes_or_current, look, write_inside
 from toriwork.plots.text_alternative import TextAlternative, counted, short
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from toriwork.topology import Diagram
 
-PANEL_SIZE = (4.4, 3.6)  #: inches
+SIZE_MM = (112.0, 91.0)
 MOST_LISTED = 5  #: eigenvalues in words
 
 
@@ -44,9 +45,10 @@ def preview_picture(preview: Preview) -> Picture:
             panels.append(Panel(plot_diagram, preview.diagram, f"diagram ({preview.diagram.scale})"))
     else:
         panels = [Panel(plot_nothing, preview.note)]
-    return picture(*panels, caption=preview.caption, panel_size=PANEL_SIZE)
+    return picture(*panels, caption=preview.caption, size_mm=SIZE_MM)
 
 
+@styled
 def plot_spectrum(eigenvalues: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """The axes with a real spectrum as stems in falling order, a complex one as points of the plane.
 
@@ -96,6 +98,7 @@ def describe_spectrum(eigenvalues: ArrayLike) -> TextAlternative:
     return TextAlternative(sentence, header, rows)
 
 
+@styled
 def plot_nothing(why: str, *, ax: Axes | None = None) -> Axes:
     """Axes without a frame that say why nothing is drawn."""
     axes = axes_or_current(ax)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from toriwork.checks import check_points
 from toriwork.errors import BadInput
-from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, look
+from toriwork.plots.options import styled
+from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, colour_map, look
 from toriwork.plots.text_alternative import TextAlternative, counted, short
 from toriwork.topology.representatives import Representative
 
@@ -31,6 +32,7 @@ class Projection:
     names: tuple[str, str, str]
 
 
+@styled
 def plot_cloud(
     points: ArrayLike, *, ax: Axes | None = None, highlight: Representative | Sequence[Representative] = ()
 ) -> Axes:
@@ -70,7 +72,7 @@ def plot_cloud(
     else:
         order = np.argsort(shown.depth, kind="stable")
         x, y = shown.flat[order].T
-        drawn = axes.scatter(x, y, s=14, c=shown.depth[order], cmap=DEPTH_COLOURS, linewidths=0)
+        drawn = axes.scatter(x, y, s=14, c=shown.depth[order], cmap=colour_map(DEPTH_COLOURS), linewidths=0)
         axes.figure.colorbar(drawn, ax=axes, label=shown.names[2], fraction=0.05, pad=0.03)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(shown.names[0], color=INK)
@@ -160,6 +162,6 @@ def coordinate_names(dim: int) -> tuple[str, ...]:
 
 
 def _draw_space(cloud: NDArray[np.float64], axes: Any, *, grey: bool) -> None:
-    colours = {"color": GREY} if grey else {"c": cloud[:, 2], "cmap": DEPTH_COLOURS}
+    colours = {"color": GREY} if grey else {"c": cloud[:, 2], "cmap": colour_map(DEPTH_COLOURS)}
     axes.scatter(*cloud.T, s=14, linewidths=0, **colours)
     axes.set(xlabel="x", ylabel="y", zlabel="z", aspect="equal")

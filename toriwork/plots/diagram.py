@@ -16,14 +16,15 @@ from toriwork.plots.bars import (
     refused_length,
     shown_bars,
 )
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, PALE, axes_or_current, look, write_note
 from toriwork.plots.text_alternative import TextAlternative, short
+from toriwork.topology import as_diagram
 from toriwork.topology.significance import rule_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from toriwork.topology import Diagram
 
 MARKER_AREA = 22.0
 RING_AREA = 90.0
@@ -32,8 +33,9 @@ _COUNT: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color":
 NAMED_MULTIPLICITIES = 6  #: so many of the largest stacks of equal bars carry their count as a number
 
 
+@styled
 def plot_diagram(
-    diagram: Diagram,
+    diagram: Any,
     *,
     ax: Axes | None = None,
     min_persistence: float = 0.0,
@@ -48,7 +50,7 @@ def plot_diagram(
 
     Parameters
     ----------
-    diagram : Diagram
+    diagram : Diagram or whatever :func:`toriwork.topology.as_diagram` takes
         What to draw; births and deaths in the unit of its scale.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
@@ -67,6 +69,7 @@ def plot_diagram(
     BadInput
         ``min_persistence`` is negative, a dimension was not computed, or the rule cannot be asked.
     """
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
     axes = axes_or_current(ax)
     top = last_finite_scale(shown)
@@ -86,13 +89,14 @@ def plot_diagram(
 
 
 def describe_diagram(
-    diagram: Diagram,
+    diagram: Any,
     *,
     min_persistence: float = 0.0,
     dimensions: Sequence[int] | None = None,
     rule: str | None = None,
 ) -> TextAlternative:
     """The text alternative of :func:`plot_diagram`: per dimension the bars, the longest, and a rule's features."""
+    diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)
     note = hiding_note(diagram, shown, min_persistence)
     text = describe_bars(diagram, shown, kind="Persistence diagram", note=note)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.plots.bars import convention
-from toriwork.plots.style import INK, WEIGHT_COLOURS, axes_or_current, write_inside, write_note
+from toriwork.plots.options import styled
+from toriwork.plots.style import INK, WEIGHT_COLOURS, axes_or_current, colour_map, write_inside, write_note
 from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
+from toriwork.topology import as_diagram
 from toriwork.topology.vectorize import finite_bars, persistence_image
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ class Pixels:
     note: str  #: what is left out; empty when nothing is
 
 
+@styled
 def plot_image(
-    diagram: Diagram,
+    diagram: Any,
     *,
     ax: Axes | None = None,
     dimension: int = 1,
@@ -53,7 +56,7 @@ def plot_image(
 
     Parameters
     ----------
-    diagram : Diagram
+    diagram : Diagram or whatever :func:`toriwork.topology.as_diagram` takes
         Complete.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
@@ -75,9 +78,12 @@ def plot_image(
     -------
     Adams et al. 2017, JMLR 18(8):1-35, sect. 4.
     """
+    diagram = as_diagram(diagram)
     shown = pixels_of(diagram, dimension, n_pixels, bandwidth, power)
     axes = axes_or_current(ax)
-    mesh = axes.pcolormesh(shown.births, shown.lengths, shown.weights, cmap=WEIGHT_COLOURS, vmin=0.0, rasterized=True)
+    mesh = axes.pcolormesh(
+        shown.births, shown.lengths, shown.weights, cmap=colour_map(WEIGHT_COLOURS), vmin=0.0, rasterized=True
+    )
     axes.set_xlabel(f"birth ({diagram.scale})", color=INK)
     axes.set_ylabel(f"persistence of H{dimension}", color=INK)
     if shown.n_bars:
@@ -89,7 +95,7 @@ def plot_image(
 
 
 def describe_image(
-    diagram: Diagram,
+    diagram: Any,
     *,
     dimension: int = 1,
     n_pixels: int = 40,
@@ -97,6 +103,7 @@ def describe_image(
     power: float = 1.0,
 ) -> TextAlternative:
     """The text alternative of :func:`plot_image`: where the image lies, what it weighs, and its brightest pixel."""
+    diagram = as_diagram(diagram)
     shown = pixels_of(diagram, dimension, n_pixels, bandwidth, power)
     made = f"of {counted(shown.n_bars, 'bar')} of H{dimension} ({convention(diagram)})"
     facts = [f"Persistence image {made}: {n_pixels} by {n_pixels} pixels, bandwidth {short(shown.bandwidth)}."]

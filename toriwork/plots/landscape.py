@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.plots.bars import convention
-from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, write_inside, write_note
+from toriwork.plots.options import styled
+from toriwork.plots.style import DEPTH_COLOURS, INK, axes_or_current, colour_map, write_inside, write_note
 from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
+from toriwork.topology import as_diagram
 from toriwork.topology.vectorize import finite_bars, landscape
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Layers:
     note: str  #: what is left out; empty when nothing is
 
 
-def plot_landscape(diagram: Diagram, *, ax: Axes | None = None, dimension: int = 1, n_layers: int = 5) -> Axes:
+@styled
+def plot_landscape(diagram: Any, *, ax: Axes | None = None, dimension: int = 1, n_layers: int = 5) -> Axes:
     """The axes with the first layers of the persistence landscape of one dimension, dark to light.
 
     Layer i at scale t is the i-th largest of min(t - birth, death - t). Essential classes have no tent; they and the
@@ -42,7 +45,7 @@ def plot_landscape(diagram: Diagram, *, ax: Axes | None = None, dimension: int =
 
     Parameters
     ----------
-    diagram : Diagram
+    diagram : Diagram or whatever :func:`toriwork.topology.as_diagram` takes
         Complete: a bar that was cut has no known tent.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
@@ -60,11 +63,10 @@ def plot_landscape(diagram: Diagram, *, ax: Axes | None = None, dimension: int =
     -------
     Bubenik 2015, JMLR 16:77-102, sect. 2.2.
     """
+    diagram = as_diagram(diagram)
     layers = layers_of(diagram, dimension, n_layers)
     axes = axes_or_current(ax)
-    from matplotlib import colormaps
-
-    shades = colormaps[DEPTH_COLOURS](np.linspace(0.0, LIGHTEST, max(len(layers.heights), 1)))
+    shades = colour_map(DEPTH_COLOURS)(np.linspace(0.0, LIGHTEST, max(len(layers.heights), 1)))
     for i, heights in enumerate(layers.heights):
         name = str(i + 1) if i else "layer 1"
         axes.plot(layers.scales, heights, color=shades[i], linestyle=LINES[i % len(LINES)], linewidth=1.6, label=name)
@@ -80,8 +82,9 @@ def plot_landscape(diagram: Diagram, *, ax: Axes | None = None, dimension: int =
     return axes
 
 
-def describe_landscape(diagram: Diagram, *, dimension: int = 1, n_layers: int = 5) -> TextAlternative:
+def describe_landscape(diagram: Any, *, dimension: int = 1, n_layers: int = 5) -> TextAlternative:
     """The text alternative of :func:`plot_landscape`: for each layer its top, where that is, and the area below."""
+    diagram = as_diagram(diagram)
     layers = layers_of(diagram, dimension, n_layers)
     rows = tuple(_row(i, layers.scales, heights) for i, heights in enumerate(layers.heights))
     made = f"of {counted(layers.n_bars, 'bar')} of H{dimension} ({convention(diagram)})"

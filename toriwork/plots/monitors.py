@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, PALE, axes_or_current, look
 from toriwork.plots.text_alternative import TextAlternative, counted, evenly_picked, short
 
@@ -19,6 +20,7 @@ CRITICAL, GLOBAL = 0.04, 0.01  #: of the largest eigenvalue
 _NAMED = 5  #: points of a curve in words
 
 
+@styled
 def plot_novelty(scores: Sequence[float], *, ax: Axes | None = None) -> Axes:
     """The axes with novelty scores one after the other, and the thresholds of entropy injection as dotted lines."""
     axes = axes_or_current(ax)
@@ -36,6 +38,7 @@ def describe_novelty(scores: Sequence[float]) -> TextAlternative:
     return _describe_curve(scores, "novelty score", "novelty", f"{above} above {HIGH}")
 
 
+@styled
 def plot_modes(spectra: Sequence[NDArray[np.float64]], *, ax: Axes | None = None) -> Axes:
     """The axes with the magnitudes of each spectrum above its number; dotted where coherence changes its band.
 
@@ -66,6 +69,7 @@ def describe_modes(spectra: Sequence[NDArray[np.float64]]) -> TextAlternative:
     return _describe_curve(tops, "spectrum", "largest magnitude", f"{critical} critical", plural="spectra")
 
 
+@styled
 def plot_rings(status: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     """The axes with a bar for each scale's ring of events, as long as the ring is full.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, axes_or_current, look, mark_dates
 from toriwork.plots.text_alternative import TextAlternative, counted, short
 
@@ -37,6 +38,7 @@ class Growth:
         return len(self.times)
 
 
+@styled
 def plot_registry_growth(registry: Any, *, ax: Axes | None = None, along: Along = "time") -> Axes:
     """The axes with the number of rows so far as a step curve, and on a second scale the bytes of their vertices.
 
@@ -61,12 +63,15 @@ def plot_registry_growth(registry: Any, *, ax: Axes | None = None, along: Along 
     picked = _picked(growth.n_rows)
     across = growth.times[picked] if along == "time" else picked + 1
     rows_look, bytes_look = look(0), look(1)
-    axes.step(across, picked + 1, where="post", color=rows_look.colour, linestyle=rows_look.line, label="rows")
+    drawn: dict[str, Any] = {"color": rows_look.colour, "linestyle": rows_look.line, "label": "rows"}
+    marker = rows_look.marker if growth.n_rows == 1 else None  # a step alone is no line
+    axes.step(across, picked + 1, where="post", marker=marker, **drawn)
     axes.set_ylabel("rows", color=rows_look.colour)
     axes.set_ylim(0, HEADROOM * max(growth.n_rows, 1))
-    axes.set_xlabel("time (UTC)" if along == "time" else "row number", color=INK)
     if along == "time":
         mark_dates(axes)
+    else:
+        axes.set_xlabel("row number", color=INK)
     if growth.total_bytes is not None:
         _draw_bytes(axes, across, growth.total_bytes[picked], bytes_look.colour, bytes_look.line)
     return axes

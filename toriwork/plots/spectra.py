@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, axes_or_current, look
 from toriwork.plots.text_alternative import TextAlternative, counted, evenly_picked, short
 
@@ -48,6 +49,7 @@ class Run:
     stop: int
 
 
+@styled
 def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
     """The axes with the eigenvalues of each check as dots, the largest as a line, and the threshold of damping.
 
@@ -109,6 +111,7 @@ def describe_spectra(data: Any) -> TextAlternative:
     return TextAlternative(sentence, header, rows)
 
 
+@styled
 def plot_chaos(data: Any, *, ax: Axes | None = None) -> Axes:
     """The axes with the energy of a lattice after each step, bursts and cooldowns shaded, and the energy at rest.
 

@@ -7,10 +7,13 @@ say the same a second time. No function of this package sets a global for longer
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from toriwork.errors import BadInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,14 +59,56 @@ _SETTINGS: Final[dict[str, Any]] = {
     "legend.frameon": False,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
+    "pdf.fonttype": 42,  # TrueType, which journals ask for; 3 is refused by many
+    "svg.hashsalt": "toriwork",  # the same ids each time
 }
 # matplotlib's settings are one global: two threads inside style() would hand each other's settings back
 _SETTINGS_LOCK = threading.RLock()
 
 
+_own_colours: ContextVar[tuple[str, ...]] = ContextVar("own_colours", default=())
+
+
 def look(dimension: int) -> Look:
     """The look of a homology dimension, 0 or more."""
-    return LOOKS[min(dimension, len(LOOKS) - 1)]
+    house, own = LOOKS[min(dimension, len(LOOKS) - 1)], _own_colours.get()
+    return replace(house, colour=own[min(dimension, len(own) - 1)]) if own else house
+
+
+@contextmanager
+def coloured(colours: str | Sequence[str] | None) -> Iterator[None]:
+    """A context in which dimensions have these colours, the last one all that follow; None: those of the house.
+
+    Raises
+    ------
+    BadInput
+        Not one or more names or codes of colours that matplotlib knows.
+    """
+    if colours is None:
+        yield
+        return
+    from matplotlib.colors import is_color_like
+
+    given = (colours,) if isinstance(colours, str) else tuple(colours)
+    if not given or not all(is_color_like(colour) for colour in given):
+        raise BadInput(
+            f"colours: expected colours that matplotlib knows, 'black' or '#0072B2' say, got {colours!r:.80}"
+        )
+    token = _own_colours.set(given)
+    try:
+        yield
+    finally:
+        _own_colours.reset(token)
+
+
+def colour_map(house: str) -> Any:
+    """The colour map of that name; where own colours are set, one through them, pale at the end where ``house`` is."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    own = _own_colours.get()
+    through = ["white", *own] if house == WEIGHT_COLOURS else [*own, PALE]
+    return LinearSegmentedColormap.from_list("own", through) if own else colormaps[house]
 
 
 @contextmanager
@@ -96,9 +141,10 @@ def write_inside(axes: Axes, words: str) -> None:
 
 
 def mark_dates(axes: Axes) -> None:
-    """Put a few dates under the horizontal axis."""
+    """Put a few dates under the horizontal axis; what they have in common stands right of its name."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
     axes.xaxis.set_major_locator(locator)
+    axes.set_xlabel("time (UTC)", color=INK, loc="left")
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # same

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, axes_or_current, look
 from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.plots.tokens import plain_words, read_occurrences
@@ -42,6 +43,7 @@ class Graph:
     n_left_out: int  #: older tokens that are not drawn
 
 
+@styled
 def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
     """The axes with a disc for each token and an arrow to each token that it rests on.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from toriwork.errors import BadInput
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, axes_or_current, look, mark_dates
 from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.synthesis.occurrences import Occurrence, orders_of
@@ -36,6 +37,7 @@ class Timeline:
     names: tuple[str, ...]  #: of the lanes
 
 
+@styled
 def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time") -> Axes:
     """The axes with a mark for each emission, a lane for each source and type, and a ring round what closes a loop.
 
@@ -75,10 +77,10 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
     )
     axes.set_yticks(range(len(timeline.names)), timeline.names, parse_math=False)
     axes.set_ylim(len(timeline.names) - 0.4, -0.6)
-    axes.set_xlabel("time (UTC)" if along == "time" else "emission", color=INK)
     if along == "number":
+        axes.set_xlabel("emission", color=INK)
         _mark_numbers(axes)
-    elif marks:
+    else:
         mark_dates(axes)
     if any(timeline.orders) or any(timeline.summaries):
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, handletextpad=0.1, columnspacing=0.8)
@@ -132,6 +134,7 @@ def read_occurrences(observers: Any) -> list[Occurrence]:
     return sorted(found)
 
 
+@styled
 def plot_context(selection: Selection, *, ax: Axes | None = None) -> Axes:
     """The axes with a bar for each chosen token, one behind the other, as long as its line; the limit a dashed line.
 

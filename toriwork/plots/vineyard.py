@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toriwork.errors import BadInput
+from toriwork.plots.options import styled
 from toriwork.plots.style import INK, MUTED, axes_or_current, look, write_note
 from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 
@@ -21,6 +22,7 @@ HEADER = ("dimension", "vines", "essential", "all the way", "longest bar", "at s
 CROWD = 40  #: with more vines than this, thinner lines keep them apart
 
 
+@styled
 def plot_vineyard(
     vineyard: Vineyard,
     *,

@@ -1,4 +1,7 @@
-"""Facts about a registry, as text and as HTML: the same in both."""
+"""Facts about a registry, as text and as HTML: the same in both, and the same in each run that records the same.
+
+Neither times nor durations nor sizes of files are among them: outputs of notebooks are compared.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pyarrow.compute as pc
 
 from toriwork.printed import one_line
 
-LAST_COLUMNS = ("timestamp", "shape_id", "betti0", "betti1", "betti2", "coherence_band")
+LAST_COLUMNS = ("shape_id", "betti0", "betti1", "betti2", "coherence_band")
 _MOST_VALUES = 10
 _BAR = 24  # characters of the longest bar of the histogram in text
 
@@ -24,8 +27,6 @@ class RegistryFacts:
     path: str
     n_rows: int
     n_pending: int
-    pending_age: float | None  #: seconds since the oldest unpublished row was recorded
-    n_bytes: int  #: of the public file
     bands: dict[str, int]
     betti: dict[str, dict[str, int]] = field(default_factory=dict)  #: "b0" -> value as text -> rows
     statuses: dict[str, int] = field(default_factory=dict)
@@ -33,13 +34,9 @@ class RegistryFacts:
 
     def lines(self) -> list[tuple[str, str]]:
         """Name and value of each fact, in the order in which both forms show them."""
-        pending = f"{self.n_pending:,}"
-        if self.n_pending and self.pending_age is not None:
-            pending += f" (oldest {self.pending_age:.0f} s)"
         return [
             ("rows", f"{self.n_rows:,}"),
-            ("not yet in the public file", pending),
-            ("bytes", f"{self.n_bytes:,}"),
+            ("not yet in the public file", f"{self.n_pending:,}"),
             ("bands", ", ".join(f"{name} {count:,}" for name, count in self.bands.items()) or "none"),
             ("Betti numbers", ", ".join(f"{name} {count:,}" for name, count in self.statuses.items()) or "none"),
             ("file", one_line(self.path)),
@@ -99,8 +96,6 @@ def gather(path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, A
         path=path,
         n_rows=rows.num_rows,
         n_pending=statistics["pending_writes"],
-        pending_age=statistics["pending_age_seconds"],
-        n_bytes=statistics["file_bytes"],
         bands=counts(rows["coherence_band"]),
         statuses=counts(rows["betti_status"]),
         betti={f"b{k}": histogram(rows[f"betti{k}"]) for k in known},
@@ -126,6 +121,4 @@ def histogram(column: pa.ChunkedArray) -> dict[str, int]:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value.isoformat(timespec="seconds") if hasattr(value, "isoformat") else one_line(str(value))
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value))

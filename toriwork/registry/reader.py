@@ -17,6 +17,7 @@ from toriwork.registry import reading
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
+from toriwork.state import shown_path
 from toriwork.storage import ParquetTable, VerifyReport, arrays
 
 if TYPE_CHECKING:
@@ -179,10 +180,10 @@ class RegistryReader(ABC):
         """Facts about the registry now; reads a few narrow columns and the newest rows."""
         rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
         last = reading.newest(self._table, n_last, LAST_COLUMNS)
-        return gather(str(self.path), rows, last, self.get_statistics())
+        return gather(shown_path(self.path), rows, last, self.get_statistics())
 
     def __repr__(self) -> str:
-        return f"TorusRegistry({str(self.path)!r}), closed" if self.closed else self.facts().text()
+        return f"TorusRegistry({shown_path(self.path)!r}), closed" if self.closed else self.facts().text()
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>" if self.closed else self.facts().html()

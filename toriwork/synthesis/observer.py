@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from toriwork.errors import BadInput, Closed, NotFound
 from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
+from toriwork.state import shown_path
 from toriwork.synthesis.context import ContextEntries
 from toriwork.synthesis.identity import PREFIX, digest_of, identify
 from toriwork.synthesis.memory import Held, TokenMemory
@@ -284,7 +285,7 @@ class ObserverSynthesis(TokenContext, RateLimited):
         self._emitting, self._inside = self._lock.lock, self._lock.owned
 
     def __repr__(self) -> str:
-        where = "" if self._path is None else f", path={str(self._path)!r}"
+        where = "" if self._path is None else f", path={shown_path(self._path)!r}"
         facts = ", ".join(f"{name}={count}" for name, count in self.metrics.items())
         return f"ObserverSynthesis(max_tokens={self.max_tokens}{where}): {facts}"
 

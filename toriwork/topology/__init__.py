@@ -11,6 +11,7 @@ from toriwork.topology.distances import bottleneck, sliced_wasserstein, wasserst
 from toriwork.topology.engines import available_engines
 from toriwork.topology.filtrations import DTM, Landmark
 from toriwork.topology.formats import (
+    as_diagram,
     from_columns,
     from_frame,
     from_gudhi,
@@ -40,6 +41,7 @@ __all__ = [
     "Vine",
     "Vineyard",
     "WorkEstimate",
+    "as_diagram",
     "available_engines",
     "bottleneck",
     "count_above",

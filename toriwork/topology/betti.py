@@ -24,10 +24,11 @@ from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import parameters_of
 from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
+from toriwork.topology.render import estimate_html, estimate_text, evidence_row
 from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BettiEstimate:
     """Estimated Betti numbers of the space behind a sample, with what the estimate rests on."""
 
@@ -49,6 +50,21 @@ class BettiEstimate:
             "version": made.version,
         }
         return json.dumps(_short(facts), separators=(",", ":"), allow_nan=False)
+
+    def __repr__(self) -> str:
+        return estimate_text(*self._facts())
+
+    def _repr_html_(self) -> str:
+        return estimate_html(*self._facts())
+
+    def _facts(self) -> tuple[str, list[tuple[str, str, str]]]:
+        """How the numbers were made, and a row of evidence per dimension."""
+        made, sample = self.provenance, self.evidence.get("sample")
+        points = f"{made.n_points} of {sample['of']} points" if sample else f"{made.n_points} points"
+        how = f"rule {self.rule} on {points}, {made.filtration} filtration, engine {made.engine}"
+        endless = [int(np.isinf(self.diagram.in_dimension(k)).any(axis=1).sum()) for k in range(len(self.numbers))]
+        rows = enumerate(zip(self.numbers, endless, strict=True))
+        return how, [evidence_row(k, number, self.evidence[f"H{k}"], n) for k, (number, n) in rows]
 
 
 def estimate_betti(

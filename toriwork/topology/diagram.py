@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -44,7 +45,8 @@ class Provenance:
     scale: str
     max_dimension: int
     threshold: float  #: what the caller asked for; inf when nothing was to be cut
-    seconds: float  #: wall time of distances and engine together
+    #: wall time of distances and engine together; not shown, so that two runs look the same
+    seconds: float = dataclasses.field(repr=False)
     n_points: int
     reason: str = ""  #: why this engine was taken
     parameters: str = ""  #: of the filtration, JSON text; empty when it has none
@@ -236,6 +238,19 @@ class Diagram:
         wanted, factor = chosen_bars(bars, which, n, k), 1.0 if self.scale == "diameter" else 0.5
         return representatives_of(bars, wanted, k, matrix, factor=factor, field=self.field, cut=self.threshold)
 
+    def plot(self, kind: str = "diagram", **options: Any) -> Any:
+        """A picture of this diagram, with ``save`` for a paper; see :func:`toriwork.plots.picture_of`.
+
+        Parameters
+        ----------
+        kind : {"diagram", "barcode", "betti_curves", "landscape", "image"}
+            Which picture.
+        **options
+            ``size_mm``, ``title``, ``xlabel``, ``ylabel``, ``colours``, and those of the figure, ``rule`` say.
+        """
+        # the room of figures stands above this one: it is found by its name when somebody looks (docs/decisions/135)
+        return import_module("toriwork.plots").picture_of(self, kind, **options)
+
     def check_comparable(self, other: Diagram) -> None:
         """Raise BadInput when scale or field differ, so that births and deaths do not mean the same."""
         for name in ("scale", "field"):
@@ -292,7 +307,7 @@ class Diagram:
         if self.min_persistence > 0:
             lines.append(f"bars of persistence <= {self.min_persistence:.6g} were dropped")
         if made is not None:
-            lines.append(f"{made.n_points} points, engine {made.engine} {made.version}, {made.seconds * 1e3:.3g} ms")
+            lines.append(f"{made.n_points} points, engine {made.engine} {made.version}")
         dimensions = range(self.max_dimension + 1)
         n_censored = np.bincount(self.pairs[self.censored, 0].astype(np.intp), minlength=len(dimensions))
         return lines, [bar_row(k, self.in_dimension(k), int(n_censored[k])) for k in dimensions]

@@ -6,7 +6,7 @@ everything, provenance included, and give back the same diagram bit for bit, thr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from toriwork.topology.diagram import CERTIFYING, Diagram, Provenance, Scale
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNKNOWN = "unknown"  #: filtration of bars of which nobody tells how they came about
 
 
 def from_gudhi(
@@ -61,6 +63,41 @@ def from_ripser(
     arrays = [np.asarray(bars, dtype=np.float64).reshape(-1, 2) for bars in dgms]
     pairs = np.vstack([np.empty((0, 3)), *(np.insert(bars, 0, k, axis=1) for k, bars in enumerate(arrays))])
     return _diagram(pairs, max(len(arrays) - 1, 0), filtration, scale, field)
+
+
+def as_diagram(given: Any) -> Diagram:
+    """The diagram of whatever holds one: for figures and comparisons of bars that came from elsewhere.
+
+    Parameters
+    ----------
+    given : Diagram, object with a ``diagram``, mapping, DataFrame, or list
+        A list has an (n_bars, 2) array of births and deaths per dimension from 0 on, as ripser's ``dgms``, or gudhi's
+        (dimension, (birth, death)) per bar; a mapping is ripser's answer, a frame that of :func:`to_frame`. A list
+        tells neither filtration nor scale nor field: its filtration is "unknown", its scale "value", its field 2.
+
+    Raises
+    ------
+    BadInput
+        Nothing of that, or bars that are none.
+    """
+    found = getattr(given, "diagram", given)
+    if isinstance(found, Diagram):
+        return found
+    if hasattr(given, "attrs"):
+        return from_frame(given)
+    if isinstance(given, Mapping) and "dgms" in given:
+        return from_ripser(given["dgms"])
+    if isinstance(given, list | tuple):
+        if given and all(isinstance(bar, tuple) and len(bar) == 2 and np.ndim(bar[0]) == 0 for bar in given):
+            return from_gudhi(given, scale="value", field=2, filtration=UNKNOWN)
+        if all(np.shape(bars)[1:] == (2,) or np.size(bars) == 0 for bars in given):
+            return from_ripser(given, scale="value", filtration=UNKNOWN)
+    shape = f" of shape {np.shape(given)}" if isinstance(given, np.ndarray) else ""
+    raise BadInput(
+        "diagram: expected a Diagram, a list with an (n_bars, 2) array of births and deaths per dimension, gudhi's "
+        f"list of (dimension, (birth, death)) or ripser's dict, got {type(given).__name__}{shape}; of points, "
+        "persistence() makes one"
+    )
 
 
 def to_ripser(diagram: Diagram) -> list[NDArray[np.float64]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVERY = "every"
 LIST_CAPTION = "Emissions, the newest first"
-PANEL_SIZE = (5.2, 3.4)  #: inches
+SIZE_MM = (132.0, 86.0)
 
 
 class TokenContextExplorer(LiveView):
@@ -73,7 +73,7 @@ class TokenContextExplorer(LiveView):
         state = self.state
         context = Panel(plot_context, state.selection, "context")
         tokens = Panel(plot_tokens, state.listed, "emissions", {"along": "number"})
-        return picture(context, tokens, caption=self.caption, panel_size=PANEL_SIZE)
+        return picture(context, tokens, caption=self.caption, size_mm=SIZE_MM)
 
     def _make_box(self, model_id: str) -> Any:
         import ipywidgets

@@ -15,7 +15,7 @@ from toriwork.widgets.panel_state import PanelState
 
 CAPTION = "State of the monitors"
 COLUMNS = 2
-PANEL_SIZE = (4.6, 2.7)  #: inches
+SIZE_MM = (117.0, 69.0)
 SECONDS = 2.0  #: between two looks of a panel that follows
 
 
@@ -112,7 +112,7 @@ class MonitorPanel(LiveView):
 
     def _picture(self) -> Picture:
         if self._drawn is None:
-            self._drawn = picture(*self.state.panels, caption=CAPTION, columns=COLUMNS, panel_size=PANEL_SIZE)
+            self._drawn = picture(*self.state.panels, caption=CAPTION, columns=COLUMNS, size_mm=SIZE_MM)
         return self._drawn
 
     def _refresh_or_tell(self) -> None:
