@@ -1,4 +1,4 @@
-"""Each one-line sabotage of the store is found by a check that takes seconds."""
+"""Each one-line sabotage of the store is found by a check that takes seconds; most of the checks run in `make long`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ import pytest
 
 from tests.storage.mutants import CAUGHT, HOME, MUTANTS, PASSED, SECONDS, Mutant, edited
 
-CHECKS = list(dict.fromkeys(mutant.check for mutant in MUTANTS.values()))
+#: checks that take twenty seconds and more with all their mutants
+LONG = (
+    "tests/storage/test_power_cuts.py -k test_rows_survive",
+    "tests/storage/test_frames.py",
+    "tests/storage/test_publish.py",
+    "tests/storage/test_recovery.py",
+    "tests/registry/test_left_behind.py",
+    "tests/registry/test_following.py",
+    "tests/storage/test_growing.py -k 'stay_where",
+)
+CHECKS = [
+    pytest.param(check, marks=pytest.mark.long) if check.startswith(LONG) else check
+    for check in dict.fromkeys(mutant.check for mutant in MUTANTS.values())
+]
 
 
 def told(check: str) -> dict[str, dict[str, Any]]:
