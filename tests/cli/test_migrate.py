@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,61 @@ def said_lines(root: Path, start: dict[str, str]) -> str:
     return "".join(f"undo {step}\n" for step in lines) + "everything is as it was\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "words", "moved"),
+    [
+        ("n\n", [], False),
+        ("\n", [], False),
+        ("y\n", [], True),
+        ("yes\n", [], True),
+        ("n\n", ["--yes"], True),
+        ("", [], True),
+    ],
+)
+def test_it_asks_where_somebody_can_answer(
+    root: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    words: list[str],
+    moved: bool,
+) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, answer.encode())
+    os.close(writing)
+    with open(reading) as stream:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr("sys.stdin", stream)
+        code, text = said(capsys, root, *words)
+    assert "export  data/old.db" in text, "the plan is shown first"
+    assert (code, (root / "data/old.db").exists()) == ((0, False) if moved else (command.FOUND, True))
+    assert ("nothing was changed" in text) == (not moved)
+
+
+def test_a_silent_pipe_is_not_waited_for(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    with open(reading) as stream:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr("sys.stdin", stream)
+        assert said(capsys, root)[0] == 0
+    os.close(writing)
+
+
+def test_a_terminal_is_asked_and_what_was_begun_is_not_asked_about_again(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, follower = os.openpty()
+    os.write(leader, b"n\n")
+    with open(follower, "r+b", buffering=0) as stream:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(stream))
+        code, text = said(capsys, root)
+        assert (code, "apply this plan? [y/N]" in text) == (command.FOUND, True)
+        assert killed(lambda: main(["migrate", str(root), "--no-diff", "--yes"]), "6")
+        code, text = said(capsys, root)
+    os.close(leader)
+    assert (code, "going on with plan" in text) == (0, True)
+
+
 def test_a_dry_run_is_the_plan_that_apply_runs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start = tree(root)
     code, text = said(capsys, root, "--dry-run")
@@ -85,9 +141,9 @@ def test_a_dry_run_is_the_plan_that_apply_runs(root: Path, capsys: pytest.Captur
 
 
 def test_check_tells_by_the_exit_code_whether_anything_is_to_do(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "plan", root, "--check")[0] == command.PENDING
-    assert said(capsys, root, "--check", "--no-diff")[0] == command.PENDING
-    assert said(capsys, "status", root, "--check")[0] == command.PENDING
+    assert said(capsys, "plan", root, "--check")[0] == command.FOUND
+    assert said(capsys, root, "--check", "--no-diff")[0] == command.FOUND
+    assert said(capsys, "status", root, "--check")[0] == command.FOUND
     assert said(capsys, root)[0] == 0
     assert said(capsys, "plan", root, "--check")[0] == 0
 
@@ -95,11 +151,11 @@ def test_check_tells_by_the_exit_code_whether_anything_is_to_do(root: Path, caps
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ([], "expected the path of a code base"),
+        (["go"], "Missing argument 'PATH'"),
         (["nowhere"], "not a directory"),
-        (["plan", "a", "b"], "expected one path"),
+        (["plan", "a", "b"], "unexpected extra argument (b)"),
         (["apply", "."], "has no plan"),
-        (["explain"], "the path of a file"),
+        (["explain"], "Missing argument 'ITEM'"),
     ],
 )
 def test_a_wrong_call_is_refused_in_words(
@@ -107,7 +163,7 @@ def test_a_wrong_call_is_refused_in_words(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, text = said(capsys, *words)
-    assert code == command.USAGE
+    assert code == command.FAILED
     assert wanted in text
 
 
@@ -115,7 +171,7 @@ def test_drift_is_shown_and_replan_plans_again(root: Path, capsys: pytest.Captur
     said(capsys, "plan", root)
     (root / "pkg/a.py").write_bytes(SOURCE + b"MORE = 1\n")
     code, text = said(capsys, "apply", root)
-    assert code == command.CONFLICT
+    assert code == command.FAILED
     assert "pkg/a.py: planned mode 644" in text
     assert events(capsys, "apply", root)[-2]["error"] == "drift"
     code, text = said(capsys, "apply", root, "--replan")
@@ -127,7 +183,7 @@ def test_an_open_database_is_a_conflict(root: Path, capsys: pytest.CaptureFixtur
     with closing(sqlite3.connect(root / "data/old.db")) as connection:
         connection.execute("SELECT * FROM runs").fetchall()
         code, text = said(capsys, root, "--no-diff")
-    assert (code, f"process {os.getpid()}" in text) == (command.CONFLICT, True)
+    assert (code, f"process {os.getpid()}" in text) == (command.FAILED, True)
 
 
 def test_a_call_that_no_recipe_knows_keeps_the_database_and_is_left_to_a_person(
@@ -142,7 +198,7 @@ def test_a_call_that_no_recipe_knows_keeps_the_database_and_is_left_to_a_person(
     code, text = said(capsys, root, "--no-diff", "--retire", "old.db")
     assert code == command.BY_HAND
     assert (root / "data/old.db").exists()
-    assert said(capsys, "status", root, "--check")[0] == command.PENDING
+    assert said(capsys, "status", root, "--check")[0] == command.FOUND
     (root / "pkg/b.py").write_bytes(b"ROWS = []\n")
     code, text = said(capsys, root)
     assert "going on with plan" in text
@@ -156,7 +212,7 @@ def test_a_database_that_nothing_names_any_more_goes(root: Path, capsys: pytest.
 
 def test_only_a_database_can_be_retired(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = said(capsys, root, "--retire", "a.py")
-    assert (code, "a.py: expected the name of a database" in text) == (command.USAGE, True)
+    assert (code, "a.py: expected the name of a database" in text) == (command.FAILED, True)
 
 
 def test_a_failed_proof_and_a_kept_edit_have_exit_codes_of_their_own(
@@ -168,11 +224,11 @@ def test_a_failed_proof_and_a_kept_edit_have_exit_codes_of_their_own(
     data[20] ^= 1
     parquet.write_bytes(bytes(data))
     code, text = said(capsys, "verify", root)
-    assert (code, "FAILED" in text) == (command.UNPROVEN, True)
-    assert said(capsys, "prune", root, "--yes")[0] == command.UNPROVEN
+    assert (code, "FAILED" in text) == (command.FOUND, True)
+    assert said(capsys, "prune", root, "--yes")[0] == command.FAILED
     (root / "pkg/a.py").write_bytes(b"mine = 1\n")
     code, text = said(capsys, "rollback", root)
-    assert (code, "kept    pkg/a.py" in text) == (command.CONFLICT, True)
+    assert (code, "kept    pkg/a.py" in text) == (command.FOUND, True)
 
 
 def test_an_interrupt_is_told_and_apply_goes_on(
@@ -199,7 +255,7 @@ def test_a_killed_run_goes_on_and_what_a_full_disk_cut_short_is_told_as_incomple
 
     with monkeypatch.context() as patched:
         patched.setattr(command.Talk, "progress", full)
-        assert said(capsys, root)[0] == command.INCOMPLETE
+        assert said(capsys, root)[0] == command.FAILED
     assert said(capsys, root)[0] == 0
 
 
@@ -209,7 +265,7 @@ def test_explain_and_prune(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (code, "-import sqlite3" in text, "kind: done" in text) == (0, True, True)
     assert "--yes deletes them" in said(capsys, "prune", root)[1]
     assert "no way back" in said(capsys, "prune", root, "--yes")[1]
-    assert said(capsys, "rollback", root)[0] == command.USAGE
+    assert said(capsys, "rollback", root)[0] == command.FAILED
 
 
 def test_rows_that_are_no_spectra_are_counted_by_reason_at_every_look(
@@ -244,7 +300,7 @@ def test_a_database_that_some_file_names_stays_until_it_is_asked_for(
     )
     assert (root / "data/old.db").exists()
     assert said(capsys, root, "--retire", "no.db") == (
-        command.USAGE,
+        command.FAILED,
         "toriwork: retire: no.db: expected the name of a database of the code base\n",
     )
     assert said(capsys, root, "--retire", "old.db")[0] == 0

@@ -49,6 +49,52 @@ def test_head_shows_the_newest_rows_first(capsys: Capture, path: Path) -> None:
     assert '"k":1' not in text
 
 
+def test_head_tells_numbers_unknown_ones_and_cuts_nothing_in_a_pipe(capsys: Capture, path: Path) -> None:
+    _, text = call(capsys, path, "head", "-n", "1")
+    names, row = (line.split() for line in text.splitlines())
+    assert names == ["shape_id", "time", "(UTC)", "b0", "b1", "b2", "band", "metadata"]
+    assert row[3:] == ["1", "0", "-", "local", '{"k":2}']
+
+
+def test_add_records_each_file_with_its_numbers_or_none(capsys: Capture, path: Path, tmp_path: Path) -> None:
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    np.save(tmp_path / "circle.npy", circle)
+    (tmp_path / "named.csv").write_text("who,x,y\na,0,0\nb,1,1\nc,2,\n")
+    files = [str(tmp_path / "circle.npy"), str(tmp_path / "named.csv")]
+    assert main(["registry", "add", *files, "--path", str(path)]) == 2
+    assert "--columns x,y leaves it out" in capsys.readouterr().err
+    assert len(pd.read_parquet(path)) == 3, "the first file was fine, and was not recorded either"
+    code, text = call(capsys, path, "add", files[0], "--band", "global", "--json")
+    (row,) = json.loads(text)["rows"]
+    assert (code, row["betti0"], row["betti1"], row["coherence_band"]) == (0, 1, 1, "global")
+    assert json.loads(row["metadata"]) == {"file": "circle.npy"}
+    code, text = call(capsys, path, "add", files[1], "--columns", "x,y", "--drop-missing")
+    assert (code, text.splitlines()[1].split()[2]) == (0, "2")
+    assert len(pd.read_parquet(path)) == 5, "published"
+
+
+def test_add_makes_the_registry_where_there_is_none(capsys: Capture, tmp_path: Path, state_root: Path) -> None:
+    (tmp_path / "a.csv").write_text("0,0\n1,1\n")
+    assert main(["registry", "add", str(tmp_path / "a.csv")]) == 0
+    assert len(pd.read_parquet(state_root / "torus_registry.parquet")) == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_export_writes_every_row_newest_first(capsys: Capture, path: Path, tmp_path: Path, name: str) -> None:
+    writer = TorusRegistry(path)
+    writer.record_shape(np.zeros((2, 2)), (1, 0), metadata={"k": 3})
+    code, text = call(capsys, path, "export", str(tmp_path / name), "--json")
+    writer.close()
+    assert (code, json.loads(text)["n_rows"]) == (0, 4)
+    out = tmp_path / name
+    rows = pd.read_csv(out) if name.endswith("csv") else pd.DataFrame(map(json.loads, out.read_text().splitlines()))
+    assert [json.loads(text)["k"] for text in rows.metadata] == [3, 2, 1, 0]
+    assert rows.betti2.isna().all()
+    assert main(["registry", "export", str(out), "--path", str(path)]) == 2
+    assert "expected a name that is free" in capsys.readouterr().err
+
+
 def test_publish_brings_pending_rows_into_the_file(capsys: Capture, path: Path) -> None:
     writer = TorusRegistry(path)
     writer.record_shape(np.zeros((2, 2)), (1, 0))

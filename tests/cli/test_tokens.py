@@ -43,12 +43,12 @@ def test_info_tells_rows_types_and_head(capsys: Capture, path: Path) -> None:
     assert "6 rows" in text
 
 
-def test_tail_shows_the_newest_last(capsys: Capture, path: Path) -> None:
+def test_tail_shows_the_newest_first(capsys: Capture, path: Path) -> None:
     _, text = call(capsys, path, "tail", "-n", "2", "--json")
-    assert [json.loads(row["body"])["m"]["n"] for row in json.loads(text)] == [4, 5]
+    assert [json.loads(row["body"])["m"]["n"] for row in json.loads(text)] == [5, 4]
     _, text = call(capsys, path, "tail", "-n", "1")
     assert token_id({"type": "a", "source": "me", "n": 5})[:15] in text
-    assert len(text.splitlines()) == 1
+    assert len(text.splitlines()) == 2
 
 
 def test_context_is_the_prompt_of_the_newest(capsys: Capture, path: Path) -> None:

@@ -50,7 +50,7 @@ def test_tokens(capsys: Capture, tmp_path: Path, evil: str, action: str) -> None
     code, text = said(capsys, "tokens", action, "--path", str(path))
     assert code == 0
     if action == "tail":
-        assert len(text.splitlines()) == 1
+        assert len(text.splitlines()) == 2
     if action == "info":
         assert len(text.splitlines()) == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,10 @@ LINES: dict[str, tuple[str, ...]] = {
     "registry head --path {}": ALL,
     "registry verify --path {}": ALL,
     "registry publish --path {}": ALL,
+    "registry add {} --path new.parquet": ALL,
+    "registry add cloud.csv --path {}": tuple(kind for kind in ALL if kind != "missing"),
+    "registry export {} --path rows.parquet": ALL,
+    "registry export out.csv --path {}": ALL,
     "tokens info --path {}": ALL,
     "tokens tail --path {}": ALL,
     "tokens verify --path {}": ALL,
@@ -69,12 +74,23 @@ LINES: dict[str, tuple[str, ...]] = {
 CASES = [pytest.param(line, kind, id=f"{line} ({kind})") for line, kinds in LINES.items() for kind in kinds]
 
 
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public file of a registry of one row."""
+    path = tmp_path_factory.mktemp("rows") / "rows.parquet"
+    with TorusRegistry(path) as registry:
+        registry.record_shape([[0.0, 1.0]], [1])
+    return path
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: a small tree of code, and a database."""
+def here(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a small tree of code, a database, a cloud and a registry."""
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "code.py").write_text("import sqlite3\n")
     (tmp_path / "base.sqlite").touch()  # no bytes are a database without tables
+    (tmp_path / "cloud.csv").write_text("x,y\n0,0\n1,1\n")
+    shutil.copy(rows, tmp_path / "rows.parquet")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -51,6 +51,7 @@ def small_house(tmp_path):
         "threads",
         "errors",
         "printed",
+        "progress",
         "threads",
         "topology/engines",
     ):

@@ -16,7 +16,7 @@ TESTED_IN = {
     "cells/test_memory_rows.py": "cells/diagrams cells/diagrams_shelf cells/diagram_store",
     "cells/test_nearest.py": "cells/neighbours cells/search",
     "cells/test_protection.py": "cells/protector cells/protected_ideas",
-    "cli/test_demo.py": "cli/first_look cli/report",
+    "cli/test_main.py": "cli/actions",
     "guard/test_command.py": "cli/guard guard/flake8_plugin guard/baseline",
     "guard/test_corpus.py": "codebase/* guard/*",
     "house/test_errors.py": "errors",

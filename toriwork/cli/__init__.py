@@ -1,23 +1,23 @@
 """The command line: ``toriwork COMMAND ...``, also as ``python -m toriwork``.
 
-A command is one module of this package with ``NAME``, ``SUMMARY``, ``add_arguments(parser)`` and ``run(options)``, and
-one line in ``COMMANDS``. Only this package prints. Importing it loads nothing heavy.
+A command is a module of this package with functions on click, added below. Only this package prints, and its modules
+load what is heavy when they run. Exit codes: 0 fine, 1 found something, 2 could not do it, 6 done and something is left
+to a person, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
+
+import click
 
 import toriwork
-from toriwork.cli import demo, doctor, guard, migrate, mover, registry, soak, tokens
-from toriwork.cli.words import say
+from toriwork.cli import demo, doctor, guard, migrate, mover, registry, soak, tokens  # noqa: F401 - they add commands
+from toriwork.cli.actions import COMMANDS
+from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput, MigrationError, StoreError, ToriworkError
 from toriwork.printed import one_line
 
@@ -25,91 +25,66 @@ __all__ = ["COMMANDS", "main"]
 
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
+COMPLETION = "_TORIWORK_COMPLETE"
+
+click.version_option(toriwork.__version__, prog_name="toriwork", message="%(prog)s %(version)s")(COMMANDS)
 
 
-class Command(Protocol):
-    """The interface of a module that is a command."""
+@COMMANDS.action("completion", 'eval "$(toriwork completion bash)"     # in ~/.bashrc')
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str, as_json: bool) -> int:
+    """Print the script that completes commands in a shell."""
+    from click.shell_completion import get_completion_class
 
-    NAME: str
-    SUMMARY: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the command's own arguments; ``--json`` is there already."""
-
-    def run(self, options: argparse.Namespace) -> int:
-        """Do what was asked, print what came out, return the exit code: 0 well, 1 a finding."""
-
-
-COMMANDS: tuple[Command, ...] = (
-    demo,
-    registry,
-    tokens,
-    migrate,
-    mover.Export(),
-    mover.Import(),
-    guard,
-    soak,
-    doctor,
-)
+    kind = get_completion_class(shell)
+    assert kind is not None, "one of the choices"
+    script = kind(COMMANDS, {}, "toriwork", COMPLETION).source()
+    say_json({"shell": shell, "script": script}) if as_json else click.echo(script)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of a command line (None: that of the process): 0 well, 1 a finding, 2 an error, 130 interrupted."""
-    options = argparse.Namespace(json=False)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words[: words.index("--") if "--" in words else None]
+    if COMPLETION in os.environ:
+        COMMANDS.main(words, prog_name="toriwork", complete_var=COMPLETION)
     code = 0  # where the reader of stdout goes away before the end
     try:
         try:
-            _parser().parse_args(arguments, options)
-            _expand(options)
-            code = options.command.run(options)
+            with COMMANDS.make_context("toriwork", words) as context:
+                code = COMMANDS.invoke(context)
+        except click.exceptions.Exit as done:  # --help, --version
+            code = done.exit_code
         finally:
             _flush()
+    except click.UsageError as error:
+        more = f"; `{error.ctx.command_path} --help` tells more" if error.ctx is not None else ""
+        return _failed(BadInput(error.format_message().rstrip(".") + more), as_json=as_json)
     except ToriworkError as error:
-        _report_error(error, as_json=options.json)
-        return EXIT_FAILED
+        return _failed(error, as_json=as_json)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _drop_output()
     except OSError as error:  # no path of ours went through the store: a folder that may not be searched, a full disk
-        _report_error(_told(error), as_json=options.json)
-        return EXIT_FAILED
+        return _failed(_told(error), as_json=as_json)
     return code
 
 
-def _expand(options: argparse.Namespace) -> None:
-    """Put the user's folder for ``~`` in every path."""
-    for name, value in vars(options).items():
-        if isinstance(value, Path):
-            try:
-                setattr(options, name, value.expanduser())
-            except RuntimeError as error:
-                raise BadInput(f"{value}: expected a path, got the name of a user that does not exist") from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="toriwork", description="Crash-safe memory for point clouds and their shape.")
-    parser.add_argument("--version", action="version", version=f"toriwork {toriwork.__version__}")
-    commands = parser.add_subparsers(required=True)
-    for command in COMMANDS:
-        own = commands.add_parser(command.NAME, help=command.SUMMARY, description=command.SUMMARY)
-        own.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-        own.set_defaults(command=command)
-        command.add_arguments(own)
-    return parser
-
-
-def _report_error(error: ToriworkError, *, as_json: bool) -> None:
+def _failed(error: ToriworkError, *, as_json: bool) -> int:
     try:
         if as_json:
-            print(json.dumps({"error": error.kind, "message": str(error)}))
+            say_json({"error": error.kind, "message": str(error)})
         _flush()
     except OSError as full:
         _drop_output()
         error, as_json = _told(full), False
     if not as_json:
         with contextlib.suppress(OSError):  # stderr takes nothing either: the exit code tells
-            say(f"toriwork: {error if isinstance(error, MigrationError) else one_line(str(error))}", error=True)
+            text = str(error) if isinstance(error, MigrationError) else one_line(str(error))
+            say(f"toriwork: {text}", error=True, colour="red")
+    return EXIT_FAILED
 
 
 def _told(error: OSError) -> StoreError:

@@ -5,8 +5,6 @@ Looks, writes nothing. Every check is one function from nothing to findings; ``C
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
 import sys
@@ -16,13 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import toriwork
-from toriwork.cli.words import say
+from toriwork.cli.actions import COMMANDS
+from toriwork.cli.terminal import say, say_json
 from toriwork.errors import ToriworkError
 from toriwork.printed import one_line
 from toriwork.state import CAPSULE, ENV_NAME, REGISTRY_FILE, nearest_capsule, state_root
-
-NAME = "doctor"
-SUMMARY = "say what of this machine would keep toriwork from working well; exit 1 when something does"
 
 NEEDED = ("numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "platformdirs", "pyyaml")
 OPTIONAL = (("duckdb", "toriwork[demo]"), ("jupyterlab", "toriwork[lab]"), ("redzed-tda", "toriwork[fast]"))
@@ -32,6 +28,7 @@ LEAST_FREE_BYTES = 200 * 10**6
 MOUNTS = Path("/proc/self/mounts")
 
 Level = Literal["ok", "note", "problem"]
+COLOURS = {"ok": None, "note": "yellow", "problem": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +41,18 @@ class Finding:
     remedy: str = ""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing beyond ``--json``."""
+@COMMANDS.action("doctor", "toriwork doctor")
+def doctor(as_json: bool) -> int:
+    """Say what of this machine keeps toriwork from working well.
 
-
-def run(options: argparse.Namespace) -> int:
-    """1 when there is a problem, else 0."""
+    Exit code 1: there is a problem.
+    """
     findings = run_checks()
-    if options.json:
-        print(json.dumps([asdict(finding) for finding in findings]))
+    if as_json:
+        say_json([asdict(finding) for finding in findings])
     else:
-        say("\n".join(one_line(line(finding)) for finding in findings))
+        for finding in findings:
+            say(one_line(line(finding)), colour=COLOURS[finding.level])
     return int(any(finding.level == "problem" for finding in findings))
 
 

@@ -1,12 +1,12 @@
 """The whole way on one page: cloud -> diagram -> row -> token -> published file, over every sample there is.
 
-Nothing here prints or draws: :func:`first_look` returns what was found; ``demo.py`` prints it, ``report.py`` shows it.
+Nothing here prints or draws: :func:`first_look` returns what was found, ``demo.py`` shows it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: six coordinates two years apart span ten years: the window in which a cycle of eleven years is roundest
 WINDOW_POINTS, WINDOW_DELAY = 6, 2
 TOKENS_FILE = "observer_tokens.parquet"
+FEATURES = (("component", "components"), ("loop", "loops"), ("void", "voids"))
 
 Verdict = Literal["as expected", "different", "undecided", "nothing known"]
 
@@ -67,6 +68,16 @@ class Finding:
             return "nothing known"
         return "as expected" if self.betti == self.cloud.expected else "different"
 
+    def line(self) -> str:
+        """One cloud in one line: its name, number of points, what was expected and what was found."""
+        found = betti_words(self.betti)
+        head = f"{self.cloud.name}: {len(self.cloud.points)} points, "
+        if self.cloud.expected is None:
+            return f"{head}nothing known beforehand; found {found}"
+        if self.verdict == "as expected":
+            return f"{head}expected and found {found}"
+        return f"{head}expected {betti_words(self.cloud.expected)}; found {found}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FirstLook:
@@ -83,6 +94,17 @@ class FirstLook:
     def readers_agree(self) -> bool:
         """True when every reader sees each row that was recorded."""
         return set(self.n_rows.values()) == {self.n_rows_before + len(self.findings)}
+
+    def summary(self) -> str:
+        """Two sentences: how many clouds of known shape were found to have it, and the rows that other readers see."""
+        known = [finding for finding in self.findings if finding.cloud.expected is not None]
+        right = sum(finding.verdict == "as expected" for finding in known)
+        seen = ", ".join(f"{reader} reads {n_rows} rows" for reader, n_rows in self.n_rows.items())
+        missing = "" if "DuckDB" in self.n_rows else " (DuckDB is not installed: pip install 'toriwork[demo]')"
+        return (
+            f"{right} of {len(known)} clouds whose shape is known were found to have it.\n"
+            f"{seen}{missing}; {len(self.findings)} were recorded now, {self.n_rows_before} were there before."
+        )
 
 
 def first_look(state_root: Path) -> FirstLook:
@@ -151,3 +173,15 @@ def rows_seen(path: Path) -> dict[str, int]:
             answer = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
         seen["DuckDB"] = int(answer[0]) if answer else 0
     return seen
+
+
+def betti_words(numbers: Sequence[float]) -> str:
+    """Betti numbers in words: ``1 component, no loops``; an undecided one is ``loops undecided``."""
+    return ", ".join(_counted(number, k) for k, number in enumerate(numbers))
+
+
+def _counted(number: float, k: int) -> str:
+    one, more = FEATURES[k] if k < len(FEATURES) else (f"class of dimension {k}", f"classes of dimension {k}")
+    if math.isnan(number):
+        return f"{more} undecided"
+    return f"{int(number) or 'no'} {one if number == 1 else more}"

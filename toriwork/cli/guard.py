@@ -5,79 +5,78 @@ Findings go to stdout, everything else that a reader should know (warnings, exce
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
 
 import toriwork
-from toriwork.cli.words import say
+from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput
-from toriwork.guard import Report, examine
-from toriwork.guard.baseline import Baseline, first_baseline, read_baseline, write_baseline
-from toriwork.guard.documents import MAX_SECONDS
-from toriwork.guard.report import document, explanation, finding_lines, note_lines, sarif
-from toriwork.guard.scan import judged
-from toriwork.guard.settings import project_root, read_settings
 
-NAME = "guard"
-SUMMARY = "say where a database is used: code, notebooks, requirements, files; exit 1 when one is"
+if TYPE_CHECKING:
+    from toriwork.guard import Report
+    from toriwork.guard.baseline import Baseline
 
 EXIT_UNREAD = 2
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Paths and what to do with findings; ``--runtime -- COMMAND``."""
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files and folders (default: here); a command behind --"
-    )
-    parser.add_argument("--strict", action="store_true", help="what is only known at run time counts as a finding")
-    parser.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="findings that are known; their number may only fall"
-    )
-    parser.add_argument("--update-baseline", action="store_true", help="write lower numbers into it, or make it")
-    parser.add_argument("--sarif", action="store_true", help="print a SARIF 2.1.0 log")
-    parser.add_argument("--explain", metavar="CODE", help="say what a code means, and nothing else")
-    parser.add_argument("--all", action="store_true", help="the whole project, from wherever this is called")
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=MAX_SECONDS,
-        metavar="N",
-        help=f"a file that takes longer to read is a finding that says so (default {MAX_SECONDS:g})",
-    )
-    parser.add_argument("--runtime", action="store_true", help="run the command behind -- and watch it")
+@COMMANDS.action("guard", "toriwork guard --all --baseline known.json")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--strict", is_flag=True, help="What is only known at run time counts as a finding.")
+@click.option("--baseline", type=PATH, metavar="FILE", help="Findings that are known; their number may only fall.")
+@click.option("--update-baseline", is_flag=True, help="Write lower numbers into it, or make it.")
+@click.option("--sarif", is_flag=True, help="Print a SARIF 2.1.0 log.")
+@click.option("--explain", metavar="CODE", help="Say what a code means, and nothing else.")
+@click.option("--all", "everything", is_flag=True, help="The whole project, from wherever this is called.")
+@click.option("--seconds", type=float, metavar="N", help="A file that takes longer to read is a finding; default 10.")
+@click.option("--runtime", is_flag=True, help="Run the command behind -- and watch it.")
+def guard(paths: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
+    """Say where code, notebooks and files use a database.
 
+    PATH: files and folders; default: here. A command, behind --, with --runtime.
 
-def run(options: argparse.Namespace) -> int:
-    """0; 1 when there is a finding; 2 when there is none, but a folder that could not be listed."""
-    if options.explain:
-        print(explanation(options.explain))
+    Exit code 1: there is a finding; 2: there is none, but a folder could not be listed.
+    """
+    from toriwork.guard import examine
+    from toriwork.guard.baseline import read_baseline
+    from toriwork.guard.documents import MAX_SECONDS
+    from toriwork.guard.report import explanation
+    from toriwork.guard.settings import project_root, read_settings
+
+    form = "json" if as_json else "sarif" if options["sarif"] else "text"
+    if code := options["explain"]:
+        say_json({"code": code, "explanation": explanation(code)}) if as_json else say(explanation(code))
         return 0
-    if options.update_baseline and not options.baseline:
+    baseline: Path | None = options["baseline"]
+    if options["update_baseline"] and not baseline:
         raise BadInput("guard --update-baseline: expected the file too: --baseline FILE")
-    if options.runtime:
-        return _watched(options)
-    options.paths = [os.path.expanduser(path) for path in options.paths]  # noqa: PTH111 - an unknown user is no error
-    root = project_root(options.paths)
-    paths = [str(root)] if options.all else options.paths or ["."]
-    for path in map(Path, paths):
+    if options["runtime"]:
+        return _watched(list(paths), form)
+    asked = [os.path.expanduser(path) for path in paths]  # noqa: PTH111 - an unknown user is no error
+    root = project_root(asked)
+    places = [str(root)] if options["everything"] else asked or ["."]
+    for path in map(Path, places):
         if os.path.lexists(path) and not path.is_file() and not path.is_dir():
             raise BadInput(f"{path}: expected a file or a folder, got a link that leads to none, a FIFO or a device")
-    settings = read_settings(root)
-    known = read_baseline(options.baseline) if options.baseline and os.path.lexists(options.baseline) else None
-    if options.baseline and known is None and not options.update_baseline:
-        raise BadInput(f"{options.baseline}: no such baseline; --update-baseline makes it")
-    report = examine(paths, settings=settings, baseline=known, strict=options.strict, seconds=options.seconds)
-    if options.update_baseline:
-        report = _updated(report, known, options.baseline)
-    return _tell(report, options)
+    known = read_baseline(baseline) if baseline and os.path.lexists(baseline) else None
+    if baseline and known is None and not options["update_baseline"]:
+        raise BadInput(f"{baseline}: no such baseline; --update-baseline makes it")
+    limit = MAX_SECONDS if options["seconds"] is None else options["seconds"]
+    report = examine(places, settings=read_settings(root), baseline=known, strict=options["strict"], seconds=limit)
+    if options["update_baseline"] and baseline:
+        report = _updated(report, known, baseline)
+    return _tell(report, form)
 
 
 def _updated(report: Report, known: Baseline | None, path: Path) -> Report:
     """The report after the baseline was made, or lowered where there is less now."""
+    from toriwork.guard.baseline import first_baseline, write_baseline
+    from toriwork.guard.settings import read_settings
+
     settings = report.settings or read_settings(Path.cwd())
     if known is None:
         write_baseline(path, first_baseline(report.findings, settings.below))
@@ -86,24 +85,27 @@ def _updated(report: Report, known: Baseline | None, path: Path) -> Report:
     return report
 
 
-def _watched(options: argparse.Namespace) -> int:
+def _watched(command: list[str], form: str) -> int:
     from toriwork.guard.runtime import run_watched
+    from toriwork.guard.scan import judged
+    from toriwork.guard.settings import project_root, read_settings
 
     settings = read_settings(project_root(["."]))
-    findings, code = run_watched(options.paths, settings)
-    report = judged(findings, settings)
-    told = _tell(report, options)
+    findings, code = run_watched(command, settings)
+    told = _tell(judged(findings, settings), form)
     if code and not told:
-        print(f"toriwork: the command ended with {code}", file=sys.stderr)
+        say(f"toriwork: the command ended with {code}", error=True)
         return 2
     return told
 
 
-def _tell(report: Report, options: argparse.Namespace) -> int:
-    if options.json:
-        print(json.dumps(document(report)))
-    elif options.sarif:
-        print(json.dumps(sarif(report, toriwork.__version__)))
+def _tell(report: Report, form: str) -> int:
+    from toriwork.guard.report import document, finding_lines, note_lines, sarif
+
+    if form == "json":
+        say_json(document(report))
+    elif form == "sarif":
+        say_json(sarif(report, toriwork.__version__))
     else:
         for line in finding_lines(report):
             say(line)

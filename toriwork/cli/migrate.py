@@ -1,105 +1,107 @@
-"""``toriwork migrate PATH [--dry-run]``, or step by step: ``plan``, ``apply``, ``status``, ``verify``, ``rollback``...
+"""``toriwork migrate PATH``, or step by step: ``plan``, ``apply``, ``status``, ``verify``, ``rollback``...
 
-The dry run is the plan that apply runs: one code path. Exit codes: 0 done or nothing to do, 1 changes are pending
-(``--check``), 2 usage, 3 something changed or is in use, 4 not proven (nothing was removed), 5 incomplete: apply again,
-6 something is left to a person, 130 interrupted.
+The dry run is the plan that apply runs: one code path. Exit codes: 0 done or nothing to do, 1 something was found
+(``--check``: changes are pending; ``verify``: not proven; ``rollback``: files that were changed since), 2 could not do
+it, 6 done, and something is left to a person, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from toriwork.errors import (
-    BadInput,
-    DamagedFile,
-    Drift,
-    LockUnavailable,
-    MissingExtra,
-    NotFound,
-    NotProven,
-    SourceInUse,
-    ToriworkError,
-)
+import click
+
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, Actions
+from toriwork.cli.terminal import say
+from toriwork.errors import Drift, ToriworkError
 
 if TYPE_CHECKING:
     from toriwork.migrate import Outcome, Plan
 
-NAME = "migrate"
-SUMMARY = "a code base off its database: plan, apply, status, verify, rollback, prune, explain"
+Run = Callable[[Path, SimpleNamespace, "Talk"], int]
 
 _IN_CODE = "TWG1"  #: findings about code; files that are databases are the plan's own business
-PENDING, USAGE, CONFLICT, UNPROVEN, INCOMPLETE, BY_HAND, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
-#: the first that fits; what is not here left the migration incomplete, and apply goes on
-_CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((Drift, SourceInUse, LockUnavailable), CONFLICT),
-    ((NotProven, DamagedFile), UNPROVEN),
-    ((BadInput, NotFound, MissingExtra), USAGE),
-    ((ToriworkError, OSError), INCOMPLETE),
+FOUND, FAILED, BY_HAND, INTERRUPTED = 1, 2, 6, 130
+
+ACTIONS = Actions(
+    "migrate",
+    otherwise="go",
+    help="Take a code base off its database; PATH alone: plan, show, ask, apply.",
+    epilog="`toriwork migrate go --help` has the switches of PATH alone. Exit codes: 0 done or nothing to do, 1 "
+    "something was found (--check: changes are pending), 2 could not do it, 6 done and something is left to a person.",
 )
+COMMANDS.add_command(ACTIONS)
+
+_SWITCHES = {
+    "dry_run": partial(click.option, "--dry-run", is_flag=True, help="Show what would be done, and stop."),
+    "check": partial(click.option, "--check", is_flag=True, help="Exit code 1 when there is anything to do."),
+    "state_root": partial(
+        click.option, "--state-root", type=PATH, metavar="DIR", help="Where the data goes; default: TORI_STATE_ROOT."
+    ),
+    "plan": partial(
+        click.option, "--plan", metavar="ID", help="Another plan than the last one; its beginning will do."
+    ),
+    "replan": partial(
+        click.option, "--replan", is_flag=True, help="Plan again where files changed since the plan was made."
+    ),
+    "retire": partial(
+        click.option,
+        "--retire",
+        multiple=True,
+        metavar="NAME",
+        help="A database that goes although some file names it.",
+    ),
+    "tests": partial(
+        click.option, "--tests", is_flag=True, help="Wait for the code base's own tests however long they take."
+    ),
+    "no_trial": partial(click.option, "--no-trial", is_flag=True, help="Do not try the new code on a copy first."),
+    "no_diff": partial(click.option, "--no-diff", is_flag=True, help="Name the files, without their changes."),
+    "yes": partial(click.option, "--yes", is_flag=True, help="Do not ask."),
+}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The action, the place, and the switches."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = __doc__
-    parser.add_argument(
-        "words", nargs="*", metavar="ACTION PATH", help=f"{', '.join(ACTIONS)}, or a path alone: plan, show, apply"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and stop")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when there is anything to do")
-    parser.add_argument("--state-root", type=Path, metavar="DIR", help="where the data goes (else TORI_STATE_ROOT)")
-    parser.add_argument("--plan", metavar="ID", help="another plan than the last one; its beginning will do")
-    parser.add_argument("--replan", action="store_true", help="plan again where files changed since the plan was made")
-    parser.add_argument(
-        "--retire", action="append", default=[], metavar="NAME", help="a database that goes although some file names it"
-    )
-    parser.add_argument(
-        "--tests", action="store_true", help="wait for the code base's own tests however long they take"
-    )
-    parser.add_argument("--no-trial", action="store_true", help="do not try the new code on a copy first")
-    parser.add_argument("--no-diff", action="store_true", help="name the files, without their changes")
-    parser.add_argument("--yes", action="store_true", help="prune: delete the backup for good")
+def _action(name: str, switches: str, example: str = "PATH") -> Callable[[Run], Run]:
+    """Make a function an action; the switches of others are taken too, and without effect."""
+
+    def made(function: Run) -> Run:
+        def called(path: Path, as_json: bool, **options: Any) -> int:
+            return _ran(function, path, SimpleNamespace(**options), Talk(as_json=as_json))
+
+        called.__doc__ = function.__doc__
+        for switch, option in reversed(_SWITCHES.items()):
+            called = option(hidden=switch not in switches.split())(called)
+        here: dict[str, Any] = {} if name == "go" else {"default": ".", "required": False}
+        called = click.argument("path", type=PATH, **here)(called)
+        if name == "explain":
+            called = click.argument("item")(called)
+        ACTIONS.action(name, f"toriwork migrate {example}")(PROGRESS(called))
+        return function
+
+    return made
 
 
-def run(options: argparse.Namespace) -> int:
-    """The exit code, as above."""
-    talk = Talk(as_json=options.json)
+def _ran(function: Run, root: Path, options: SimpleNamespace, talk: Talk) -> int:
     try:
-        action, root, item = _meant(options.words)
-        code = ACTIONS[action](root, options, talk) if action != "explain" else _explain(root, item, options, talk)
+        code = function(root, options, talk)
     except KeyboardInterrupt:
         talk.say("interrupted", "interrupted; what was done is in the journal: apply goes on, rollback takes it back")
         code = INTERRUPTED
     except BrokenPipeError:  # nobody reads any more
-        code = INCOMPLETE
+        code = FAILED
     except (ToriworkError, OSError) as error:
-        code = next(code for kinds, code in _CODES if isinstance(error, kinds))
+        code = FAILED
         talk.fail(error)
     talk.finish(code)
     return code
-
-
-def _meant(words: list[str]) -> tuple[str, Path, str]:
-    """Action, code base and, for ``explain``, what to explain."""
-    action, rest = (words[0], words[1:]) if words and words[0] in ACTIONS else ("go", words)
-    item = ""
-    if action == "explain":
-        if not rest:
-            raise BadInput("explain: expected the path of a file, or the id of a step")
-        item, rest = rest[0], rest[1:]
-    if len(rest) > 1:
-        raise BadInput(f"{' '.join(words)}: expected one path; actions are {', '.join(ACTIONS)}")
-    if action == "go" and not rest:
-        raise BadInput(f"expected the path of a code base, or one of {', '.join(ACTIONS)}")
-    return action, Path(rest[0] if rest else "."), item
 
 
 class Talk:
@@ -126,7 +128,7 @@ class Talk:
         if self.as_json:
             self.say("error", "", error=kind, message=str(error))
         else:
-            print(f"toriwork: {error}", file=sys.stderr)
+            say(f"toriwork: {error}", error=True, colour="red")
 
     def finish(self, code: int) -> None:
         """The last line of a program's events."""
@@ -148,20 +150,21 @@ def _words(event: str, facts: dict[str, Any]) -> str:
     return ""
 
 
-def _plan(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """Make a plan and show it; ``--check`` tells by the exit code whether there is anything to do."""
+@_action("plan", "check state_root retire no_diff", "plan PATH --no-diff")
+def _plan(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Make a plan and show it."""
     plan = _made(root, options)
     _show(plan, options, talk)
-    return PENDING if options.check and not plan.empty else 0
+    return FOUND if options.check and not plan.empty else 0
 
 
-def _made(root: Path, options: argparse.Namespace, stopped: Mapping[tuple[str, str], str] | None = None) -> Plan:
+def _made(root: Path, options: SimpleNamespace, stopped: Mapping[tuple[str, str], str] | None = None) -> Plan:
     from toriwork.migrate import make_plan
 
     return make_plan(root, state_root=options.state_root, retire=options.retire, stopped=stopped)
 
 
-def _show(plan: Plan, options: argparse.Namespace, talk: Talk) -> None:
+def _show(plan: Plan, options: SimpleNamespace, talk: Talk) -> None:
     from toriwork.migrate.engine.show import plan_lines
 
     talk.summary |= {"plan": plan.id, "plan_sha256": plan.sha256, "manual": len(plan.manual), "empty": plan.empty}
@@ -174,8 +177,9 @@ def _show(plan: Plan, options: argparse.Namespace, talk: Talk) -> None:
             talk.say(kind, "", **found)
 
 
-def _apply(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """Run a plan that was made, or go on with it; ``--dry-run`` shows it, ``--replan`` makes a new one on drift."""
+@_action("apply", "dry_run plan replan state_root retire tests no_trial no_diff", "apply PATH --replan")
+def _apply(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Run the plan that was made, or go on with it."""
     from toriwork.migrate import current_plan
 
     plan = current_plan(root, options.plan)
@@ -195,8 +199,9 @@ def _apply(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     return _told(plan, _applied(root, plan, options, talk), talk)
 
 
-def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """Plan, show, apply; or go on with what was begun."""
+@_action("go", "dry_run check state_root retire tests no_trial no_diff yes", "PATH --dry-run")
+def _go(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Plan, show, ask, apply; or go on with what was begun."""
     from toriwork.migrate import under_way
 
     plan = under_way(root)
@@ -206,13 +211,29 @@ def _go(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         _show(plan, options, talk)
     if options.dry_run or options.check:
         talk.say("dry_run", "nothing was changed" if not begun else f"plan {plan.id} is under way; nothing was changed")
-        return PENDING if options.check and not plan.empty else 0
+        return FOUND if options.check and not plan.empty else 0
     if plan.empty:
         return BY_HAND if plan.manual else 0
+    if not (begun or options.yes or _agreed()):
+        talk.say("declined", "nothing was changed")
+        return FOUND
     return _tried(root, plan, options, talk)
 
 
-def _tried(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> int:
+def _agreed() -> bool:
+    """The answer of whoever can be asked: a terminal, or a pipe with a line in it; nobody there agrees (131)."""
+    if sys.stdin is None or sys.stdin.closed:
+        return True
+    if sys.stdin.isatty():
+        return click.confirm("apply this plan?", err=True)
+    try:
+        said = sys.stdin.readline() if select.select([sys.stdin], [], [], 0)[0] else ""
+    except (OSError, ValueError):  # no descriptor to look at
+        return True
+    return not said or said.strip().lower() in ("y", "yes")
+
+
+def _tried(root: Path, plan: Plan, options: SimpleNamespace, talk: Talk) -> int:
     """Run a plan; where its trial shows that moved code answers otherwise, one that leaves that code as it is."""
     from toriwork.migrate.engine.behaviour import Differs
 
@@ -233,7 +254,7 @@ def _tried(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> i
             return BY_HAND if plan.manual else 0
 
 
-def _applied(root: Path, plan: Plan, options: argparse.Namespace, talk: Talk) -> Outcome:
+def _applied(root: Path, plan: Plan, options: SimpleNamespace, talk: Talk) -> Outcome:
     """The outcome of a plan, with the guard at hand, and its code on trial first."""
     from toriwork.migrate import apply_plan
     from toriwork.migrate.engine.trial import try_plan
@@ -279,8 +300,9 @@ def _guard() -> Callable[[Path], Iterator[tuple[str, int, str]]] | None:
     return look
 
 
-def _status(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """The state of each step; ``--check``: 1 while something is left to do."""
+@_action("status", "check plan", "status PATH --check")
+def _status(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Show the state of each step."""
     from toriwork.migrate import status
 
     found = status(root, options.plan)
@@ -293,10 +315,11 @@ def _status(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         talk.say("waits", f"by hand {reason}", text=reason)
     for path in found.kept:
         talk.say("kept", f"kept    {path}: the original is beside it", path=path)
-    return PENDING if options.check and found.phase not in ("finished", "rolled back") else 0
+    return FOUND if options.check and found.phase not in ("finished", "rolled back") else 0
 
 
-def _verify(root: Path, options: argparse.Namespace, talk: Talk) -> int:
+@_action("verify", "plan", "verify PATH")
+def _verify(root: Path, options: SimpleNamespace, talk: Talk) -> int:
     """Prove again what was done."""
     from toriwork.migrate import verify
 
@@ -308,11 +331,15 @@ def _verify(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         _say_notes(facts.get("notes", ()), talk)
     for step, why in found.failed.items():
         talk.say("failed", f"FAILED  {step}: {why}", step=step, why=why)
-    return UNPROVEN if found.failed else 0
+    return FOUND if found.failed else 0
 
 
-def _rollback(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """Take it back; 3 when something was kept that somebody has changed since."""
+@_action("rollback", "plan", "rollback PATH")
+def _rollback(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Take it back.
+
+    Exit code 1: something was kept that somebody has changed since.
+    """
     from toriwork.migrate import rollback
 
     outcome = rollback(root, options.plan, progress=talk.progress)
@@ -322,13 +349,14 @@ def _rollback(root: Path, options: argparse.Namespace, talk: Talk) -> int:
         text = f"kept    {path}: changed since; the original is beside it as NAME.toriwork-orig (git merge-file merges)"
         talk.say("kept", text, path=path)
     if outcome.kept:
-        return CONFLICT
+        return FOUND
     talk.say("rolled_back", "everything is as it was" if outcome.phase == "rolled back" else "nothing was begun")
     return 0
 
 
-def _prune(root: Path, options: argparse.Namespace, talk: Talk) -> int:
-    """Delete the backup, with ``--yes``; without it, tell what that would free."""
+@_action("prune", "plan yes", "prune PATH --yes")
+def _prune(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Delete the backup for good, with --yes."""
     from toriwork.migrate import prune
 
     size, gone = prune(root, options.plan, yes=options.yes)
@@ -338,26 +366,15 @@ def _prune(root: Path, options: argparse.Namespace, talk: Talk) -> int:
     return 0
 
 
-def _explain(root: Path, item: str, options: argparse.Namespace, talk: Talk) -> int:
-    """Everything that is known of one file or step: why, what changes, how far it is."""
+@_action("explain", "plan", "explain pkg/store.py PATH")
+def _explain(root: Path, options: SimpleNamespace, talk: Talk) -> int:
+    """Say why a file or a step is in the plan, and how far it is."""
     from toriwork.migrate import explain
 
-    found = explain(root, item, options.plan)
+    found = explain(root, options.item, options.plan)
     for entry in found:
         text = "\n".join(f"{key}: {value}" for key, value in entry.items() if key != "diff") + (
             "\n" + entry["diff"] if "diff" in entry else ""
         )
         talk.say("explain", text, **entry)
     return 0
-
-
-ACTIONS: dict[str, Callable[[Path, argparse.Namespace, Talk], int]] = {
-    "plan": _plan,
-    "apply": _apply,
-    "status": _status,
-    "verify": _verify,
-    "rollback": _rollback,
-    "prune": _prune,
-    "explain": lambda root, options, talk: _explain(root, "", options, talk),
-    "go": _go,
-}

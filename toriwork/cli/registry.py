@@ -1,115 +1,165 @@
-"""``toriwork registry info | verify | publish | head``: a look at a registry from the shell."""
+"""``toriwork registry info | head | verify | publish | add | export``: a registry from the shell."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toriwork.cli.words import say
-from toriwork.errors import NotFound
+import click
+
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, Actions
+from toriwork.cli.terminal import say, say_json, say_table
+from toriwork.errors import BadInput, NotFound
 from toriwork.printed import one_line
 from toriwork.state import registry_path
 
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
 
-NAME = "registry"
-SUMMARY = "what a registry holds, whether it is sound, its newest rows; publish what is pending"
+ACTIONS = Actions("registry", help="Look into a registry, add to it, export it.")
+COMMANDS.add_command(ACTIONS)
+FILE = click.option("--path", type=PATH, metavar="FILE", help="The registry; default: the one of the state root.")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The action, ``--path`` and ``-n``."""
-    parser.add_argument("action", choices=[name for name, _ in ACTIONS], help="what to do")
-    parser.add_argument("--path", type=Path, help="the registry's file (default: the one below the state root)")
-    parser.add_argument("-n", type=int, default=10, help="how many rows `head` shows (default: 10)")
-
-
-def run(options: argparse.Namespace) -> int:
-    """0; 1 when ``verify`` found something."""
-    path: Path = (options.path or registry_path()).expanduser().absolute()
-    if not path.exists() and not path.with_suffix(".d").exists():
-        raise NotFound(f"{path}: there is no registry; `toriwork demo` makes one to look at")
-    return dict(ACTIONS)[options.action](path, options)
-
-
-def info(path: Path, options: argparse.Namespace) -> int:
-    """Print what the registry holds; opens it read-only."""
+@ACTIONS.action("info", "toriwork registry info --path runs.parquet")
+@FILE
+def info(path: Path | None, as_json: bool) -> int:
+    """Print what the registry holds."""
     with _open(path) as registry:
-        statistics = registry.get_statistics()
-        if options.json:
-            _print_json({"path": str(path), **statistics})
+        if as_json:
+            say_json({"path": str(registry.path), **registry.get_statistics()})
         else:
             say(registry)
     return 0
 
 
-def verify(path: Path, options: argparse.Namespace) -> int:
-    """Read and check every byte; 1 when something is wrong. Changes nothing."""
+@ACTIONS.action("head", "toriwork registry head -n 3")
+@FILE
+@click.option("-n", "n_rows", type=int, default=10, help="How many rows; default 10.")
+def head(path: Path | None, n_rows: int, as_json: bool) -> int:
+    """Print the newest rows, the newest first."""
+    with _open(path) as registry:
+        rows = registry.query_recent(n_rows).iloc[::-1]
+    if as_json:
+        say_json(_records(rows))
+        return 0
+    numbers = rows[["betti0", "betti1", "betti2"]].map(lambda number: f"{number:g}".replace("nan", "-"))
+    shown = rows.assign(timestamp=rows.timestamp.dt.strftime("%Y-%m-%d %H:%M:%S"), **numbers)
+    say_table(
+        ("shape_id", "time (UTC)", "b0", "b1", "b2", "band", "metadata"),
+        shown[["shape_id", "timestamp", *numbers, "coherence_band", "metadata"]].itertuples(index=False),
+        empty="no rows",
+    )
+    return 0
+
+
+@ACTIONS.action("verify", "toriwork registry verify --json")
+@FILE
+def verify(path: Path | None, as_json: bool) -> int:
+    """Read and check every byte; changes nothing. Exit code 1: something is wrong."""
     with _open(path) as registry:
         report = registry.verify()
-    if options.json:
-        _print_json({"path": str(path), "clean": report.ok, "report": str(report)})
-    else:
-        say(report)
+        if as_json:
+            say_json({"path": str(registry.path), "clean": report.ok, "report": str(report)})
+        else:
+            say(report)
     return 0 if report.ok else 1
 
 
-def publish(path: Path, options: argparse.Namespace) -> int:
+@ACTIONS.action("publish", "toriwork registry publish")
+@FILE
+@PROGRESS
+def publish(path: Path | None, as_json: bool) -> int:
     """Bring every pending row into the public file."""
-    from toriwork.registry import TorusRegistry
-
-    with TorusRegistry(path) as registry:
+    with _open(path, read_only=False) as registry:
         pending = registry.get_statistics()["pending_writes"]
         registry.flush(publish=True)
         n_rows = len(registry)
-    if options.json:
-        _print_json({"path": str(path), "published": pending, "n_rows": n_rows})
+    if as_json:
+        say_json({"path": str(registry.path), "published": pending, "n_rows": n_rows})
     else:
-        say(f"{pending} pending rows published; {one_line(str(path))} holds {n_rows} rows.")
+        say(f"{pending} pending rows published; {one_line(str(registry.path))} holds {n_rows} rows.")
     return 0
 
 
-def head(path: Path, options: argparse.Namespace) -> int:
-    """Print the newest rows, the newest first."""
-    with _open(path) as registry:
-        rows = registry.query_recent(options.n).iloc[::-1]
-    if options.json:
-        _print_json(json.loads(rows.to_json(orient="records", date_format="iso")))
-    else:
-        say(rows.map(_cell).to_string(index=False) if len(rows) else "no rows")
-    return 0
+@ACTIONS.action("add", "toriwork registry add cloud.csv scan.npy --columns x,y,z --band global")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@FILE
+@click.option("--band", default="local", help="local, global or critical; default local.")
+@click.option("--columns", metavar="A,B,...", help="The columns of tables that are coordinates; default: all.")
+@click.option("--drop-missing", is_flag=True, help="Leave out points with an empty or infinite coordinate.")
+@PROGRESS
+def add(
+    files: tuple[Path, ...], path: Path | None, band: str, columns: str | None, drop_missing: bool, as_json: bool
+) -> int:
+    """Record the cloud of each file, a point a row, and its Betti numbers: all of them, or none.
 
-
-ACTIONS: tuple[tuple[str, Callable[[Path, argparse.Namespace], int]], ...] = (
-    ("info", info),
-    ("verify", verify),
-    ("publish", publish),
-    ("head", head),
-)
-
-
-def _open(path: Path) -> TorusRegistry:
+    FILE: CSV or other text, .npy, .npz with one array, Parquet. The registry is made where there is none.
+    """
+    from toriwork.cli.clouds import read_cloud
     from toriwork.registry import TorusRegistry
 
-    return TorusRegistry(path, read_only=True)
+    clouds = [read_cloud(file, columns=columns, drop_missing=drop_missing) for file in files]
+    with TorusRegistry(path or registry_path()) as registry:
+        ids = registry.record_shapes(
+            clouds, coherence_band=band, metadata=[{"file": one_line(file.name)} for file in files]
+        )
+        registry.flush(publish=True)
+        newest = registry.query_recent(len(ids))
+    if as_json:
+        say_json({"path": str(registry.path), "rows": _records(newest)})
+    else:
+        rows = zip(files, ids, clouds, newest.betti0, newest.betti1, strict=True)
+        say_table(
+            ("file", "shape_id", "points", "b0", "b1"),
+            [(file, shape, len(cloud), f"{b0:g}", f"{b1:g}") for file, shape, cloud, b0, b1 in rows],
+            empty="",
+        )
+    return 0
 
 
-def _cell(value: Any) -> Any:
-    return one_line(value) if isinstance(value, str) else value
+@ACTIONS.action("export", "toriwork registry export rows.csv")
+@click.argument("to", type=PATH, metavar="OUT")
+@FILE
+@PROGRESS
+def export(to: Path, path: Path | None, as_json: bool) -> int:
+    """Write all rows, published or not, into a new .csv or .jsonl file, without the vertices, the newest first.
+
+    The registry itself is Parquet, which DuckDB, Polars and pandas open.
+    """
+    from toriwork.progress import progress_bar
+
+    if to.suffix not in (".csv", ".jsonl"):
+        raise BadInput(f"{to}: expected the name of a new file that ends in .csv or .jsonl")
+    with _open(path) as registry:
+        rows = registry.df.iloc[::-1]
+    try:
+        with to.open("x", encoding="utf-8", newline="") as out, progress_bar("export", len(rows), unit=" rows") as done:
+            for number in range(0, max(len(rows), 1), 10_000):
+                piece = rows.iloc[number : number + 10_000]
+                if to.suffix == ".csv":
+                    piece.to_csv(out, index=False, header=number == 0)
+                else:
+                    piece.to_json(out, orient="records", lines=True, date_format="iso")
+                done(len(piece))
+    except FileExistsError as error:
+        raise BadInput(f"{to}: expected a name that is free; it was left as it is") from error
+    say_json({"to": str(to), "n_rows": len(rows)}) if as_json else say(f"{len(rows)} rows written to {to}")
+    return 0
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(_json_able(value), allow_nan=False))
+def _open(given: Path | None, *, read_only: bool = True) -> TorusRegistry:
+    """The registry that is meant; NotFound where there is none."""
+    path = (given or registry_path()).absolute()
+    if not path.exists() and not path.with_suffix(".d").exists():
+        raise NotFound(f"{path}: there is no registry; `toriwork demo` makes one to look at")
+    from toriwork.registry import TorusRegistry
+
+    return TorusRegistry(path, read_only=read_only)
 
 
-def _json_able(value: Any) -> Any:
-    """NaN has no JSON form: it becomes null, as an unknown Betti number is."""
-    if isinstance(value, dict):
-        return {key: _json_able(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_able(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _records(rows: Any) -> Any:
+    """Rows of a DataFrame as JSON has them."""
+    import json
+
+    return json.loads(rows.to_json(orient="records", date_format="iso"))

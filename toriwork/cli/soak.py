@@ -2,57 +2,53 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput
 
 if TYPE_CHECKING:
     from toriwork.soak.run import RoundReport, StartReport
 
-NAME = "soak"
-SUMMARY = (
-    "let processes record and publish while they are killed at random; exit 1 when a row is lost, doubled, damaged"
-)
 
+@COMMANDS.action("soak", "toriwork soak --minutes 10")
+@click.option("--minutes", type=float, default=1.0, help="How long; default 1, a day is 1440.")
+@click.option("--path", type=PATH, metavar="DIR", help="The folder to work in, new or empty; default: a temporary one.")
+def soak(minutes: float, path: Path | None, as_json: bool) -> int:
+    """Kill processes that record at random; no row may be lost.
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--minutes`` and ``--path``."""
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long (default: 1; a day is 1440)")
-    parser.add_argument("--path", type=Path, help="the folder to work in, new or empty (default: a temporary one)")
-
-
-def run(options: argparse.Namespace) -> int:
-    """0; 1 when a row or token was lost, doubled, late or damaged, or a process failed. Ctrl-C ends it early."""
+    Exit code 1: a row or token was lost, doubled, late or damaged, or a process failed. Ctrl-C ends it early.
+    """
     import shutil
     import tempfile
 
     from toriwork.soak.run import SoakRun
 
-    if not 0 < options.minutes < float("inf"):
-        raise BadInput(f"--minutes: expected a number above 0, got {options.minutes}")
-    given: Path | None = options.path
-    if given is not None and given.expanduser().exists() and any(given.expanduser().iterdir()):
-        raise BadInput(f"--path: expected a folder that is new or empty, got {given}, which has files in it")
-    folder = Path(tempfile.mkdtemp(prefix="toriwork-soak-")) if given is None else given.expanduser().absolute()
-    soak = SoakRun(folder, 60 * options.minutes)
-    _show(soak.start, options)
+    if not 0 < minutes < float("inf"):
+        raise BadInput(f"--minutes: expected a number above 0, got {minutes}")
+    if path is not None and path.exists() and any(path.iterdir()):
+        raise BadInput(f"--path: expected a folder that is new or empty, got {path}, which has files in it")
+    folder = Path(tempfile.mkdtemp(prefix="toriwork-soak-")) if path is None else path.absolute()
+    run = SoakRun(folder, 60 * minutes)
+    _show(run.start, as_json=as_json)
     try:
-        for report in soak.rounds():
-            _show(report, options)
+        for report in run.rounds():
+            _show(report, as_json=as_json)
     except KeyboardInterrupt:
-        soak.interrupted = True
+        run.interrupted = True
     finally:
-        soak.pool.stop()
-    end = soak.finish()
-    if given is None and not end.findings:
+        run.pool.stop()
+    end = run.finish()
+    if path is None and not end.findings:
         shutil.rmtree(folder)
-    _show(end, options)
+    _show(end, as_json=as_json)
     return 1 if end.findings else 0
 
 
-def _show(report: StartReport | RoundReport, options: argparse.Namespace) -> None:
-    print(json.dumps(asdict(report)) if options.json else report.line(), flush=True)
+def _show(report: StartReport | RoundReport, *, as_json: bool) -> None:
+    say_json(asdict(report)) if as_json else say(report.line())

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toriwork.cli import demo, words
-from toriwork.cli.first_look import Cloud, Finding, FirstLook
+from toriwork.cli import demo
+from toriwork.cli.first_look import Cloud, Finding, FirstLook, betti_words
 from toriwork.topology import Diagram
 
 NAN = float("nan")
@@ -36,7 +36,7 @@ def look(*findings: Finding, **changes: object) -> FirstLook:
     ],
 )
 def test_betti_numbers_in_words(numbers: tuple[float, ...], text: str) -> None:
-    assert words.betti_words(numbers) == text
+    assert betti_words(numbers) == text
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_betti_numbers_in_words(numbers: tuple[float, ...], text: str) -> None:
 def test_a_finding_in_one_line(found: tuple, expected: tuple | None, verdict: str, line: str) -> None:
     one = finding(found, expected)
     assert one.verdict == verdict
-    assert words.finding_line(one) == line
+    assert one.line() == line
 
 
 def test_only_clouds_of_known_shape_are_counted() -> None:
     right, wrong, new = finding((1.0, 1.0), (1, 1)), finding((1.0, 0.0), (1, 1)), finding((1.0, 1.0), None)
-    assert words.summary_line(look(right, wrong, new)).startswith("1 of 2 clouds")
+    assert look(right, wrong, new).summary().startswith("1 of 2 clouds")
 
 
 def test_readers_must_see_the_rows_of_before_and_of_now() -> None:
     one = finding((1.0, 1.0), (1, 1))
     assert look(one, n_rows_before=3, n_rows={"pandas": 4, "DuckDB": 4}).readers_agree
     assert not look(one, n_rows_before=3, n_rows={"pandas": 4, "DuckDB": 1}).readers_agree
-    assert "pip install 'toriwork[demo]'" in words.readers_line(look(one))
-    assert "pip" not in words.readers_line(look(one, n_rows={"pandas": 1, "DuckDB": 1}))
+    assert "pip install 'toriwork[demo]'" in look(one).summary()
+    assert "pip" not in look(one, n_rows={"pandas": 1, "DuckDB": 1}).summary()
 
 
 def test_the_printed_lines_say_where_everything_is_and_whose_state_root_it_is() -> None:
