@@ -53,7 +53,7 @@ def rows_of(cloud: Cloud, loops: int) -> tuple[list[Any], list[bool]]:
         among = distances[np.ix_(part, part)]
         sampling = Sampling(persistence(distances=CheckedDistances(among)))
         bars = sampling.longest_first(1)
-        odds, cycles = Calibrated().loop_odds(sampling), Cycles(among, sampling.deaths(), len(parts))
+        odds, cycles = Calibrated().loop_odds(sampling), Cycles(among, SingleLinkage(among), len(parts))
         for rank, (birth, death) in enumerate(bars[:_MOST_BARS].tolist()):
             if death < _LEAST_RATIO * birth:
                 continue

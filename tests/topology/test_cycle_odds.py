@@ -14,11 +14,11 @@ from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, persistence
 from toriwork.topology.cycle_odds import HIGH, LOW, WEIGHTS, Cycles, products
+from toriwork.topology.single_linkage import SingleLinkage
 
 
 def cycles_of(distances: np.ndarray, n_parts: int = 1) -> Cycles:
-    deaths = persistence(distances=distances).in_dimension(0)[:, 1]
-    return Cycles(distances, deaths[np.isfinite(deaths)], n_parts)
+    return Cycles(distances, SingleLinkage(distances), n_parts)
 
 
 def slow_steps(distances: np.ndarray, one: int, other: int) -> list[float]:

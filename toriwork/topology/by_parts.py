@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +18,9 @@ from toriwork.topology.cycle_odds import LEAST_ODDS, Cycles
 from toriwork.topology.evidence import Sampling, Verdict
 from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.single_linkage import SingleLinkage, smaller_sides
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 #: a loop of one of several parts needs so much more when the part has fewer points
 _SMALL_PART, _SMALL_PART_ODDS = 60, 2.0
@@ -54,13 +56,18 @@ class ByParts:
             return self.whole(sampling) if whole else self._beyond(sampling)
         if sampling.distances is None or sampling.diagram.max_dimension == 0:
             return self.whole(sampling)
-        linked = _Linked(sampling)
-        if not linked.is_rips:  # landmarks, or another complex: its births are no edges of these points
-            return self.whole(linked.sampling)
-        parts = linked.parts
-        found = [self._loops(linked, part, len(parts)) for part in parts]
-        loops = found[0].verdict() if len(parts) == 1 else _summed(found, parts)
-        sized = linked.sampling
+        distances, deaths = sampling.distances(), sampling.deaths()
+        tree = SingleLinkage.of_deaths(distances, deaths * _unit(sampling)) if len(distances) > 1 else None
+        if tree is None:  # landmarks, or another complex: its births are no edges of these points
+            return self.whole(sampling)
+        parts = tree.parts()
+        if len(parts) == 1:
+            found = [self._loops(sampling, distances, tree)]
+            loops = found[0].verdict()
+        else:
+            found = self._loops_of_parts(sampling, distances, tree, parts)
+            loops = _summed(found, parts)
+        sized = replace(sampling, smaller_sides=lambda: tree.smaller_sides[len(tree.smaller_sides) - len(deaths) :])
         births = [birth for judged in found for birth in judged.births]
         higher = (self.whole.judged(sampling, k).verdict() for k in range(2, sampling.diagram.max_dimension + 1))
         return (self.whole.components(sized, births), loops, *higher)
@@ -82,22 +89,59 @@ class ByParts:
             ]
         return (*lower, *(self.whole.judged(sampling, k).verdict() for k in range(2, highest + 1)))
 
-    def _loops(self, linked: _Linked, part: NDArray[np.intp], n_parts: int) -> Judged:
+    def _loops_of_parts(
+        self, sampling: Sampling, distances: Matrix, tree: SingleLinkage, parts: list[Places]
+    ) -> list[Judged]:
+        """The loops of each of several parts, by its own diagram where the one of all shows that it may have some."""
+        possible = _with_loops(sampling, distances, tree, parts, self.least_ratio)
+        found = []
+        for i, part in enumerate(parts):
+            if not possible[i]:
+                found.append(Judged())
+                continue
+            among = distances[np.ix_(part, part)]
+            alone = Sampling(persistence(distances=CheckedDistances(among), scale=sampling.diagram.scale))
+            found.append(self._loops(alone, among, SingleLinkage(among, alone.deaths() * _unit(alone)), len(parts)))
+        return found
+
+    def _loops(self, sampling: Sampling, distances: Matrix, tree: SingleLinkage, n_parts: int = 1) -> Judged:
         """The loops of one part."""
-        sampling, distances = linked.sampling, linked.distances
-        if n_parts > 1:
-            distances = distances[np.ix_(part, part)]
-            among = CheckedDistances(distances)
-            sampling = Sampling(persistence(distances=among, scale=sampling.diagram.scale))
-        cycles = Cycles(distances, sampling.deaths() * linked.unit, n_parts)
-        more = _SMALL_PART_ODDS if n_parts > 1 and len(part) < _SMALL_PART else 0.0
+        unit = _unit(sampling)
+        cycles = Cycles(distances, tree, n_parts)
+        more = _SMALL_PART_ODDS if n_parts > 1 and len(distances) < _SMALL_PART else 0.0
 
         def second(birth: float, death: float, frozen: float) -> float:
-            if frozen <= LEAST_ODDS:
-                return NEVER
-            return cycles.odds(birth * linked.unit, death * linked.unit, frozen) - more
+            return NEVER if frozen <= LEAST_ODDS else cycles.odds(birth * unit, death * unit, frozen) - more
 
         return self.whole.judged(sampling, 1, second)
+
+
+def _unit(sampling: Sampling) -> float:
+    """The scale of the diagram in distances."""
+    return 2.0 if sampling.diagram.scale == "radius" else 1.0
+
+
+def _with_loops(
+    sampling: Sampling, distances: Matrix, tree: SingleLinkage, parts: list[Places], least_ratio: float
+) -> NDArray[np.bool_]:
+    """True for each part that may have a loop, which most of them show to have none without a diagram of their own.
+
+    Below the lowest gap the complex of all is that of the parts side by side: a bar that ends there is a bar of the
+    part of its birth edge, one that does not may be longer in the part.
+    """
+    label = np.full(len(distances), -1)
+    for i, part in enumerate(parts):
+        label[part] = i
+    if (label < 0).any():  # points of no part may have filled what is a loop without them
+        return np.ones(len(parts), dtype=np.bool_)
+    one, other = (label[end] for end in tree.ends)
+    gap = tree.heights[one != other].min()
+    births, deaths = (sampling.diagram.in_dimension(1) * _unit(sampling)).T
+    long = (deaths >= least_ratio * births) | ((births < gap) & (deaths >= gap))
+    one, other = np.nonzero(np.isin(distances, births[long]))
+    possible = np.zeros(len(parts), dtype=np.bool_)
+    possible[label[one[label[one] == label[other]]]] = True
+    return possible
 
 
 def _is_of_points(sampling: Sampling) -> bool:
@@ -107,41 +151,6 @@ def _is_of_points(sampling: Sampling) -> bool:
     own, deaths = sampling.own_deaths(), sampling.deaths()
     own = own[own < math.inf] / (2.0 if sampling.diagram.scale == "radius" else 1.0)
     return len(own) == len(deaths) and np.allclose(own, deaths, rtol=1e-9, atol=0.0)  # those of "alpha" are rounded
-
-
-class _Linked:
-    """A sampling whose single linkage is made once, when it is first asked for."""
-
-    def __init__(self, sampling: Sampling) -> None:
-        assert sampling.distances is not None
-        self.distances = sampling.distances()
-        self.sampling = replace(sampling, smaller_sides=self._smaller_sides)
-
-    @cached_property
-    def tree(self) -> SingleLinkage:
-        return SingleLinkage(self.distances)
-
-    @property
-    def unit(self) -> float:
-        """The scale of the diagram in distances."""
-        return 2.0 if self.sampling.diagram.scale == "radius" else 1.0
-
-    @property
-    def is_rips(self) -> bool:
-        """True when the components of the diagram merge as the points do."""
-        deaths = self.sampling.deaths()
-        if not len(deaths):
-            return self.sampling.diagram.filtration == "rips"
-        return np.array_equal(self.tree.heights[len(self.distances) - 1 - len(deaths) :], deaths * self.unit)
-
-    @property
-    def parts(self) -> list[NDArray[np.intp]]:
-        n_points = len(self.distances)
-        return self.tree.parts() if n_points > 1 else [np.arange(n_points)]
-
-    def _smaller_sides(self) -> NDArray[np.float64]:
-        n_deaths = len(self.sampling.deaths())
-        return self.tree.smaller_sides[len(self.distances) - 1 - n_deaths :]
 
 
 def _summed(found: list[Judged], parts: list[NDArray[np.intp]]) -> Verdict:

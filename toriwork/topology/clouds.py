@@ -147,7 +147,7 @@ def euclidean_pairs(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
         if not np.isfinite(distances).all():
             raise BadInput("points: their distances exceed the range of float64")
     if len(tiny):
-        first, second = _pairs_at(tiny, len(cloud))
+        first, second = pairs_at(tiny, len(cloud))
         distances[tiny] = lengths_of(cloud[first] - cloud[second])
     return distances
 
@@ -160,7 +160,7 @@ def lengths_of(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     return lengths
 
 
-def _pairs_at(places: NDArray[np.intp], n_points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def pairs_at(places: NDArray[np.intp], n_points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The two points of each place in :func:`euclidean_pairs`."""
     after = np.arange(n_points - 1, 0, -1)
     ends = after.cumsum()

@@ -12,7 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.topology.clouds import as_condensed, pairs_at
 from toriwork.topology.evidence import quantile
+from toriwork.topology.single_linkage import SingleLinkage
 
 Matrix = NDArray[np.float64]
 
@@ -38,14 +40,14 @@ _ROUNDING = 1e-9  #: two distances this close are the same, whatever the coordin
 
 
 class Cycles:
-    """The cycles of one part of a sample, by its checked ``distances`` and the rising ``deaths`` of its components."""
+    """The cycles of one part of a sample, by its checked ``distances`` and the tree of their merges."""
 
-    def __init__(self, distances: Matrix, deaths: Matrix, n_parts: int) -> None:
+    def __init__(self, distances: Matrix, tree: SingleLinkage, n_parts: int) -> None:
         self._distances = distances
-        self._deaths = deaths
+        self._entries = as_condensed(distances)
+        self._tree = tree
+        self._deaths = tree.heights[tree.heights.searchsorted(0.0, side="right") :]
         self._n_parts = n_parts
-        self._forest: list[list[int]] = []
-        self._within = 0.0
 
     def odds(self, birth: float, death: float, frozen: float) -> float:
         """The log-odds of a bar with ``frozen`` ones, which are above LEAST_ODDS."""
@@ -54,16 +56,17 @@ class Cycles:
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
         """A bar and its cycle in numbers that have no unit, shape (12,), in the order of the ranges above."""
-        distances, n_points = self._distances, len(self._distances)
+        entries = self._entries
         steps = self.steps(birth)
         n_steps = len(steps)
         jumps = np.concatenate([[birth], steps[: -_MOST_GAPS - 1 : -1]])  # falling
         k = np.arange(1, len(jumps))
         # of even random places on a curve each of these is one exponential variable
         gaps = k * np.log(jumps[:-1] / jumps[1:]) * np.log(np.maximum(n_steps / k, math.e))
-        within = int(np.count_nonzero(distances <= birth * (1 + _ROUNDING))) - n_points
-        near = int(np.count_nonzero(distances <= 0.5 * birth * (1 + _ROUNDING))) - n_points
-        far = int(np.count_nonzero(distances < death * (1 - _ROUNDING))) - n_points
+        # twice: each distance stands for a pair, in both orders
+        within = 2 * int(np.count_nonzero(entries <= birth * (1 + _ROUNDING)))
+        near = 2 * int(np.count_nonzero(entries <= 0.5 * birth * (1 + _ROUNDING)))
+        far = 2 * int(np.count_nonzero(entries < death * (1 - _ROUNDING)))
         ratio = math.log(death / birth)
         return np.array(
             [
@@ -84,55 +87,14 @@ class Cycles:
 
     def steps(self, birth: float) -> Matrix:
         """The edges, rising, of the path in the spanning tree that an edge of this length closes."""
-        if birth > self._within:
-            self._forest, self._within = self._forest_within(birth), birth
-        ends = np.unravel_index(np.flatnonzero(self._distances == birth), self._distances.shape)
-        pairs = [(u, v) for u, v in zip(*(end.tolist() for end in ends), strict=True) if u < v]
-        paths = [self._path(u, v) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
+        ends = pairs_at(np.flatnonzero(self._entries == birth), len(self._distances))
+        pairs = list(zip(*(end.tolist() for end in ends), strict=True))
+        paths = [self._steps(u, v) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
         return max(paths, key=lambda path: (len(path) > 1, float(path[-1]), float(path.sum())))
 
-    def _path(self, start: int, end: int) -> Matrix:
-        before, waiting = {start: start}, [start]
-        while end not in before:
-            point = waiting.pop()
-            for other in self._forest[point]:
-                if other not in before:
-                    before[other] = point
-                    waiting.append(other)
-        walk = [end]
-        while walk[-1] != start:
-            walk.append(before[walk[-1]])
+    def _steps(self, start: int, end: int) -> Matrix:
+        walk = self._tree.path(start, end)
         return np.sort(np.maximum(self._distances[walk[:-1], walk[1:]], _TINY))
-
-    def _forest_within(self, most: float) -> list[list[int]]:
-        """The neighbours of each point in a minimal spanning forest of the edges up to ``most``.
-
-        Sources
-        -------
-        Kruskal 1956, doi:10.1090/S0002-9939-1956-0078686-7.
-        """
-        n_points = len(self._distances)
-        places = np.flatnonzero(self._distances <= most)
-        first, second = np.divmod(places, n_points)
-        upper = first < second
-        first, second, lengths = first[upper], second[upper], self._distances.ravel()[places[upper]]
-        order = lengths.argsort(kind="stable")
-        root, left = list(range(n_points)), n_points - 1
-        forest: list[list[int]] = [[] for _ in range(n_points)]
-        for one, other in zip(first[order].tolist(), second[order].tolist(), strict=True):
-            a, b = one, other
-            while root[a] != a:
-                root[a] = a = root[root[a]]
-            while root[b] != b:
-                root[b] = b = root[root[b]]
-            if a != b:
-                root[a] = b
-                forest[one].append(other)
-                forest[other].append(one)
-                left -= 1
-                if not left:
-                    break
-        return forest
 
 
 _TINY = float(np.finfo(np.float64).tiny)

@@ -80,7 +80,7 @@ def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> 
 
     @cache
     def matrix() -> NDArray[np.float64]:
-        return finite_distances(cloud, given).matrix
+        return finite_distances(cloud, None).matrix if given is None else given.matrix
 
     return Sampling(
         diagram,

@@ -6,11 +6,12 @@ The heights of its merges are the edges of a minimal spanning tree, those below 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.clouds import as_condensed
+from toriwork.topology.clouds import as_condensed, pairs_at
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -31,19 +32,52 @@ _NEAR, _APART = 1.3, 1.2
 class SingleLinkage:
     """The tree of single-linkage merges of ``distances``, a checked matrix of two points or more.
 
-    Node i < n_points is a point, node n_points + m is merge m; merges rise in height.
+    Node i < n_points is a point, node n_points + m is merge m; merges rise in height. ``heights`` are those of all
+    merges, or of all above 0, rising, where they are known: the deaths of H0.
+
+    Sources
+    -------
+    Kruskal 1956, doi:10.1090/S0002-9939-1956-0078686-7.
     """
 
-    def __init__(self, distances: Matrix) -> None:
-        from scipy.cluster.hierarchy import linkage
+    def __init__(self, distances: Matrix, heights: Matrix | None = None) -> None:
+        if heights is None:
+            from scipy.cluster.hierarchy import linkage
 
+            heights = linkage(as_condensed(distances), "single")[:, 2]
         self._distances = distances
-        self._tree = linkage(as_condensed(distances), "single")
-        self.heights: Matrix = self._tree[:, 2]  #: (n_points - 1,) rising
-        self._sides = self._tree[:, :2].astype(np.intp)
-        self._sizes = np.concatenate([np.ones(len(distances)), self._tree[:, 3]])
-        #: (n_points - 1,) points on the smaller side of each merge
-        self.smaller_sides: Matrix = self._sizes[self._sides].min(axis=1)
+        n_points = len(distances)
+        first, second, lengths = _pairs_this_far_apart(distances, heights)
+        root, node, size = list(range(n_points)), list(range(n_points)), [1] * n_points
+        merges = []
+        for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+            while root[a] != a:
+                a = root[a]
+            while root[b] != b:
+                b = root[b]
+            if a == b:
+                continue
+            large, small = (a, b) if size[a] >= size[b] else (b, a)
+            merges.append((pair, node[large], node[small], size[small]))
+            node[large] = n_points - 1 + len(merges)
+            root[small] = large
+            size[large] += size[small]
+            if len(merges) == n_points - 1:
+                break
+        pairs, one, other, smaller = zip(*merges, strict=True) if merges else [()] * 4
+        kept = np.array(pairs, dtype=np.intp)
+        self.heights: Matrix = lengths[kept]  #: (n_points - 1,) rising
+        self.ends = first[kept], second[kept]  #: of each merge the edge of the spanning tree
+        self._sides = list(zip(one, other, strict=True))
+        self.smaller_sides: Matrix = np.array(smaller, dtype=np.float64)  #: points on the smaller side of each merge
+
+    @classmethod
+    def of_deaths(cls, distances: Matrix, deaths: Matrix) -> SingleLinkage | None:
+        """The tree whose merges above 0 have these heights, None where those of the points have others."""
+        zeros = len(distances) - 1 - len(deaths)
+        tree = cls(distances, deaths) if zeros >= 0 else None
+        same = tree is not None and np.array_equal(tree.heights, np.concatenate([np.zeros(zeros), deaths]))
+        return tree if same else None
 
     def parts(self) -> list[Places]:
         """The points of each part of the sample, all of them where there is no gap.
@@ -57,10 +91,9 @@ class SingleLinkage:
         everything = np.arange(n_points)
         if not self._clearest_gaps(np.arange(n_points - 1), least):
             return [everything]  # most samples: without the walk below
-        starts = self._starts()
+        starts, stops = self._runs()
         members = np.empty(n_points, dtype=np.intp)
         members[starts[:n_points]] = everything  # every node is a run of these
-        stops = starts + self._sizes.astype(np.intp)
         found, waiting = [], [2 * n_points - 2]
         while waiting:
             node = waiting.pop()
@@ -73,21 +106,47 @@ class SingleLinkage:
             while pieces:
                 piece = pieces.pop()
                 if ((starts[gaps + n_points] >= starts[piece]) & (stops[gaps + n_points] <= stops[piece])).any():
-                    pieces.extend(self._sides[piece - n_points].tolist())
-                elif self._sizes[piece] >= least:
+                    pieces.extend(self._sides[piece - n_points])
+                elif stops[piece] - starts[piece] >= least:
                     waiting.append(piece)
         return sorted(found, key=len, reverse=True)
 
-    def _starts(self) -> Places:
-        """Where the points of each node begin when those of both sides of every merge stand next to each other."""
+    def path(self, one: int, other: int) -> Places:
+        """The points on the way from one point to another in the spanning tree."""
+        before, waiting = {one: one}, [one]
+        while other not in before:
+            point = waiting.pop()
+            for following in self._neighbours[point]:
+                if following not in before:
+                    before[following] = point
+                    waiting.append(following)
+        walk = [other]
+        while walk[-1] != one:
+            walk.append(before[walk[-1]])
+        return np.array(walk)
+
+    @cached_property
+    def _neighbours(self) -> list[list[int]]:
+        """The points next to each in the spanning tree."""
+        found: list[list[int]] = [[] for _ in range(len(self._distances))]
+        for one, other in zip(*(end.tolist() for end in self.ends), strict=True):
+            found[one].append(other)
+            found[other].append(one)
+        return found
+
+    def _runs(self) -> tuple[Places, Places]:
+        """Where the points of each node begin and end when those of both sides of every merge stand side by side."""
         n_points = len(self._distances)
-        starts = np.zeros(2 * n_points - 1, dtype=np.intp)
-        sizes = self._sizes.astype(np.intp)
+        size = [1] * n_points
+        for one, other in self._sides:
+            size.append(size[one] + size[other])
+        starts = [0] * len(size)
         for merge in range(n_points - 2, -1, -1):
             one, other = self._sides[merge]
             starts[one] = starts[merge + n_points]
-            starts[other] = starts[one] + sizes[one]
-        return starts
+            starts[other] = starts[one] + size[one]
+        first = np.array(starts)
+        return first, first + np.array(size)
 
     def _clearest_gaps(self, merges: Places, least: int) -> list[tuple[float, Places, float]]:
         """How high the lowest of the merges stands over all that are left, the merges, and the highest that is left:
@@ -108,7 +167,7 @@ class SingleLinkage:
         for _, crossing, left in self._clearest_gaps(merges, least):
             for merge in crossing.tolist():
                 if merge not in contacts:
-                    one, other = (members(node) for node in self._sides[merge].tolist())
+                    one, other = (members(node) for node in self._sides[merge])
                     contacts[merge] = self._contacts(one, other, float(self.heights[merge]))
             needed = _GAPS[[min(max(contacts[merge], 1), len(_GAPS)) - 1 for merge in crossing.tolist()]]
             if (self.heights[crossing] > needed * left).all():
@@ -132,6 +191,16 @@ class SingleLinkage:
             near = near[self._distances[near[0], near] > _APART * height]
             places += 1
         return places
+
+
+def _pairs_this_far_apart(distances: Matrix, heights: Matrix) -> tuple[Places, Places, Matrix]:
+    """Both points and the distance of each pair whose distance is 0 or one of the rising ``heights``, nearest first."""
+    entries, known = as_condensed(distances), np.concatenate([np.zeros(1), heights])
+    places = np.flatnonzero(entries <= known[-1])
+    lengths = entries[places]
+    wanted = np.flatnonzero(known[known.searchsorted(lengths)] == lengths)
+    wanted = wanted[lengths[wanted].argsort(kind="stable")]
+    return *pairs_at(places[wanted], len(distances)), lengths[wanted]
 
 
 def smaller_sides(distances: Matrix, n_deaths: int) -> Matrix:
