@@ -21,7 +21,7 @@ from toriwork.cells.cache import BoundedCache
 from toriwork.cells.diagrams import DICTIONARY, SCHEMA, DiagramCodec, Rows, unpack
 from toriwork.errors import Closed
 from toriwork.locks import Mutex
-from toriwork.storage import NewestPerKey, ParquetTable, TableSpec
+from toriwork.storage import NewestPerKey, ParquetTable, Retention, TableSpec
 from toriwork.storage.decoding import decode
 from toriwork.storage.frames import Frame
 from toriwork.storage.paths import StorePaths, stamp
@@ -36,14 +36,18 @@ _LOOK_SHARE = 0.02
 _Group = Callable[[], pa.RecordBatch]
 
 
+def diagram_spec(retention: Retention | None) -> TableSpec:
+    """The diagrams as a table of the store."""
+    return TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", DICTIONARY, retention, _GROUP_BYTES)
+
+
 class DiagramStore:
     """The durable half of a memory: opened when it is there or when the first diagram comes. Its owner locks."""
 
     def __init__(self, path: Path, durability: str, max_rows: int, cache: BoundedCache) -> None:
         self.path = path
         self._cache = cache
-        retention = NewestPerKey(("key",), "row_id", max_rows=max_rows)
-        self._spec = TableSpec(SCHEMA, DiagramCodec(), "row_id", "timestamp", DICTIONARY, retention, _GROUP_BYTES)
+        self._spec = diagram_spec(NewestPerKey(("key",), "row_id", max_rows=max_rows))
         self._durability = durability
         self._table: ParquetTable | None = None
         self._catalogue: _Catalogue | None = None

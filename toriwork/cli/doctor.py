@@ -24,6 +24,7 @@ NEEDED = ("numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "
 OPTIONAL = (("duckdb", "toriwork[demo]"), ("jupyterlab", "toriwork[lab]"), ("redzed-tda", "toriwork[fast]"))
 #: where a lock or a rename may not mean what it means on a local disk
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "lustre", "beegfs")
+LATE_SECONDS = 15 * 60.0  #: a row is public by then where anybody records or flushes
 LEAST_FREE_BYTES = 200 * 10**6
 MOUNTS = Path("/proc/self/mounts")
 
@@ -135,11 +136,24 @@ def check_registry() -> Iterator[Finding]:
         path = state_root() / REGISTRY_FILE
     except ToriworkError:
         return  # check_state_root has said so
-    if path.exists():
-        size = path.stat().st_size
-        yield Finding("ok", "registry", f"{path}, {size} bytes", "`toriwork registry verify` reads it all")
-    else:
+    if not os.path.lexists(path) and not path.with_suffix(".d").is_dir():
         yield Finding("ok", "registry", f"none yet at {path}")
+        return
+    from toriwork.registry.codec import SPEC
+    from toriwork.storage import ParquetTable
+
+    try:
+        with ParquetTable(path, SPEC, read_only=True) as table, table.snapshot() as snapshot:
+            n_rows, n_pending, age = snapshot.n_rows(), snapshot.pending_rows(), table.pending_age
+    except ToriworkError as error:
+        yield Finding("problem", "registry", str(error), "`toriwork registry repair` tells what it would do")
+        return
+    yield Finding("ok", "registry", f"{path}, {n_rows} rows", "`toriwork registry verify` reads it all")
+    if n_pending:
+        late = (age or 0.0) > LATE_SECONDS
+        told = f"{n_pending} rows are not in the public file yet, the oldest for {age or 0.0:.0f} s: cp leaves them out"
+        remedy = "`toriwork registry publish`, or back up with `toriwork backup DIR`"
+        yield Finding("note" if late else "ok", "registry", told, remedy)
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

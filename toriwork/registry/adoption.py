@@ -81,3 +81,14 @@ def _complete_group(table: ParquetTable, journal: PendingJournal, group: list[Ad
     for address in group:
         row = unpack_rows(journal.payload(wanted[address.frame]))[address.position]
         table.complete(address, completion.compute_values(row, budget))
+
+
+def fill_in(snapshot: Snapshot, budget: Budget) -> None:
+    """Complete in memory what rows of a snapshot lack, whoever recorded them; nothing is appended."""
+    done = snapshot.done
+    for journal in snapshot.journals:
+        lacking = open_rows(snapshot.spec, journal, done)
+        for frame in (frame for frame in journal.rows() if frame.number in lacking):
+            rows = unpack_rows(journal.payload(frame))
+            for address in lacking[frame.number]:
+                journal.done[address] = completion.compute_values(rows[address.position], budget)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from toriwork.checks import check_band
 from toriwork.errors import NotFound
 from toriwork.registry import reading
+from toriwork.registry.adoption import fill_in
+from toriwork.registry.betti_values import Budget
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
 from toriwork.state import shown_path
-from toriwork.storage import ParquetTable, VerifyReport, arrays
+from toriwork.storage import Backup, ParquetTable, VerifyReport, arrays, backup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,7 @@ class RegistryReader(ABC):
     """The reading half of a registry; the other half says which table it is and when its numbers are there."""
 
     _table: ParquetTable
+    _budget: Budget  #: of Betti numbers that a backup computes
 
     @property
     def path(self) -> Path:
@@ -175,6 +179,20 @@ class RegistryReader(ABC):
     def verify(self) -> VerifyReport:
         """Check every file, page, row id and HEAD; see ``toriwork.storage.verify``."""
         return self._table.verify()
+
+    def backup(self, to: str | os.PathLike[str]) -> Backup:
+        """The backup of all rows, published or not, in a folder ``to``: a plain Parquet file and a manifest.
+
+        Every row whose ``record_shape`` had returned, in any process, is in it, with its Betti numbers; writers and
+        publishers go on meanwhile. When nothing was recorded since the newest sound backup there, that one comes back.
+
+        Raises
+        ------
+        BadInput, StoreError
+            The folder is that of the registry; or the disk refused, or is full: no backup was made.
+        """
+        self._settle(SCHEMA.names, None)
+        return backup(self._table, to, fill=lambda snapshot: fill_in(snapshot, self._budget))
 
     def facts(self, n_last: int = 5) -> RegistryFacts:
         """Facts about the registry now; reads a few narrow columns and the newest rows."""

@@ -76,7 +76,7 @@ class TorusRegistry(RegistryReader):
         betti_threads: int = 2,
         budget: Budget | None = None,
     ) -> None:
-        budget = budget or Budget()
+        self._budget = budget = budget or Budget()
         self._options = {
             "durability": durability,
             "read_only": read_only,

@@ -1,6 +1,8 @@
 """Crash-safe plain Parquet tables: journals in front, one public file that is only ever replaced whole."""
 
+from toriwork.storage.backup import Backup, backup, find_backup
 from toriwork.storage.policy import PublishPolicy
+from toriwork.storage.restore import Restored, rehearse_repair, restore
 from toriwork.storage.retention import Chosen, NewestPerKey, Pass, Retention, Rows
 from toriwork.storage.spec import ArrowCodec, Codec, Payload, TableSpec, unify
 from toriwork.storage.table import ParquetTable
@@ -8,6 +10,7 @@ from toriwork.storage.verify import VerifyReport
 
 __all__ = [
     "ArrowCodec",
+    "Backup",
     "Chosen",
     "Codec",
     "NewestPerKey",
@@ -15,9 +18,14 @@ __all__ = [
     "Pass",
     "Payload",
     "PublishPolicy",
+    "Restored",
     "Retention",
     "Rows",
     "TableSpec",
     "VerifyReport",
+    "backup",
+    "find_backup",
+    "rehearse_repair",
+    "restore",
     "unify",
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import stat
 import sys
 import time
@@ -18,18 +19,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from toriwork.errors import LockUnavailable
+from toriwork.errors import LockUnavailable, StoreError
 from toriwork.storage.access import CAREFUL, access_of, give, odd, refusal, require_regular, tighten
 from toriwork.storage.handles import FileStat, Handle, OsHandle, file_stat_of
+from toriwork.storage.paths import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-if sys.platform == "win32":  # pragma: no cover - not the platform of the tests
-    pass
-else:
-    pass
 
 #: file systems on which flock may be local to one host or missing; publishing there is refused
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -255,6 +252,24 @@ class OsFiles:
         except OSError:
             return "unknown"
         return file_system_of(os.path.realpath(folder), lines)
+
+
+def write_whole(files: Files, path: Path, content: bytes) -> None:
+    """Give a name to a new file with this content, which is on the disk when this returns; a crash leaves the old."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    handle = files.create(temporary)
+    try:
+        handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
+        if handle.write(content) != len(content):
+            raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
+        handle.sync()
+        files.replace(temporary, path)
+    except BaseException:
+        files.unlink(temporary)
+        raise
+    finally:
+        handle.close()
+    files.sync_folder(path.parent)
 
 
 def file_system_of(folder: str, mountinfo: Sequence[str]) -> str:

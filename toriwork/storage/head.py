@@ -8,21 +8,20 @@ double rows, so it is refused.
 from __future__ import annotations
 
 import json
-import secrets
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from toriwork.errors import DamagedFile, StoreError, StoreMismatch
-from toriwork.storage.paths import TEMPORARY_SUFFIX, StorePaths
+from toriwork.errors import DamagedFile, StoreMismatch
+from toriwork.storage.files import write_whole
 from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.columns import ParquetSource
     from toriwork.storage.files import Files
-    from toriwork.storage.handles import Handle
+    from toriwork.storage.paths import StorePaths
 
 
 _MAX_BYTES = 16 * 2**20  #: of HEAD: the names of some hundred thousand journals
@@ -111,21 +110,7 @@ def _refuse_shared(files: Files, paths: StorePaths, head: Head) -> None:
 
 def write_head(files: Files, paths: StorePaths, head: Head) -> None:
     """Replace the record; it is on the disk when this returns. The caller holds the store's lock."""
-    temporary = paths.head.with_name(f"HEAD.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    handle: Handle = files.create(temporary)
-    try:
-        handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        content = replace(head, name=paths.base.name).to_bytes()
-        if handle.write(content) != len(content):
-            raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
-        handle.sync()
-        files.replace(temporary, paths.head)
-    except BaseException:
-        files.unlink(temporary)
-        raise
-    finally:
-        handle.close()
-    files.sync_folder(paths.folder)
+    write_whole(files, paths.head, replace(head, name=paths.base.name).to_bytes())
 
 
 def check_base(head: Head, base: ParquetSource | None, path: Path) -> None:

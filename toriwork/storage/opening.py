@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import TableSpec
+
+_LOG = logging.getLogger("toriwork.storage")
 
 #: of a folder that we may not read, or of another kind of file system: we have made neither
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS, errno.ENOTSUP)
@@ -59,6 +62,8 @@ def open_for_writing(
         if lock is not None:
             if mend:
                 mended = repair(files, paths, spec)
+                for note in mended.notes:
+                    _LOG.warning("repair: %s", note)
             create_head(files, paths)
             remove_stale(files, paths)
             if files.stat(paths.base) is None:  # from now on every reader finds a file

@@ -111,7 +111,7 @@ def _write_next(files: Files, paths: StorePaths, plan: PublishPlan, lock: Lock) 
     handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        facts, n_retired = _write_file(files, handle, temporary, plan)
+        facts, n_retired = write_rows(handle, temporary, plan, plan.absorbed(files))
         if snapshot.base is not None:
             handle.set_owner(snapshot.base.stat.mode, snapshot.base.stat.group)
         handle.sync()
@@ -143,7 +143,7 @@ def _ask_for_room(files: Files, paths: StorePaths, snapshot: Snapshot) -> None:
         )
 
 
-def _write_file(files: Files, handle: Handle, temporary: Path, plan: PublishPlan) -> tuple[Facts, int]:
+def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dict[str, int]) -> tuple[Facts, int]:
     """The facts of the next public file, and how many rows the table's retention left out.
 
     Row groups that stay as they are are copied, their bytes and their descriptions; the others are written anew.
@@ -165,8 +165,8 @@ def _write_file(files: Files, handle: Handle, temporary: Path, plan: PublishPlan
         sink.write(kept)
     facts = Facts(
         store_id_of(snapshot),
-        generation=_generation(snapshot) + 1,
-        absorbed=plan.absorbed(files),
+        generation=generation_of(snapshot) + 1,
+        absorbed=absorbed,
         newest_ns=snapshot.newest_ns(),
         note=note if choice is None else choice.note(),
     )
@@ -263,7 +263,8 @@ def quarantine(files: Files, paths: StorePaths, path: Path) -> Path:
     return target
 
 
-def _generation(snapshot: Snapshot) -> int:
+def generation_of(snapshot: Snapshot) -> int:
+    """The highest generation that HEAD or the public file states; 0 before the first."""
     of_head = snapshot.head.generation if snapshot.head is not None else 0
     of_base = snapshot.base.facts.generation if snapshot.base is not None and snapshot.base.facts is not None else 0
     return max(of_head, of_base)

@@ -117,5 +117,7 @@ def _refuse_newer(snapshot: Snapshot) -> None:
 
 def store_id_of(snapshot: Snapshot) -> str:
     """The id of the store, which HEAD has."""
-    assert snapshot.head is not None  # whoever publishes has created HEAD first
-    return snapshot.head.store_id
+    if snapshot.head is not None:
+        return snapshot.head.store_id
+    facts = snapshot.base.facts if snapshot.base is not None else None  # nobody publishes without HEAD, but copies
+    return facts.store_id if facts is not None else ""

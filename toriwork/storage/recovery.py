@@ -110,11 +110,12 @@ def remove_stale(files: Files, paths: StorePaths) -> None:
     beside = [paths.base.with_name(name) for name in files.names(paths.base.parent) if paths.is_temporary(name)]
     for path in inside + beside:
         with contextlib.suppress(NotPermitted):  # somebody else's: they are in nobody's way
-            if _is_abandoned(files, path):
+            if is_abandoned(files, path):
                 files.unlink(path)
 
 
-def _is_abandoned(files: Files, path: Path) -> bool:
+def is_abandoned(files: Files, path: Path) -> bool:
+    """True for a file of ours that is a minute old and that nobody has locked."""
     try:
         found = files.stat(path)
         if found is None or time.time() - found.modified < _STALE_SECONDS:
@@ -158,8 +159,6 @@ def repair(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
         if journal_id(name) is not None:
             _repair_journal(files, paths, spec, head.store_id, paths.folder / name, report)
     _accept_base(files, paths, spec, report)
-    for note in report.notes:
-        _LOG.warning("repair: %s", note)
     return report
 
 

@@ -50,6 +50,11 @@ def are_frames(value: Any) -> bool:
     return isinstance(value, dict) and all(is_id(journal) and is_count(frame) for journal, frame in value.items())
 
 
+def are_texts(value: Any) -> bool:
+    """True for a mapping from texts to texts."""
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
 def are_spans(value: Any) -> bool:
     """True for a mapping from journal ids to a first and a last frame number."""
     return isinstance(value, dict) and all(is_id(j) and _is_span(found) for j, found in value.items())
@@ -82,6 +87,7 @@ _EXPECTED: dict[Check, str] = {
     is_text: "text",
     is_flag: "true or false",
     are_frames: "journal ids with a frame number each",
+    are_texts: "names with a text each",
     are_extents: "extents of four numbers and a digest",
     are_indexes: "indexes of three numbers",
     are_spans: "journal ids with a first and a last frame number each",

@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from toriwork.errors import DamagedFile, StoreError
+from toriwork.errors import DamagedFile
 from toriwork.storage.access import open_regular
-from toriwork.storage.files import OsFiles
+from toriwork.storage.files import OsFiles, write_whole
 from toriwork.synthesis.retention import Note
 
 SUFFIX = ".checkpoints"
@@ -92,10 +91,4 @@ def add_checkpoint(path: Path, new: Checkpoint) -> None:
     content = _content(path)
     if len(content) > _MANY_BYTES:
         lines = content.splitlines(keepends=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-        with closing(files.create(temporary)) as handle:
-            kept = b"".join(lines[len(lines) // 2 :])
-            if handle.write(kept) != len(kept):
-                files.unlink(temporary)
-                raise StoreError(f"{temporary}: the disk took only a part of it (is it full?)")
-        files.replace(temporary, path)
+        write_whole(files, path, b"".join(lines[len(lines) // 2 :]))

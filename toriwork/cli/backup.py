@@ -1,0 +1,223 @@
+"""``toriwork backup DIR``, ``toriwork restore DIR``: a whole state root; the same and ``repair`` for one registry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.registry import ACTIONS, FILE
+from toriwork.cli.terminal import say, say_json
+from toriwork.errors import NotFound
+from toriwork.printed import one_line
+from toriwork.state import REGISTRY_FILE, registry_path, state_root
+
+if TYPE_CHECKING:
+    from toriwork.storage import Backup, Restored, TableSpec
+    from toriwork.storage.snapshot import Snapshot
+
+REPLACE = click.option("--replace", is_flag=True, help="Take the place of what is there; it is kept beside.")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a table of the state root is read."""
+
+    spec: TableSpec
+    fill: Callable[[Snapshot], object] | None = None  #: completes rows in memory
+    beside: tuple[str, ...] = ()  #: endings of small files that belong to it
+
+
+def _registry() -> Table:
+    from toriwork.registry.adoption import fill_in
+    from toriwork.registry.betti_values import Budget
+    from toriwork.registry.codec import SPEC
+
+    return Table(SPEC, lambda snapshot: fill_in(snapshot, Budget()))
+
+
+def _tokens() -> Table:
+    from toriwork.synthesis.checkpoints import SUFFIX
+    from toriwork.synthesis.log import token_spec
+    from toriwork.synthesis.retention import LogRetention
+
+    return Table(token_spec(LogRetention(sys.maxsize)), beside=(SUFFIX,))
+
+
+def _ideas() -> Table:
+    from dataclasses import replace
+
+    from toriwork.cells.idea_store import SPEC
+
+    return Table(replace(SPEC, retention=None))
+
+
+def _diagrams() -> Table:
+    from toriwork.cells.diagram_store import diagram_spec
+
+    return Table(diagram_spec(None))
+
+
+#: the tables of a state root by the names of their public files; no row is left out because it is old
+TABLES: dict[str, Callable[[], Table]] = {
+    REGISTRY_FILE: _registry,
+    "observer_tokens.parquet": _tokens,
+    "torus_cells.parquet": _ideas,
+    "torus_diagrams.parquet": _diagrams,
+}
+
+
+def back_up(path: Path, table: Table, to: Path) -> Backup:
+    """The backup of one table, opened read-only."""
+    from toriwork.storage import ParquetTable, backup
+
+    with ParquetTable(path, table.spec, read_only=True) as opened:
+        return backup(opened, to, fill=table.fill, beside=table.beside)
+
+
+def put_back(place: Path, path: Path, table: Table, *, name: str | None, replace: bool) -> tuple[Restored, str]:
+    """A table restored from a folder of backups (or from the file of one), and what is wrong with it: "" when sound."""
+    from toriwork.storage import ParquetTable, find_backup, restore
+
+    if place.is_file():
+        place, name = place.parent, place.name
+    made = restore(find_backup(place, path.stem, name), path, replace=replace)
+    with ParquetTable(path, table.spec, read_only=True) as opened:
+        report = opened.verify()
+    return made, "" if report.ok else str(report)
+
+
+@COMMANDS.action("backup", "toriwork backup /mnt/nightly")
+@click.argument("folder", type=PATH, metavar="DIR")
+@click.option("--root", type=PATH, metavar="DIR", help="The state root; default: that of this machine.")
+def backup_root(folder: Path, root: Path | None, as_json: bool) -> int:
+    """Copy every table of the state root, unpublished rows too, while others write.
+
+    DIR is made when it is missing. Each backup is one Parquet file and a manifest, complete or not there.
+    """
+    place = (root or state_root()).absolute()
+    present = [(place / name, table) for name, table in TABLES.items() if _is_there(place / name)]
+    if not present:
+        raise NotFound(f"{place}: expected tables of toriwork, got none")
+    return _tell_made([back_up(path, table(), folder) for path, table in present], as_json=as_json)
+
+
+@COMMANDS.action("restore", "toriwork restore /mnt/nightly --to /tmp/drill")
+@click.argument("folder", type=PATH, metavar="DIR")
+@click.option("--to", type=PATH, metavar="ROOT", help="Another state root, for a drill.")
+@REPLACE
+def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) -> int:
+    """Bring every table of a state root back from its newest backup in DIR.
+
+    Exit code 1: a table is not sound then.
+    """
+    from toriwork.storage.backup import tables_in
+    from toriwork.storage.files import OsFiles
+
+    root = (to or state_root()).absolute()
+    found = tables_in(OsFiles(), folder.absolute())
+    wanted = {name: table for name, table in TABLES.items() if Path(name).stem in found}
+    if not wanted:
+        raise NotFound(f"{folder}: expected backups of tables, got none")
+    done = [put_back(folder, root / name, table(), name=None, replace=replace) for name, table in wanted.items()]
+    return _tell_restored(done, as_json=as_json)
+
+
+@ACTIONS.action("backup", "toriwork registry backup /mnt/nightly")
+@click.argument("folder", type=PATH, metavar="DIR")
+@FILE
+def backup_registry(folder: Path, path: Path | None, as_json: bool) -> int:
+    """Copy all rows, published or not, into a folder of backups."""
+    return _tell_made([back_up(_existing(path), _registry(), folder)], as_json=as_json)
+
+
+@ACTIONS.action("restore", "toriwork registry restore /mnt/nightly --to /tmp/drill")
+@click.argument("folder", type=PATH, metavar="DIR")
+@FILE
+@click.option("--name", help="The backup to take; default: the newest.")
+@click.option("--to", type=PATH, metavar="ROOT", help="Another state root, for a drill.")
+@REPLACE
+def restore_registry(
+    folder: Path, path: Path | None, name: str | None, to: Path | None, replace: bool, as_json: bool
+) -> int:
+    """Bring a registry back from a folder of backups, or from the file of one.
+
+    Exit code 1: it is not sound then.
+    """
+    target = (path or registry_path()).absolute()
+    target = target if to is None else to.absolute() / target.name
+    return _tell_restored([put_back(folder, target, _registry(), name=name, replace=replace)], as_json=as_json)
+
+
+@ACTIONS.action("repair", "toriwork registry repair --yes")
+@FILE
+@click.option("--yes", is_flag=True, help="Do what it tells.")
+def repair(path: Path | None, yes: bool, as_json: bool) -> int:
+    """Tell what a repair would set aside and accept.
+
+    With --yes it is done; nothing is deleted. Exit code 1: there is something to do.
+    """
+    from toriwork.registry import TorusRegistry
+    from toriwork.registry.codec import SPEC
+    from toriwork.storage import rehearse_repair
+
+    place = _existing(path)
+    notes = rehearse_repair(place, SPEC).notes
+    done = bool(notes) and yes
+    if done:
+        with TorusRegistry(place, repair=True) as registry:
+            notes = registry.recovery_report.notes
+    if as_json:
+        say_json({"path": str(place), "done": done, "notes": notes})
+    elif not notes:
+        say(f"{one_line(str(place))}: nothing to repair")
+    else:
+        say("\n".join(one_line(f"- {note}") for note in notes))
+        say(
+            "Done; nothing was deleted." if done else "Nothing was changed; --yes does this. Copy the state root first."
+        )
+    return int(bool(notes) and not done)
+
+
+def _existing(given: Path | None) -> Path:
+    path = (given or registry_path()).absolute()
+    if not _is_there(path):
+        raise NotFound(f"{path}: there is no registry; `toriwork demo` makes one to look at")
+    return path
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path) or path.with_suffix(".d").is_dir()
+
+
+def _tell_made(made: list[Backup], *, as_json: bool) -> int:
+    shown = ("n_rows", "n_unpublished", "generation", "sha256")
+    if as_json:
+        facts: list[dict[str, Any]] = [
+            {"path": str(one.path), **{name: getattr(one, name) for name in shown}} for one in made
+        ]
+        say_json(facts if len(facts) != 1 else facts[0])
+    else:
+        for one in made:
+            say(one_line(f"{one.n_rows} rows, {one.n_unpublished} of them not public yet, are in {one.path}"))
+    return 0
+
+
+def _tell_restored(done: list[tuple[Restored, str]], *, as_json: bool) -> int:
+    if as_json:
+        facts = [
+            {"path": str(one.path), "n_rows": one.n_rows, "kept": one.kept and str(one.kept), "clean": not wrong}
+            for one, wrong in done
+        ]
+        say_json(facts if len(facts) != 1 else facts[0])
+    else:
+        for one, wrong in done:
+            kept = f"; what was there is kept in {one.kept.parent}" if one.kept is not None else ""
+            say(wrong or one_line(f"{one.path}: {one.n_rows} rows restored, sound{kept}"))
+    return int(any(wrong for _, wrong in done))

@@ -1,0 +1,318 @@
+"""Backups of a table: one plain Parquet file with every row of a moment, and a manifest, which is written last.
+
+A backup without its manifest does not exist: it was cut short, and the next one clears it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toriwork.errors import BadInput, DamagedFile, NotFound, StoreError
+from toriwork.storage.access import typed
+from toriwork.storage.columns import ParquetSource
+from toriwork.storage.files import WITH_REFLINKS, OsFiles, write_whole
+from toriwork.storage.paths import SUFFIX, TEMPORARY_SUFFIX, StorePaths
+from toriwork.storage.publish import generation_of, write_rows
+from toriwork.storage.publish_plan import PublishPlan, store_id_of
+from toriwork.storage.recovery import is_abandoned
+from toriwork.storage.stated import are_texts, is_count, is_digest, is_text, read_stated
+
+if TYPE_CHECKING:
+    from toriwork.storage.files import Files
+    from toriwork.storage.handles import Handle
+    from toriwork.storage.snapshot import Snapshot
+    from toriwork.storage.table import ParquetTable
+
+MANIFEST_SUFFIX = ".json"
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"(?P<table>.+)-(?P<stamp>\d{8}T\d{12}Z)")
+_CHUNK_BYTES = 4 * 2**20
+_SPARE_BYTES = 2**20
+_MAX_MANIFEST = 64 * 2**20
+
+_STATED = {
+    "table": is_text,
+    "created": is_text,
+    "n_rows": is_count,
+    "n_unpublished": is_count,
+    "store_id": is_text,
+    "generation": is_count,
+    "n_bytes": is_count,
+    "sha256": is_digest,
+    "beside": are_texts,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup: what its manifest says, and where it lies."""
+
+    folder: Path
+    name: str  #: of both files, without their endings
+    table: str  #: the name of the public file, without its ending
+    created: str  #: ISO time in UTC
+    n_rows: int
+    n_unpublished: int  #: of the rows: not in the public file at that moment
+    store_id: str
+    generation: int  #: of the public file; one more where there were unpublished rows
+    n_bytes: int
+    sha256: str  #: of the Parquet file, as ``sha256sum`` prints it
+    beside: dict[str, str] = field(default_factory=dict)  #: ending -> text of small files beside the public file
+
+    @property
+    def path(self) -> Path:
+        """The Parquet file."""
+        return self.folder / (self.name + SUFFIX)
+
+    def to_json(self) -> str:
+        """The text of the manifest."""
+        stated = {name: value for name, value in asdict(self).items() if name not in ("folder", "name")}
+        return json.dumps({"file": self.path.name, **stated}, indent=1) + "\n"
+
+    def check(self, files: Files) -> None:
+        """Read the file; DamagedFile where it is not what the manifest says, or cut short."""
+        try:
+            with contextlib.closing(files.open(self.path)) as handle:
+                found = _sha256(handle)
+        except FileNotFoundError:
+            raise NotFound(f"{self.path}: is missing, its manifest is there; choose another backup") from None
+        if found != self.sha256:
+            raise DamagedFile(f"{self.path}: damaged: its SHA-256 is not that of its manifest. Choose another backup")
+
+
+def backup(
+    table: ParquetTable,
+    to: str | os.PathLike[str],
+    *,
+    fill: Callable[[Snapshot], object] | None = None,
+    beside: tuple[str, ...] = (),
+) -> Backup:
+    """The backup of every row whose recording had returned, published or not; writers and publishers go on meanwhile.
+
+    When nothing was recorded since the newest backup in the folder, and that one is sound, it is the answer.
+
+    Parameters
+    ----------
+    to
+        The folder, made when it is missing; not the one of the table.
+    fill
+        Completes, in memory, rows of the snapshot that lack values.
+    beside
+        Endings of small text files beside the public file that belong to it.
+
+    Raises
+    ------
+    BadInput, StoreError
+        The folder is that of the table; or the disk refused, or is full: no backup was made.
+    """
+    paths = StorePaths.of(table.path)
+    folder = Path(os.path.realpath(Path(to).expanduser()))
+    if folder == paths.base.parent or folder.is_relative_to(paths.folder):
+        raise BadInput(f"{folder}: expected a folder of its own for backups, got the one of {paths.base.name}")
+    files = table.files
+    with typed(folder), table.snapshot() as snapshot:
+        if fill is not None:
+            fill(snapshot)
+        if not folder.is_dir():
+            for parent in files.make_folder(folder):
+                files.sync_folder(parent)
+        _remove_unfinished(files, folder, paths.base.stem)
+        plan = PublishPlan(snapshot, {journal.id: journal.last_frame for journal in snapshot.journals})
+        names = _finished(files, folder, paths.base.stem)
+        if names:
+            with contextlib.suppress(DamagedFile, NotFound):  # then another one is needed
+                newest = read_backup(files, folder, names[-1])
+                if _holds(files, newest, plan):
+                    newest.check(files)
+                    return newest
+        _ask_for_room(files, folder, snapshot)
+        texts = {ending: _text(files, paths.base.with_suffix(ending)) for ending in beside}
+        return _write(files, paths, folder, _new_name(paths.base.stem, names), plan, texts)
+
+
+def _write(
+    files: Files, paths: StorePaths, folder: Path, name: str, plan: PublishPlan, texts: Mapping[str, str]
+) -> Backup:
+    snapshot = plan.snapshot
+    temporary = folder / f".{name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    handle = files.create(temporary)
+    try:
+        handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
+        n_rows = snapshot.n_rows()
+        if snapshot.base is not None and not plan.n_new:
+            snapshot.base.copy_to(handle, snapshot.base.stat.size)
+        else:
+            _, n_retired = write_rows(handle, temporary, plan, plan.absorbed(files))
+            n_rows -= n_retired
+        handle.sync()
+        source = _read_back(handle, temporary, paths.base)
+        if source.n_rows != n_rows:
+            raise StoreError(f"{folder}: {source.n_rows} rows were written, expected {n_rows}; no backup was made")
+        made = Backup(
+            folder,
+            name,
+            paths.base.stem,
+            _time_of(name).isoformat(),
+            source.n_rows,
+            plan.n_new,
+            store_id_of(snapshot),
+            source.facts.generation if source.facts is not None else 0,
+            source.stat.size,
+            _sha256(handle),
+            {ending: text for ending, text in texts.items() if text},
+        )
+        files.replace(temporary, made.path)
+        files.sync_folder(folder)
+        write_whole(files, folder / (name + MANIFEST_SUFFIX), made.to_json().encode())
+        return made
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            files.unlink(temporary)
+            if files.stat(folder / (name + MANIFEST_SUFFIX)) is None:
+                files.unlink(folder / (name + SUFFIX))
+        raise
+    finally:
+        handle.close()
+
+
+def _read_back(handle: Handle, temporary: Path, base: Path) -> ParquetSource:
+    """The new file, every byte before its footer checked: a backup of damaged rows is none."""
+    try:
+        source = ParquetSource(handle, temporary)
+        source.check_data_digest()
+    except DamagedFile as error:
+        raise DamagedFile(
+            f"{base}: its copy fails its checks, so this file or the disk of the backup is damaged: {error}. No backup "
+            "was made; `verify` says more"
+        ) from error
+    return source
+
+
+def _holds(files: Files, newest: Backup, plan: PublishPlan) -> bool:
+    """True when a backup has the rows of a plan: what a file absorbed of which generation says what it holds."""
+    base = plan.snapshot.base
+    with contextlib.closing(files.open(newest.path)) as handle:
+        footer = ParquetSource(handle, newest.path).footer
+    if not plan.n_new:
+        return base is not None and footer.digest == base.footer.digest
+    return (
+        footer.facts is not None
+        and footer.facts.store_id == store_id_of(plan.snapshot)
+        and footer.facts.generation == generation_of(plan.snapshot) + 1
+        and footer.facts.n_rows == plan.snapshot.n_rows()
+        and footer.facts.absorbed == plan.absorbed(files)
+    )
+
+
+def _new_name(table: str, names: list[str]) -> str:
+    """A name behind all others, whatever the clock says."""
+    now = dt.datetime.now(dt.UTC).strftime(_STAMP)
+    if names:
+        now = max(now, (_time_of(names[-1]) + dt.timedelta(microseconds=1)).strftime(_STAMP))
+    return f"{table}-{now}"
+
+
+def _time_of(name: str) -> dt.datetime:
+    return dt.datetime.strptime(name.rpartition("-")[2], _STAMP).replace(tzinfo=dt.UTC)
+
+
+def _finished(files: Files, folder: Path, table: str) -> list[str]:
+    """The names of the backups of a table that have a manifest, the oldest first."""
+    stems = [name.removesuffix(MANIFEST_SUFFIX) for name in files.names(folder) if name.endswith(MANIFEST_SUFFIX)]
+    return sorted(stem for stem in stems if (found := _NAME.fullmatch(stem)) and found["table"] == table)
+
+
+def _remove_unfinished(files: Files, folder: Path, table: str) -> None:
+    """Remove what backups of dead processes left: temporary files, and files without a manifest."""
+    finished = _finished(files, folder, table)
+    for name in files.names(folder):
+        is_temporary = name.startswith(f".{table}-") and name.endswith(TEMPORARY_SUFFIX)
+        found = _NAME.fullmatch(name.removesuffix(SUFFIX)) if name.endswith(SUFFIX) else None
+        orphaned = found is not None and found["table"] == table and name.removesuffix(SUFFIX) not in finished
+        if (is_temporary or orphaned) and is_abandoned(files, folder / name):
+            files.unlink(folder / name)
+
+
+def tables_in(files: Files, folder: Path) -> list[str]:
+    """The tables of which a folder has finished backups."""
+    stems = [name.removesuffix(MANIFEST_SUFFIX) for name in files.names(folder) if name.endswith(MANIFEST_SUFFIX)]
+    return sorted({found["table"] for stem in stems if (found := _NAME.fullmatch(stem))})
+
+
+def find_backup(
+    folder: str | os.PathLike[str], table: str, name: str | None = None, *, files: Files | None = None
+) -> Backup:
+    """The newest finished backup of a table in a folder, or the one of a name; its file is not read.
+
+    Parameters
+    ----------
+    table
+        The name of the public file without its ending, for example ``torus_registry``.
+    name
+        The name of a backup, of its file or manifest, or how one begins behind the table's name.
+
+    Raises
+    ------
+    NotFound, DamagedFile
+        There is no such backup; or its manifest is not usable: an older one is not taken instead.
+    """
+    place, files = Path(folder).expanduser().absolute(), OsFiles() if files is None else files
+    names = _finished(files, place, table)
+    if name is not None:
+        wanted = Path(name).name.removesuffix(MANIFEST_SUFFIX).removesuffix(SUFFIX)
+        chosen = [known for known in names if known == wanted or known.removeprefix(f"{table}-").startswith(wanted)]
+        if len(chosen) > 1:
+            raise BadInput(f"{name}: expected the name of one backup, got {len(chosen)}: {', '.join(chosen)}")
+        if not chosen:
+            raise NotFound(
+                f"{name}: {place} has no finished backup of that name; there are {', '.join(names) or 'none'}"
+            )
+        names = chosen
+    if not names:
+        raise NotFound(f"{place}: expected backups of {table}, got none")
+    return read_backup(files, place, names[-1])
+
+
+def read_backup(files: Files, folder: Path, name: str) -> Backup:
+    """A backup by its manifest; DamagedFile where that is not usable."""
+    path = folder / (name + MANIFEST_SUFFIX)
+    try:
+        with contextlib.closing(files.open(path)) as handle:
+            text = handle.read_at(0, min(handle.stat().size, _MAX_MANIFEST))
+        raw = read_stated(text, _STATED, frozenset(_STATED) - {"beside"})
+    except ValueError as error:
+        raise DamagedFile(f"{path}: is not usable: {error}. Choose another backup by its name") from error
+    return Backup(folder, name, **{key: raw[key] for key in _STATED if key in raw})
+
+
+def _sha256(handle: Handle) -> str:
+    digest, size = sha256(), handle.stat().size
+    for offset in range(0, size, _CHUNK_BYTES):
+        digest.update(handle.read_at(offset, min(_CHUNK_BYTES, size - offset)))
+    return digest.hexdigest()
+
+
+def _text(files: Files, path: Path) -> str:
+    try:
+        with contextlib.closing(files.open(path)) as handle:
+            return handle.read_at(0, min(handle.stat().size, _MAX_MANIFEST // 4)).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _ask_for_room(files: Files, folder: Path, snapshot: Snapshot) -> None:
+    base = snapshot.base.stat.size if snapshot.base is not None else 0
+    needed = snapshot.pending_bytes() + _SPARE_BYTES + (0 if files.system_type(folder) in WITH_REFLINKS else base)
+    free = files.free_bytes(folder)
+    if free < needed:
+        raise StoreError(f"{folder}: a backup needs about {needed:,} bytes, the disk has {free:,} free; none was made")

@@ -1,0 +1,222 @@
+"""Restoring a backup, here or elsewhere, and a rehearsal of what ``repair=True`` would do.
+
+What a restore replaces is kept: it becomes a store of its own in a folder beside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toriwork.errors import DamagedFile, LockUnavailable, StoreError, StoreMismatch
+from toriwork.storage.access import lock_holders, typed
+from toriwork.storage.columns import ParquetSource
+from toriwork.storage.files import OsFiles, write_whole
+from toriwork.storage.head import Head, read_head, write_head
+from toriwork.storage.journal import journal_id
+from toriwork.storage.paths import StorePaths
+from toriwork.storage.pending import is_segment
+from toriwork.storage.recovery import RecoveryReport, repair
+from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
+
+if TYPE_CHECKING:
+    import os
+
+    from toriwork.storage.backup import Backup
+    from toriwork.storage.files import Files
+    from toriwork.storage.spec import TableSpec
+
+_LOCK_WAIT = 60.0  # seconds
+_TRIAL = ".trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The outcome of a restore."""
+
+    path: Path
+    n_rows: int
+    kept: Path | None  #: the public file of what was there before, which opens; None where nothing was
+
+
+def restore(
+    found: Backup, path: str | os.PathLike[str], *, replace: bool = False, files: Files | None = None
+) -> Restored:
+    """The table that a backup holds, at ``path``; equal to what it was, row for row.
+
+    It is complete or refused: when the machine dies in the middle, the table that is replaced is there as it was, or
+    every opening says what to do, which is to restore once more.
+
+    Parameters
+    ----------
+    replace
+        Take the place of a table that is there. It is kept in ``x.replaced-TIME/``, its unpublished rows too.
+
+    Raises
+    ------
+    StoreMismatch
+        There is a table and ``replace`` was not given; or it is of another store.
+    LockUnavailable
+        Somebody has the table open and has recorded in it, or publishes.
+    DamagedFile, NotFound, StoreError
+        The backup is not what its manifest says; or the disk refused. Nothing was changed.
+    """
+    paths = StorePaths.of(path)
+    files = OsFiles(paths.base) if files is None else files
+    with typed(paths.base):
+        refuse_network(files, paths)
+        paths.refuse_new()
+        for parent in files.make_folder(paths.base.parent):
+            files.sync_folder(parent)
+        with store_lock(files, paths, wait=_LOCK_WAIT) as lock:
+            if lock is None:
+                raise LockUnavailable(f"{paths.lock}: held by somebody else{lock_holder(files, paths)}; try again")
+            there = files.stat(paths.base) is not None or bool(files.names(paths.folder))
+            if there and not replace:
+                raise StoreMismatch(
+                    f"{paths.base}: expected no table there, got one. Nothing was changed. Restore it to another root, "
+                    "or say that it is to be replaced (--replace): it is kept beside"
+                )
+            with contextlib.ExitStack() as held:
+                if there:
+                    _refuse_others(files, paths, found)
+                    _lock_journals(files, paths, held)
+                return _put(files, paths, found, there=there)
+
+
+def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
+    """StoreMismatch where another store is to be replaced: who has it open would go on writing into this one."""
+    with contextlib.suppress(DamagedFile):  # restoring is the remedy
+        head = read_head(files, paths)
+        if head is not None and found.store_id not in ("", head.store_id):
+            raise StoreMismatch(
+                f"{paths.base}: is of another store ({head.store_id[:8]}) than the backup ({found.store_id[:8]}). "
+                f"Nothing was changed. Restore it to another root, or move {paths.base.name} and {paths.folder.name} "
+                "away"
+            )
+
+
+def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) -> None:
+    """Hold the locks of all journals: nobody records here now."""
+    for name in files.names(paths.folder):
+        if journal_id(name) is not None:
+            handle = files.open(paths.folder / name)
+            held.callback(handle.close)
+            if not handle.try_lock():
+                raise LockUnavailable(
+                    f"{paths.base}: is in use{lock_holders(handle.stat().identity)}. Nothing was changed. End or close "
+                    "what records there, or restore to another root"
+                )
+
+
+def _put(files: Files, paths: StorePaths, found: Backup, *, there: bool) -> Restored:
+    temporary = paths.temporary
+    handle = files.create(temporary)
+    try:
+        handle.try_lock()
+        with closing(files.open(found.path)) as source:
+            status, copied = source.stat(), 0
+            while copied < status.size:
+                taken = handle.copy_from(source, copied, status.size - copied)
+                if taken <= 0:
+                    raise StoreError(f"{found.path}: expected {status.size} bytes to copy, got {copied}")
+                copied += taken
+        if not there:
+            handle.set_owner(status.mode, status.group)
+        handle.sync()
+        new = ParquetSource(handle, temporary)
+        new.check_data_digest()
+        found.check(files)
+        kept = _set_aside(files, paths, new, found.beside) if there else None
+        files.replace(temporary, paths.base)
+        files.sync_folder(paths.base.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            files.unlink(temporary)
+        raise
+    finally:
+        handle.close()
+    for ending, text in found.beside.items():
+        write_whole(files, paths.base.with_suffix(ending), text.encode())
+    return Restored(paths.base, new.n_rows, kept)
+
+
+def _set_aside(files: Files, paths: StorePaths, new: ParquetSource, endings: Iterable[str]) -> Path:
+    """Where the table that was there is kept, as a store of its own; HEAD refuses it here from now on.
+
+    HEAD names the new public file before anything goes: so no opening takes the old one without its journals.
+    """
+    kept = StorePaths(_free_name(files, paths) / paths.base.name)
+    for folder in (paths.folder, kept.folder):
+        for parent in files.make_folder(folder):
+            files.sync_folder(parent)
+    pending = [name for name in files.names(paths.folder) if is_segment(name) or journal_id(name) is not None]
+    inside = [(paths.folder / name, kept.folder / name) for name in ("HEAD", *pending)]
+    beside = [(paths.base.with_suffix(ending), kept.base.with_suffix(ending)) for ending in endings]
+    for source, target in ((paths.base, kept.base), *inside, *beside):
+        if files.stat(source) is not None:
+            files.link(source, target)
+    files.sync_folder(kept.base.parent)
+    files.sync_folder(kept.folder)
+    facts = new.facts
+    generation = facts.generation if facts is not None else 0
+    before: Head | None = None
+    with contextlib.suppress(DamagedFile):
+        before = read_head(files, paths)
+    number = max(generation, before.generation if before is not None else 0) + 1
+    store_id = facts.store_id if facts is not None else before.store_id if before is not None else secrets.token_hex(16)
+    # accepted: cursors of before are told that the rows are others
+    write_head(files, paths, Head(store_id, number, new.footer.digest, "", True, new.n_rows, accepted=number))
+    for name in pending:
+        files.unlink(paths.folder / name)
+    files.sync_folder(paths.folder)
+    return kept.base
+
+
+def _free_name(files: Files, paths: StorePaths) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    taken = files.names(paths.base.parent)
+    names = (f"{paths.base.stem}.replaced-{stamp}{ending}" for ending in ("", *(f".{n}" for n in range(1, 1000))))
+    return paths.base.with_name(next(name for name in names if name not in taken))
+
+
+def rehearse_repair(path: str | os.PathLike[str], spec: TableSpec) -> RecoveryReport:
+    """The report that ``repair=True`` would give now: what it would set aside, and what it would accept.
+
+    The same code runs on a folder of hard links to the store's files, which repairing moves and never changes.
+    """
+    paths = StorePaths.of(path)
+    files = OsFiles(paths.base)
+    with typed(paths.base), _trial(files, paths) as trial:
+        report = repair(OsFiles(trial.base), trial, spec)
+    here, there = str(trial.base.parent), str(paths.base.parent)
+    report.notes = [note.replace(here, there) for note in report.notes]
+    report.quarantined = [Path(str(place).replace(here, there)) for place in report.quarantined]
+    return report
+
+
+@contextlib.contextmanager
+def _trial(files: Files, paths: StorePaths) -> Iterator[StorePaths]:
+    import shutil
+
+    trial = StorePaths(paths.base.with_name(f".{paths.base.stem}.{secrets.token_hex(4)}{_TRIAL}") / paths.base.name)
+    try:
+        with store_lock(files, paths, wait=_LOCK_WAIT) as lock:
+            if lock is None:
+                raise LockUnavailable(f"{paths.lock}: held by somebody else{lock_holder(files, paths)}; try again")
+            files.make_folder(trial.folder)
+            for name in files.names(paths.folder):
+                if name == "HEAD" or is_segment(name) or journal_id(name) is not None:
+                    with contextlib.suppress(FileNotFoundError):  # its owner gave it a new inode just then
+                        files.link(paths.folder / name, trial.folder / name)
+            if files.stat(paths.base) is not None:
+                files.link(paths.base, trial.base)
+        yield trial
+    finally:
+        shutil.rmtree(trial.base.parent, ignore_errors=True)
