@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 import numpy as np
@@ -141,3 +144,64 @@ class TestMetadata:
     )
     def test_what_json_can_hold_comes_back(self, metadata):
         assert json.loads(metadata_text(metadata)) == metadata
+
+
+class Frozen(Mapping):  # type: ignore[type-arg]
+    """A mapping that is no dict."""
+
+    def __getitem__(self, key: str) -> int:
+        return {"k": 1}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("k")
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006+00:00"),
+        (dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2026-01-02T01:00:00+00:00"),
+        (pd.Timestamp("2026-01-02", tz="UTC"), "2026-01-02T00:00:00+00:00"),
+        (dt.date(2026, 1, 2), "2026-01-02"),
+        (dt.time(3, 4), "03:04:00"),
+        (dt.timedelta(minutes=1.5), 90.0),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (np.datetime64("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456789+00:00"),
+        (np.array(["2026-01-02T03", "2026-01-03T04"], "M8[h]"), ["2026-01-02T03:00:00+00:00", "2026-01-03T04:00:00+00:00"]),
+        (np.timedelta64(1500, "ms"), 1.5),
+        (PurePosixPath("data/run 1.csv"), "data/run 1.csv"),
+        (Frozen(), {"k": 1}),
+        ((1, 2), [1, 2]),
+    ],
+)
+def test_metadata_takes_what_measurements_are_made_of(value: object, stored: object) -> None:
+    assert json.loads(metadata_text({"key": value, "deep": {"er": [value]}})) == {"key": stored, "deep": {"er": [stored]}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float64("nan"),
+        np.array([1.0, np.inf]),
+        pd.NaT,
+        np.datetime64("NaT"),
+        np.array(["NaT"], "M8[s]"),
+        np.timedelta64("NaT"),
+        np.zeros(10_001),
+        1j,
+        b"bytes",
+        {1, 2},
+        {float("nan"): 1},
+        PurePosixPath("\udcff"),
+    ],
+)
+def test_metadata_refuses_what_has_no_strict_form(value: object) -> None:
+    with pytest.raises(BadInput, match="key 'key' has no JSON form"):
+        metadata_text({"fine": 1, "key": value})

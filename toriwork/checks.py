@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -117,7 +119,10 @@ def check_band(band: Any) -> str:
 
 
 def metadata_text(metadata: Mapping[str, Any] | None) -> str:
-    """Metadata as compact JSON text with sorted keys; NumPy scalars and arrays become plain numbers and lists.
+    """Metadata as compact JSON text with sorted keys.
+
+    NumPy scalars and arrays of up to 10,000 numbers become plain numbers and lists; times ISO text in UTC (without a
+    zone they are taken as UTC), dates ISO text, durations seconds, paths text, other mappings objects.
 
     None gives ``{}``. What strict readers refuse is refused: one such row, and the JSON functions of DuckDB fail on the
     whole file. So NaN, infinity, integers beyond the range of float64, lone surrogates, and mappings and lists nested
@@ -206,12 +211,43 @@ def shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """What stands in the metadata for a value that JSON has no form for; see :func:`metadata_text`."""
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        return _plain_array(value)
+    if isinstance(value, dt.datetime):  # a pandas Timestamp is one
+        if value != value:  # noqa: PLR0124 - the NaT of pandas
+            raise ValueError("expected a time, got NaT")
+        zoned = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+        return zoned.astimezone(dt.UTC).isoformat()
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+def _plain_array(value: NDArray[Any] | np.generic) -> Any:
+    if value.size > _LARGEST_ARRAY:
+        raise ValueError(f"expected arrays of at most {_LARGEST_ARRAY:,} numbers, got {value.size:,}; record them")
+    if value.dtype.kind in "mM" and np.isnat(value).any():
+        raise ValueError("expected a time, got NaT")
+    if value.dtype.kind == "m":
+        return (value / np.timedelta64(1, "s")).tolist()
+    if value.dtype.kind == "M":  # its own list has integers where it counts nanoseconds
+        unit = np.datetime_data(value.dtype)[0]
+        if unit in ("Y", "M", "W", "D"):
+            return np.datetime_as_string(value, "D").tolist()
+        texts = np.datetime_as_string(value.astype("M8[s]") if unit in ("h", "m") else value)
+        return np.char.add(texts, "+00:00").tolist()
+    return value.tolist()
+
+
 _SHOWN = 80  # characters
+_LARGEST_ARRAY = 10_000
 _DEEPEST = 100  # the narrowest of the common readers stop at 64 and 128
 _LONG_INTEGER = b"0" * 309  # what may be beyond float64, whose largest number has so many digits
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)

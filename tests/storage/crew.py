@@ -2,7 +2,7 @@
 
 ``python crew.py TABLE ACKS ROLE [MUTANT]``: every acknowledged shape id is one line in the file ACKS, written with one
 write() after ``append`` returned, so that it survives the death of the process as the row must. The roles: ``write``
-appends and flushes now and then, ``publish`` does so and publishes often.
+appends and flushes now and then, ``publish`` does so and publishes often, ``slowly`` appends some hundred rows a second.
 """
 
 from __future__ import annotations
@@ -72,11 +72,13 @@ def main(path: str, acks: str, role: str, mutant: str = "") -> None:
     while True:
         for _ in range(rng.randint(1, 40)):
             os.write(out, record(table, rng.getrandbits(52)).encode() + b"\n")
+        if role.endswith("slowly"):
+            time.sleep(0.1)
         if mutant == "no journal write" and role == "write":
             time.sleep(0.01)  # rows in memory only: where a flush is slow, kills would all fall into flushes
             continue
         chance = rng.random()
-        if role == "publish" and chance < 0.5:
+        if role.startswith("publish") and chance < 0.5:
             table.flush(publish=True)
         elif chance < 0.3:
             table.flush()
