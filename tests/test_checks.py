@@ -166,7 +166,7 @@ class Frozen(Mapping):  # type: ignore[type-arg]
         (np.int64(7), 7),
         (np.bool_(True), True),
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
-        (dt.datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006+00:00"),
+        (pd.Timestamp("2026-01-02T03:04:05.000006").to_pydatetime(), "2026-01-02T03:04:05.000006+00:00"),
         (dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2026-01-02T01:00:00+00:00"),
         (pd.Timestamp("2026-01-02", tz="UTC"), "2026-01-02T00:00:00+00:00"),
         (dt.date(2026, 1, 2), "2026-01-02"),
@@ -174,7 +174,10 @@ class Frozen(Mapping):  # type: ignore[type-arg]
         (dt.timedelta(minutes=1.5), 90.0),
         (np.datetime64("2026-01-02"), "2026-01-02"),
         (np.datetime64("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456789+00:00"),
-        (np.array(["2026-01-02T03", "2026-01-03T04"], "M8[h]"), ["2026-01-02T03:00:00+00:00", "2026-01-03T04:00:00+00:00"]),
+        (
+            np.array(["2026-01-02T03", "2026-01-03T04"], "M8[h]"),
+            ["2026-01-02T03:00:00+00:00", "2026-01-03T04:00:00+00:00"],
+        ),
         (np.timedelta64(1500, "ms"), 1.5),
         (PurePosixPath("data/run 1.csv"), "data/run 1.csv"),
         (Frozen(), {"k": 1}),
@@ -182,7 +185,10 @@ class Frozen(Mapping):  # type: ignore[type-arg]
     ],
 )
 def test_metadata_takes_what_measurements_are_made_of(value: object, stored: object) -> None:
-    assert json.loads(metadata_text({"key": value, "deep": {"er": [value]}})) == {"key": stored, "deep": {"er": [stored]}}
+    assert json.loads(metadata_text({"key": value, "deep": {"er": [value]}})) == {
+        "key": stored,
+        "deep": {"er": [stored]},
+    }
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,9 @@ def shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What stands in the metadata for a value that JSON has no form for; see :func:`metadata_text`."""
+    """The stand-in for a value that JSON has no form for; see :func:`metadata_text`."""
     if isinstance(value, np.ndarray | np.generic):
-        return _plain_array(value)
+        return _plain_array(np.asarray(value))
     if isinstance(value, dt.datetime):  # a pandas Timestamp is one
         if value != value:  # noqa: PLR0124 - the NaT of pandas
             raise ValueError("expected a time, got NaT")
@@ -230,7 +230,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _plain_array(value: NDArray[Any] | np.generic) -> Any:
+def _plain_array(value: NDArray[Any]) -> Any:
     if value.size > _LARGEST_ARRAY:
         raise ValueError(f"expected arrays of at most {_LARGEST_ARRAY:,} numbers, got {value.size:,}; record them")
     if value.dtype.kind in "mM" and np.isnat(value).any():

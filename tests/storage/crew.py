@@ -2,7 +2,8 @@
 
 ``python crew.py TABLE ACKS ROLE [MUTANT]``: every acknowledged shape id is one line in the file ACKS, written with one
 write() after ``append`` returned, so that it survives the death of the process as the row must. The roles: ``write``
-appends and flushes now and then, ``publish`` does so and publishes often, ``slowly`` appends some hundred rows a second.
+appends and flushes now and then, ``publish`` does so and publishes often; ``slowly``, some hundred rows a
+second.
 """
 
 from __future__ import annotations
