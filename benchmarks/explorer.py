@@ -1,66 +1,105 @@
-"""Redraws of the DiagramExplorer against a plain matplotlib figure of the same panels, drawn anew."""
+"""Moves of the DiagramExplorer in a browser, by the page's own clock, against a matplotlib figure drawn anew."""
 
 from __future__ import annotations
 
-import io
+import base64
+import shutil
 import statistics
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.paired_rounds import seconds, take_turns
-from benchmarks.report import Line, Target, compare
+from benchmarks.paired_rounds import seconds
+from benchmarks.report import Line, Target, compare, progress
 from benchmarks.sizes import Size
 from benchmarks.topology import circle
-from toriwork.plots import plot_barcode, plot_betti_curves, plot_cloud, plot_diagram
+from toriwork.plots.explorer import explorer_png
 from toriwork.widgets import DiagramExplorer
-from toriwork.widgets.explorer_state import ExplorerState
 
-POINTS = (100, 200, 300)
-SCALES = 12  #: places of the slider in a round
-WAIT = 150.0  #: milliseconds that a person takes for at once
+#: number of points -> milliseconds that a move may take: a frame of the screen, and what still follows a hand
+BOUNDS = {400: 16.0, 2000: 50.0}
+MOVES = 200
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+PAGE = """<body style="background:#fff"><toriwork-live data-key="KEY"></toriwork-live></body>"""
+#: a model as anywidget hands it to a module, without a kernel behind it
+START = """async ([source, state, binary]) => {
+    for (const [name, text] of Object.entries(binary))
+        state.data[name] = new DataView(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
+    const set = (name, value) => (state[name] = value);
+    const model = {get: (name) => state[name], set, save_changes() {}, on() {}, off() {}};
+    const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
+    (await import(url)).default.initialize({model});
+    await new Promise((next) => setTimeout(next, 300));
+}"""
+#: reading a pixel makes the browser finish what it only wrote down
+MOVE = """async (moves) => {
+    const {view, shadowRoot} = document.querySelector("toriwork-live");
+    const slider = shadowRoot.querySelector("input.scale");
+    const found = [];
+    for (let i = 0; i < moves; i++) {
+        slider.value = (i * 7) % 500;
+        slider.dispatchEvent(new Event("input"));
+        await new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
+        const begun = performance.now();
+        for (const canvas of view.node.querySelectorAll("canvas")) canvas.getContext("2d").getImageData(0, 0, 1, 1);
+        found.push(view.milliseconds + performance.now() - begun);
+    }
+    return found;
+}"""
 
 
 def run(folder: Path, size: Size) -> tuple[Line, ...]:
-    """A line per number of points: milliseconds of one move of the slider, from the scale to the picture."""
+    """A line per number of points: milliseconds of one move of the slider; none where there is no Chromium."""
     del folder  # nothing is written
+    if CHROMIUM is None:
+        progress("explorer: no Chromium here, nothing was measured")
+        return ()
+    from playwright.sync_api import sync_playwright
+
+    rounds = max(size.rounds, 2)
     lines = []
-    for n_points in POINTS if size.rounds > 1 else POINTS[:1]:
-        with DiagramExplorer(circle(np.random.default_rng(0), n_points)) as explorer:
-            state = explorer.state
-            scales = np.linspace(state.low, state.high, SCALES).tolist()
-            slider = explorer.widget.children[0].children[0]
-            turns = {"ours": partial(_moves, scales, partial(setattr, slider, "value")),
-                     "plain": partial(_moves, scales[:3], partial(_plain, ExplorerState(state.points)))}  # fmt: skip
-            found = take_turns(turns, size.rounds)
-        title = f"one move of the explorer, {n_points} points"
-        target = Target("at most", WAIT, of="ours")
-        lines.append(compare(title, found["ours"], "plain matplotlib", found["plain"], "ms", target))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for n_points, bound in BOUNDS.items() if size.rounds > 1 else list(BOUNDS.items())[:1]:
+            cloud = circle(np.random.default_rng(0), n_points)
+            with DiagramExplorer(cloud) as explorer:
+                page = browser.new_page(viewport={"width": 1100, "height": 900})
+                start(page, explorer)
+                page.evaluate(MOVE, MOVES)
+                before = held(page)
+                ours = [statistics.median(page.evaluate(MOVE, MOVES)) for _ in range(rounds)]
+                growth = held(page) - before
+                page.close()
+                state = explorer.state
+                draw = partial(explorer_png, state.points, state.diagram, state.moment)
+                plain = [1000 * seconds(draw) for _ in range(rounds)]
+            title = f"one move of the explorer, {n_points} points"
+            target = Target("at most", bound, of="ours")
+            lines.append(compare(title, ours, "plain matplotlib", plain, "ms", target))
+            progress(f"{title}: {rounds * MOVES} moves left {growth / 1000:.0f} kB more in the page's heap")
+        browser.close()
     return tuple(lines)
 
 
-def _moves(scales: list[float], move: Callable[[float], object]) -> float:
-    """The median of the milliseconds that the moves to some scales take."""
-    return 1000 * statistics.median(seconds(partial(move, scale)) for scale in scales)
+def start(page: Any, explorer: DiagramExplorer) -> None:
+    """Show the explorer on an empty page, as its module draws it."""
+    front = explorer.widget
+    binary = {name: base64.b64encode(value).decode() for name, value in front.data.items() if isinstance(value, bytes)}
+    data = {name: value for name, value in front.data.items() if name not in binary}
+    state = {"key": "KEY", "styles": front.styles, "data": data, "scale": front.scale, "selection": [], "highlight": {}}
+    page.set_content(PAGE)
+    source = front._esm  # noqa: SLF001 - the module as the browser gets it
+    page.evaluate(START, [source, state, binary])
 
 
-def _plain(state: ExplorerState, scale: float) -> None:
-    """The same four panels with the complex, as a figure of its own."""
-    from matplotlib.collections import LineCollection, PolyCollection
-    from matplotlib.figure import Figure
-
-    moment, points = state.move_to(scale), state.points
-    assert points is not None  # of a cloud
-    figure = Figure(figsize=(9.0, 6.4), layout="constrained")
-    cloud, plane, bars, curves = figure.subplots(2, 2).ravel().tolist()
-    plot_cloud(points, ax=cloud)
-    cloud.add_collection(PolyCollection(points[moment.triangles], facecolor="#D9D9D9"))
-    cloud.add_collection(LineCollection(points[moment.edges], linewidth=0.45))
-    plot_diagram(state.diagram, ax=plane)
-    plot_barcode(state.diagram, ax=bars)
-    plot_betti_curves(state.diagram, ax=curves)
-    for axes in (bars, curves):
-        axes.axvline(scale)
-    figure.savefig(io.BytesIO(), format="png", dpi=100)
+def held(page: Any) -> float:
+    """The bytes of the page's heap after a collection."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    session.send("HeapProfiler.collectGarbage")
+    found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return float(found["JSHeapUsedSize"])

@@ -62,7 +62,7 @@ EXPECTED = {
             "40",
         },
     ),
-    "explorer": ("one move of the explorer, 100 points", {"plain matplotlib"}),
+    "explorer": ("one move of the explorer, 400 points", {"plain matplotlib"}),
     "mover": ("export of 2,000 rows, written", {"pandas.read_sql + to_parquet"}),
     "guard": ("guard of 20 files", {"ruff TID251, hardened"}),
     "migrate": ("plan of 60 files", {"ast.parse of every file"}),

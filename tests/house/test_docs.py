@@ -59,7 +59,7 @@ def test_every_target_is_phony():
 
 def test_ci_runs_the_line_that_everybody_runs():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert [line for line in script if line and not line.startswith(("#", "cd ", "set "))] == ["make test"]
+    assert [line for line in script if "make" in line] == [script[-1]] == ["make test"]
 
 
 def test_contributing_fits_on_one_page():

@@ -23,6 +23,7 @@ CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb", "pyth
 #: what the import statement says -> the distribution that holds it
 IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redzed-tda", "IPython": "ipywidgets"}
 IMPORT_NAMES |= {"PIL": "matplotlib"}  # which needs and brings it
+IMPORT_NAMES |= {"traitlets": "ipywidgets", "nbconvert": "jupyterlab"}  # same
 IMPORT_NAMES |= {"opentelemetry": "opentelemetry-sdk", "google": "opentelemetry-proto"}  # which brings protobuf
 #: what stands in this checkout
 OWN = {"toriwork", "tests", "tools", "benchmarks", "research", "conftest"}
@@ -130,6 +131,9 @@ def test_the_wheel_holds_every_module_and_the_type_marker(wheel):
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "toriwork").rglob("*.py")}
     assert modules <= wheel
     assert "toriwork/py.typed" in wheel
+    front_ends = {str(path.relative_to(ROOT)) for path in (ROOT / "toriwork" / "widgets" / "static").iterdir()}
+    assert "toriwork/widgets/static/live.js" in front_ends
+    assert front_ends <= wheel
 
 
 def test_the_wheel_holds_the_data_samples(wheel):

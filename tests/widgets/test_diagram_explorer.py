@@ -1,8 +1,9 @@
-"""The explorer in a notebook: it follows the slider, a still picture beside it, nothing left behind."""
+"""The explorer in a notebook: what the browser is sent, what it sends back, the still picture, nothing left behind."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.image import imread
 from toriwork.errors import Closed
 from toriwork.topology import Diagram, persistence
 from toriwork.widgets import DiagramExplorer
-from toriwork.widgets.base import VIEW, _next_id
+from toriwork.widgets.diagram_explorer import explorer_data
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
@@ -26,52 +27,90 @@ def explorer() -> Iterator[DiagramExplorer]:
         yield made
 
 
-def parts(explorer: DiagramExplorer) -> tuple[Any, Any, Any, Any, Any]:
-    """Slider, button back, button on, image, text."""
-    controls, image, text = explorer.widget.children
-    return (*controls.children, image, text)
+def from_browser(explorer: DiagramExplorer, **state: Any) -> None:
+    """A message as the browser sends it when somebody moves something."""
+    update = {"method": "update", "state": state, "buffer_paths": []}
+    explorer.widget._handle_msg({"content": {"data": update}, "buffers": []})
 
 
 def pixels(png: bytes) -> np.ndarray:
     return imread(io.BytesIO(png), format="png")
 
 
-def test_moving_the_slider_moves_state_picture_and_words(explorer: DiagramExplorer) -> None:
-    slider, _, _, image, text = parts(explorer)
-    before = image.value
-    slider.value = 0.5
+def test_the_browser_gets_the_numbers_as_bytes_in_the_order_in_which_simplices_enter(explorer: DiagramExplorer) -> None:
+    data = explorer.widget.data
+    assert np.frombuffer(data["pairs"]).reshape(-1, 3).tolist() == explorer.state.diagram.pairs.tolist()
+    assert np.frombuffer(data["points"]).reshape(-1, 2).tolist() == SQUARE.tolist()
+    assert np.frombuffer(data["lengths"]).tolist() == pytest.approx([1.0] * 4 + [2**0.5] * 2)
+    assert np.frombuffer(data["entries"]).tolist() == pytest.approx([2**0.5] * 4)
+    edges = np.frombuffer(data["edges"], dtype="<u4").reshape(-1, 2)
+    assert sorted(map(sorted, edges[:4].tolist())) == [[0, 1], [0, 3], [1, 2], [2, 3]]
+    assert len(np.frombuffer(data["triangles"], dtype="<u4")) == 12
+    assert (data["most_edges"], data["most_triangles"], data["drawable"], data["space"]) == (6, 4, True, False)
+
+
+def test_a_cloud_in_space_has_three_coordinates_to_be_turned() -> None:
+    cloud = np.random.default_rng(0).normal(size=(30, 5))
+    with DiagramExplorer(cloud) as explorer:
+        data = explorer_data(explorer.state)
+        places = np.frombuffer(data["places"]).reshape(-1, 3)
+        assert data["space"]
+        assert np.linalg.matrix_rank(places) == 3
+        assert sorted(places.var(axis=0), reverse=True) == places.var(axis=0).tolist()
+
+
+def test_a_move_in_the_browser_moves_the_state_and_the_words(explorer: DiagramExplorer) -> None:
+    before = explorer.png()
+    from_browser(explorer, scale=0.5)
     assert explorer.state.scale == 0.5
-    assert image.value != before
-    assert "At scale 0.5 (diameter): Betti numbers H0 4, H1 0." in text.value
+    assert explorer.png() != before
+    assert repr(explorer).startswith("DiagramExplorer: At scale 0.5 (diameter): Betti numbers H0 4, H1 0.")
 
 
-def test_a_message_of_the_browser_moves_it_too(explorer: DiagramExplorer) -> None:
-    slider, *_, text = parts(explorer)
-    update = {"method": "update", "state": {"value": 1.1}, "buffer_paths": []}
-    slider._handle_msg({"content": {"data": update}, "buffers": []})
-    assert explorer.state.scale == 1.1
-    assert "At scale 1.1" in text.value
+def test_a_lasso_in_the_browser_is_a_selection_here(explorer: DiagramExplorer) -> None:
+    assert explorer.selection.tolist() == []
+    from_browser(explorer, selection=[2, 1])
+    assert explorer.selection.tolist() == [1, 2]
+    assert SQUARE[explorer.selection].tolist() == [[1.0, 0.0], [1.0, 1.0]]
 
 
-def test_the_buttons_go_from_event_to_event(explorer: DiagramExplorer) -> None:
-    slider, before, after, *_ = parts(explorer)
-    before.click()
-    assert slider.value == explorer.state.scale == 1.0
-    after.click()
-    assert slider.value == explorer.state.scale == pytest.approx(2**0.5)
+def test_a_click_on_a_bar_is_answered_with_its_cycle(explorer: DiagramExplorer) -> None:
+    from_browser(explorer, chosen=[1, 0])
+    shown = explorer.widget.highlight
+    assert sorted(shown["points"]) == [0, 1, 2, 3]
+    assert shown["cycle"][0] == shown["cycle"][-1]
+    assert len(shown["birth"]) == 2
+    assert len(shown["death"]) == 3
+    assert "Highlighted: a class of H1, loop through 4 edges, born at 1, dies at 1.41." in explorer.text.sentence
+    from_browser(explorer, chosen=[])
+    assert explorer.widget.highlight == {}
+    assert "Highlighted" not in explorer.text.sentence
 
 
-def test_everything_has_a_name_and_an_explanation(explorer: DiagramExplorer) -> None:
-    slider, before, after, _, text = parts(explorer)
-    assert slider.description == "Scale (diameter)"
-    assert all(part.tooltip for part in (slider, before, after))
-    assert 'role="status" aria-live="polite"' in text.value
+def test_a_bar_whose_cycle_is_not_known_is_refused_in_words() -> None:
+    with DiagramExplorer(persistence(SQUARE)) as explorer:
+        from_browser(explorer, chosen=[1, 0])
+        assert explorer.widget.highlight == {
+            "bar": [1, 0],
+            "told": "Not possible: choose: expected a cloud to find the class in, got a diagram alone",
+        }
+
+
+def test_it_is_linked_with_other_widgets_as_any_widget_is(explorer: DiagramExplorer) -> None:
+    slider = ipywidgets.FloatSlider(min=0, max=2, step=0.001)
+    link = ipywidgets.link((explorer.widget, "scale"), (slider, "value"))
+    from_browser(explorer, scale=0.75)
+    assert slider.value == 0.75
+    slider.value = 0.25
+    assert explorer.state.scale == 0.25
+    link.unlink()
+    for part in (slider.layout, slider.style, slider):
+        part.close()
 
 
 def test_the_picture_changes_in_each_of_the_four_panels() -> None:
-    with DiagramExplorer(SQUARE) as made:
-        early, late = (pixels(made._view.png(made.state.move_to(r), made.state.text)) for r in (0.2, 1.3))
-    changed = (early != late).any(axis=2)
+    with DiagramExplorer(SQUARE, scale=0.2) as early, DiagramExplorer(SQUARE, scale=1.3) as late:
+        changed = (pixels(early.png()) != pixels(late.png())).any(axis=2)
     height, width = changed.shape
     quarters = [
         changed[rows, columns]
@@ -81,46 +120,32 @@ def test_the_picture_changes_in_each_of_the_four_panels() -> None:
     assert [bool(quarter.any()) for quarter in quarters] == [True] * 4
 
 
-def test_going_away_and_back_gives_the_same_picture(explorer: DiagramExplorer) -> None:
-    first = explorer.png()
-    explorer.state.move_to(0.3)
-    assert explorer.png() != first
-    explorer.state.move_to(1.2)
-    assert explorer.png() == first
+def test_the_class_that_is_highlighted_is_in_the_picture(explorer: DiagramExplorer) -> None:
+    plain = explorer.png()
+    explorer.state.choose(1, 0)
+    assert explorer.png() != plain
+    explorer.state.unchoose()
+    assert explorer.png() == plain
 
 
-def test_the_bundle_holds_the_view_a_picture_and_words(explorer: DiagramExplorer) -> None:
+def test_the_output_is_one_still_picture_with_the_key_of_the_live_view(explorer: DiagramExplorer) -> None:
     bundle = explorer._repr_mimebundle_()
-    assert set(bundle) == {VIEW, "image/png", "text/plain"}
-    assert bundle[VIEW]["model_id"] == explorer.widget.model_id
-    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert bundle["text/html"].startswith(f'<toriwork-live data-key="{explorer.widget.key}" ')
+    assert bundle["text/html"].count("<img ") == 1
+    assert 'alt="At scale 1.2' in bundle["text/html"]
+    assert "data:image/png;base64," in bundle["text/html"]
+    assert "<table>" in bundle["text/html"]
     assert bundle["text/plain"].startswith("DiagramExplorer: At scale 1.2")
-    assert set(explorer._repr_mimebundle_(exclude={VIEW})) == {"image/png", "text/plain"}
+    assert set(explorer._repr_mimebundle_(include={"image/png", "text/plain"})) == {"image/png", "text/plain"}
+    assert explorer._repr_mimebundle_(exclude={"text/html"}).keys() == {"text/plain"}
 
 
-def test_a_notebook_gets_the_live_view_and_a_still_one_that_needs_no_kernel(
-    explorer: DiagramExplorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[dict[str, Any]] = []
-    monkeypatch.setattr("IPython.display.publish_display_data", shown.append)
-    explorer._ipython_display_()
-    live, still = shown
-    assert set(live) == {VIEW, "text/plain"}
-    assert set(still) == {"text/html", "text/plain"}
-    assert 'alt="At scale 1.2' in still["text/html"]
-    assert "data:image/png;base64," in still["text/html"]
-    assert "<table>" in still["text/html"]
-
-
-def test_once_closed_it_shows_its_still_picture_and_no_view(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_once_closed_it_shows_its_still_picture_alone() -> None:
     explorer = DiagramExplorer(SQUARE, scale=1.2)
-    assert isinstance(explorer.widget, ipywidgets.VBox)
+    assert isinstance(explorer.widget, ipywidgets.DOMWidget)
     explorer.close()
-    shown: list[dict[str, Any]] = []
-    monkeypatch.setattr("IPython.display.publish_display_data", shown.append)
-    explorer._ipython_display_()
-    assert [set(bundle) for bundle in shown] == [{"text/html", "text/plain"}]
-    assert VIEW not in explorer._repr_mimebundle_()
+    assert explorer._repr_mimebundle_()["text/html"].startswith("<figure ")
     with pytest.raises(Closed, match="it was closed"):
         _ = explorer.widget
     explorer.close()
@@ -134,10 +159,11 @@ def test_no_widget_is_made_before_it_is_asked_for() -> None:
     explorer.close()
 
 
-def test_two_widgets_have_two_ids_of_32_hex_digits() -> None:
-    ids = {_next_id("DiagramExplorer") for _ in range(2)}
-    assert len(ids) == 2
-    assert all(len(name) == 32 and int(name, 16) >= 0 for name in ids)
+def test_no_two_views_have_one_key() -> None:
+    with DiagramExplorer(SQUARE) as one, DiagramExplorer(SQUARE) as other:
+        keys = {one.widget.key, other.widget.key}
+    assert len(keys) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +179,6 @@ def test_two_widgets_have_two_ids_of_32_hex_digits() -> None:
 )
 def test_it_can_be_shown_whatever_it_is_given(data: object) -> None:
     with DiagramExplorer(data) as explorer:
-        slider, *_, image, text = parts(explorer)
-        slider.value = slider.max
-        assert bytes(image.value).startswith(b"\x89PNG")
-        assert "Betti numbers" in text.value
+        from_browser(explorer, scale=explorer.state.high)
+        assert "Betti numbers" in explorer._repr_mimebundle_()["text/plain"]
         assert pixels(explorer.png()).std() > 0

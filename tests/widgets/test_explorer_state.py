@@ -76,6 +76,40 @@ def test_the_events_are_walked_through_in_order_and_back() -> None:
     assert back == pytest.approx([2**0.5, 1.0, 0.0])
 
 
+def test_a_bar_is_chosen_by_its_row_and_told() -> None:
+    state = ExplorerState(SQUARE, scale=1.2)
+    found = state.choose(1, 0)
+    assert state.highlight == (found,)
+    assert sorted(found.points) == [0, 1, 2, 3]
+    assert state.text.sentence.endswith("Highlighted: a class of H1, loop through 4 edges, born at 1, dies at 1.41.")
+
+
+def test_a_bar_that_cannot_be_shown_is_refused_and_none_stays_highlighted() -> None:
+    state = ExplorerState(SQUARE)
+    state.choose(1, 0)
+    with pytest.raises(BadInput, match="rows of the 1 bars of H1, got 1"):
+        state.choose(1, 1)
+    assert state.highlight == ()
+    with pytest.raises(BadInput, match="got a diagram alone"):
+        ExplorerState(persistence(SQUARE)).choose(1, 0)
+
+
+def test_points_are_selected_once_each_and_in_order() -> None:
+    state = ExplorerState(SQUARE)
+    state.select([3, 0, 3])
+    assert state.selection.tolist() == [0, 3]
+    state.select([])
+    assert state.selection.tolist() == []
+
+
+@pytest.mark.parametrize("wrong", [[4], [-1, 2]])
+def test_what_is_no_point_is_not_selected(wrong: list[int]) -> None:
+    state = ExplorerState(SQUARE)
+    with pytest.raises(BadInput, match="expected indices of 4 points"):
+        state.select(wrong)
+    assert len(state.selection) == 0
+
+
 def test_a_diagram_alone_has_no_complex() -> None:
     state = ExplorerState(persistence(SQUARE), scale=1.2)
     assert state.points is None
@@ -133,8 +167,8 @@ def test_no_state_loads_ipywidgets_or_matplotlib_and_no_picture_loads_pyplot() -
         "ExplorerState(np.eye(3)).text\n"
         "ContextState(ObserverSynthesis()).text\n"
         "PanelState(ChaosChannelController(8)).text\n"
-        "assert not {'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)\n"
+        "assert not {'anywidget', 'ipywidgets', 'IPython', 'matplotlib'} & set(sys.modules)\n"
         "DiagramExplorer(np.eye(3)).to_html()\n"
-        "assert not {'ipywidgets', 'IPython', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "assert not {'anywidget', 'ipywidgets', 'IPython', 'matplotlib.pyplot'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

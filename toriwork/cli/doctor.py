@@ -20,7 +20,10 @@ from toriwork.errors import ToriworkError
 from toriwork.printed import one_line
 from toriwork.state import CAPSULE, ENV_NAME, REGISTRY_FILE, nearest_capsule, state_root
 
-NEEDED = ("numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "platformdirs", "pyyaml")
+NEEDED = (
+    "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "anywidget", "platformdirs",
+    "pyyaml",
+)  # fmt: skip
 OPTIONAL = (("duckdb", "toriwork[demo]"), ("jupyterlab", "toriwork[lab]"), ("redzed-tda", "toriwork[fast]"))
 #: where a lock or a rename may not mean what it means on a local disk
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "lustre", "beegfs")

@@ -96,8 +96,17 @@ def describe_cloud(points: ArrayLike, *, highlight: Representative | Sequence[Re
     ranges = ", ".join(f"{name} from {least} to {largest}" for name, least, largest, _ in rows[:3])
     more = f", and {len(names) - 3} more" if len(names) > 3 else ""
     sentence = f"Cloud of {counted(len(cloud), 'point')} in {counted(len(names), 'dimension')}: {ranges}{more}."
-    sentence = " ".join([sentence, *map(_highlighted, chosen)])
+    sentence = " ".join([sentence, *map(describe_highlight, chosen)])
     return TextAlternative(sentence, ("coordinate", "least", "largest", "mean"), rows)
+
+
+def describe_highlight(one: Representative) -> str:
+    """The class that a representative stands for, in words."""
+    life = f"born at {short(one.birth)}, " + (
+        f"dies at {short(one.death)}" if one.death_simplex else "does not die here"
+    )
+    what = f"loop through {counted(len(one.edges), 'edge')}" if one.cycle else counted(len(one.points), "point")
+    return f"Highlighted: a class of H{one.dimension}, {what}, {life}."
 
 
 def _representatives(highlight: Any, n_points: int) -> tuple[Representative, ...]:
@@ -108,14 +117,6 @@ def _representatives(highlight: Any, n_points: int) -> tuple[Representative, ...
         if (last := max(one.points + one.birth_simplex + (one.death_simplex or ()))) >= n_points:
             raise BadInput(f"highlight: expected points of this cloud of {n_points}, got point {last}")
     return chosen
-
-
-def _highlighted(one: Representative) -> str:
-    life = f"born at {short(one.birth)}, " + (
-        f"dies at {short(one.death)}" if one.death_simplex else "does not die here"
-    )
-    what = f"loop through {counted(len(one.edges), 'edge')}" if one.cycle else counted(len(one.points), "point")
-    return f"Highlighted: a class of H{one.dimension}, {what}, {life}."
 
 
 def _draw_highlight(places: NDArray[np.float64], axes: Any, chosen: Sequence[Representative]) -> None:

@@ -1,32 +1,33 @@
 """The picture of a diagram explorer: cloud and growing complex, diagram, barcode and Betti curves at one scale.
 
-What stays is drawn once; what moves with the scale is drawn over a copy of it, so that a slider can be followed.
+The live view draws its own; this one stands where no kernel is.
 """
 
 from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.plots.barcode import plot_barcode, plot_betti_curves
-from toriwork.plots.cloud import plot_cloud, project
+from toriwork.plots.cloud import describe_highlight, plot_cloud, project
 from toriwork.plots.diagram import plot_diagram
-from toriwork.plots.figure import LAYOUT_PASSES
 from toriwork.plots.style import DPI, INK, MUTED, style, write_inside
 from toriwork.plots.text_alternative import TextAlternative, counted, noted, short
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from toriwork.topology import Diagram
+    from toriwork.topology.representatives import Representative
 
 SIZE = (9.0, 6.4)  #: inches
+MARGINS = {"left": 0.07, "right": 0.97, "bottom": 0.08, "top": 0.9, "wspace": 0.24, "hspace": 0.34}  #: of the panels
 HEADER = ("dimension", "Betti number", "longest alive from", "to")
 SCALE_LINE = "#000000"
 SHADE = "#D9D9D9"  #: of triangles
@@ -34,109 +35,68 @@ SHADE = "#D9D9D9"  #: of triangles
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """The complex at one scale: the simplices to draw, and the number of all."""
+    """The complex at one scale: the simplices to draw, and whether there are more."""
 
     scale: float
     edges: NDArray[np.intp]  #: (n, 2) indices of points: the edges to draw
     triangles: NDArray[np.intp]  #: (n, 3): the triangles to draw
-    n_edges: int  #: of the whole complex
+    n_edges: int  #: of the whole complex, at most one more than are drawn
     n_triangles: int
     drawable: bool = True  #: False: there is no cloud, or its filtration is not Rips
 
     @property
+    def size(self) -> str:
+        """The number of edges and of triangles, in words."""
+        return " and ".join(
+            f"more than {len(drawn)} {noun}s" if number > len(drawn) else counted(number, noun)
+            for noun, number, drawn in self._parts
+        )
+
+    @property
     def note(self) -> str:
         """The parts of the complex that are not drawn; empty when all are."""
-        hidden = [
-            f"{total - len(drawn)} of {total} {name}"
-            for name, drawn, total in (
-                ("edges", self.edges, self.n_edges),
-                ("triangles", self.triangles, self.n_triangles),
-            )
-            if total > len(drawn)
-        ]
+        hidden = [f"{noun}s after the first {len(drawn)}" for noun, number, drawn in self._parts if number > len(drawn)]
         return f"not shown: {', '.join(hidden)}" if hidden else ""
 
+    @property
+    def _parts(self) -> tuple[tuple[str, int, NDArray[np.intp]], ...]:
+        return ("edge", self.n_edges, self.edges), ("triangle", self.n_triangles, self.triangles)
 
-class ExplorerView:
-    """A picture that follows the scale; not safe to use from two threads at once."""
 
-    def __init__(self, points: NDArray[np.float64] | None, diagram: Diagram) -> None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+def explorer_png(
+    points: NDArray[np.float64] | None, diagram: Diagram, moment: Moment, highlight: Sequence[Representative] = ()
+) -> bytes:
+    """The picture at one scale as a PNG, the same bytes each time; ``points`` are those of the diagram, or None."""
+    from matplotlib.figure import Figure
 
-        with style():
-            figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-            self._canvas = cast("Any", FigureCanvasAgg(figure))  # half of its methods have no types
-            cloud, plane, bars, curves = figure.subplots(2, 2).ravel().tolist()
-            self._headline = figure.suptitle(" ", x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
-            self._flat = None if points is None else project(points).flat
-            self._complex = _draw_cloud(cloud, points)
-            plot_diagram(diagram, ax=plane)
-            plot_barcode(diagram, ax=bars)
-            plot_betti_curves(diagram, ax=curves)
-            self._alive = _draw_quadrant(plane)
-            self._lines = [axes.axvline(0.0, color=SCALE_LINE, linewidth=1.0) for axes in (bars, curves)]
-            for artist in self._moving():
-                artist.set_animated(True)
-            for _ in range(LAYOUT_PASSES):
-                figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-            self._canvas.draw()
-        self._whole = figure.bbox
-        self._background = self._grown = self._canvas.copy_from_bbox(self._whole)
-        self._n_grown = (-1, -1)  # edges and triangles of the complex in ``_grown``
-
-    def png(self, moment: Moment, alternative: TextAlternative, *, compression: int = 1) -> bytes:
-        """The picture at one scale as a PNG; ``alternative`` is that of the moment and gives the Betti numbers."""
-        from PIL import Image  # which matplotlib brings
-
-        self._follow(moment, alternative)
-        self._draw_complex(moment)
-        for artist in self._moving()[len(self._complex) :]:
-            artist.draw(self._canvas.get_renderer())
-        stream = io.BytesIO()
-        opaque = np.ascontiguousarray(np.asarray(self._canvas.buffer_rgba())[..., :3])  # half the time of four bytes
-        Image.fromarray(opaque).save(stream, format="png", compress_level=compression)
-        return stream.getvalue()
-
-    def _draw_complex(self, moment: Moment) -> None:
-        """Draw background, complex and points; the copy of the last drawing where nothing has changed."""
-        drawn = len(moment.edges), len(moment.triangles)
-        if drawn == self._n_grown:
-            self._canvas.restore_region(self._grown)
-            return
-        self._canvas.restore_region(self._background)
-        for artist in self._complex:
-            artist.draw(self._canvas.get_renderer())
-        self._grown, self._n_grown = self._canvas.copy_from_bbox(self._whole), drawn
-
-    def _moving(self) -> list[Artist]:
-        return [*self._complex, self._alive, *self._lines, self._headline]
-
-    def _follow(self, moment: Moment, alternative: TextAlternative) -> None:
-        numbers = ", ".join(f"{row[0]}: {row[1]}" for row in alternative.rows)
+    stream = io.BytesIO()
+    with style():
+        figure = Figure(figsize=SIZE, dpi=DPI)
+        figure.subplots_adjust(**MARGINS)  # a computed layout takes as long as the drawing
+        cloud, plane, bars, curves = figure.subplots(2, 2).ravel().tolist()
+        _draw_cloud(cloud, points, moment, highlight)
+        plot_diagram(diagram, ax=plane)
+        plot_barcode(diagram, ax=bars)
+        plot_betti_curves(diagram, ax=curves)
+        _draw_quadrant(plane, moment.scale)
+        for axes in (bars, curves):
+            axes.axvline(moment.scale, color=SCALE_LINE, linewidth=1.0)
+        numbers = ", ".join(f"H{k}: {number}" for k, number in enumerate(diagram.betti(moment.scale)))
         told = (f"scale {short(moment.scale)}", f"Betti numbers  {numbers}", moment.note)
-        self._headline.set_text("     ".join(told).rstrip())
-        if self._flat is not None:
-            triangles, edges, _ = self._complex
-            triangles.set_path(_filled(self._flat[moment.triangles]))
-            edges.set_data(*_strokes(self._flat[moment.edges]))
-        low, high = self._alive.axes.get_xlim()
-        self._alive.set_bounds(low, moment.scale, moment.scale - low, high - moment.scale)
-        for line in self._lines:
-            line.set_xdata([moment.scale, moment.scale])
+        title = "     ".join(told).rstrip()
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=INK, parse_math=False)
+        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return stream.getvalue()
 
 
-def describe_moment(diagram: Diagram, moment: Moment) -> TextAlternative:
+def describe_moment(diagram: Diagram, moment: Moment, highlight: Sequence[Representative] = ()) -> TextAlternative:
     """The text alternative of the explorer's picture: the complex, its Betti numbers, the longest bar alive."""
     rows = tuple(_row(diagram, k, number, moment.scale) for k, number in enumerate(diagram.betti(moment.scale)))
     numbers = ", ".join(f"H{k} {row[1]}" for k, row in enumerate(rows))
-    facts = [f"At scale {short(moment.scale)} ({diagram.scale}): Betti numbers {numbers}."]
+    facts = f"At scale {short(moment.scale)} ({diagram.scale}): Betti numbers {numbers}."
     if moment.drawable:
-        facts.append(
-            f"The complex has {counted(moment.n_edges, 'edge')} and {counted(moment.n_triangles, 'triangle')}."
-        )
-    return TextAlternative(noted(" ".join(facts), moment.note), HEADER, rows)
+        facts = noted(f"{facts} The complex has {moment.size}.", moment.note)
+    return TextAlternative(" ".join([facts, *map(describe_highlight, highlight)]), HEADER, rows)
 
 
 def _row(diagram: Diagram, k: int, number: int, scale: float) -> tuple[str, ...]:
@@ -146,23 +106,22 @@ def _row(diagram: Diagram, k: int, number: int, scale: float) -> tuple[str, ...]
     return f"H{k}", str(number), short(birth), short(death)
 
 
-def _draw_cloud(axes: Axes, points: NDArray[np.float64] | None) -> list[Any]:
-    """Triangles, edges and points, in the order of drawing; empty without a cloud."""
-    from matplotlib.lines import Line2D
+def _draw_cloud(
+    axes: Axes, points: NDArray[np.float64] | None, moment: Moment, highlight: Sequence[Representative]
+) -> None:
+    """Triangles, edges and points, in that order; words where there is no cloud."""
     from matplotlib.patches import PathPatch
 
     if points is None:
         axes.set_axis_off()
         write_inside(axes, "a diagram without its cloud")
-        return []
-    plot_cloud(points, ax=axes)
-    dots = axes.collections[0]
-    dots.set_zorder(3)
-    triangles = PathPatch(_filled(np.zeros((0, 3, 2))), facecolor=SHADE, linewidth=0, zorder=1)
-    edges = Line2D([], [], color=MUTED, linewidth=0.45, zorder=2)
-    for part in (axes.add_patch(triangles), axes.add_line(edges)):
-        part.set_in_layout(False)
-    return [triangles, edges, dots]
+        return
+    plot_cloud(points, ax=axes, highlight=highlight)
+    for dots in axes.collections:
+        dots.set_zorder(3)
+    flat = project(points).flat
+    axes.add_patch(PathPatch(_filled(flat[moment.triangles]), facecolor=SHADE, linewidth=0, zorder=0.6))
+    axes.plot(*_strokes(flat[moment.edges]), color=MUTED, linewidth=0.45, zorder=0.8)
 
 
 def _filled(corners: NDArray[np.float64]) -> Any:
@@ -182,10 +141,10 @@ def _strokes(ends: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([ends, lifted], axis=1).reshape(-1, 2).T
 
 
-def _draw_quadrant(axes: Axes) -> Any:
+def _draw_quadrant(axes: Axes, scale: float) -> None:
     """The area of the diagram in which bars are alive."""
     from matplotlib.patches import Rectangle
 
-    area = Rectangle((0.0, 0.0), 0.0, 0.0, facecolor=INK, alpha=0.1, edgecolor=SCALE_LINE, linewidth=1.0)
-    axes.add_patch(area)
-    return area
+    low, high = axes.get_xlim()[0], axes.get_ylim()[1]
+    area = (low, scale), scale - low, high - scale
+    axes.add_patch(Rectangle(*area, facecolor=INK, alpha=0.1, edgecolor=SCALE_LINE, linewidth=1.0))

@@ -1,30 +1,38 @@
-"""The diagram explorer in a notebook: :class:`ExplorerState` with a slider and two buttons."""
+"""The diagram explorer in a notebook: :class:`ExplorerState` with a front end that moves without asking the kernel."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
-from toriwork.plots.explorer import ExplorerView
+import numpy as np
+from numpy.typing import NDArray
+
+from toriwork.errors import ToriworkError
+from toriwork.plots.bars import last_finite_scale, shown_bars
+from toriwork.plots.cloud import describe_highlight, project
+from toriwork.plots.explorer import explorer_png
 from toriwork.plots.text_alternative import TextAlternative, short
 from toriwork.topology import Diagram
-from toriwork.widgets.base import LiveView, live_text
 from toriwork.widgets.explorer_state import ExplorerState
+from toriwork.widgets.live import LiveView
 
-STEPS = 200  #: of the slider
-STILL_COMPRESSION = 6  #: of the picture that is saved with the notebook; the moving one is packed in haste
+if TYPE_CHECKING:
+    from toriwork.widgets.front import Front
 
 
 class DiagramExplorer(LiveView):
     """A slider through the filtration, linked with cloud and complex, diagram, barcode and Betti curves.
 
-    In a notebook it shows itself twice: as a widget, and below it as a still picture with alt text and a table, which
-    is there when the notebook is opened again without a kernel. The widget is made when it is first shown or asked
-    for; ``close()`` frees it, and so does leaving a ``with`` block.
+    Everything moves in the browser; the kernel follows, and finds the cycle of a bar that is clicked on. Once the
+    kernel is gone, its output shows a still picture of the moment at which the notebook was saved, with alt text and a
+    table. The widget is made when it is first shown or asked for; ``close()`` frees it, and so does leaving a ``with``
+    block.
 
     Parameters
     ----------
     data : array_like of shape (n_points, dim), or Diagram
-        A cloud of at most 1000 points, or a diagram whose cloud is not to be shown.
+        A cloud of at most 2000 points, or a diagram whose cloud is not to be shown.
     diagram : Diagram, optional
         That of the cloud, when it is known already; None: its Rips diagram is computed. The complex is drawn for
         Rips alone.
@@ -45,7 +53,11 @@ class DiagramExplorer(LiveView):
     ) -> None:
         super().__init__()
         self.state = ExplorerState(data, diagram=diagram, max_dimension=max_dimension, scale=scale)
-        self._view = ExplorerView(self.state.points, self.state.diagram)
+
+    @property
+    def selection(self) -> NDArray[np.intp]:
+        """The indices of the points that were selected, by a lasso or by ``state.select``; (n_selected,) rising."""
+        return self.state.selection
 
     @property
     def caption(self) -> str:
@@ -59,38 +71,74 @@ class DiagramExplorer(LiveView):
 
     def png(self) -> bytes:
         """The picture at the present scale."""
-        return self._view.png(self.state.moment, self.text, compression=STILL_COMPRESSION)
+        state = self.state
+        return explorer_png(state.points, state.diagram, state.moment, state.highlight)
 
-    def _make_box(self, model_id: str) -> Any:
-        import ipywidgets
+    def _make_front(self, key: str) -> Front:
+        from toriwork.widgets.front import ExplorerFront
 
         state = self.state
-        slider = ipywidgets.FloatSlider(
-            value=state.scale,
-            min=state.low,
-            max=state.high,
-            step=(state.high - state.low) / STEPS,
-            description=f"Scale ({state.diagram.scale})",
-            tooltip="Scale of the filtration; arrow keys move it by one step",
-            readout_format=".3g",
-            style={"description_width": "initial"},
-            layout={"width": "60%"},
+        front = ExplorerFront(
+            model_id=key, key=key, data=explorer_data(state), scale=state.scale, selection=state.selection.tolist()
         )
-        before, after = (
-            ipywidgets.Button(description=name, tooltip=f"Go to the {name} at which a class is born or dies")
-            for name in ("scale before", "scale after")
-        )
-        image = ipywidgets.Image(format="png", layout={"max_width": "100%", "width": "900px"})
-        text = ipywidgets.HTML()
 
-        def show(_: Any = None) -> None:
-            moment = state.move_to(slider.value)
-            alternative = state.text
-            image.value = self._view.png(moment, alternative)
-            text.value = live_text(alternative.sentence)
+        def choose(change: Any) -> None:
+            front.highlight = _highlight(state, change["new"])
 
-        slider.observe(show, names="value")
-        before.on_click(lambda _: setattr(slider, "value", state.event_before()))
-        after.on_click(lambda _: setattr(slider, "value", state.event_after()))
-        show()
-        return ipywidgets.VBox([ipywidgets.HBox([slider, before, after]), image, text], model_id=model_id)
+        front.observe(lambda change: state.move_to(change["new"]), names="scale")
+        front.observe(lambda change: state.select(change["new"]), names="selection")
+        front.observe(choose, names="chosen")
+        return front
+
+
+def explorer_data(state: ExplorerState) -> dict[str, Any]:
+    """Everything the front end draws, numbers as bytes: pairs, points, simplices in the order in which they enter."""
+    diagram, complex_ = state.diagram, state.complex
+    points = np.zeros((0, 2)) if state.points is None else state.points
+    seen = project(points)
+    depth = np.zeros(len(points)) if seen.depth is None else seen.depth
+    none = np.zeros(0)
+    return {
+        "pairs": diagram.pairs.astype("<f8").tobytes(),
+        "censored": diagram.censored.astype("u1").tobytes(),
+        "dimensions": diagram.max_dimension + 1,
+        "unit": diagram.scale,
+        "threshold": diagram.threshold if math.isfinite(diagram.threshold) else None,
+        "low": state.low,
+        "high": state.high,
+        "top": last_finite_scale(shown_bars(diagram)),
+        "points": points.astype("<f8").tobytes(),
+        "places": np.column_stack([seen.flat, depth]).astype("<f8").tobytes(),
+        "names": list(seen.names),
+        "n_points": len(points),
+        "dim": points.shape[1],
+        "space": seen.depth is not None,
+        "drawable": complex_ is not None,
+        "lengths": (none if complex_ is None else complex_.lengths).astype("<f8").tobytes(),
+        "edges": (none if complex_ is None else complex_.edges).astype("<u4").tobytes(),
+        "entries": (none if complex_ is None else complex_.entries).astype("<f8").tobytes(),
+        "triangles": (none if complex_ is None else complex_.triangles).astype("<u4").tobytes(),
+        "most_edges": 0 if complex_ is None else len(complex_.edges),
+        "most_triangles": 0 if complex_ is None else len(complex_.triangles),
+    }
+
+
+def _highlight(state: ExplorerState, chosen: list[int]) -> dict[str, Any]:
+    """The class that was chosen as the front end draws it, or why it cannot be shown; nothing for none."""
+    if not chosen:
+        state.unchoose()
+        return {}
+    dimension, bar = chosen
+    try:
+        found = state.choose(dimension, bar)
+    except ToriworkError as error:
+        return {"bar": chosen, "told": f"Not possible: {error}"}
+    return {
+        "bar": chosen,
+        "told": describe_highlight(found),
+        "dimension": dimension,
+        "points": list(found.points),
+        "cycle": list(found.cycle),
+        "birth": list(found.birth_simplex),
+        "death": None if found.death_simplex is None else list(found.death_simplex),
+    }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from toriwork.plots.explorer import Moment, describe_moment
 from toriwork.plots.text_alternative import TextAlternative
 from toriwork.topology import Diagram, persistence
 from toriwork.widgets.growing import GrowingComplex
+
+if TYPE_CHECKING:
+    from toriwork.topology.representatives import Representative
 
 PAST_THE_END = 1.06  #: the scale reaches this multiple of the last finite birth or death
 
@@ -40,6 +44,8 @@ class ExplorerState:
         rips = self.diagram.filtration == "rips"
         self._complex = GrowingComplex(self.points) if self.points is not None and rips else None
         self.low, self.high = _range(self.diagram)
+        self.selection: NDArray[np.intp] = np.zeros(0, dtype=np.intp)  #: indices of points, rising
+        self.highlight: tuple[Representative, ...] = ()  #: of the chosen class, none or one
         self.moment = self.move_to(_beginning(self.diagram, self.low, self.high) if scale is None else scale)
 
     @property
@@ -50,7 +56,12 @@ class ExplorerState:
     @property
     def text(self) -> TextAlternative:
         """The present moment in words and numbers."""
-        return describe_moment(self.diagram, self.moment)
+        return describe_moment(self.diagram, self.moment, self.highlight)
+
+    @property
+    def complex(self) -> GrowingComplex | None:
+        """The Rips complex of the cloud; None where there is no cloud, or the filtration is another."""
+        return self._complex
 
     def move_to(self, scale: float) -> Moment:
         """Go to a finite scale, or to the nearest end of the range, and return the moment there."""
@@ -59,6 +70,32 @@ class ExplorerState:
         kept = min(max(float(scale), self.low), self.high)
         self.moment = self._complex.at(kept) if self._complex is not None else _without_complex(kept)
         return self.moment
+
+    def choose(self, dimension: int, bar: int) -> Representative:
+        """Highlight the class of a bar, a row of ``diagram.in_dimension(dimension)``, and return its representative.
+
+        Raises
+        ------
+        BadInput
+            There is no such bar, no cloud, or no representative of such a bar is known; then none is highlighted.
+        """
+        self.unchoose()
+        if self.points is None:
+            raise BadInput("choose: expected a cloud to find the class in, got a diagram alone")
+        self.highlight = self.diagram.representatives(dimension, points=self.points, which=bar)
+        return self.highlight[0]
+
+    def unchoose(self) -> None:
+        """Highlight no class."""
+        self.highlight = ()
+
+    def select(self, points: Sequence[int]) -> None:
+        """Select points by their indices; BadInput where one is none."""
+        n_points = 0 if self.points is None else len(self.points)
+        chosen = np.unique(np.asarray(points, dtype=np.intp))
+        if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < n_points:
+            raise BadInput(f"select: expected indices of {n_points} points, got {chosen[0]} to {chosen[-1]}")
+        self.selection = chosen
 
     def event_after(self) -> float:
         """The next scale at which a class is born or dies; the end of the range when there is none."""

@@ -1,4 +1,4 @@
-"""The Rips complex of a cloud as it grows: its edges and triangles up to a scale, a bounded number of them."""
+"""The Rips complex of a cloud as it grows: its edges and triangles up to a scale, those that enter first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toriwork.errors import BadInput
 from toriwork.plots.explorer import Moment
 from toriwork.topology.inputs import distance_matrix
 
-MAX_POINTS = 1000  #: counting triangles takes n_points ** 3
+MAX_POINTS = 2000  #: all distances are in memory
 MAX_EDGES = 3000  #: drawn; those that enter first
 MAX_TRIANGLES = 5000
 
@@ -31,36 +31,31 @@ class GrowingComplex:
     ) -> None:
         if len(points) > MAX_POINTS:
             raise BadInput(f"points: expected at most {MAX_POINTS} to draw their complex, got {len(points)}")
-        self._matrix = distance_matrix(points, None)
+        matrix = distance_matrix(points, None)
         first, second = np.triu_indices(len(points), 1)
-        lengths = self._matrix[first, second]
+        lengths = matrix[first, second]
         order = np.argsort(lengths, kind="stable")
-        self._lengths = lengths[order]
-        self._edges = np.column_stack([first, second])[order]
-        self._max_edges = max_edges
-        found = list(islice(self._enter(), max_triangles + 1))
-        self._entries = np.array([entry for entry, _ in found])
-        self._triangles = np.array([corners for _, corners in found], dtype=np.intp).reshape(-1, 3)
-        self._max_triangles = max_triangles
+        ends, rising = np.column_stack([first, second])[order], lengths[order]
+        # one more than is drawn: it tells that there are more
+        found = list(islice(_entering(matrix, ends, rising), max_triangles + 1))
+        self.lengths = rising[: max_edges + 1].copy()  #: of the edges, rising
+        self.edges = ends[:max_edges].copy()  #: (n, 2) indices of points
+        self.entries = np.array([entry for entry, _ in found], dtype=np.float64)  #: scales of the triangles, rising
+        self.triangles = np.array([corners for _, corners in found[:max_triangles]], dtype=np.intp).reshape(-1, 3)
 
     def at(self, scale: float) -> Moment:
-        """The complex at a scale: simplices of diameter <= ``scale``, all counted, the first ones to be drawn."""
-        n_edges = int(np.searchsorted(self._lengths, scale, side="right"))
-        n_triangles = int(np.searchsorted(self._entries, scale, side="right"))
-        if n_triangles > self._max_triangles:
-            n_triangles = self._count_triangles(scale)
-        edges = self._edges[: min(n_edges, self._max_edges)]
-        return Moment(scale, edges, self._triangles[: min(n_triangles, self._max_triangles)], n_edges, n_triangles)
+        """The complex at a scale: simplices of diameter <= ``scale``, the first ones to be drawn."""
+        n_edges, n_triangles = (int(np.searchsorted(v, scale, side="right")) for v in (self.lengths, self.entries))
+        return Moment(scale, self.edges[:n_edges], self.triangles[:n_triangles], n_edges, n_triangles)
 
-    def _enter(self) -> Iterator[tuple[float, tuple[int, int, int]]]:
-        """Each triangle with its diameter, in the order in which they enter: with the last of their edges."""
-        joined = np.zeros(self._matrix.shape, dtype=np.bool_)
-        for (i, j), length in zip(self._edges.tolist(), self._lengths.tolist(), strict=True):
-            for k in np.flatnonzero(joined[i] & joined[j]).tolist():
-                yield length, (i, j, k)
-            joined[i, j] = joined[j, i] = True
 
-    def _count_triangles(self, scale: float) -> int:
-        joined = (self._matrix <= scale).astype(np.float32)
-        np.fill_diagonal(joined, 0.0)
-        return round(float(((joined @ joined) * joined).sum(dtype=np.float64)) / 6)
+def _entering(
+    matrix: NDArray[np.float64], ends: NDArray[np.intp], lengths: NDArray[np.float64]
+) -> Iterator[tuple[float, tuple[int, int, int]]]:
+    """Each triangle with its diameter, in the order in which they enter: with the last of their edges."""
+    joined = np.zeros(matrix.shape, dtype=np.bool_)
+    for place, length in enumerate(lengths):
+        i, j = ends[place].tolist()
+        for k in np.flatnonzero(joined[i] & joined[j]).tolist():
+            yield float(length), (i, j, k)
+        joined[i, j] = joined[j, i] = True

@@ -1,0 +1,40 @@
+"""The front ends: models that the browser shares, each with the ES module that draws it. Loads anywidget."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+from traitlets import Dict, Float, Int, List, Unicode
+
+STATIC = files("toriwork.widgets") / "static"
+
+
+def sources(*names: str) -> str:
+    """Files of ``static/``, one after the other."""
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+
+
+class Front(anywidget.AnyWidget):
+    """A model that a live view shows; ``key`` is what its outputs are found by."""
+
+    key = Unicode().tag(sync=True)
+    styles = Unicode(sources("style.css")).tag(sync=True)
+    data = Dict().tag(sync=True)
+
+    def close(self) -> None:
+        """Close the comm, and that of the layout, which ipywidgets would keep."""
+        layout: Any = self.layout
+        super().close()
+        layout.close()
+
+
+class ExplorerFront(Front):
+    """The model of the diagram explorer."""
+
+    _esm = sources("live.js", "plots.js", "cloud.js", "explorer.js")
+    scale = Float().tag(sync=True)
+    selection = List(Int()).tag(sync=True)  #: indices of points
+    chosen = List(Int()).tag(sync=True)  #: dimension and row of a bar, or nothing
+    highlight = Dict().tag(sync=True)  #: what stands for the class of that bar
