@@ -53,7 +53,7 @@ def test_the_version_is_told(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("brew", "expected one of registry, backup, "),
+        ("brew", ", got brew; `toriwork --help` tells more"),
         ("regisrty info", "got regisrty; did you mean registry?"),
         ("registry verfy", "got verfy; did you mean verify?"),
         ("tokens tial", "got tial; did you mean tail?"),

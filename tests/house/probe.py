@@ -42,7 +42,8 @@ def write(path: Path, *sources: str, outputs: dict[int, str] | None = None, stre
 def small_project(folder: Path) -> Path:
     """A folder with this project's test settings and an empty ``notebooks/``, where plain pytest can be run."""
     (folder / "notebooks").mkdir(parents=True)
-    for name in ("pyproject.toml", "conftest.py", "notebooks/sanitize.cfg"):
+    (folder / "toriwork" / "cli").mkdir(parents=True)
+    for name in ("pyproject.toml", "conftest.py", "toriwork/cli/sanitize.cfg"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from tests.house.probe import ROOT
+from toriwork.cli.notebook import SANITIZE
 
-PATTERNS = dict(get_sanitize_patterns((ROOT / "notebooks" / "sanitize.cfg").read_text(encoding="utf-8")))
+PATTERNS = dict(get_sanitize_patterns(SANITIZE.read_text(encoding="utf-8")))
 
 
 def sanitised(text: str) -> str:

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 import click
 
 import toriwork
-from toriwork.cli import backup, demo, doctor, guard, migrate, mover, registry, soak, tokens  # noqa: F401 - they add commands
+
+# each adds its commands
+from toriwork.cli import backup, demo, diagram, doctor, guard, migrate, mover, notebook, registry, soak, tokens  # noqa: F401
 from toriwork.cli.actions import COMMANDS
 from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput, MigrationError, StoreError, ToriworkError

@@ -49,6 +49,13 @@ def _show_help(context: click.Context) -> int:
     return 2
 
 
+def TABLES(function: Any) -> Any:  # noqa: N802 - a decorator like those above
+    """Give an action the switches of tables of points."""
+    columns = click.option("--columns", metavar="A,B,...", help="The columns that are coordinates; default: all.")
+    drop = click.option("--drop-missing", is_flag=True, help="Leave out points with an empty or infinite coordinate.")
+    return columns(drop(function))
+
+
 class Actions(click.Group):
     """A group of actions; their options may stand before their names too, and a mistyped name is answered.
 

@@ -37,7 +37,7 @@ def read_cloud(path: Path, *, columns: str | None = None, drop_missing: bool = F
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise BadInput(f"{path}: expected a regular file")
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {".npy": _array, ".npz": _array, ".parquet": _parquet}
-    readers |= dict.fromkeys(TEXT, read_text)
+    readers |= dict.fromkeys(TEXT, _text)
     if path.suffix.lower() not in readers:
         raise BadInput(f"{path}: expected a file that ends in one of {', '.join(readers)}")
     try:
@@ -53,16 +53,33 @@ def read_cloud(path: Path, *, columns: str | None = None, drop_missing: bool = F
     return _finite(path, table, drop_missing=drop_missing)
 
 
-def read_text(path: Path) -> pd.DataFrame:
-    """A table of text: comma, semicolon, tab or blanks between its fields, with or without a line of names."""
-    import pandas as pd
+def reading_code(path: Path, name: str, *, columns: str | None, drop_missing: bool) -> str:
+    """Lines of Python that read a file, under another name, as :func:`read_cloud` does; they bind ``points``."""
+    kind = path.suffix.lower()
+    if kind in (".npy", ".npz"):
+        key = "" if kind == ".npy" else f"[{np.load(path).files[0]!r}]"
+        return f"points = np.load({name!r}){key}"
+    options = "" if kind == ".parquet" else "".join(f", {key}={value!r}" for key, value in text_options(path).items())
+    chosen = "" if columns is None else f"[{[column.strip() for column in columns.split(',')]!r}]"
+    kept = ".dropna()" if drop_missing else ""
+    read = "read_parquet" if kind == ".parquet" else "read_csv"
+    return f"frame = pd.{read}({name!r}{options}){chosen}{kept}\npoints = frame.to_numpy(float)"
 
+
+def text_options(path: Path) -> dict[str, Any]:
+    """Keywords with which pandas reads a table of text: what is between its fields, and whether it has names."""
     with path.open(encoding="utf-8-sig", newline="") as lines:
         first = next((line for line in lines if line.strip() and not line.startswith("#")), "").strip()
     between = next((sign for sign in ";\t," if sign in first), r"\s+")
     fields = next(csv.reader([first], delimiter=between)) if len(between) == 1 else first.split()
-    names = None if all(map(_is_number, fields)) else 0
-    table = pd.read_csv(path, sep=between, header=names, comment="#", encoding="utf-8-sig", skipinitialspace=True)
+    options = {"sep": between, "header": None if all(map(_is_number, fields)) else 0, "comment": "#"}
+    return options | {"encoding": "utf-8-sig", "skipinitialspace": True}
+
+
+def _text(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    table: pd.DataFrame = pd.read_csv(path, **text_options(path))
     return table.rename(columns=str)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, Actions
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, TABLES, Actions
 from toriwork.cli.terminal import say, say_json, say_table
 from toriwork.errors import BadInput, NotFound
 from toriwork.printed import one_line
@@ -86,8 +86,7 @@ def publish(path: Path | None, as_json: bool) -> int:
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @FILE
 @click.option("--band", default="local", help="local, global or critical; default local.")
-@click.option("--columns", metavar="A,B,...", help="The columns of tables that are coordinates; default: all.")
-@click.option("--drop-missing", is_flag=True, help="Leave out points with an empty or infinite coordinate.")
+@TABLES
 @PROGRESS
 def add(
     files: tuple[Path, ...], path: Path | None, band: str, columns: str | None, drop_missing: bool, as_json: bool
