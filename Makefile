@@ -1,4 +1,4 @@
-# demo test check lab bench long clean: each makes the .venv it needs. Works in a folder with spaces in its name and
+# demo test check lab docs bench long clean: each makes the .venv it needs. Works in a folder with spaces in its name and
 # without a usable home directory.
 
 SHELL := bash
@@ -21,7 +21,7 @@ $(shell mkdir -p .cache/home)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint lab bench long clean
+.PHONY: help demo test check lint lab docs bench long clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -46,6 +46,9 @@ lint: .venv/with-dev  ## style, types, import contract, notebook rules, plain wo
 lab: .venv/with-lab  ## JupyterLab on the notebooks
 	$(PY) -m jupyterlab notebooks $(ARGS)
 
+docs: .venv/with-docs  ## the site, out/site/index.html: offline, searchable; a warning is an error
+	$(PY) -m sphinx -q -W --keep-going -j 2 -c docs . out/site $(ARGS)
+
 bench: .venv/with-bench  ## rates as ratios to SQLite, LMDB, DuckDB, Delta, measured in the same run
 	$(PY) -m benchmarks $(ARGS)
 
@@ -65,7 +68,7 @@ clean:  ## removes what the targets wrote; the venv stays (rm -r .venv makes it 
 # the development set holds the others
 .venv/with-dev: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install --quiet --editable '.[dev]'
-	@touch .venv/with-demo .venv/with-lab .venv/with-bench $@
+	@touch .venv/with-demo .venv/with-lab .venv/with-docs .venv/with-bench $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3" >&2; exit 1; }

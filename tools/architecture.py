@@ -1,6 +1,6 @@
-"""Draw the rooms of toriwork in docs/architecture.md, as their imports say; ``python tools/architecture.py``.
+"""Draw the rooms of toriwork for docs/architecture.md, as their imports say; ``python tools/architecture.py``.
 
-The page keeps its own words; the part between the two marks is written anew.
+The page keeps its own words; the table between the two marks is written anew, and so is docs/images/rooms.svg.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
+PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 BEGIN, END = "<!-- drawn by tools/architecture.py -->\n", "<!-- end of the drawing -->\n"
 Graph = dict[str, set[str]]
 
@@ -82,16 +83,48 @@ def arrows(rooms: Graph) -> list[tuple[str, str]]:
 
 
 def drawing(package: Path) -> str:
-    """Mermaid text of the rooms, and a table: what each holds and which rooms it imports."""
+    """A table: what each room holds and which rooms it imports."""
     rooms = room_graph(package)
-    lines = ["```mermaid", "graph TD", *(f"    {room} --> {other}" for room, other in arrows(rooms)), "```", ""]
-    lines += ["| room | holds | imports |", "|---|---|---|"]
-    for room in sorted(rooms, key=lambda name: (-len(_reachable(rooms, name)), name)):
-        if room != "ground":
-            lines.append(f"| {room} | {_first_sentence(package, room)} | {', '.join(sorted(rooms[room])) or '-'} |")
+    lines = ["| room | holds | imports |", "|---|---|---|"]
+    lines += [
+        f"| {room} | {_first_sentence(package, room)} | {', '.join(sorted(rooms[room])) or '-'} |"
+        for room in sorted(rooms, key=lambda name: (-len(_reachable(rooms, name)), name))
+        if room != "ground"
+    ]
     alone = sorted(file.stem for file in package.glob("*.py") if file.stem not in rooms and file.stem != "__init__")
     lines.append(f"| ground | Modules that every room may import: {', '.join(alone)}. | - |")
     return "\n".join(lines) + "\n"
+
+
+def svg(rooms: Graph) -> str:
+    """A picture of the rooms: each below all that import it, with the arrows of :func:`arrows`."""
+    floor: dict[str, int] = {}
+    for room in sorted(rooms, key=lambda name: -len(_reachable(rooms, name))):
+        floor[room] = max((floor[above] + 1 for above in rooms if room in rooms[above]), default=0)
+    at: dict[str, tuple[float, float]] = {}
+    for level in range(max(floor.values()) + 1):
+        row = {room: [at[above][0] for above in at if room in rooms[above]] for room in rooms if floor[room] == level}
+        ordered = sorted(row, key=lambda room: (sum(row[room]) / max(len(row[room]), 1), room))  # below its importers
+        at |= {room: (720 * (n + 1) / (len(row) + 1), 40 + 78 * level) for n, room in enumerate(ordered)}
+    height = 78 * (max(floor.values()) + 1) + 2
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="14">',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">',
+        '<path d="M0 0 L8 4 L0 8 z" fill="#767676"/></marker></defs>',
+        f'<rect width="720" height="{height}" rx="8" fill="#ffffff"/>',
+    ]
+    for room, other in arrows(rooms):
+        (x, y), (to_x, to_y) = at[room], at[other]
+        lines.append(
+            f'<path d="M{x:.0f} {y + 16:.0f} C{x:.0f} {y + 50:.0f} {to_x:.0f} {to_y - 50:.0f} '
+            f'{to_x:.0f} {to_y - 17:.0f}" fill="none" stroke="#767676" marker-end="url(#tip)"/>'
+        )
+    for room, (x, y) in at.items():
+        lines.append(
+            f'<rect x="{x - 46:.0f}" y="{y - 16:.0f}" width="92" height="32" rx="6" fill="#e8f1f8" stroke="#0072b2"/>'
+            f'<text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle" fill="#222222">{room}</text>'
+        )
+    return "\n".join([*lines, "</svg>"]) + "\n"
 
 
 def _first_sentence(package: Path, room: str) -> str:
@@ -108,3 +141,4 @@ def page(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PICTURE.write_text(svg(room_graph(ROOT / "toriwork")), encoding="utf-8")

@@ -1,18 +1,20 @@
-"""Draw docs/images/first_look.png: two sample clouds, their diagrams and bars, as the README shows them."""
+"""Draw the pictures of README and docs/explanation: first_look.png and three_numbers.png in docs/images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from toriwork.plots import Panel, picture, plot_barcode, plot_cloud, plot_diagram
+from matplotlib.figure import Figure
+
+from toriwork.plots import Panel, picture, plot_barcode, plot_betti_curves, plot_cloud, plot_diagram, style
 from toriwork.samples import load_sample
 from toriwork.topology import persistence
 
-TARGET = Path(__file__).parent.parent / "docs" / "images" / "first_look.png"
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
 
-def main() -> None:
-    """Write the picture."""
+def first_look() -> None:
+    """Two sample clouds, their diagrams and bars."""
     panels = []
     for name in ("figure_eight", "two_circles"):
         cloud = load_sample(name)
@@ -21,9 +23,28 @@ def main() -> None:
         panels.append(Panel(plot_diagram, diagram, "diagram"))
         panels.append(Panel(plot_barcode, diagram, "bars"))
     drawn = picture(*panels, caption="two sample clouds, their persistence diagrams and barcodes")
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_bytes(drawn.png())
+    (IMAGES / "first_look.png").write_bytes(drawn.png())
+
+
+def three_numbers() -> None:
+    """A cloud, its Betti curves with two scales r, and its bars with a threshold t."""
+    cloud = load_sample("figure_eight")
+    diagram = persistence(cloud, max_dimension=1)
+    with style():
+        figure = Figure(figsize=(9.6, 3.2), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
+        plot_cloud(cloud, ax=left).set_title("the cloud: a space with two loops")
+        plot_betti_curves(diagram, ax=middle, dimensions=(1,)).set_title("loops alive at the scale r", pad=18)
+        plot_barcode(diagram, ax=right, dimensions=(1,)).set_title("bars longer than t = 0.1", pad=18)
+    middle.set_ylim(-0.2, 3.6)
+    for scale, height in ((0.17, 3.2), (0.5, 0.5)):
+        middle.axvline(scale, color="#222222", linewidth=1, linestyle=":")
+        middle.annotate(
+            f"r = {scale}: {diagram.betti(scale)[1]}", (scale, height), xytext=(4, 0), textcoords="offset points"
+        )
+    figure.savefig(IMAGES / "three_numbers.png", dpi=150)
 
 
 if __name__ == "__main__":
-    main()
+    first_look()
+    three_numbers()

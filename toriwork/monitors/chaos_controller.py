@@ -150,7 +150,7 @@ class ChaosChannelController(ObservingMonitor):
         Returns
         -------
         dict
-            ``state`` ("idle", "active", "cooldown"), ``energy`` (mean |ψ|²), ``burst_active``, ``burst_progress`` in
+            ``state`` ("idle", "active", "cooldown"), ``energy`` (mean ``|ψ|²``), ``burst_active``, ``burst_progress`` in
             [0, 1], ``burst_id`` (of the burst that runs or cools down, else ``""``), ``cooldown_remaining`` steps.
 
         Raises

@@ -77,7 +77,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         -------
         dict
             ``timestamp`` (seconds), ``max_eigenvalue``, ``threshold`` in [0.5, 1] (1 / (1 + curvature / 2)),
-            ``curvature`` (mean of |κ₁ + κ₂| over a field, twice the geometers' mean curvature; mean κ over a curve),
+            ``curvature`` (mean of ``|κ₁ + κ₂|`` over a field, twice the geometers' mean curvature; mean κ over a curve),
             ``action`` ("emergency_damp" above 2, "adaptive_damp" above the threshold, else "none") and
             ``damping_factor`` for :meth:`apply_damping`.
 
@@ -117,7 +117,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         self._emit(measured, matters=matters, at=result["timestamp"])
 
     def compute_local_curvature(self, state: ArrayLike) -> CurvatureMetrics:
-        """``mean_curvature`` (mean of |κ₁ + κ₂|, twice the geometers' mean curvature) and ``gaussian_curvature`` (mean
+        """``mean_curvature`` (mean of ``|κ₁ + κ₂|``, twice the geometers' mean curvature) and ``gaussian_curvature`` (mean
         of κ₁ κ₂, 0 for a curve) of a state; see :meth:`check_eigenvalues`. Nothing is counted or emitted.
         """
         return local_curvature(as_graph(state))

@@ -184,7 +184,7 @@ def significant(
 
     Sources
     -------
-    Those of the rule; docs/topology.md has the measured error rates.
+    Those of the rule; docs/measurements/ has the measured error rates.
     """
     chosen = at_level(rule_named(rule), level)
     check_suits(chosen, diagram)

@@ -167,7 +167,7 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     -------
     WorkEstimate
         ``bytes`` was 1 to 3 times the measured peak of H0+H1 for all of 375 clouds of 200 to 2,000 points
-        (docs/topology.md).
+        (docs/measurements/large_clouds.md).
 
     Raises
     ------

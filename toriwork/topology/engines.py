@@ -275,7 +275,7 @@ def engines_for(
     if n_pairs is None:
         n_pairs = n_points * (n_points - 1) // 2
     usable = _usable(field)
-    # measured (docs/topology.md): H2 by gudhi where a collapse leaves few edges, which a small cloud does not ask for
+    # measured (docs/measurements/large_clouds.md): H2 by gudhi where a collapse leaves few edges, which a small cloud does not ask for
     ranks_pay = max_dimension <= 1 or (max_dimension == 2 and (n_points <= FEW_FOR_H2 or rigid))
     fast = [engine for engine in usable if engine.name == "redzed" and ranks_pay and n_pairs < MOST_RANKS]
     order = [*fast, *(engine for engine in usable if engine not in fast)]

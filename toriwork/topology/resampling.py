@@ -1,7 +1,7 @@
 """Rules that draw random numbers: a simulated null, a bootstrap of the diagram, a confidence band of the points.
 
 They cost more than the diagram, some of them a hundred times as much, and are taken only when asked for by name.  Each
-is seeded: the same diagram has the same answer.  Hit and false-alarm rates are in docs/topology.md.
+is seeded: the same diagram has the same answer.  Hit and false-alarm rates are in docs/measurements/other_rules.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which bars of a diagram speak of the shape, and which of the sampling: the rules by name.
 
 Those of ``calibrated.py`` and ``rules.py`` draw no random numbers and cost a small share of the diagram itself, those
-of ``resampling.py`` many times as much.  The measured hit and false-alarm rates of every rule are in docs/topology.md.
+of ``resampling.py`` many times as much.  The measured hit and false-alarm rates of every rule are in docs/measurements/other_rules.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCar
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 from toriwork.topology.single_linkage import smaller_sides
 
-#: every rule that can be asked for; docs/topology.md compares them
+#: every rule that can be asked for; docs/measurements/ compares them
 RULES: dict[str, Rule] = {
     "default": ByParts(),
     "by_parts": ByParts(),

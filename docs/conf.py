@@ -1,0 +1,95 @@
+"""How Sphinx makes the site of README, docs and notebooks; ``make docs``.
+
+The folder of the sources is the repository itself, so that links between docs, notebooks and README are the same files
+on the site as in the checkout.  Nothing is fetched: no fonts, scripts or inventories from elsewhere.  No notebook is
+executed: the committed outputs are shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import toriwork
+
+project = "toriwork"
+author = "The toriwork maintainers"
+version = release = toriwork.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "research/README.md",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
+# what the search for pages need not walk through
+exclude_patterns = [
+    ".*",
+    "**/.*",
+    "out",
+    "build",
+    "dist",
+    "tests",
+    "toriwork",
+    "benchmarks",
+    "data_samples",
+    "**/node_modules",
+]
+
+nb_execution_mode = "off"
+# a saved widget view needs a script from elsewhere; the still picture beside it needs none
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence", "attrs_inline"]
+
+toc_object_entries = False  # hundreds of names, copied for the navigation of every page, take half of the time
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # shapes, units and ranges stand in the docstrings
+autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_param = False  # a type is text: "path" is no reference to every attribute of that name
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Sources"]
+
+html_theme = "furo"
+html_title = f"toriwork {version}"
+html_static_path = ["_static"]
+html_css_files = ["toriwork.css"]
+html_extra_path = ["_extra"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {
+    "navigation_with_keys": True,
+    "light_css_variables": {"color-brand-primary": "#0b63a5", "color-brand-content": "#0b63a5"},
+    "dark_css_variables": {"color-brand-primary": "#6db3ea", "color-brand-content": "#6db3ea"},
+}
+pygments_style = "tango"
+pygments_dark_style = "monokai"
+
+_DECISIONS = Path(__file__).parent / "decisions"
+
+
+def _list_decisions(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Write the titles of all decisions below their index; in the navigation of every page they would be half of it."""
+    folder, _, page = name.rpartition("/")
+    if folder != "docs/decisions":
+        return
+    if page == "index":
+        files = sorted(_DECISIONS.glob("[0-9]*.md"))
+        titles = [(file.name, file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")) for file in files]
+        source[0] += "\n" + "\n".join(f"- [{title}]({name})" for name, title in titles) + "\n"
+    else:
+        source[0] = "---\norphan: true\n---\n" + source[0]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what this file adds to Sphinx."""
+    app.connect("source-read", _list_decisions)

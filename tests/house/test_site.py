@@ -1,0 +1,53 @@
+"""The site is built without a warning, and asks nothing of any other machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import toriwork
+
+ROOT = Path(__file__).resolve().parents[2]
+#: what a browser fetches by itself: scripts, styles, fonts, pictures, frames
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio)[^>]*\ssrc=["'](?P<src>[^"']*)"""
+    r"""|<link[^>]*\bhref=["'](?P<href>[^"']*)|url\(["']?(?P<url>[^)"']*)|@import\s+["'](?P<sheet>[^"']*)"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; the line is that of ``make docs``, which a warning ends."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "2", "-c", "docs", ".", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return out
+
+
+def fetched(site: Path) -> Iterator[tuple[str, str]]:
+    for file in (*site.rglob("*.html"), *site.rglob("*.css")):
+        for found in FETCHED.finditer(file.read_text(encoding="utf-8")):
+            yield str(file.relative_to(site)), next(filter(None, found.groups()), "")
+
+
+def test_every_page_and_notebook_is_there_and_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.ipynb"), ROOT / "README.md"]
+    assert [page.name for page in pages if not (site / page.relative_to(ROOT)).with_suffix(".html").exists()] == []
+    assert [(page, link) for page, link in fetched(site) if link.startswith(("http:", "https:", "//"))] == []
+
+
+def test_the_search_knows_names_pages_and_decisions(site: Path) -> None:
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    assert all(word in index for word in ("howto/backup", "decisions/010", "notebooks/00", "persistence_many"))
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in site.glob("docs/api/*.html"))
+    asked = [f"{home}.{name}" for name, home in toriwork._HOMES.items()]
+    assert [name for name in asked if f'id="{name}"' not in text] == []
