@@ -1,6 +1,6 @@
 """A third set of spaces: curves, graphs, attractors and surfaces of the literature that no rule was chosen by.
 
-Frozen before the rule "by_parts" was scored on any of them, and scored once (docs/measurements/rules.md has the result).  Change
+Frozen before the rule "by_parts" was scored on any of them, and scored once (docs/measurements has the result).  Change
 nothing here for the sake of a rule.  Shapes and their names: Lawrence 1972, "A Catalog of Special Plane Curves";
 Strogatz 2015, doi:10.1201/9780429492563 (attractors); Hatcher 2002, "Algebraic Topology" (surfaces, graphs).
 """

@@ -1,6 +1,6 @@
 """A second set of spaces that the default rule was not fitted to: what a sceptical reader would try.
 
-Written and frozen before other weights were tried, and scored once with those (docs/measurements/other_rules.md has both results).
+Written and frozen before other weights were tried, and scored once with those (docs/measurements has both results).
 Change nothing here for the sake of a rule: a space that a fit has seen, or that was chosen by its result, says nothing.
 """
 

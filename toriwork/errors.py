@@ -9,7 +9,17 @@ from typing import ClassVar
 
 
 class ToriworkError(Exception):
-    """Root of every error that toriwork raises on purpose; ``kind`` is stable across releases."""
+    """Root of every error that toriwork raises on purpose; ``kind`` is stable across releases.
+
+    Examples
+    --------
+    >>> from toriwork import ToriworkError, persistence
+    >>> try:
+    ...     persistence([[0.0, float("nan")]])
+    ... except ToriworkError as error:
+    ...     error.kind
+    'bad_input'
+    """
 
     kind: ClassVar[str] = "error"
 

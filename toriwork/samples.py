@@ -48,7 +48,14 @@ class Sample:
 
 
 def sample_names() -> tuple[str, ...]:
-    """The names of all samples, in the order of the index: real data first, then the clouds of known homology."""
+    """The names of all samples, in the order of the index: real data first, then the clouds of known homology.
+
+    Examples
+    --------
+    >>> from toriwork.samples import sample_names
+    >>> len(sample_names()), sample_names()[-1]
+    (12, 'torus')
+    """
     return tuple(entry.name for entry in sample_index())
 
 
@@ -72,6 +79,12 @@ def sample(name: str) -> Sample:
     ------
     NotFound
         No sample has this name; the message lists those that exist.
+
+    Examples
+    --------
+    >>> from toriwork.samples import sample
+    >>> sample("torus").homology
+    (1, 2, 1)
     """
     known = {entry.name: entry for entry in sample_index()}
     if name not in known:
@@ -90,6 +103,12 @@ def load_sample(name: str) -> NDArray[Any]:
         No sample has this name.
     DamagedFile
         The file is missing, or its sha256 is not the one in the index.
+
+    Examples
+    --------
+    >>> from toriwork.samples import load_sample
+    >>> load_sample("torus").shape
+    (400, 3)
     """
     entry = sample(name)
     path = samples_folder() / entry.file
@@ -131,6 +150,12 @@ def delay_embedding(
     -------
     Takens 1981, doi:10.1007/BFb0091924, theorem 1 (the embedding);
     Perea & Harer 2015, doi:10.1007/s10208-014-9206-z, sect. 4 (the window to take for a period), 5 (normalizing it).
+
+    Examples
+    --------
+    >>> from toriwork.samples import delay_embedding
+    >>> delay_embedding([1.0, 2.0, 3.0, 4.0], dimension=2, delay=2).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
     """
     values = np.asarray(series)
     if values.ndim != 1 or values.dtype.kind not in "fiub":

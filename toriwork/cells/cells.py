@@ -71,6 +71,16 @@ class TorusCells:
     ------
     BadInput
         An argument that is none of these, or an observer that cannot emit.
+
+    Examples
+    --------
+    >>> from toriwork import TorusCells
+    >>> from toriwork.samples import load_sample
+    >>> with TorusCells() as cells:
+    ...     cells.betti_update("ring", load_sample("circle"), "global")
+    ...     cells.get_protected_ideas()["ring"]["protection_level"]
+    (1.0, 1.0)
+    'medium'
     """
 
     def __init__(

@@ -55,6 +55,15 @@ class DiagramMemory:
     ------
     BadInput
         A limit below 1, or no such durability.
+
+    Examples
+    --------
+    >>> from toriwork.cells import DiagramMemory
+    >>> from toriwork.samples import load_sample
+    >>> with DiagramMemory("diagrams.parquet") as memory:
+    ...     first = memory.persistence(load_sample("circle"), max_dimension=1)
+    ...     memory.persistence(load_sample("circle"), max_dimension=1) is first
+    True
     """
 
     def __init__(

@@ -68,6 +68,16 @@ class NearestIndex:
     ------
     BadInput
         See :meth:`add`; there are not as many ids as diagrams.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.cells import NearestIndex
+    >>> from toriwork.samples import load_sample
+    >>> names = ("circle", "disc", "figure_eight")
+    >>> index = NearestIndex([persistence(load_sample(name)) for name in names], ids=names)
+    >>> [name for name, distance in index.search(persistence(1.01 * load_sample("disc")), k=1).neighbours]
+    ['disc']
     """
 
     def __init__(

@@ -16,7 +16,14 @@ _shared: dict[str, TorusCells] = {}
 
 
 def get_torus_cells() -> TorusCells:
-    """The shared cells of the default registry, as the environment names it now."""
+    """The shared cells of the default registry, as the environment names it now.
+
+    Examples
+    --------
+    >>> from toriwork import get_torus_cells
+    >>> get_torus_cells() is get_torus_cells()
+    True
+    """
     registry = get_torus_registry()
     key = str(registry.path)
     with _lock.alone():
@@ -40,6 +47,13 @@ def betti0_1(vertices: Any) -> tuple[float, float]:
     ------
     BadInput
         See :func:`toriwork.topology.estimate_betti`.
+
+    Examples
+    --------
+    >>> from toriwork import betti0_1
+    >>> from toriwork.samples import load_sample
+    >>> betti0_1(load_sample("figure_eight"))
+    (1.0, 2.0)
     """
     shape = checked_shape(vertices)
     if shape.kind == "spectrum":

@@ -49,6 +49,14 @@ class BraidAggregator(ObservingMonitor):
     ------
     BadInput
         A scale's ring holds fewer than ten events.
+
+    Examples
+    --------
+    >>> from toriwork import BraidAggregator
+    >>> aggregator = BraidAggregator(clock=lambda: 1000.0)
+    >>> aggregator.record_event("probe", lambda_max=0.05, betti=[1, 0])
+    >>> aggregator.aggregate_once("micro")["event_count"]
+    1
     """
 
     kind = "braid_summary"

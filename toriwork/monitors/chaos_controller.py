@@ -73,6 +73,15 @@ class ChaosChannelController(ObservingMonitor):
     ------
     BadInput
         ``lattice_size`` is no whole number >= 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from toriwork import ChaosChannelController
+    >>> controller = ChaosChannelController(16, rng=np.random.default_rng(0))
+    >>> burst = controller.trigger(level=0.5, duration=3)
+    >>> [controller.step()["state"] for _ in range(4)]
+    ['active', 'active', 'cooldown', 'cooldown']
     """
 
     kind = "chaos_burst"
@@ -150,8 +159,8 @@ class ChaosChannelController(ObservingMonitor):
         Returns
         -------
         dict
-            ``state`` ("idle", "active", "cooldown"), ``energy`` (mean ``|ψ|²``), ``burst_active``, ``burst_progress`` in
-            [0, 1], ``burst_id`` (of the burst that runs or cools down, else ``""``), ``cooldown_remaining`` steps.
+            ``state`` ("idle", "active", "cooldown"), ``energy`` (mean ``|ψ|²``), ``burst_active``, ``burst_progress``
+            in [0, 1], ``burst_id`` (of the burst that runs or cools down, else ``""``), ``cooldown_remaining`` steps.
 
         Raises
         ------

@@ -43,6 +43,14 @@ class CurvatureAwareGuard(ObservingMonitor):
     ------
     BadInput
         ``state_dim`` is no positive whole number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from toriwork import CurvatureAwareGuard
+    >>> found = CurvatureAwareGuard().check_eigenvalues([1.5, 0.2], np.zeros(100))
+    >>> found["action"], found["threshold"], round(found["damping_factor"], 3)
+    ('adaptive_damp', 1.0, 0.15)
     """
 
     kind = "curvature"
@@ -77,7 +85,7 @@ class CurvatureAwareGuard(ObservingMonitor):
         -------
         dict
             ``timestamp`` (seconds), ``max_eigenvalue``, ``threshold`` in [0.5, 1] (1 / (1 + curvature / 2)),
-            ``curvature`` (mean of ``|κ₁ + κ₂|`` over a field, twice the geometers' mean curvature; mean κ over a curve),
+            ``curvature`` (mean of ``|κ₁ + κ₂|`` over a field: twice the geometers' mean curvature; mean κ on a curve),
             ``action`` ("emergency_damp" above 2, "adaptive_damp" above the threshold, else "none") and
             ``damping_factor`` for :meth:`apply_damping`.
 
@@ -117,8 +125,8 @@ class CurvatureAwareGuard(ObservingMonitor):
         self._emit(measured, matters=matters, at=result["timestamp"])
 
     def compute_local_curvature(self, state: ArrayLike) -> CurvatureMetrics:
-        """``mean_curvature`` (mean of ``|κ₁ + κ₂|``, twice the geometers' mean curvature) and ``gaussian_curvature`` (mean
-        of κ₁ κ₂, 0 for a curve) of a state; see :meth:`check_eigenvalues`. Nothing is counted or emitted.
+        """``mean_curvature`` (mean of ``|κ₁ + κ₂|``, twice the geometers' mean curvature) and ``gaussian_curvature``
+        (mean of κ₁ κ₂, 0 for a curve) of a state; see :meth:`check_eigenvalues`. Nothing is counted or emitted.
         """
         return local_curvature(as_graph(state))
 

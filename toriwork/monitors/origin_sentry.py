@@ -45,6 +45,14 @@ class OriginSentry(ObservingMonitor):
         The name is empty.
     StoreError
         The registry cannot be opened.
+
+    Examples
+    --------
+    >>> from toriwork import OriginSentry
+    >>> sentry = OriginSentry()
+    >>> found = sentry.classify([0.05, 0.03, 0.02])
+    >>> found["coherence"], found["novelty_score"], found["gap_birth"]
+    ('critical', 0.7, True)
     """
 
     kind = "origin_spectral"

@@ -59,6 +59,13 @@ def plot_barcode(
     ------
     BadInput
         ``min_persistence`` is negative, or a dimension was not computed.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_barcode
+    >>> from toriwork.samples import load_sample
+    >>> plot_barcode(persistence(load_sample("circle")), dimensions=(1,)).get_xlabel()
+    'scale (diameter)'
     """
     diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions)
@@ -113,6 +120,13 @@ def plot_betti_curves(diagram: Any, *, ax: Axes | None = None, dimensions: Seque
     ------
     BadInput
         A dimension was not computed.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_betti_curves
+    >>> from toriwork.samples import load_sample
+    >>> plot_betti_curves(persistence(load_sample("circle"))).get_xlabel()
+    'scale (diameter)'
     """
     diagram = as_diagram(diagram)
     shown = shown_bars(diagram, dimensions=dimensions)

@@ -55,6 +55,13 @@ def plot_cloud(
     ------
     BadInput
         The points are no finite cloud, or a representative names a point that is not there.
+
+    Examples
+    --------
+    >>> from toriwork import plot_cloud
+    >>> from toriwork.samples import load_sample
+    >>> plot_cloud(load_sample("circle")).get_xlabel()
+    'x'
     """
     cloud = check_points(points)
     chosen = _representatives(highlight, len(cloud))

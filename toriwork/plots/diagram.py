@@ -68,6 +68,14 @@ def plot_diagram(
     ------
     BadInput
         ``min_persistence`` is negative, a dimension was not computed, or the rule cannot be asked.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_diagram
+    >>> from toriwork.samples import load_sample
+    >>> axes = plot_diagram(persistence(load_sample("circle")), rule="default")
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('birth (diameter)', 'death (diameter)')
     """
     diagram = as_diagram(diagram)
     shown = shown_bars(diagram, min_persistence=min_persistence, dimensions=dimensions, rule=rule)

@@ -46,7 +46,16 @@ _METADATA: dict[str, Callable[[str, str], dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """One pair of axes of a picture: a plot function, its data, a title, and its options."""
+    """One pair of axes of a picture: a plot function, its data, a title, and its options.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.plots import Panel, plot_diagram
+    >>> from toriwork.samples import load_sample
+    >>> Panel(plot_diagram, persistence(load_sample("circle")), "Diagram", {"rule": "default"}).title
+    'Diagram'
+    """
 
     plot: PlotFunction
     data: Any
@@ -144,6 +153,14 @@ def picture(*panels: Panel, caption: str, columns: int = 3, size_mm: tuple[float
     ------
     BadInput
         There is no panel, or one cannot be drawn or described.
+
+    Examples
+    --------
+    >>> from toriwork.plots import Panel, picture, plot_cloud
+    >>> from toriwork.samples import load_sample
+    >>> drawn = picture(Panel(plot_cloud, load_sample("circle"), "Cloud"), caption="A ring of points.")
+    >>> drawn.png()[1:4], "A ring of points." in drawn.to_html()
+    (b'PNG', True)
     """
     if not panels:
         raise BadInput("picture: expected at least one panel")

@@ -77,6 +77,13 @@ def plot_image(
     Sources
     -------
     Adams et al. 2017, JMLR 18(8):1-35, sect. 4.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_image
+    >>> from toriwork.samples import load_sample
+    >>> plot_image(persistence(load_sample("figure_eight"))).get_xlabel()
+    'birth (diameter)'
     """
     diagram = as_diagram(diagram)
     shown = pixels_of(diagram, dimension, n_pixels, bandwidth, power)

@@ -62,6 +62,13 @@ def plot_landscape(diagram: Any, *, ax: Axes | None = None, dimension: int = 1, 
     Sources
     -------
     Bubenik 2015, JMLR 16:77-102, sect. 2.2.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_landscape
+    >>> from toriwork.samples import load_sample
+    >>> plot_landscape(persistence(load_sample("figure_eight"))).get_xlabel()
+    'scale (diameter)'
     """
     diagram = as_diagram(diagram)
     layers = layers_of(diagram, dimension, n_layers)

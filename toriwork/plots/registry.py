@@ -56,6 +56,15 @@ def plot_registry_growth(registry: Any, *, ax: Axes | None = None, along: Along 
     ------
     BadInput
         The table has no ``timestamp`` column, or ``along`` is neither of the two.
+
+    Examples
+    --------
+    >>> from toriwork import TorusRegistry, plot_registry_growth
+    >>> with TorusRegistry("shapes.parquet") as registry:
+    ...     shape_id = registry.record_shape([[0, 0], [0, 1], [1, 1], [1, 0]])
+    ...     axes = plot_registry_growth(registry, along="row")
+    >>> axes.get_xlabel()
+    'row number'
     """
     growth = read_growth(registry)
     _check_along(along)

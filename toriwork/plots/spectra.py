@@ -67,6 +67,14 @@ def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
     ------
     BadInput
         A result lacks ``max_eigenvalue`` or ``threshold``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from toriwork import CurvatureAwareGuard, plot_spectra
+    >>> results = [CurvatureAwareGuard().check_eigenvalues([size, 0.2], np.zeros(100)) for size in (0.5, 1.5, 2.5)]
+    >>> plot_spectra(results).get_xlabel()
+    'check'
     """
     checks = read_checks(data)
     axes = axes_or_current(ax)
@@ -126,6 +134,16 @@ def plot_chaos(data: Any, *, ax: Axes | None = None) -> Axes:
     ------
     BadInput
         A step has no energy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from toriwork import ChaosChannelController, plot_chaos
+    >>> controller = ChaosChannelController(16, rng=np.random.default_rng(0))
+    >>> burst = controller.trigger(level=0.5, duration=3)
+    >>> energies = [controller.step()["energy"] for _ in range(10)]
+    >>> plot_chaos(controller).get_xlabel()
+    'step'
     """
     energies, states = read_energies(data)
     axes = axes_or_current(ax)

@@ -61,6 +61,15 @@ def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
     ------
     BadInput
         What is given holds no emissions.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, plot_token_graph
+    >>> observers = ObserverSynthesis()
+    >>> token = observers.emit_token({"type": "probe", "source": "lab", "value": 1})
+    >>> again = observers.emit_token({"type": "sum", "source": "lab", "value": 2, "refs": [token]})
+    >>> type(plot_token_graph(observers)).__name__
+    'Axes'
     """
     graph = read_graph(observers)
     axes = axes_or_current(ax)

@@ -54,6 +54,14 @@ def plot_tokens(observers: Any, *, ax: Axes | None = None, along: Along = "time"
     ------
     BadInput
         What is given holds no emissions, or ``along`` is neither of the two.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, plot_tokens
+    >>> observers = ObserverSynthesis()
+    >>> token = observers.emit_token({"type": "probe", "source": "lab", "value": 1})
+    >>> [text.get_text() for text in plot_tokens(observers).get_yticklabels()]
+    ['lab, probe']
     """
     timeline = read_timeline(observers)
     _check_along(along)
@@ -144,6 +152,15 @@ def plot_context(selection: Selection, *, ax: Axes | None = None) -> Axes:
         The answer of ``select_context`` or ``as_of``.
     ax : Axes, optional
         Where to draw; None means pyplot's current axes.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, plot_context
+    >>> observers = ObserverSynthesis()
+    >>> observers.add_to_context(observers.emit_token({"type": "probe", "source": "lab", "value": 1}))
+    True
+    >>> type(plot_context(observers.select_context())).__name__
+    'Axes'
     """
     axes = axes_or_current(ax)
     frame, limit = look(2), selection.limits.get("characters")

@@ -50,6 +50,15 @@ def plot_vineyard(
     ------
     BadInput
         ``min_persistence`` is negative or NaN.
+
+    Examples
+    --------
+    >>> from toriwork import persistence, plot_vineyard
+    >>> from toriwork.samples import load_sample
+    >>> from toriwork.topology import vineyard_of
+    >>> circle = load_sample("circle")
+    >>> plot_vineyard(vineyard_of([persistence(size * circle) for size in (1.0, 1.1, 1.2)])).get_xlabel()
+    'step'
     """
     shown = _shown(vineyard, min_persistence, dimensions)
     axes = axes_or_current(ax)

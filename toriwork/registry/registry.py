@@ -60,6 +60,15 @@ class TorusRegistry(RegistryReader):
     ------
     DamagedFile, StoreMismatch, VersionTooOld, LockUnavailable
         The files cannot be used as they are; nothing was changed, the message has the remedy.
+
+    Examples
+    --------
+    >>> from toriwork import TorusRegistry
+    >>> with TorusRegistry("shapes.parquet") as registry:
+    ...     shape_id = registry.record_shape([[0, 0], [0, 1], [1, 1], [1, 0]], metadata={"run": 1})
+    ...     registry.flush(publish=True)
+    ...     registry.vertices(shape_id).shape, registry.df[["coherence_band", "metadata"]].values.tolist()
+    ((4, 2), [['local', '{"run":1}']])
     """
 
     SCHEMA: ClassVar[str] = SCHEMA_VERSION

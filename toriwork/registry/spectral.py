@@ -73,6 +73,15 @@ class SpectralSignature:
     coherence_state : {"local", "global", "critical"}
     gaps : sequence of float
         Differences of neighbouring magnitudes.
+
+    Examples
+    --------
+    >>> from toriwork import SpectralDB
+    >>> from toriwork.registry import SpectralSignature
+    >>> memory = SpectralDB()
+    >>> row_id = memory.add(SpectralSignature(1700000000.0, [0.5, 0.3], "first", betti_numbers=[1, 0]))
+    >>> round(memory.distance([0.5, 0.2]), 3)
+    0.05
     """
 
     timestamp: Any
@@ -151,6 +160,16 @@ class SpectralDB:
     ------
     BadInput
         A bound is not positive, or the stream has no name.
+
+    Examples
+    --------
+    >>> from toriwork import SpectralDB
+    >>> memory = SpectralDB()
+    >>> memory.distance([0.5, 0.2])
+    inf
+    >>> row_id = memory.add([0.5, 0.3])
+    >>> round(memory.distance([0.5, 0.2]), 3)
+    0.05
     """
 
     def __init__(

@@ -76,6 +76,18 @@ def export_sqlite(
         Another process exports into the folder.
     NotProven
         What was written is not what the database holds; the message names table, column and row.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> from toriwork import export_sqlite
+    >>> connection = sqlite3.connect("results.db")
+    >>> with connection:
+    ...     _ = connection.execute("CREATE TABLE runs AS SELECT 1 AS id, 'a' AS name")
+    >>> connection.close()
+    >>> report = export_sqlite("results.db", to="results", progress=False)
+    >>> [(table.name, table.n_rows) for table in report.tables]
+    [('runs', 1)]
     """
     database, folder = check_database(db), Path(to)
     folder.mkdir(parents=True, exist_ok=True)

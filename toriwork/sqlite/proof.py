@@ -39,6 +39,19 @@ def verify_export(folder: str | os.PathLike[str]) -> ExportReport:
         No export there, or its ``export.json`` cannot be read.
     NotProven
         A file is missing or changed, or its cells have another digest; the message names file, table and column.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> from toriwork import export_sqlite
+    >>> from toriwork.sqlite import verify_export
+    >>> connection = sqlite3.connect("results.db")
+    >>> with connection:
+    ...     _ = connection.execute("CREATE TABLE runs AS SELECT 1 AS id, 'a' AS name")
+    >>> connection.close()
+    >>> report = export_sqlite("results.db", to="results", progress=False)
+    >>> [table.name for table in verify_export("results").tables]
+    ['runs']
     """
     place = Path(folder)
     report = read_manifest(place)

@@ -42,6 +42,19 @@ def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) ->
         There is no whole export in ``folder``; or SQLite cannot take what it once held (the message says which table).
     BadInput
         ``to`` exists.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> from toriwork import export_sqlite, import_sqlite
+    >>> connection = sqlite3.connect("results.db")
+    >>> with connection:
+    ...     _ = connection.execute("CREATE TABLE runs AS SELECT 1 AS id, 'a' AS name")
+    >>> connection.close()
+    >>> exported = export_sqlite("results.db", to="results", progress=False)
+    >>> restored = import_sqlite("results", to="again.db")
+    >>> sqlite3.connect("again.db").execute("SELECT * FROM runs").fetchall()
+    [(1, 'a')]
     """
     report, target = verify_export(folder), Path(to)
     if os.path.lexists(target):

@@ -72,6 +72,12 @@ def token_id(measurement: Mapping[str, Any]) -> str:
     timestamp.
 
     BadInput as of :func:`identify`.
+
+    Examples
+    --------
+    >>> from toriwork.synthesis import token_id
+    >>> token_id({"type": "probe", "value": 1})
+    't1:41577dde295cdc1e6fcc36605992a11bc0b26986'
     """
     return identify(measurement).token
 

@@ -160,6 +160,15 @@ def observe(
         Where the token is emitted; the shared one of the state root unless given.
     clock : callable
         Seconds that never go back.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, observe
+    >>> observers = ObserverSynthesis()
+    >>> with observe("lab", type="scan", synthesis=observers) as seen:
+    ...     seen.record(temperature=21.5)
+    >>> [one.core.measurement["values"] for one in observers.occurrences()]
+    [{'temperature': 21.5}]
     """
     return Observation(_Setup(source, type, subject, refs, synthesis, clock, digest_result))
 
@@ -210,6 +219,18 @@ def observed(
     ------
     BadInput
         It is put on something else: a class, an asynchronous generator.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, observed
+    >>> observers = ObserverSynthesis()
+    >>> @observed(source="lab", type="mean", synthesis=observers)
+    ... def mean(values):
+    ...     return sum(values) / len(values)
+    >>> mean([1.0, 2.0])
+    1.5
+    >>> [one.core.measurement["result"] for one in observers.occurrences()]
+    [1.5]
     """
     setup = _Setup(source, type, subject, refs, synthesis, clock, digest)
     if function is None:

@@ -65,6 +65,16 @@ class ObserverSynthesis(TokenContext, RateLimited):
     ------
     BadInput
         ``max_tokens`` is not positive, or ``fence_key`` is not usable.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis
+    >>> observers = ObserverSynthesis()
+    >>> token = observers.emit_token({"type": "origin_spectral", "source": "origin_sentry", "lambda_max": 0.05})
+    >>> token[:15], observers.add_to_context(token)
+    ('t1:908f4a97cd39', True)
+    >>> observers.synthesize_context()["summary"]
+    '1 token: origin_spectral 1'
     """
 
     def __init__(

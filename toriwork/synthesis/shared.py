@@ -23,7 +23,14 @@ _by_setting: dict[tuple[Any, str], ObserverSynthesis] = {}  # finding the state 
 
 
 def get_observer_synthesis() -> ObserverSynthesis:
-    """The shared synthesis of the state root; its log is ``observer_tokens.parquet`` there, opened at first use."""
+    """The shared synthesis of the state root; its log is ``observer_tokens.parquet`` there, opened at first use.
+
+    Examples
+    --------
+    >>> from toriwork import get_observer_synthesis
+    >>> get_observer_synthesis() is get_observer_synthesis()
+    True
+    """
     setting = _environ.get(_SETTING)
     key = (setting, "" if setting is not None and setting[:1] == _SLASH else os.getcwd())  # noqa: PTH109 - a bare text
     found = _by_setting.get(key)
@@ -41,7 +48,14 @@ def _find(key: tuple[Any, str]) -> ObserverSynthesis:
 
 
 def emit_token(measurement: Mapping[str, Any]) -> str:
-    """The token of a measurement, emitted by the shared synthesis; see :meth:`ObserverSynthesis.emit_token`."""
+    """The token of a measurement, emitted by the shared synthesis; see :meth:`ObserverSynthesis.emit_token`.
+
+    Examples
+    --------
+    >>> from toriwork import emit_token
+    >>> emit_token({"type": "probe", "value": 1})
+    't1:41577dde295cdc1e6fcc36605992a11bc0b26986'
+    """
     return get_observer_synthesis().emit_token(measurement)
 
 

@@ -106,6 +106,13 @@ def estimate_betti(
         See :func:`toriwork.topology.persistence`; or no such rule.
     MissingExtra, EngineError, TooLarge
         The engine is not there, failed, ran out of memory, or would: the message has the number.
+
+    Examples
+    --------
+    >>> from toriwork import estimate_betti
+    >>> from toriwork.samples import load_sample
+    >>> estimate_betti(load_sample("figure_eight")).numbers
+    (1.0, 2.0)
     """
     chosen = rule_named(rule)  # refuse before anything is computed
     if points is not None:
@@ -144,6 +151,15 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
     BadInput
         The diagram was cut at a threshold, thinned by ``min_persistence``, has no provenance, or is of a filtration
         that the rule does not judge; there is no such rule, or it needs the points.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.samples import load_sample
+    >>> from toriwork.topology import judge
+    >>> points = load_sample("two_circles")
+    >>> judge(persistence(points), points=points).numbers
+    (2.0, 2.0)
     """
     if diagram.provenance is None:
         raise BadInput("judge: expected a diagram with provenance, got one without")
@@ -229,6 +245,14 @@ def count_above(diagram: Diagram, t: float) -> tuple[int, ...]:
     ------
     BadInput
         ``t`` is NaN or negative.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.topology import count_above
+    >>> diagram = persistence([[0, 0], [0, 1], [1, 1], [1, 0]])
+    >>> count_above(diagram, 0.3), count_above(diagram, 2.0)
+    ((4, 1), (1, 0))
     """
     least = check_number(t, name="threshold", least=0.0)
     return tuple(int(np.count_nonzero(diagram.persistence(k) > least)) for k in range(diagram.max_dimension + 1))

@@ -120,6 +120,15 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     -------
     Edelsbrunner & Harer 2010, doi:10.1090/mbk/069, sect. III.2 and VII.1. Bauer 2021,
     doi:10.1007/s41468-021-00071-5. Glisse & Pritam 2022, doi:10.4230/LIPIcs.SoCG.2022.44 (edge collapse).
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> diagram = persistence([[0, 0], [0, 1], [1, 1], [1, 0]])
+    >>> diagram.in_dimension(1).round(3).tolist()
+    [[1.0, 1.414]]
+    >>> persistence([[0.0], [1.0], [3.0]], filtration="h0").in_dimension(0).tolist()
+    [[0.0, 1.0], [0.0, 2.0], [0.0, inf]]
     """
     started = time.perf_counter()
     given = Given(points, distances, graph, vertices, weights, mask, metric, period)

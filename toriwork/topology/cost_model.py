@@ -73,6 +73,13 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     ------
     BadInput
         A negative number.
+
+    Examples
+    --------
+    >>> from toriwork.topology import work_estimate
+    >>> small, large = work_estimate(200, 3), work_estimate(2000, 3)
+    >>> small.bytes < large.bytes < 1e9
+    True
     """
     for name, given in (("n_points", n_points), ("dim", dim), ("max_dimension", max_dimension)):
         check_number(given, name=name, least=0.0)

@@ -84,6 +84,15 @@ class Diagram:
     BadInput
         A pair dies before it is born, is NaN, has no integer dimension within 0..max_dimension, or is censored and
         ends; the message names the first bad row. Or the convention is none.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> diagram = persistence([[0, 0], [0, 1], [1, 1], [1, 0]])
+    >>> diagram.betti(1.2)
+    (1, 1)
+    >>> diagram.protection_radius().round(3).tolist()
+    [0.25, 0.25, 0.25, inf, 0.104]
     """
 
     pairs: NDArray[np.float64]

@@ -246,7 +246,14 @@ def _intervals(filtered: object, max_dimension: int, field: int) -> Bars:
 
 
 def available_engines() -> tuple[str, ...]:
-    """Names of the engines that can be imported here, the one that knows most first; none is imported for that."""
+    """Names of the engines that can be imported here, the one that knows most first; none is imported for that.
+
+    Examples
+    --------
+    >>> from toriwork.topology import available_engines
+    >>> "gudhi" in available_engines(), available_engines()[-1]
+    (True, 'simple')
+    """
     return tuple(engine.name for engine in _usable(2))
 
 
@@ -275,7 +282,7 @@ def engines_for(
     if n_pairs is None:
         n_pairs = n_points * (n_points - 1) // 2
     usable = _usable(field)
-    # measured (docs/measurements/large_clouds.md): H2 by gudhi where a collapse leaves few edges, which a small cloud does not ask for
+    # measured (docs/measurements): H2 by gudhi where a collapse leaves few edges, which a small cloud does not ask for
     ranks_pay = max_dimension <= 1 or (max_dimension == 2 and (n_points <= FEW_FOR_H2 or rigid))
     fast = [engine for engine in usable if engine.name == "redzed" and ranks_pay and n_pairs < MOST_RANKS]
     order = [*fast, *(engine for engine in usable if engine not in fast)]

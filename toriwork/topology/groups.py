@@ -84,6 +84,18 @@ def permutation_test(
     Robinson & Turner 2017, doi:10.1007/s41468-017-0008-7 (groups of diagrams). Szekely & Rizzo 2013,
     doi:10.1016/j.jspi.2013.03.018, sect. 2 (the statistic). Phipson & Smyth 2010, doi:10.2202/1544-6115.1585 (the one
     that is added).
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.samples import load_sample
+    >>> from toriwork.topology import permutation_test
+    >>> circle, disc = load_sample("circle"), load_sample("disc")
+    >>> rings = [persistence(circle[n::4]) for n in range(4)]
+    >>> discs = [persistence(disc[n::4]) for n in range(4)]
+    >>> found = permutation_test(rings, discs, distance="wasserstein")
+    >>> round(found.p_value, 3), found.exact
+    (0.029, True)
     """
     group_a, group_b = list(group_a), list(group_b)
     diagrams, n_a = [*group_a, *group_b], len(group_a)
@@ -145,6 +157,14 @@ def frechet_mean(diagrams: Sequence[Diagram], k: int = 1, *, starts: Sequence[in
     Sources
     -------
     Turner, Mileyko, Mukherjee & Harer 2014, doi:10.1007/s00454-014-9604-7, algorithm 1.
+
+    Examples
+    --------
+    >>> from toriwork import persistence
+    >>> from toriwork.topology import frechet_mean
+    >>> squares = [persistence([[0, 0], [0, side], [side, side], [side, 0]]) for side in (1.0, 3.0)]
+    >>> frechet_mean(squares, k=1).bars.round(3).tolist()
+    [[1.104, 1.311], [3.311, 3.932]]
     """
     diagrams = list(diagrams)
     if not diagrams or not all(isinstance(diagram, Diagram) for diagram in diagrams):

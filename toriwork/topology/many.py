@@ -126,6 +126,15 @@ def persistence_many(
         At once: an argument that is none of these.
     StoreError
         The memory is damaged, or refused a diagram.
+
+    Examples
+    --------
+    >>> from toriwork.samples import load_sample
+    >>> from toriwork.topology import persistence_many
+    >>> clouds = [load_sample(name) for name in ("circle", "figure_eight")]
+    >>> results = sorted(persistence_many(clouds, progress=False), key=lambda result: result.index)
+    >>> [result.diagram.betti(0.5) for result in results]
+    [(1, 1), (1, 2)]
     """
     for name, given, members in (
         ("executor", executor, ("submit",)),

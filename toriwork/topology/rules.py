@@ -1,6 +1,6 @@
 """The simple rules of the literature, for comparison and for those who want one of them.
 
-Each is a frozen set of parameters.  Their hit and false-alarm rates stand in docs/measurements/other_rules.md beside the default's.
+Each is a frozen set of parameters.  Their hit and false-alarm rates stand in docs/measurements.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which bars of a diagram speak of the shape, and which of the sampling: the rules by name.
 
 Those of ``calibrated.py`` and ``rules.py`` draw no random numbers and cost a small share of the diagram itself, those
-of ``resampling.py`` many times as much.  The measured hit and false-alarm rates of every rule are in docs/measurements/other_rules.md.
+of ``resampling.py`` many times as much.  The measured hit and false-alarm rates of every rule are in docs/measurements.
 """
 
 from __future__ import annotations

@@ -76,6 +76,15 @@ def make_plan(
         ``retire`` names what is no database of the code base; the state root is no folder.
     MissingExtra
         A module has to be rewritten and LibCST is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import make_plan
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> [step.id for step in make_plan("code").steps()]
+    ['backup', 'file:levels.py', 'file:capsule.yml', 'file:tox.ini', 'file:.pre-commit-config.yaml', 'guard']
     """
     folder = _folder(root)
     target = Path(state_root).expanduser() if state_root else _state_root_of(folder)
@@ -183,6 +192,17 @@ def apply_plan(
         The new code fails where the old one did not, nothing was changed; or data is not proven, nothing was removed.
     SourceInUse, DamagedFile, LockUnavailable, StoreError
         What stands in the way; apply again to go on.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import apply_plan, make_plan
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> plan = make_plan("code")
+    >>> outcome = apply_plan("code", trial=None)
+    >>> Path("code/levels.py").read_text()
+    ''
     """
     plan = current_plan(root, plan_id)
     other = under_way(root)
@@ -200,6 +220,18 @@ def rollback(root: PathLike, plan_id: str | None = None, *, progress: ProgressCa
     ------
     NotFound, NotProven
         There is no backup any more; something did not come back as it was.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import apply_plan, make_plan, rollback
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> plan = make_plan("code")
+    >>> outcome = apply_plan("code", trial=None)
+    >>> back = rollback("code")
+    >>> Path("code/levels.py").read_text()
+    'import sqlite3'
     """
     return taking_back.roll_back(_last_begun(root, plan_id), progress=progress)
 
@@ -211,6 +243,16 @@ def status(root: PathLike, plan_id: str | None = None) -> Status:
     ------
     NotFound
         There is no plan.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import make_plan, status
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> plan = make_plan("code")
+    >>> status("code").steps[0]
+    ('backup', 'to do')
     """
     plan = _last_begun(root, plan_id)
     history = history_of(plan)
@@ -236,6 +278,17 @@ def verify(root: PathLike, plan_id: str | None = None, *, guard: GuardCheck | No
     ------
     NotFound
         There is no plan.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import apply_plan, make_plan, verify
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> plan = make_plan("code")
+    >>> outcome = apply_plan("code", trial=None)
+    >>> verify("code").failed
+    {}
     """
     plan = _last_begun(root, plan_id)
     history = history_of(plan)
@@ -257,6 +310,17 @@ def prune(root: PathLike, plan_id: str | None = None, *, yes: bool = False) -> t
     ------
     MigrationError, NotProven
         The migration is under way; what was retired is not proven to be elsewhere.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from toriwork.migrate import apply_plan, make_plan, prune
+    >>> Path("code").mkdir()
+    >>> _ = Path("code/levels.py").write_text("import sqlite3")
+    >>> plan = make_plan("code")
+    >>> outcome = apply_plan("code", trial=None)
+    >>> prune("code", yes=True)[1]
+    True
     """
     return taking_back.prune(_last_begun(root, plan_id), yes=yes)
 
