@@ -7,7 +7,11 @@ executed: the committed outputs are shown.
 
 from __future__ import annotations
 
+import inspect
+import re
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from sphinx.application import Sphinx
 
@@ -90,6 +94,36 @@ def _list_decisions(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = "---\norphan: true\n---\n" + source[0]
 
 
+def _list_names(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Put a table of its names, with the first sentence of each, in front of every module of an API page."""
+    if not name.startswith("docs/api/"):
+        return
+
+    def with_table(found: re.Match[str]) -> str:
+        module = import_module(found[1])
+        left_out = found[0].partition(":exclude-members:")[2].partition("\n")[0]
+        names = [word for word in getattr(module, "__all__", vars(module)) if _is_listed(module, word, left_out)]
+        rows = [
+            f"| {{py:obj}}`~{module.__name__}.{word}` | {_first_sentence(getattr(module, word))} |" for word in names
+        ]
+        return "\n".join(["| name | what it is |", "|---|---|", *rows, "", found[0]])
+
+    source[0] = re.sub(r"```\{eval-rst\}\n\.\. automodule:: (\S+)\n.*?```", with_table, source[0], flags=re.DOTALL)
+
+
+def _is_listed(module: ModuleType, word: str, left_out: str) -> bool:
+    value = getattr(module, word)
+    ours = callable(value) and str(value.__module__).startswith("toriwork") and inspect.getdoc(value)
+    return bool(ours) and word not in left_out and (hasattr(module, "__all__") or value.__module__ == module.__name__)
+
+
+def _first_sentence(value: object) -> str:
+    words = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    sentence = re.split(r"(?<=[a-z0-9`)])\. ", words)[0].rstrip(".")
+    return re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"`\1`", sentence.replace("``", "`")).replace("|", "\\|")
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
     app.connect("source-read", _list_decisions)
+    app.connect("source-read", _list_names)

@@ -23,7 +23,7 @@ LACKING: set[str] = {
 def public_names() -> list[str]:
     """Where each class and function of the front door, and of the tables of docs/index.md, is at home."""
     named = {f"{home}.{name}" for name, home in toriwork._HOMES.items()}
-    for heading, section in re.findall(r"^### (.*)\n(.*?)(?=^### |\Z)", index(), re.MULTILINE | re.DOTALL):
+    for heading, section in re.findall(r"^### ([^\n]*)\n(.*?)(?=^### |\Z)", index(), re.MULTILINE | re.DOTALL):
         homes = [import_module(home) for home in re.findall(r"`(toriwork\.\w+)`", heading)]
         words = [
             word for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for word in re.findall(r"`(\w+)`", row)
