@@ -56,7 +56,6 @@ toc_object_entries = False  # hundreds of names, copied for the navigation of ev
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # shapes, units and ranges stand in the docstrings
 autodoc_class_signature = "mixed"
-autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_use_param = False  # a type is text: "path" is no reference to every attribute of that name
 napoleon_use_rtype = False
