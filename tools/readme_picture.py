@@ -36,13 +36,16 @@ def three_numbers() -> None:
         plot_cloud(cloud, ax=left).set_title("the cloud: a space with two loops")
         plot_betti_curves(diagram, ax=middle, dimensions=(1,)).set_title("loops alive at the scale r", pad=18)
         plot_barcode(diagram, ax=right, dimensions=(1,)).set_title("bars longer than t = 0.1", pad=18)
-    middle.set_ylim(-0.2, 3.6)
-    for scale, height in ((0.17, 3.2), (0.5, 0.5)):
+    middle.set_yscale("linear")
+    middle.set_yticks(range(4), ["0", "1", "2", "3"])
+    if legend := middle.get_legend():
+        legend.remove()
+    for scale, height in ((0.17, 2.7), (0.5, 0.5)):
         middle.axvline(scale, color="#222222", linewidth=1, linestyle=":")
         middle.annotate(
             f"r = {scale}: {diagram.betti(scale)[1]}", (scale, height), xytext=(4, 0), textcoords="offset points"
         )
-    figure.savefig(IMAGES / "three_numbers.png", dpi=150)
+    figure.savefig(IMAGES / "three_numbers.png", dpi=150, bbox_inches="tight")
 
 
 if __name__ == "__main__":
