@@ -46,6 +46,15 @@ class DiagramExplorer(LiveView):
     BadInput
         The points are no finite cloud or too many, two diagrams are given, or the diagram is of another number of
         points; or the scale is not finite.
+
+    Examples
+    --------
+    >>> from toriwork import DiagramExplorer
+    >>> from toriwork.samples import load_sample
+    >>> with DiagramExplorer(load_sample("circle")) as explorer:
+    ...     moment = explorer.state.move_to(1.0)
+    ...     moment.n_edges, explorer.caption
+    (1619, 'The filtration at scale 1 (diameter)')
     """
 
     def __init__(
