@@ -1,11 +1,17 @@
-"""Print the oldest releases that pyproject.toml allows, one pin a line, to try them in an empty environment.
+"""Print the oldest releases that pyproject.toml allows, one pin a line; with ``--try``, run the tests with them.
 
-python3 -m venv oldest && python tools/lower_bounds.py > oldest/pins.txt
-oldest/bin/python -m pip install -r oldest/pins.txt && oldest/bin/python -m pytest tests --ignore=tests/house
+python tools/lower_bounds.py --try [PYTEST ARGUMENTS]
+
+makes a new environment in a temporary folder, installs the pins and runs the tests that judge the code (not those of
+tests/house): once a week, and before a release. It needs some minutes, a network and 2 GB.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -31,5 +37,20 @@ def _lowest(item: Requirement) -> str:
     return bound
 
 
+def try_pins(arguments: list[str]) -> int:
+    """The exit code of pytest in a new environment with the oldest releases; of pip where they cannot be installed."""
+    with tempfile.TemporaryDirectory(prefix="toriwork-oldest-") as folder:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        python = str(Path(folder) / "bin" / "python")
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *pins()], check=False)
+        if done.returncode:
+            return done.returncode
+        root = PYPROJECT.parent
+        line = [python, "-m", "pytest", *(arguments or ["tests", "--ignore=tests/house"])]
+        return subprocess.run(line, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, check=False).returncode
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--try"]:
+        sys.exit(try_pins(sys.argv[2:]))
     print(*pins(), sep="\n")

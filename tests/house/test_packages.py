@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -14,12 +16,16 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+import toriwork
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 #: conda-forge's name -> the name that PyPI knows it by
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb", "python-lmdb": "lmdb"}
+#: conda-forge does not have these
+FROM_PYPI = {"redzed-tda"}
 #: what the import statement says -> the distribution that holds it
 IMPORT_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "redzed_tda": "redzed-tda", "IPython": "ipywidgets"}
 IMPORT_NAMES |= {"PIL": "matplotlib"}  # which needs and brings it
@@ -74,6 +80,28 @@ def test_both_files_name_the_same_packages_with_the_same_bounds():
     assert conda() == declared(*PROJECT["optional-dependencies"])
 
 
+def test_the_recipe_says_what_pyproject_says():
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
+    known = recipe["context"]
+    assert (known["name"], known["version"]) == (PROJECT["name"], toriwork.__version__)
+    assert f">={known['python_min']}" == PROJECT["requires-python"]
+    python, *others = recipe["requirements"]["run"]
+    assert python == "python >=${{ python_min }}"
+    run = {CONDA_NAMES.get(item.name, item.name): item.specifier for item in map(Requirement, others)}
+    assert run == {name: bounds for name, bounds in declared().items() if name not in FROM_PYPI}
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert [item.replace(" ", "") for item in recipe["requirements"]["host"][2:]] == build
+    assert recipe["build"]["python"]["entry_points"] == [f"{k} = {v}" for k, v in PROJECT["scripts"].items()]
+    about = recipe["about"]
+    assert (about["summary"], about["license"]) == (PROJECT["description"], PROJECT["license"])
+
+
+def test_what_comes_from_pypi_alone_is_what_the_environment_takes_from_there():
+    *_, pip = ENVIRONMENT["dependencies"]
+    taken = {Requirement(entry).name for entry in pip["pip"] if not entry.startswith("-")}
+    assert taken & declared().keys() == FROM_PYPI
+
+
 def test_only_conda_forge_is_asked():
     assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
 
@@ -117,14 +145,21 @@ def test_nothing_is_required_of_a_user_that_no_code_needs():
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The names inside a wheel that was built from this checkout."""
+def installed(tmp_path_factory):
+    """The folder into which a wheel that was built from this checkout is unpacked."""
     from hatchling.builders.wheel import WheelBuilder
 
     folder = tmp_path_factory.mktemp("wheel")
-    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder / "built"), versions=["standard"])
     with zipfile.ZipFile(built) as archive:
-        return set(archive.namelist())
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def wheel(installed):
+    """The names inside the wheel."""
+    return {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
 
 
 def test_the_wheel_holds_every_module_and_the_type_marker(wheel):
@@ -140,6 +175,21 @@ def test_the_wheel_holds_the_data_samples(wheel):
     samples = {f"toriwork/{path.relative_to(ROOT)}" for path in (ROOT / "data_samples").glob("*.*")}
     assert samples
     assert samples <= wheel
+
+
+def test_commands_run_from_the_wheel_outside_of_the_checkout(installed, tmp_path):
+    code = (
+        "import sys, toriwork\nfrom toriwork.cli import main\nfrom toriwork.samples import load_sample, sample_names\n"
+        "assert toriwork.__file__.startswith(sys.argv[1]), toriwork.__file__\n"
+        "assert all(len(load_sample(name)) for name in sample_names())\n"
+        "lines = ['notebook sanitize', 'registry add cloud.csv', 'registry info', 'diagram cloud.csv', 'doctor']\n"
+        "sys.exit(max(main(line.split()) for line in lines))\n"
+    )
+    (tmp_path / "cloud.csv").write_text("x,y\n0,0\n0,1\n1,0\n")
+    environment = os.environ | {"PYTHONPATH": str(installed), "TORI_STATE_ROOT": str(tmp_path)}
+    line = [sys.executable, "-c", code, str(installed)]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_wheel_holds_nothing_else(wheel):
