@@ -45,6 +45,8 @@ exclude_patterns = [
     "**/node_modules",
 ]
 
+suppress_warnings = ["toc.not_included"]  # decisions are in no menu; tests/house/test_docs.py looks at all other pages
+
 nb_execution_mode = "off"
 # a saved widget view needs a script from elsewhere; the still picture beside it needs none
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -82,15 +84,10 @@ _DECISIONS = Path(__file__).parent / "decisions"
 
 def _list_decisions(_app: Sphinx, name: str, source: list[str]) -> None:
     """Write the titles of all decisions below their index; in the navigation of every page they would be half of it."""
-    folder, _, page = name.rpartition("/")
-    if folder != "docs/decisions":
-        return
-    if page == "index":
+    if name == "docs/decisions/index":
         files = sorted(_DECISIONS.glob("[0-9]*.md"))
         titles = [(file.name, file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")) for file in files]
         source[0] += "\n" + "\n".join(f"- [{title}]({name})" for name, title in titles) + "\n"
-    else:
-        source[0] = "---\norphan: true\n---\n" + source[0]
 
 
 def _list_names(_app: Sphinx, name: str, source: list[str]) -> None:

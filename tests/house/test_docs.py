@@ -110,3 +110,10 @@ def test_the_commit_hooks_need_no_network():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert re.findall(r"repo: (\S+)", hooks) == ["local"]
     assert set(re.findall(r"language: (\S+)", hooks)) == {"system"}
+
+
+@pytest.mark.parametrize("folder", ["api", "explanation", "howto", "measurements"])
+def test_every_page_of_a_folder_is_named_in_its_index(folder):
+    index = (ROOT / "docs" / folder / "index.md").read_text(encoding="utf-8")
+    pages = {path.stem for path in ROOT.glob(f"docs/{folder}/*.md")} - {"index"}
+    assert {page for page in pages if f"\n{page}\n" not in index} == set()
