@@ -117,6 +117,22 @@ def add(
     return 0
 
 
+@ACTIONS.action("retract", "toriwork registry retract shape_3f2a... --reason 'wrong sensor'")
+@click.argument("row", metavar="ID")
+@click.option("--reason", required=True, help="Why; it is kept.")
+@FILE
+def retract(row: str, reason: str, path: Path | None, as_json: bool) -> int:
+    """Mark the rows of a shape id, or the one of a row id, as retracted.
+
+    Nothing is removed; readers of toriwork leave them out.
+    """
+    with _open(path, read_only=False) as registry:
+        n_rows = registry.retract(row, reason)
+        registry.flush(publish=True)
+    say_json({"path": str(registry.path), "retracted": n_rows}) if as_json else say(f"{n_rows} rows retracted")
+    return 0
+
+
 @ACTIONS.action("export", "toriwork registry export rows.csv")
 @click.argument("to", type=PATH, metavar="OUT")
 @FILE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,9 @@ from toriwork.registry.legacy import upgrade
 from toriwork.registry.rows import (
     DICTIONARY,
     PENDING,
+    PUBLISHED,
+    RETRACTION,
+    RETRACTION_KEY,
     SCHEMA,
     SCHEMA_VERSION,
     STATUSES,
@@ -90,8 +94,15 @@ def _batch(
         arrays.texts([row.dtype.str for row in rows]),
         arrays.lists(pa.int64(), [len(row.shape) for row in rows], _axes(rows)),
         _vertex_lists(rows),
+        *(pa.nulls(len(rows), SCHEMA.field(name).type) for name in PUBLISHED),
+        arrays.texts([_retracts(row) if row.status == RETRACTION else None for row in rows]),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _retracts(row: PackedRow) -> str:
+    row_id = json.loads(row.metadata)[RETRACTION_KEY]["row_id"]
+    return str(row_id)
 
 
 _FLOAT64 = np.dtype("<f8")
@@ -124,5 +135,6 @@ SPEC = TableSpec(
     dictionary=DICTIONARY,
     by_hand="toriwork registry publish --path {path}",
     index="shape_id",
+    published=PUBLISHED,
     group_bytes=4 * 2**20,  # one cloud costs a row group: a few milliseconds
 )

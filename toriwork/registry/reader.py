@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import os
 from abc import ABC, abstractmethod
@@ -13,12 +14,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toriwork.checks import check_band
-from toriwork.errors import NotFound
+from toriwork.errors import BadInput, NotFound
 from toriwork.registry import reading
 from toriwork.registry.adoption import fill_in
 from toriwork.registry.betti_values import Budget
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
 from toriwork.registry.loading import load_pandas
+from toriwork.registry.retractions import retracted_ids
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
 from toriwork.state import shown_path
 from toriwork.storage import Backup, ParquetTable, VerifyReport, arrays, backup
@@ -34,6 +36,7 @@ class RegistryReader(ABC):
     """The reading half of a registry; the other half says which table it is and when its numbers are there."""
 
     _table: ParquetTable
+    _as_of: int | dt.date | str | None = None  #: the generation or time that is looked at; None: now
     _budget: Budget  #: of Betti numbers that a backup computes
 
     @property
@@ -57,6 +60,9 @@ class RegistryReader(ABC):
         since: Any = None,
         until: Any = None,
         after: str | None = None,
+        *,
+        as_of: int | dt.date | str | None = None,
+        retracted: bool = False,
     ) -> pa.RecordBatchReader:
         """All rows of one consistent state, lazily, as Arrow record batches.
 
@@ -73,20 +79,32 @@ class RegistryReader(ABC):
             Only rows published behind this cursor, in the order of publishing; "" begins with the first. The next
             cursor is ``reader.schema.metadata[b"cursor"].decode()``. Rows that are not published yet come later.
 
+        as_of : int, datetime or ISO text, optional
+            Only the rows that were published at that generation, or at that time: the registry as other readers saw
+            it then. A row is in the generation that ``generation`` says, which came at ``published``.
+
+        retracted : bool
+            Also the rows that were retracted, and the retractions: rows with a row id in ``retracts``.
+
         Raises
         ------
         BadInput
-            An unknown column, no time, or a cursor of another registry or of a state that the file no longer has.
+            An unknown column, no time, or a cursor of another registry or of a state that the file no longer has; a
+            generation that is still to come, or one of an earlier release, which noted none.
         DamagedFile
             While reading: a page fails its checksum.
         """
         names = reading.check_columns(columns)
         times = reading.time_filter(since, until)
         where = times if filter is None else filter if times is None else filter & times
+        as_of = self._as_of if as_of is None else as_of
         if after is not None:
-            return reading.follow(self._table, names, where, after)
-        self._settle(names, where)
-        return reading.scan(self._table, names, where)
+            if as_of is not None:
+                raise BadInput("after, as_of: expected one of them, got both")
+            return reading.follow(self._table, names, where, after, retracted=retracted)
+        if as_of is None:
+            self._settle(names, where)
+        return reading.scan(self._table, names, where, as_of, retracted=retracted)
 
     def _settle(self, columns: Sequence[str], where: pads.Expression | None) -> None:
         """Wait for this handle's Betti numbers where the answer may hang on them."""
@@ -95,8 +113,9 @@ class RegistryReader(ABC):
 
     def dataset(self) -> pads.Dataset:
         """One consistent state as an Arrow dataset, which DuckDB and Polars query without copying it."""
-        self._settle(SCHEMA.names, None)
-        return reading.as_dataset(self._table)
+        if self._as_of is None:
+            self._settle(SCHEMA.names, None)
+        return reading.as_dataset(self._table, self._as_of)
 
     def to_pandas(self, columns: Sequence[str] | None = None, **scan_options: Any) -> pd.DataFrame:
         """A DataFrame in the order of recording; the nine columns of schema v1 unless others are named."""
@@ -117,7 +136,10 @@ class RegistryReader(ABC):
     def query_recent(self, n: int = 100) -> pd.DataFrame:
         """The ``n`` newest rows in the order of recording; BadInput for a negative number."""
         self._settle(V1_COLUMNS, None)
-        return _frame(reading.newest(self._table, n, V1_COLUMNS))
+        return _frame(self._newest(n, V1_COLUMNS))
+
+    def _newest(self, n: int, columns: Sequence[str]) -> pa.Table:
+        return reading.newest(self._table, n, columns)
 
     def vertices(self, shape_id: str) -> NDArray[Any]:
         """The cloud or spectrum that was recorded under an id: same dtype, same shape, same bits.
@@ -135,10 +157,13 @@ class RegistryReader(ABC):
         return restore_vertices(values, row["vertices_dtype"].as_py(), row["vertices_shape"].as_py())
 
     def _newest_of(self, shape_id: str, columns: Sequence[str]) -> dict[str, Any]:
-        found = reading.newest_of(self._table, str(shape_id), columns)
+        found = self._find(str(shape_id), columns)
         if found is None:
             raise NotFound(f"{shape_id!r}: no such shape among the rows of {self.path}")
         return found
+
+    def _find(self, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
+        return reading.newest_of(self._table, shape_id, columns)
 
     def compute_betti_delta(self, id1: str, id2: str) -> dict[str, float]:
         """``delta_b0``, ``delta_b1``, ``delta_b2``: the second shape's Betti numbers less the first's, NaN if unknown.
@@ -163,7 +188,7 @@ class RegistryReader(ABC):
         names = ["coherence_band", "betti0", "betti1", "betti2"]
         rows = self.scan(names).read_all()
         with self._table.snapshot() as snapshot:
-            pending = snapshot.pending_rows()
+            pending = snapshot.pending_rows() if self._as_of is None else 0
             n_bytes = snapshot.base.stat.size if snapshot.base is not None else 0
         means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
         return {
@@ -197,7 +222,7 @@ class RegistryReader(ABC):
     def facts(self, n_last: int = 5) -> RegistryFacts:
         """Facts about the registry now; reads a few narrow columns and the newest rows."""
         rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
-        last = reading.newest(self._table, n_last, LAST_COLUMNS)
+        last = self._newest(n_last, LAST_COLUMNS)
         return gather(shown_path(self.path), rows, last, self.get_statistics())
 
     def __repr__(self) -> str:
@@ -208,7 +233,9 @@ class RegistryReader(ABC):
 
     def __len__(self) -> int:
         with self._table.snapshot() as snapshot:
-            return snapshot.n_rows()
+            if not len(retracted_ids(snapshot)):
+                return snapshot.n_rows()
+        return sum(batch.num_rows for batch in self.scan(["row_id"]))
 
     def __bool__(self) -> bool:
         return True  # an empty registry is still a registry

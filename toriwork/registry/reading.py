@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.errors import BadInput, StoreError
+from toriwork.registry.retractions import retracted_ids, valid_filter
 from toriwork.registry.rows import SCHEMA
 from toriwork.storage import ParquetTable, lookup
 from toriwork.storage.columns import parquet_format
 from toriwork.storage.footer import unreadable
+from toriwork.storage.publish import generation_of
 from toriwork.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -37,6 +40,36 @@ def time_filter(since: Any, until: Any) -> pads.Expression | None:
         part = when >= bound if name == "since" else when < bound
         found = part if found is None else found & part
     return found
+
+
+def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
+    """The published rows that were there at a generation (an integer) or at a time; for the public file only.
+
+    Rows of a file that an earlier release wrote do not say when they came: an answer that hangs on it is refused.
+    """
+    base = snapshot.base
+    if isinstance(as_of, bool) or not isinstance(as_of, int):
+        name, value = "published", _utc("as_of", as_of)
+    else:
+        name, value = "generation", int(as_of)
+        if not 0 <= value <= generation_of(snapshot):
+            raise BadInput(f"as_of: expected a generation from 0 to {generation_of(snapshot)}, got {as_of}")
+    column, bound = pc.field(name), pa.scalar(value, SCHEMA.field(name).type)
+    first, n_unknown = base.bounds(name) if base is not None else (None, 0)
+    if base is None or not n_unknown:
+        return column <= bound
+    if first is None:
+        first = (
+            dt.datetime.fromtimestamp(base.stat.modified, dt.UTC) if name == "published" else generation_of(snapshot)
+        )
+    elif name == "generation":
+        first -= 1
+    if value < first:
+        raise BadInput(
+            f"as_of: {n_unknown:,} rows were published by an earlier release, which noted no generation; expected "
+            f"{name} {first} or later, got {as_of}"
+        )
+    return column.is_null() | (column <= bound)
 
 
 def _utc(name: str, value: Any) -> dt.datetime:
@@ -63,16 +96,49 @@ def check_columns(columns: Sequence[str] | None) -> list[str]:
     return names
 
 
-def scan(table: ParquetTable, columns: Sequence[str], where: pads.Expression | None) -> pa.RecordBatchReader:
-    """All rows of the state at the time of the call, lazily: published rows first, then segments and journals."""
+def scan(
+    table: ParquetTable,
+    columns: Sequence[str],
+    where: pads.Expression | None,
+    as_of: Any = None,
+    *,
+    retracted: bool = False,
+) -> pa.RecordBatchReader:
+    """All rows of the state at the time of the call, lazily: published rows first, then segments and journals.
+
+    With ``as_of`` the rows that were published at that generation or time; with ``retracted`` those that were retracted
+    too, and the retractions.
+    """
     schema = pa.schema([SCHEMA.field(name) for name in columns])
     state = contextlib.ExitStack()
     snapshot = state.enter_context(table.snapshot())  # now, not when the first batch is asked for
+    try:
+        if as_of is not None:
+            snapshot = replace(snapshot, segments=[], journals=[])
+        then = None if as_of is None else as_of_filter(snapshot, as_of)
+        where = _joined(then, where, None if retracted else _valid(snapshot, then))
+    except BaseException:
+        state.close()
+        raise
     return pa.RecordBatchReader.from_batches(schema, _batches(table, state, snapshot, list(columns), where))
 
 
+def _valid(snapshot: Snapshot, then: pads.Expression | None = None) -> pads.Expression | None:
+    """The rows that count; None where nothing was retracted, and all of them do."""
+    ids = retracted_ids(snapshot, then)
+    return valid_filter(ids) if len(ids) else None
+
+
+def _joined(*parts: pads.Expression | None) -> pads.Expression | None:
+    found: pads.Expression | None = None
+    for part in parts:
+        if part is not None:
+            found = part if found is None else found & part
+    return found
+
+
 def follow(
-    table: ParquetTable, columns: Sequence[str], where: pads.Expression | None, after: str
+    table: ParquetTable, columns: Sequence[str], where: pads.Expression | None, after: str, *, retracted: bool = False
 ) -> pa.RecordBatchReader:
     """The rows that were published behind a cursor, in the order of publishing, lazily.
 
@@ -84,6 +150,7 @@ def follow(
     try:
         skip = _place(after, snapshot, table)
         cursor = _cursor(snapshot, snapshot.base.n_rows if snapshot.base is not None else 0)
+        where = _joined(where, None if retracted else _valid(snapshot))
     except BaseException:
         state.close()
         raise
@@ -196,25 +263,43 @@ def damage_named(table: ParquetTable) -> Iterator[None]:
         raise unreadable(table.path, error) from error
 
 
-def as_dataset(table: ParquetTable) -> pads.Dataset:
+def as_dataset(table: ParquetTable, as_of: Any = None) -> pads.Dataset:
     """One consistent state as a dataset for other engines: the public file by reference, the rest in memory."""
     import pyarrow.dataset as pads
 
     with table.snapshot() as snapshot:
         parts = list(_sources(snapshot))
+        then = None if as_of is None else as_of_filter(snapshot, as_of)
+        if as_of is not None:
+            snapshot = replace(snapshot, segments=[], journals=[])
+        where = _joined(then, _valid(snapshot, then))
         pending = list(snapshot.pending_batches())
     if pending or not parts:
         parts.append(pads.dataset(pa.Table.from_batches(pending, schema=SCHEMA)))
-    return parts[0] if len(parts) == 1 else pads.dataset(parts)
+    found = parts[0] if len(parts) == 1 else pads.dataset(parts)
+    return found if where is None else found.filter(where)
 
 
 def newest(table: ParquetTable, n: int, columns: Sequence[str]) -> pa.Table:
     """The ``n`` newest rows in the order in which they were recorded."""
     with table.snapshot() as snapshot, damage_named(table):
-        return lookup.newest(snapshot, n, columns)
+        ids = retracted_ids(snapshot)
+        if not len(ids):
+            return lookup.newest(snapshot, n, columns)
+        # among so many there are n that count, if there are n
+        rows = lookup.newest(snapshot, n + 2 * len(ids), [*columns, *({"row_id", "retracts"} - set(columns))])
+        rows = rows.filter(valid_filter(ids)) if n else rows.slice(0, 0)
+        return rows.slice(max(0, rows.num_rows - n)).select(list(columns))
 
 
 def newest_of(table: ParquetTable, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
     """Some columns of the newest row of an id, None when it has none."""
     with table.snapshot() as snapshot, damage_named(table):
-        return lookup.newest_match(snapshot, shape_id, columns)
+        ids = retracted_ids(snapshot)
+        if not len(ids):
+            return lookup.newest_match(snapshot, shape_id, columns)
+        wanted = [*columns, *({"row_id", "retracts"} - set(columns))]
+        schema = pa.schema([SCHEMA.field(name) for name in wanted])
+        parts = [batch.select(wanted) for batch in lookup.matches(snapshot, shape_id, wanted)]
+        rows = pa.Table.from_batches(parts, schema=schema).filter(valid_filter(ids)).sort_by("row_id")
+        return {name: rows[name][rows.num_rows - 1] for name in columns} if rows.num_rows else None

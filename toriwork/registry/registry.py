@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,17 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.checks import shown
-from toriwork.errors import BadInput, Closed, PublishError, StoreError
+from toriwork.errors import BadInput, Closed, NotFound, PublishError, StoreError
 from toriwork.lifetime import OpenStores
 from toriwork.printed import one_line
 from toriwork.registry import reading
 from toriwork.registry.adoption import Preparation
+from toriwork.registry.at import RegistryAt
 from toriwork.registry.betti_values import Budget
 from toriwork.registry.codec import SPEC
 from toriwork.registry.completion import BettiQueue
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.reader import RegistryReader
-from toriwork.registry.rows import SCHEMA_VERSION, pack_shape
+from toriwork.registry.rows import SCHEMA_VERSION, pack_retraction, pack_shape
 from toriwork.state import registry_path
 from toriwork.storage import ParquetTable
 from toriwork.storage.frames import Kind
@@ -214,6 +216,43 @@ class TorusRegistry(RegistryReader):
             self._table.append(b"".join(parts), n_clouds)
         return ids
 
+    def retract(self, row: str, reason: str) -> int:
+        """How many rows were marked as retracted: readers leave them out unless they are asked for.
+
+        Nothing is removed, and no published row changes: a retraction is a row of its own.
+
+        Parameters
+        ----------
+        row : str
+            A ``shape_id``: all rows that have it now; or a ``row_id``: that one.
+        reason : str
+            It stands in the metadata of the retraction.
+
+        Raises
+        ------
+        NotFound
+            No row that counts has this id.
+        """
+        if not isinstance(reason, str) or not reason.strip():
+            raise BadInput(f"reason: expected a text, got {shown(reason)}")
+        named = "shape_id" if str(row).startswith("shape_") else "row_id"
+        columns = ["row_id", "vertices_hash", "coherence_band"]
+        rows = self.scan(columns, pc.field(named) == str(row)).read_all().to_pylist()
+        if not rows:
+            raise NotFound(f"{row!r}: no such row in {self.path}, or it is retracted already")
+        self._table.append(b"".join(pack_retraction(one, reason) for one in rows), len(rows))
+        return len(rows)
+
+    def at(self, as_of: int | dt.date | str) -> RegistryAt:
+        """The registry as it was at a generation or a time: the rows that were published then.
+
+        Parameters
+        ----------
+        as_of : int, datetime or ISO text
+            See :meth:`scan`. What was before a restore is in the backups.
+        """
+        return RegistryAt(self, as_of)
+
     def stamp(self) -> object:
         """A value that changes whenever somebody else writes to the registry; it costs a look at a folder."""
         return stamp(StorePaths.of(self.path), own=self._table.own_frames())
@@ -222,7 +261,9 @@ class TorusRegistry(RegistryReader):
         """True when rows of an earlier try are there. They are published: a sync of their journal has failed."""
         if isinstance(row_ids, str) or any(type(name) is not str or len(name) != 32 for name in row_ids):
             raise BadInput(f"retry: expected row_ids of an error, got {row_ids!r}")
-        if not len(reading.scan(self._table, ["row_id"], pc.field("row_id").isin(list(row_ids))).read_all()):
+        if not len(
+            reading.scan(self._table, ["row_id"], pc.field("row_id").isin(list(row_ids)), retracted=True).read_all()
+        ):
             return False
         self.flush(publish=True)
         with self._table.snapshot() as snapshot:

@@ -50,13 +50,27 @@ SCHEMA = pa.schema(
         ("vertices_dtype", pa.string()),
         ("vertices_shape", pa.list_(pa.int64())),
         ("vertices", pa.list_(pa.float64())),
+        ("generation", pa.int64()),  # of the publish that brought the row, and its time; null until then
+        ("published", pa.timestamp("us", tz="UTC")),
+        ("retracts", pa.string()),  # of a retraction: the row id that it marks
     ]
 )
+PUBLISHED = ("generation", "published")
 DICTIONARY = ("coherence_band", "_schema", "betti_status", "vertices_dtype", "metadata")
 
 #: where the Betti numbers of a row come from, or why they are missing; the code is the index
-STATUSES = ("pending", "given", "computed", "undecided", "failed", "too_large", "spectrum", "not_computed")
-PENDING, GIVEN, COMPUTED, UNDECIDED, FAILED, TOO_LARGE, SPECTRUM, NOT_COMPUTED = range(len(STATUSES))
+STATUSES = (
+    "pending",
+    "given",
+    "computed",
+    "undecided",
+    "failed",
+    "too_large",
+    "spectrum",
+    "not_computed",
+    "retraction",
+)
+PENDING, GIVEN, COMPUTED, UNDECIDED, FAILED, TOO_LARGE, SPECTRUM, NOT_COMPUTED, RETRACTION = range(len(STATUSES))
 
 #: element types that a list of float64 holds exactly; the code is the index
 _DTYPES = tuple(np.dtype(name) for name in "<f8 <f4 <f2 i1 <i2 <i4 <i8 u1 <u2 <u4 <u8 <c16 <c8 ?".split())
@@ -187,6 +201,20 @@ def pack_shape(
         digest,
     )
     return Shape("shape_" + digest.hex(), (head, layout.axes, text, data if stored else b""), status == PENDING)
+
+
+RETRACTION_KEY = "retraction"  #: of the metadata of a retraction: ``row_id`` and ``reason``
+
+
+def pack_retraction(row: Mapping[str, Any], reason: str) -> bytes:
+    """The bytes of a row that marks another one, of which id, hash and band are given, as retracted."""
+    text = metadata_text({RETRACTION_KEY: {"row_id": row["row_id"], "reason": reason}}).encode()
+    try:
+        digest = bytes.fromhex(row["vertices_hash"])
+    except ValueError:  # of legacy code
+        digest = b""
+    head = _ROW.pack(_BAND_CODE[row["coherence_band"]], RETRACTION, 0, 1 | _NOT_KEPT, len(text), 0, *UNKNOWN, digest)
+    return head + struct.pack("<Q", 0) + text
 
 
 def _as_array(vertices: Any) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -105,6 +105,18 @@ class ParquetSource:
             return int(min(one.min for one in found)[:16], 16), int(max(one.max for one in found)[:16], 16)
         except (ValueError, TypeError):  # row ids of another kind
             return 0, 0
+
+    def bounds(self, column: str) -> tuple[Any, int]:
+        """The least value of a column, None where no row has one, and in how many rows it is null."""
+        metadata = self.footer.metadata
+        names = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+        if column not in names:
+            return None, self.n_rows
+        at = names.index(column)
+        found = [metadata.row_group(number).column(at).statistics for number in range(metadata.num_row_groups)]
+        least = [one.min for one in found if one is not None and one.has_min_max]
+        n_null = sum(one.null_count if one is not None else 0 for one in found)
+        return min(least, default=None), n_null
 
     def has(self, columns: Sequence[str]) -> bool:
         """True when the file has all of some columns."""

@@ -66,6 +66,7 @@ _STATED = {
     "absorbed": are_frames,
     "covers": are_spans,
     "data_blake2b": is_digest,
+    "published_us": is_count,
     "note": is_text,
     "extents": are_extents,
     "indexes": are_indexes,
@@ -88,6 +89,7 @@ class Facts:
     extents: tuple[Extent, ...] = ()  #: all bytes before the footer; none in a file of format 1
     indexes: tuple[tuple[int, int, int], ...] = ()  #: of the rows by a column: offset, first row, number of rows
     newest_ns: int = 0  #: highest time in the row ids of a base, nanoseconds since 1970; 0 when it is not known
+    published_us: int = 0  #: time of the publish that made a base, microseconds since 1970; rises with the generation
     note: str = ""  #: what the table's retention says about the rows of a base
     min_reader: int = _FORMAT
     min_writer: int = _FORMAT

@@ -7,10 +7,13 @@ frame of it is in a public file that has reached the disk.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from toriwork.errors import (
     NotPermitted,
@@ -30,8 +33,6 @@ from toriwork.storage.store_lock import Lock
 from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from toriwork.storage.files import Files
     from toriwork.storage.handles import Handle
     from toriwork.storage.paths import StorePaths
@@ -150,6 +151,13 @@ def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dic
     """
     snapshot = plan.snapshot
     spec, base, note = snapshot.spec, snapshot.base, snapshot.note
+    facts = Facts(
+        store_id_of(snapshot),
+        generation=generation_of(snapshot) + 1,
+        absorbed=absorbed,
+        newest_ns=snapshot.newest_ns(),
+        published_us=_later(snapshot),
+    )
     choice = spec.retention.begin(lambda columns: _all_batches(plan, columns), note) if spec.retention else None
     behind = kept_of(snapshot)
     if choice is not None and behind.end and not choice.passes(behind.kept.n_rows):
@@ -159,18 +167,17 @@ def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dic
     sink = ParquetSink(handle, temporary, spec.schema, spec.dictionary, spec.group_bytes, keys=spec.keys, behind=behind)
     _index_kept(snapshot, behind, sink)
     n_retired = 0
-    for batch in _all_batches(plan, skip=behind.kept.n_rows):
+    for batch in _all_batches(plan, skip=behind.kept.n_rows, facts=facts):
         kept = batch if choice is None else choice.keep(batch)
         n_retired += batch.num_rows - kept.num_rows
         sink.write(kept)
-    facts = Facts(
-        store_id_of(snapshot),
-        generation=generation_of(snapshot) + 1,
-        absorbed=absorbed,
-        newest_ns=snapshot.newest_ns(),
-        note=note if choice is None else choice.note(),
-    )
-    return sink.close(facts), n_retired
+    return sink.close(replace(facts, note=note if choice is None else choice.note())), n_retired
+
+
+def _later(snapshot: Snapshot) -> int:
+    """The time of this publish, microseconds since 1970; behind that of the last one, whatever the clock says."""
+    facts = snapshot.base.facts if snapshot.base is not None else None
+    return max(time.time_ns() // 1000, facts.published_us + 1 if facts is not None else 0)
 
 
 def kept_of(snapshot: Snapshot) -> Behind:
@@ -205,11 +212,23 @@ def _index_kept(snapshot: Snapshot, behind: Behind, sink: ParquetSink) -> None:
         missing -= batch.num_rows
 
 
-def _all_batches(plan: PublishPlan, columns: Sequence[str] | None = None, *, skip: int = 0) -> Iterator[pa.RecordBatch]:
+def _all_batches(
+    plan: PublishPlan, columns: Sequence[str] | None = None, *, skip: int = 0, facts: Facts | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of the next public file; with ``facts`` those that are new in it say when they came."""
     snapshot = plan.snapshot
     yield from snapshot.base_batches(columns, skip=skip)
     for batch in snapshot.pending_batches(plan.cuts):
-        yield batch if columns is None else batch.select(columns)
+        marked = batch if facts is None else _marked(batch, snapshot.spec, facts)
+        yield marked if columns is None else marked.select(columns)
+
+
+def _marked(batch: pa.RecordBatch, spec: TableSpec, facts: Facts) -> pa.RecordBatch:
+    columns = list(batch.columns)
+    for name, value in zip(spec.published, (facts.generation, facts.published_us), strict=False):
+        at = batch.schema.get_field_index(name)
+        columns[at] = pa.repeat(pa.scalar(value, batch.schema.field(at).type), batch.num_rows)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _exchange(files: Files, paths: StorePaths, snapshot: Snapshot, head: Head, lock: Lock, temporary: Path) -> None:

@@ -63,6 +63,8 @@ class TableSpec:
     #: how to publish by hand what a closed handle left; ``{path}`` stands for the public file
     by_hand: str = "open {path} again and call flush(publish=True)"
     index: str | None = None  #: a text column whose values are looked up singly
+    #: columns that a publish fills in, in the rows that it brings: its generation and its time; none: ()
+    published: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, str] | None:
