@@ -61,6 +61,7 @@ class RegistryReader(ABC):
         until: Any = None,
         after: str | None = None,
         *,
+        where: pads.Expression | Sequence[Any] | None = None,
         as_of: int | dt.date | str | None = None,
         retracted: bool = False,
     ) -> pa.RecordBatchReader:
@@ -79,6 +80,9 @@ class RegistryReader(ABC):
             Only rows published behind this cursor, in the order of publishing; "" begins with the first. The next
             cursor is ``reader.schema.metadata[b"cursor"].decode()``. Rows that are not published yet come later.
 
+        where : pyarrow.dataset.Expression or sequence of tuples, optional
+            As ``filter``; also tuples as pandas takes them, all of which have to hold: ``[("betti1", ">=", 1)]``, or
+            lists of them, of which one has to.
         as_of : int, datetime or ISO text, optional
             Only the rows that were published at that generation, or at that time: the registry as other readers saw
             it then. A row is in the generation that ``generation`` says, which came at ``published``.
@@ -96,15 +100,15 @@ class RegistryReader(ABC):
         """
         names = reading.check_columns(columns)
         times = reading.time_filter(since, until)
-        where = times if filter is None else filter if times is None else filter & times
+        given = reading.joined(times, filter, reading.where_filter(where))
         as_of = self._as_of if as_of is None else as_of
         if after is not None:
             if as_of is not None:
                 raise BadInput("after, as_of: expected one of them, got both")
-            return reading.follow(self._table, names, where, after, retracted=retracted)
+            return reading.follow(self._table, names, given, after, retracted=retracted)
         if as_of is None:
-            self._settle(names, where)
-        return reading.scan(self._table, names, where, as_of, retracted=retracted)
+            self._settle(names, given)
+        return reading.scan(self._table, names, given, as_of, retracted=retracted)
 
     def _settle(self, columns: Sequence[str], where: pads.Expression | None) -> None:
         """Wait for this handle's Betti numbers where the answer may hang on them."""

@@ -48,6 +48,7 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
     Rows of a file that an earlier release wrote do not say when they came: an answer that hangs on it is refused.
     """
     base = snapshot.base
+    value: Any
     if isinstance(as_of, bool) or not isinstance(as_of, int):
         name, value = "published", _utc("as_of", as_of)
     else:
@@ -116,7 +117,7 @@ def scan(
         if as_of is not None:
             snapshot = replace(snapshot, segments=[], journals=[])
         then = None if as_of is None else as_of_filter(snapshot, as_of)
-        where = _joined(then, where, None if retracted else _valid(snapshot, then))
+        where = joined(then, where, None if retracted else _valid(snapshot, then))
     except BaseException:
         state.close()
         raise
@@ -129,7 +130,25 @@ def _valid(snapshot: Snapshot, then: pads.Expression | None = None) -> pads.Expr
     return valid_filter(ids) if len(ids) else None
 
 
-def _joined(*parts: pads.Expression | None) -> pads.Expression | None:
+def where_filter(where: Any) -> pads.Expression | None:
+    """An expression, or tuples of column, comparison and value, as one expression; BadInput names an unknown column."""
+    if where is None or isinstance(where, pc.Expression):
+        return where
+    import pyarrow.parquet as pq
+
+    try:
+        groups = [[one] if isinstance(one, tuple) else list(one) for one in where]
+        check_columns([name for group in groups for name, _, _ in group])
+        found: pads.Expression | None = pq.filters_to_expression(where) if groups else None
+    except BadInput:
+        raise
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise BadInput(f"where: expected tuples of column, comparison and value, got {where!r}: {error}") from error
+    return found
+
+
+def joined(*parts: pads.Expression | None) -> pads.Expression | None:
+    """All conditions as one; None where there is none."""
     found: pads.Expression | None = None
     for part in parts:
         if part is not None:
@@ -150,7 +169,7 @@ def follow(
     try:
         skip = _place(after, snapshot, table)
         cursor = _cursor(snapshot, snapshot.base.n_rows if snapshot.base is not None else 0)
-        where = _joined(where, None if retracted else _valid(snapshot))
+        where = joined(where, None if retracted else _valid(snapshot))
     except BaseException:
         state.close()
         raise
@@ -272,7 +291,7 @@ def as_dataset(table: ParquetTable, as_of: Any = None) -> pads.Dataset:
         then = None if as_of is None else as_of_filter(snapshot, as_of)
         if as_of is not None:
             snapshot = replace(snapshot, segments=[], journals=[])
-        where = _joined(then, _valid(snapshot, then))
+        where = joined(then, _valid(snapshot, then))
         pending = list(snapshot.pending_batches())
     if pending or not parts:
         parts.append(pads.dataset(pa.Table.from_batches(pending, schema=SCHEMA)))

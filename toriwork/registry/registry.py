@@ -233,7 +233,8 @@ class TorusRegistry(RegistryReader):
         NotFound
             No row that counts has this id.
         """
-        if not isinstance(reason, str) or not reason.strip():
+        given: object = reason
+        if not isinstance(given, str) or not given.strip():
             raise BadInput(f"reason: expected a text, got {shown(reason)}")
         named = "shape_id" if str(row).startswith("shape_") else "row_id"
         columns = ["row_id", "vertices_hash", "coherence_band"]
