@@ -260,7 +260,7 @@ MUTANTS: dict[str, Mutant] = {
         _CUTS,
     ),
     "the list of absorbed journals is empty": Mutant(
-        _STORAGE + "publish", "absorbed=plan.absorbed(files),", "absorbed={},", _PUBLISH
+        _STORAGE + "publish", "absorbed=absorbed,", "absorbed={},", _PUBLISH
     ),
     "absorbed counts one frame too many": Mutant(
         _STORAGE + "publish_plan", "self.cuts.get(j, 0), sealed", "self.cuts.get(j, 0) + 1, sealed", _PUBLISH
