@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -211,3 +212,21 @@ def test_metadata_takes_what_measurements_are_made_of(value: object, stored: obj
 def test_metadata_refuses_what_has_no_strict_form(value: object) -> None:
     with pytest.raises(BadInput, match="key 'key' has no JSON form"):
         metadata_text({"fine": 1, "key": value})
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param("mine.csv", "a file is read first, by pandas.read_csv", id="a name"),
+        pytest.param([["a", "b"]], "columns of text are left out", id="text"),
+        pytest.param(
+            np.zeros(3, dtype=[("x", "f8"), ("y", "f8")]), "structured_to_unstructured", id="a structured array"
+        ),
+        pytest.param(np.zeros((3, 2), dtype="M8[s]"), "take the seconds since the first", id="times"),
+        pytest.param(np.zeros(5), "delay_embedding, or values by filtration='lower_star'", id="a series"),
+        pytest.param(np.zeros((5, 5, 3)), "an image is taken by filtration='cubical'", id="an image"),
+        pytest.param([[0.0, np.nan]], "row 0 is not finite.*; leave such rows out, by dropna", id="a missing value"),
+        pytest.param(pd.DataFrame({"x": [1.0], "who": ["a"]}), "column 'who'.*; leave that column out", id="a frame"),
+    ],
+)
+def test_a_refusal_names_the_remedy(given: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_points(given)

@@ -20,6 +20,17 @@ from toriwork.errors import BadInput
 BANDS = ("local", "global", "critical")
 
 
+_OF_OTHER_DTYPE = {
+    "U": "; a file is read first, by pandas.read_csv say, and columns of text are left out",
+    "V": "; numpy.lib.recfunctions.structured_to_unstructured makes rows of a table",
+    "M": "; take the seconds since the first",
+}
+_OF_OTHER_SHAPE = {
+    1: "; a series becomes points by toriwork.samples.delay_embedding, or values by filtration='lower_star'",
+    3: "; an image is taken by filtration='cubical'",
+}
+
+
 def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
     """A finite float64 copy of a point cloud, shape (n_points, dim), C order; n_points may be 0.
 
@@ -30,16 +41,23 @@ def check_points(points: Any, *, name: str = "points") -> NDArray[np.float64]:
         NaN or infinite; the message names the first bad row.
     """
     array = as_array(points, name=name)
-    if array.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
+    expect_real(array, name=name)
     if array.ndim != 2 or (array.shape[1] == 0 and array.shape[0] > 0):
-        raise BadInput(f"{name}: expected shape (n_points, dim), got {array.shape}")
+        remedy = _OF_OTHER_SHAPE.get(array.ndim, "")
+        raise BadInput(f"{name}: expected shape (n_points, dim), got {array.shape}{remedy}")
     cloud = as_float64(array)
     finite = np.isfinite(cloud)
     if not finite.all():
         row = int(np.argmin(finite.all(axis=1)))
-        raise BadInput(f"{name}: row {row} is not finite: {cloud[row].tolist()}")
+        raise BadInput(f"{name}: row {row} is not finite: {cloud[row].tolist()}; leave such rows out, by dropna() say")
     return cloud
+
+
+def expect_real(array: NDArray[Any], *, name: str) -> None:
+    """Raise BadInput for an array of anything but real numbers; the message says how numbers come out of it."""
+    if array.dtype.kind not in "fiub":
+        remedy = _OF_OTHER_DTYPE.get(array.dtype.kind, "")
+        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}{remedy}")
 
 
 def as_array(given: Any, *, name: str) -> NDArray[Any]:
@@ -72,20 +90,22 @@ def _by_protocol(given: Any, array: NDArray[Any], name: str) -> NDArray[Any]:
         columns = list(getattr(given, "column_names", given.columns))  # the columns of an Arrow table are no names
         if len(set(columns)) < len(columns):
             raise BadInput(f"{name}: expected columns of different names, got {shown(columns)}")
-        return np.column_stack([_column(given[column], f"{name}: column {shown(column)}") for column in columns])
+        remedy = "; leave that column out, or make numbers of it"
+        of = {column: f"{name}: column {shown(column)}" for column in columns}
+        return np.column_stack([_column(given[column], of[column], remedy) for column in columns])
     if hasattr(given, "to_numpy"):
         return _column(given, name)
     return np.from_dlpack(given) if hasattr(given, "__dlpack__") else array
 
 
-def _column(given: Any, name: str) -> NDArray[Any]:
+def _column(given: Any, name: str, remedy: str = "") -> NDArray[Any]:
     """The numbers of one column; where its own type has a value for nothing, that is NaN."""
     array = np.asarray(given)
     own = getattr(getattr(given, "dtype", None), "kind", "O")
     if array.dtype.kind == "O" and own in "fiub":  # a nullable type of pandas
         array = given.to_numpy(dtype=np.float64, na_value=np.nan)
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: expected real numbers, got dtype {getattr(given, 'dtype', array.dtype)}")
+        raise BadInput(f"{name}: expected real numbers, got dtype {getattr(given, 'dtype', array.dtype)}{remedy}")
     return array
 
 

@@ -23,6 +23,7 @@ from toriwork.topology import (
     work_estimate,
     work_estimate_of,
 )
+from toriwork.topology.cost_model import announce
 from toriwork.topology.engines import ENGINES, engines_for
 
 
@@ -202,3 +203,13 @@ def test_the_prediction_is_between_one_and_three_times_the_measured_peak() -> No
     ratios = [float(line) for line in done.stdout.split()]
     assert len(ratios) == 8
     assert all(1 <= ratio <= 3 for ratio in ratios), ratios
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(1.0, None), (30.0, "INFO"), (4000.0, "WARNING")])
+def test_long_work_is_announced_and_minutes_are_said_aloud(
+    seconds: float, level: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "toriwork"):
+        announce("5000 points, H2", seconds, 1e9)
+    assert [record.levelname for record in caplog.records] == ([level] if level else [])
+    assert all(("takes less" in record.getMessage()) == (level == "WARNING") for record in caplog.records)

@@ -87,3 +87,33 @@ def test_distances_are_copied_not_changed() -> None:
 def test_enclosing_radius_is_the_smallest_largest_distance() -> None:
     assert enclosing_radius(oracles.euclidean(np.array([[0.0], [1.0], [3.0]]))) == 2.0
     assert enclosing_radius(np.zeros((0, 0))) == 0.0
+
+
+def test_correlations_are_no_distances_and_are_told_how_to_become_some() -> None:
+    correlations = np.corrcoef(np.random.default_rng(0).normal(size=(6, 40)))
+    for similar in (correlations, np.abs(correlations), np.eye(3)):
+        with pytest.raises(BadInput, match="take 1 - them"):
+            persistence(distances=similar)
+    assert len(persistence(distances=1 - correlations).in_dimension(0)) == 6
+    assert len(persistence(distances=[[0.0]]).in_dimension(0)) == 1
+
+
+def test_what_is_taken_for_something_else_has_a_warning() -> None:
+    points = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.warns(UserWarning, match="distances= takes distances"):
+        estimate_betti(oracles.euclidean(points))
+    with pytest.warns(UserWarning, match="of a colour image take one channel"):
+        persistence(np.zeros((9, 9, 3)), filtration="cubical")
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_what_it_looks_like_has_none() -> None:
+    estimate_betti(np.random.default_rng(0).normal(size=(20, 2)))
+    for shape in ((9, 9), (9, 9, 9), (4, 4, 3)):
+        persistence(np.zeros(shape), filtration="cubical")
+    persistence(graph=[(0, 1)])
+
+
+def test_names_of_vertices_are_told_how_to_become_numbers() -> None:
+    with pytest.raises(BadInput, match=r"number the vertices from 0 on, by pandas\.factorize"):
+        persistence(graph=[("a", "b")])

@@ -24,6 +24,7 @@ from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import parameters_of
 from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
+from toriwork.topology.pairwise import warn_of_matrix
 from toriwork.topology.render import estimate_html, estimate_text, evidence_row
 from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
 
@@ -117,6 +118,7 @@ def estimate_betti(
     chosen = rule_named(rule)  # refuse before anything is computed
     if points is not None:
         points = cloud_of(points)
+        warn_of_matrix(points, stacklevel=3)
     most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
     if points is not None and distances is None and points.n_points > most:
         if lie_evenly(points, None):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import as_array, as_float64, check_points
+from toriwork.checks import as_array, as_float64, check_points, expect_real
 from toriwork.errors import BadInput
 
 Kind = Literal["points", "spectrum", "grid"]
@@ -102,8 +102,8 @@ def cloud_of(given: Any, *, name: str = "points") -> Cloud:
         array = _locked(np.array(array, order="C"))
         check_points(array, name=name)
         return Cloud(array, "points")
-    if array.dtype.kind not in "fiubc":
-        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.dtype.kind != "c":
+        expect_real(array, name=name)
     array = _locked(np.array(array, order="C"))
     finite = np.isfinite(array if not real or array.dtype == np.float64 else as_float64(array))
     if not finite.all():

@@ -46,6 +46,9 @@ _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
 #: seconds from which a prediction goes to the log
 _LONG = 5.0
+#: seconds from which it is said aloud, and what helps
+_MINUTES = 120.0
+_ADVICE = "; fewer points, a threshold, or filtration='alpha' in two or three coordinates takes less"
 #: per max_dimension: seconds at 100 points and exponent of n; H1 over ranks
 _SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
 _RANKS_SECONDS = (1.0e-3, 2.75)
@@ -102,9 +105,13 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
 
 
 def announce(what: str, seconds: float, n_bytes: float) -> None:
-    """A line of the log, at level INFO, for work that is predicted to take longer than anybody waits for unasked."""
+    """A line of the log for work that is predicted to take longer than anybody waits for unasked.
+
+    At level INFO; at WARNING, which Python prints where no log was set up, when it is minutes.
+    """
     if seconds > _LONG:
-        _LOG.info("%s: about %.0f s and %.3g bytes are predicted", what, seconds, n_bytes)
+        level, advice = (logging.WARNING, _ADVICE) if seconds > _MINUTES else (logging.INFO, "")
+        _LOG.log(level, "%s: about %.0f s and %.3g bytes are predicted%s", what, seconds, n_bytes, advice)
 
 
 def refuse_matrix(n_points: int, max_bytes: float | None = None) -> None:

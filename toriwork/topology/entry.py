@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -109,6 +110,14 @@ class Given:
         given, mask = self.points, self._pixels()
         if mask is None:
             points = None if given is None else cloud_of(given)
+            if (
+                points is not None
+                and len(points.shape) == 3
+                and points.shape[2] in (3, 4)
+                and min(points.shape[:2]) > 8
+            ):
+                words = "points: a grid of three axes, the last of {} values; of a colour image take one channel"
+                warnings.warn(words.format(points.shape[2]), stacklevel=4)
         else:
             mask = as_array(mask, name="mask")
             values = as_array(np.ma.getdata(given) if np.ma.isMA(given) else given, name="points")

@@ -162,7 +162,8 @@ def _of_list(array: NDArray[Any]) -> tuple[Graph, NDArray[np.bool_]]:
 def _numbers(given: Any, name: str) -> Matrix:
     array = as_array(given, name=name)
     if array.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
+        remedy = "; number the vertices from 0 on, by pandas.factorize say" if array.dtype.kind == "U" else ""
+        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}{remedy}")
     return as_float64(array)
 
 

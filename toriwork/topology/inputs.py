@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import as_array, as_float64
+from toriwork.checks import as_array, as_float64, expect_real
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import Cloud, as_square, distances_of_points, drawn, euclidean_distances, safely_scaled
 
@@ -121,8 +121,7 @@ def check_distances(given: Any, name: str = "distances") -> Matrix:
     if isinstance(given, CheckedDistances | Graph) or is_sparse(given):
         return checked_distances(given).matrix
     array = as_array(given, name=name)
-    if array.dtype.kind not in "fiub":
-        raise BadInput(f"{name}: expected real numbers, got dtype {array.dtype}")
+    expect_real(array, name=name)
     if array.ndim == 1 and math.isqrt(1 + 8 * len(array)) ** 2 == 1 + 8 * len(array):
         matrix = as_square(as_float64(array))
     elif array.ndim == 2 and array.shape[0] == array.shape[1]:
@@ -219,6 +218,11 @@ def _mended(matrix: Matrix, given: np.dtype[Any], name: str) -> Matrix:
     """The matrix without what is rounding; BadInput for what is more."""
     _refuse(np.isnan(matrix), matrix, name, "is NaN")
     diagonal = matrix.diagonal()
+    if len(matrix) > 1 and np.allclose(diagonal, 1.0) and np.abs(matrix).max() < 1.0 + 1e-9:
+        raise BadInput(
+            f"{name}: expected zeros on the diagonal, got the ones of correlations or similarities; take 1 - them, or "
+            "1 - their absolute values"
+        )
     rounding = _rounding(matrix, bool(diagonal.any()), given)
     _refuse(matrix < -rounding, matrix, name, "is negative")
     _refuse(np.diag(np.abs(diagonal) > rounding), matrix, name, "lies on the diagonal and is not zero")

@@ -66,7 +66,7 @@ def metric_facts(parameters: dict[str, Any], metric: Any, period: Any) -> dict[s
     return facts
 
 
-def warn_of_matrix(cloud: Cloud) -> None:
+def warn_of_matrix(cloud: Cloud, *, stacklevel: int = 4) -> None:
     """Warn where points look like a matrix of distances, or like an image: wide, and of values as those of pixels."""
     array = cloud.array
     n_points, dim = array.shape if array.ndim == 2 else (0, 0)
@@ -76,7 +76,7 @@ def warn_of_matrix(cloud: Cloud) -> None:
         words = f"{n_points} rows of {dim} values were taken for points; filtration='cubical' takes an image"
     else:
         return
-    warnings.warn(f"points: {words}", stacklevel=4)
+    warnings.warn(f"points: {words}", stacklevel=stacklevel)
 
 
 def _as_pixels(array: NDArray[Any]) -> bool:
