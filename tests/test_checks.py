@@ -212,6 +212,8 @@ def test_metadata_takes_what_measurements_are_made_of(value: object, stored: obj
 def test_metadata_refuses_what_has_no_strict_form(value: object) -> None:
     with pytest.raises(BadInput, match="key 'key' has no JSON form"):
         metadata_text({"fine": 1, "key": value})
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
