@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 
 from tests.browser.lab import AXE, CHROMIUM, QUIET, Lab, command, running_lab, shot
@@ -20,15 +22,39 @@ from toriwork.widgets import ExplorerState
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt-get install chromium` for these tests")
 
 NOTEBOOK = "widgets.ipynb"
-EXPLORER, SPACE, ASKED = range(3)
+EXPLORER, SPACE, BROWSER, CONTEXT, PANEL, ASKED = range(6)
 FIRST = """from toriwork import DiagramExplorer
 from toriwork.samples import load_sample
 explorer = DiagramExplorer(load_sample("figure_eight"))
 explorer"""
+REGISTRY = """import numpy as np
+from toriwork import MonitorPanel, RegistryBrowser, TokenContextExplorer, TorusRegistry
+registry = TorusRegistry("browser.parquet", compute_betti=False)
+for n in range(30):
+    cloud = np.random.default_rng(n).normal(size=(20 + n, 2))
+    _ = registry.record_shape(cloud, (1 + n, n % 2), ("local", "global")[n % 2], metadata={"run": n, "who": "Ada"})
+browser = RegistryBrowser(registry)
+browser"""
+TOKENS = """from toriwork import ObserverSynthesis
+observers = ObserverSynthesis()
+for n in range(60):
+    token = observers.emit_token({"source": f"s{n % 3}", "type": "x", "subject": f"c{n}", "value": n})
+    observers.add_to_context(token)
+context = TokenContextExplorer(observers)
+context"""
+MONITORS = """from toriwork import CurvatureAwareGuard
+guard = CurvatureAwareGuard(synthesis=observers)
+panel = MonitorPanel(guard)
+panel"""
+LAST = """_ = guard.check_eigenvalues([0.5, 0.1], np.zeros(9))
+print(explorer.selection.tolist(), explorer.state.scale, explorer.text.sentence, sep="\\n")"""
 SOURCES = (
     FIRST,
     "DiagramExplorer(load_sample('torus'))",
-    "print(explorer.selection.tolist(), explorer.state.scale, explorer.text.sentence, sep='\\n')",
+    REGISTRY,
+    TOKENS,
+    MONITORS,
+    LAST,
 )
 
 
@@ -56,8 +82,7 @@ def page(lab: Lab, browser: Any) -> Any:
     lab.open(shown, NOTEBOOK)
     lab.run_all(shown)
     shot(shown, "started")
-    for number in (EXPLORER, SPACE):
-        shown.locator("toriwork-live .toriwork").nth(number).wait_for()
+    shown.locator("toriwork-live .toriwork").nth(PANEL).wait_for()
     return shown
 
 
@@ -90,7 +115,7 @@ def told_by_kernel(page: Any) -> list[str]:
     page.wait_for_function(
         "([place, before]) => { const now = document.querySelector(place).innerText;"
         " return now !== before && /\\[\\d+\\]/.test(now) }",
-        arg=[".jp-Notebook-cell:nth-of-type(3) .jp-InputPrompt", prompt],
+        arg=[".jp-Notebook-cell:nth-of-type(6) .jp-InputPrompt", prompt],
     )
     return page.inner_text(f"{place} .jp-OutputArea-output").splitlines()
 
@@ -179,6 +204,56 @@ def test_a_cloud_in_space_is_turned_by_mouse_and_keys(page: Any) -> None:
     page.wait_for_timeout(100)
 
 
+def test_a_row_of_the_registry_is_chosen_sorted_and_filtered(page: Any) -> None:
+    widget = view(page, BROWSER)
+    chosen = widget.locator("tr[aria-selected=true]")
+    facts = widget.locator(".facts")
+    widget.locator("tbody tr").nth(3).click()
+    facts.get_by_text("26", exact=True).wait_for()
+    assert chosen.locator("th").inner_text() == "4"
+    assert "Ada" in facts.inner_text()
+    page.keyboard.press("ArrowDown")
+    widget.locator("tr[aria-selected=true]", has_text="5").wait_for()
+    widget.get_by_role("button", name="Sort by b0").click()
+    widget.locator("tbody tr").first.get_by_role("rowheader", name="30", exact=True).wait_for()
+    since = widget.get_by_role("textbox", name="Since")
+    since.fill("never")
+    since.press("Enter")
+    alert = widget.get_by_role("alert")
+    alert.filter(has_text="Not possible: since").wait_for()
+    assert since.get_attribute("aria-invalid") == "true"
+    shot(page, "browser-refused")
+    since.fill("")
+    since.press("Enter")
+    widget.get_by_role("combobox", name="Band").select_option("global")
+    status_has(page, widget, "15 of 30 rows match")
+    b1 = widget.get_by_role("textbox", name="b1")
+    b1.fill("7-")
+    b1.press("Enter")
+    widget.get_by_text("No row matches.").wait_for()
+    shot(page, "browser-empty")
+    widget.get_by_role("button", name="Clear filters").click()
+    status_has(page, widget, "30 of 30 rows match")
+
+
+def test_a_budget_chooses_tokens_and_a_panel_follows(page: Any) -> None:
+    widget = view(page, CONTEXT)
+    slider = widget.get_by_role("slider")
+    slider.fill("600")
+    status_has(page, widget, "over the budget")
+    widget.get_by_role("combobox", name="Source").select_option("s1")
+    status_has(page, widget, "20 of the newest 60 emissions match")
+    widget.get_by_role("button", name="Sort by subject").click()
+    assert widget.locator("tbody tr").first.locator("td").nth(3).inner_text() == "c1"
+    shot(page, "context")
+    panel = view(page, PANEL)
+    panel.get_by_role("checkbox", name="Follow").check()
+    told_by_kernel(page)
+    status_has(page, panel, "guard: 3 checks")
+    shot(page, "panel")
+    panel.get_by_role("checkbox", name="Follow").uncheck()
+
+
 def test_moves_leave_nothing_behind(page: Any) -> None:
     widget = view(page, EXPLORER)
     session = page.context.new_cdp_session(page)
@@ -215,7 +290,7 @@ def test_it_is_legible_and_has_names_in_either_theme_at_700_pixels(page: Any, th
     page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
     page.set_viewport_size({"width": 700, "height": 1000})
     page.wait_for_timeout(600)
-    for number in (EXPLORER, SPACE):
+    for number in range(ASKED):
         widget = view(page, number)
         page.wait_for_timeout(200)
         shot(page, f"widget-{number}-{'dark' if dark else 'light'}-700")
@@ -226,6 +301,11 @@ def test_it_is_legible_and_has_names_in_either_theme_at_700_pixels(page: Any, th
     shot(page, f"widgets-{'dark' if dark else 'light'}-1600")
 
 
+def still(cell: Any) -> str:
+    """The HTML that a saved cell shows."""
+    return next(one["data"]["text/html"] for one in cell.outputs if "data" in one)
+
+
 def assert_one_still_each(page: Any, sentences: list[str]) -> None:
     """Exactly one picture per widget, of these moments; no live view and no error line."""
     pictures = page.locator("figure img[alt]")
@@ -233,7 +313,7 @@ def assert_one_still_each(page: Any, sentences: list[str]) -> None:
     assert [pictures.nth(number).get_attribute("alt") for number in range(pictures.count())] == sentences
     assert page.evaluate("[...document.querySelectorAll('figure img')].every((one) => one.naturalWidth > 300)")
     assert page.locator("canvas[role=application]").count() == 0
-    assert page.locator("figure + details table").count() == len(sentences)
+    assert page.locator("figure + details").count() == len(sentences)
     assert "Error displaying" not in page.inner_text("body")
 
 
@@ -247,8 +327,16 @@ def test_a_saved_notebook_shows_where_one_was_without_a_kernel(page: Any, lab: L
     notebook = saved(page, lab)
     assert slider.evaluate("(node) => node.getRootNode().activeElement === node")  # a save takes nobody's focus
     plain = [cell.outputs[0]["data"]["text/plain"] for cell in notebook.cells[:ASKED]]
-    sentences = [text.splitlines()[0].removeprefix("DiagramExplorer: ") for text in plain]
-    assert sentences[0].startswith("At scale 0.354 (diameter): Betti numbers H0 1, H1 2.")
+    assert "15 of 30" not in plain[BROWSER]
+    alts = re.findall(r'<img alt="([^"]*)"', "".join(map(still, notebook.cells[:ASKED])))
+    sentences = [unescape(alt) for alt in alts]
+    assert len(sentences) == ASKED
+    state = ExplorerState(load_sample("figure_eight"))
+    state.move_to(state.low + 0.2 * (state.high - state.low))
+    lives = np.diff(state.diagram.in_dimension(1)).ravel()
+    state.choose(1, int(lives.argmax()))
+    assert plain[EXPLORER] == f"DiagramExplorer: {state.text.to_text()}"  # the browser's words are those of Python
+    assert sentences[EXPLORER] == state.text.sentence
     assert "widgets" not in notebook.metadata
     kinds = {kind for cell in notebook.cells[:ASKED] for kind in cell.outputs[0]["data"]}
     assert kinds == {"text/html", "text/plain"}
@@ -274,7 +362,7 @@ def test_an_export_shows_the_same_stills(lab: Lab, browser: Any) -> None:
     opened = lab.watch(browser.new_page(viewport={"width": 700, "height": 900}))
     opened.route("https://**", lambda route: route.fulfill(body=""))  # of libraries that no widget needs
     opened.goto(exported.as_uri())
-    sentences = re.findall(r'<img alt="(At scale [^"]*)"', html)
+    sentences = [unescape(alt) for alt in re.findall(r'<img alt="([^"]*)"', html)]
     assert len(sentences) == ASKED
     assert_one_still_each(opened, sentences)
     shot(opened, "exported-700")

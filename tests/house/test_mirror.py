@@ -53,8 +53,9 @@ TESTED_IN = {
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",
     "topology/test_truncation.py": "topology/by_distance topology/rips_family",
     "widgets/test_browser_state.py": "plots/browser",
-    "widgets/test_diagram_explorer.py": "widgets/base widgets/front widgets/live plots/explorer",
+    "widgets/test_diagram_explorer.py": "widgets/front widgets/live plots/explorer",
     "widgets/test_monitor_panel.py": "widgets/following",
+    "widgets/test_registry_browser.py": "widgets/asked",
     "widgets/test_panel_state.py": "plots/monitors",
 }
 PATTERNS = {pattern: name for name, patterns in TESTED_IN.items() for pattern in patterns.split()}

@@ -1,13 +1,13 @@
-"""The context explorer: slider and filters move its state, the prompt stands in its fence."""
+"""The context explorer: budget and filters move its state, the prompt stands in its fence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import Any
 
 import pytest
 
+from tests.widgets.asking import ask
 from toriwork.synthesis import ObserverSynthesis
 from toriwork.widgets import Sought, TokenContextExplorer
 
@@ -27,47 +27,35 @@ def explorer(observers: ObserverSynthesis) -> Iterator[TokenContextExplorer]:
         yield made
 
 
-def parts(explorer: TokenContextExplorer) -> dict[str, Any]:
-    """The controls by their names, and what they show."""
-    budget, filters, image, text, tokens, context = explorer.widget.children
-    named = {control.description: control for control in (*budget.children, *filters.children)}
-    return {**named, "image": image, "text": text, "tokens": tokens, "context": context}
-
-
-def test_slider_unit_and_filter_move_picture_tables_and_text(explorer: TokenContextExplorer) -> None:
-    controls = parts(explorer)
-    slider, before = controls["at most"], controls["image"].value
-    assert slider.value == slider.max == explorer.state.highest
-    slider.value = 500
-    assert explorer.state.limit == 500
+def test_budget_unit_and_filter_move_picture_tables_and_text(explorer: TokenContextExplorer) -> None:
+    widget = explorer.widget
+    before = widget.still
+    assert widget.data["limit"] == widget.data["highest"] == explorer.state.highest
+    shown = ask(explorer, "limit", 500)
+    assert explorer.state.limit == shown["limit"] == 500
     assert explorer.state.selection.used["characters"] <= 500
-    assert "over the budget" in controls["text"].value
-    assert "no: the budget was used up by weightier ones" in controls["tokens"].value
-    assert controls["image"].value != before
-    controls["Budget"].value = "items"
-    assert (slider.value, slider.max) == (8, 8)
-    slider.value = 1
-    assert f"<pre>{escape(explorer.state.selection.text)}</pre>" in controls["context"].value
-    controls["Source"].value = "s1"
+    assert "over the budget" in shown["sentence"]
+    assert "no: the budget was used up by weightier ones" in {row[-1] for row in shown["rows"]}
+    assert widget.still != before
+    shown = ask(explorer, "unit", "items")
+    assert (shown["limit"], shown["highest"]) == (8, 8)
+    shown = ask(explorer, "limit", 1)
+    assert f"<pre>{escape(explorer.state.selection.text)}</pre>" in shown["context"]
+    shown = ask(explorer, "filter", {"source": "s1", "type": None, "since": "", "until": " "})
     assert explorer.state.sought == Sought(source="s1")
-    assert "4 of the newest 8 emissions match" in controls["text"].value
+    assert "4 of the newest 8 emissions match" in shown["sentence"]
     assert explorer.state.limit == 1
+    assert (shown["sources"], shown["types"]) == (["s0", "s1"], ["x"])
 
 
 def test_a_refusal_is_told(explorer: TokenContextExplorer) -> None:
-    controls = parts(explorer)
-    controls["Since"].value = "tomorrow"
-    assert "Not possible: since: expected an ISO time" in controls["text"].value
-    controls["refresh"].click()
-    assert controls["Since"].value == ""
-    assert "8 of 8 tokens chosen" in controls["text"].value
-
-
-def test_every_control_has_a_name_and_an_explanation(explorer: TokenContextExplorer) -> None:
-    controls = parts(explorer)
-    assert set(controls) >= {"Budget", "at most", "Source", "Type", "Since", "Until", "refresh"}
-    assert all(controls[name].tooltip for name in ("at most", "Source", "Type", "Since", "Until", "refresh"))
-    assert len(controls["Budget"].tooltips) == 2
+    shown = ask(explorer, "filter", {"since": "tomorrow"})
+    assert shown["refused"].startswith("Not possible: since: expected an ISO time")
+    assert shown["sought"]["since"] is None
+    shown = ask(explorer, "refresh")
+    assert shown["refused"] == ""
+    assert "8 of 8 tokens chosen" in shown["sentence"]
+    assert ask(explorer, "limit", -1)["refused"].startswith("Not possible: limit")
 
 
 def test_the_still_form_has_tables_reasons_and_the_text_laid_open(observers: ObserverSynthesis) -> None:
@@ -84,7 +72,7 @@ def test_the_still_form_has_tables_reasons_and_the_text_laid_open(observers: Obs
 
 def test_an_empty_context_can_be_shown() -> None:
     with TokenContextExplorer(ObserverSynthesis()) as explorer:
-        controls = parts(explorer)
-        controls["at most"].value = 0
-        assert bytes(controls["image"].value).startswith(b"\x89PNG")
-        assert "Empty context" in controls["text"].value
+        shown = ask(explorer, "limit", 0)
+        assert "data:image/png;base64," in explorer.widget.still
+        assert "Empty context" in shown["sentence"]
+        assert (shown["rows"], shown["sources"]) == ([], [])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from tests.widgets.asking import ask
 from toriwork.errors import BadInput, Closed, StoreError
 from toriwork.monitors import CurvatureAwareGuard
 from toriwork.synthesis import ObserverSynthesis
@@ -42,34 +43,29 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def test_the_button_reads_the_monitors_again(panel: MonitorPanel, guard: CurvatureAwareGuard) -> None:
-    controls, text, table, image = panel.widget.children
-    refresh, follow = controls.children
-    assert (refresh.tooltip, follow.tooltip, follow.description) == (
-        "Read the monitors again",
-        "Read them again every two seconds",
-        "follow",
-    )
-    before = bytes(image.value)
+    widget = panel.widget
+    before = widget.still
     check(guard)
-    assert "guard: no checks" in text.value
-    refresh.click()
-    assert "guard: 1 check" in text.value
-    assert "1 check" in table.value
-    assert bytes(image.value) != before
+    assert "guard: no checks" in widget.data["sentence"]
+    shown = ask(panel, "refresh")
+    assert "guard: 1 check" in shown["sentence"]
+    assert "1 check" in shown["rows"][0][1]
+    assert widget.still != before
+    assert widget.still == panel.to_html()
 
 
 def test_a_panel_that_follows_shows_what_happens_without_being_asked(
     panel: MonitorPanel, guard: CurvatureAwareGuard
 ) -> None:
-    text = panel.widget.children[1]
+    widget = panel.widget
     panel.follow(SECONDS)
     for _ in range(3):
         check(guard)
-    wait_until(lambda: "guard: 3 checks" in text.value)
+    wait_until(lambda: "guard: 3 checks" in widget.data["sentence"])
     panel.unfollow()
     check(guard)
     time.sleep(5 * SECONDS)
-    assert "guard: 3 checks" in text.value
+    assert "guard: 3 checks" in widget.data["sentence"]
 
 
 def test_a_check_does_not_wait_for_the_picture(
@@ -82,7 +78,7 @@ def test_a_check_does_not_wait_for_the_picture(
         assert go_on.wait(60)
 
     _ = panel.widget
-    monkeypatch.setattr(panel, "_show", draw)
+    monkeypatch.setattr(panel, "_push", draw)
     panel.follow(SECONDS)
     check(guard)
     assert drawing.wait(60)
@@ -92,10 +88,9 @@ def test_a_check_does_not_wait_for_the_picture(
 
 
 def test_the_box_follows_and_lets_go(panel: MonitorPanel) -> None:
-    follow = panel.widget.children[0].children[1]
-    follow.value = True
+    assert ask(panel, "follow", True)["following"]
     assert panel.following
-    follow.value = False
+    assert not ask(panel, "follow", False)["following"]
     assert not panel.following
 
 
@@ -124,14 +119,11 @@ def test_a_panel_that_nobody_holds_ends_its_thread(guard: CurvatureAwareGuard) -
 
 
 def test_what_a_monitor_refuses_is_told(panel: MonitorPanel, monkeypatch: pytest.MonkeyPatch) -> None:
-    controls, text, *_ = panel.widget.children
-
     def refuse() -> bool:
         raise StoreError("the disk is gone")
 
     monkeypatch.setattr(panel.state, "refresh", refuse)
-    controls.children[0].click()
-    assert "Not possible: the disk is gone" in text.value
+    assert ask(panel, "refresh")["refused"] == "Not possible: the disk is gone"
     with pytest.raises(StoreError):
         panel.refresh()
 

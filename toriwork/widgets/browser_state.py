@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 12
 HEADER = ("row", "time (UTC)", "shape", "band", "b0", "b1", "b2", "Betti numbers", "vertices")
+#: the column of the registry behind each of them
+SORTED_BY = (
+    "row_id", "timestamp", "shape_id", "coherence_band", "betti0", "betti1", "betti2", "betti_status", "vertices_shape",
+)  # fmt: skip
 MOST_POINTS = 300  #: of a cloud that is drawn, and whose diagram is computed
 MOST_MODES = 2000  #: of a spectrum that is drawn
 MOST_NUMBERS = 4_000_000  #: coordinates of a row that are read at all
@@ -39,13 +45,16 @@ class BrowserState:
         self.page_rows = page_rows
         self.page = 0
         self.row_id: str | None = None
+        self.order: tuple[int, bool] | None = None  #: the column that rows are sorted by, and True for falling
         self._preview: tuple[str, Preview] | None = None
         self._found: MatchingRows = find(registry, self.wanted)
+        self._sorted = self._found.rows
         self.go_to(0)
 
     def filter(self, wanted: Wanted) -> None:
         """Show the first page of other rows; BadInput where a time is none, and nothing has changed."""
         self._found = find(self.registry, wanted)
+        self._sorted = self._in_order()
         self.wanted = wanted
         self.row_id = None
         self.go_to(0)
@@ -58,13 +67,41 @@ class BrowserState:
         before = self._found.n_matching
         chosen = self.row_id
         self._found = find(self.registry, self.wanted)
-        ids = self._found.rows["row_id"].tolist()
+        self._sorted = self._in_order()
+        ids = self._sorted["row_id"].tolist()
         if self.page and chosen in ids:
             self.page = ids.index(chosen) // self.page_rows
         else:
             self.go_to(0)  # the first page follows what is new
         self.row_id = chosen if chosen in self.page_ids else self.row_id
         return self._found.n_matching - before
+
+    def sort(self, column: int, descending: bool = False) -> None:
+        """Sort the rows that can be paged to by a column of ``HEADER``, and show the first page.
+
+        Equal ones stay newest first, unknown numbers come last; the first column is the order of recording.
+
+        Raises
+        ------
+        BadInput
+            There is no such column.
+        """
+        if not 0 <= column < len(HEADER):
+            raise BadInput(f"sort: expected a column from 0 to {len(HEADER) - 1}, got {column}")
+        self.order = column, descending
+        self._sorted = self._in_order()
+        self.go_to(0)
+
+    def _in_order(self) -> Any:
+        rows = self._found.rows
+        if self.order is None:
+            return rows
+        column, descending = self.order
+        if column == 0:
+            return rows[::-1] if descending else rows
+        name = SORTED_BY[column]
+        keys = rows[name].map(_volume) if name == "vertices_shape" else rows[name]
+        return rows.loc[keys.sort_values(ascending=not descending, kind="stable", na_position="last").index]
 
     def go_to(self, page: int) -> None:
         """Show a page, or the last one, and choose its first row."""
@@ -103,10 +140,9 @@ class BrowserState:
         ]
         if shown < found.n_matching:
             facts.append(f"only the newest {shown:,} can be paged to")
-        first = self.page * self.page_rows
         rows = tuple(
-            _cells(first + place, row, chosen=row["row_id"] == self.row_id)
-            for place, row in enumerate(self._page().to_dict("records"), start=1)
+            _cells(int(place) + 1, row, chosen=row["row_id"] == self.row_id)
+            for place, row in zip(self._page().index, self._page().to_dict("records"), strict=True)
         )
         return TextAlternative("; ".join(facts) + ".", HEADER, rows)
 
@@ -115,6 +151,19 @@ class BrowserState:
         chosen = self._page()
         rows = chosen[chosen["row_id"] == self.row_id].to_dict("records")
         return {str(name): value for name, value in rows[0].items()} if rows else None
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The chosen row as names and values, its metadata among them; nothing without a row."""
+        row = self.row()
+        if row is None:
+            return []
+        facts = [("row id", row["row_id"]), ("shape id", row["shape_id"]), ("time (UTC)", row["timestamp"].isoformat())]
+        end = row["timestamp"] + dt.timedelta(microseconds=1)
+        for batch in self.registry.scan(["row_id", "metadata"], since=row["timestamp"], until=end):
+            for found in batch.to_pylist():
+                if found["row_id"] == row["row_id"] and found["metadata"]:
+                    facts += [(name, _fact(value)) for name, value in json.loads(found["metadata"]).items()]
+        return facts
 
     @property
     def preview(self) -> Preview:
@@ -127,7 +176,7 @@ class BrowserState:
         return self._preview[1]
 
     def _page(self) -> Any:
-        return self._found.rows.iloc[self.page * self.page_rows : (self.page + 1) * self.page_rows]
+        return self._sorted.iloc[self.page * self.page_rows : (self.page + 1) * self.page_rows]
 
     def _make_preview(self, row: dict[str, Any]) -> Preview:
         caption = f"Shape {row['shape_id'][_ID]}: {_vertices(row)}"
@@ -174,6 +223,14 @@ def _cells(number: int, row: dict[Any, Any], *, chosen: bool) -> tuple[str, ...]
     time = row["timestamp"].strftime("%Y-%m-%d %H:%M:%S")
     name = f"{number:,}" + (" (chosen)" if chosen else "")
     return name, time, row["shape_id"][_ID], row["coherence_band"], *numbers, row["betti_status"], _vertices(row)
+
+
+def _fact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _volume(shape: Any) -> float:
+    return math.nan if shape is None else float(math.prod(int(length) for length in shape))
 
 
 def _vertices(row: dict[Any, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -9,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 from toriwork.plots.figure import Panel, Picture, picture
 from toriwork.plots.text_alternative import TextAlternative
 from toriwork.plots.tokens import describe_context, plot_context, plot_tokens
-from toriwork.widgets.base import LiveView, action_runner, live_text, section, text_field
+from toriwork.widgets.asked import Action, AskedView
 from toriwork.widgets.context_state import UNITS, ContextState, Sought
+from toriwork.widgets.live import section
 
 if TYPE_CHECKING:
     from toriwork.synthesis import ObserverSynthesis, Rules
+    from toriwork.widgets.front import ContextFront
 
-EVERY = "every"
 LIST_CAPTION = "Emissions, the newest first"
 SIZE_MM = (132.0, 86.0)
 
 
-class TokenContextExplorer(LiveView):
+class TokenContextExplorer(AskedView):
     """The tokens of an ObserverSynthesis, the tokens that a budget chooses, and why others are left out.
 
     A slider sets the budget; the text that a language model would be given stands below in its fence, as it is. The
-    filters say which emissions are listed, never what is chosen; what closes a loop is marked. In a notebook it shows
-    itself as a widget and as a still picture with the same tables and text; ``close()`` frees the widget.
+    filters say which emissions are listed, never what is chosen; what closes a loop is marked. Where there is no kernel
+    its output shows a still picture with the same tables and text; ``close()`` frees the widget.
 
     Parameters
     ----------
@@ -75,57 +77,40 @@ class TokenContextExplorer(LiveView):
         tokens = Panel(plot_tokens, state.listed, "emissions", {"along": "number"})
         return picture(context, tokens, caption=self.caption, size_mm=SIZE_MM)
 
-    def _make_box(self, model_id: str) -> Any:
-        import ipywidgets
+    def _front_class(self) -> type[ContextFront]:
+        from toriwork.widgets.front import ContextFront
 
+        return ContextFront
+
+    @property
+    def _actions(self) -> Mapping[str, Action]:
         state = self.state
-        unit = ipywidgets.ToggleButtons(
-            options=UNITS, value=state.unit, description="Budget", tooltips=[f"Limit the {name}" for name in UNITS],
-            style={"button_width": "7em"},
-        )  # fmt: skip
-        slider = ipywidgets.IntSlider(
-            value=state.limit, min=0, max=state.highest, description="at most", continuous_update=False,
-            tooltip="What the text may cost; arrow keys move it by one step", layout={"width": "50%"},
-        )  # fmt: skip
-        source, kind = (
-            ipywidgets.Dropdown(description=name, tooltip=f"{name} of the emissions that are listed")
-            for name in ("Source", "Type")
-        )
-        since, until = (
-            text_field(name, "", f"{words}, like 2026-01-31T12:00, in UTC")
-            for name, words in (("Since", "First time to list"), ("Until", "Time before which emissions are listed"))
-        )
-        refresh = ipywidgets.Button(description="refresh", tooltip="Look at what was emitted meanwhile")
-        image = ipywidgets.Image(format="png", layout={"max_width": "100%"})
-        text, tokens, context = (ipywidgets.HTML() for _ in range(3))
+        return {
+            "limit": state.set_budget,
+            "unit": lambda unit: state.set_budget(None, unit),
+            "filter": lambda fields: state.filter(Sought(**{name: _said(text) for name, text in fields.items()})),
+            "refresh": lambda _: state.refresh(),
+        }
 
-        def show() -> None:
-            slider.max, slider.step = state.highest, max(1, state.highest // 100)
-            slider.value, unit.value = state.limit, state.unit
-            for control, names, chosen in (
-                (source, state.sources, state.sought.source),
-                (kind, state.types, state.sought.type),
-            ):
-                control.options = [EVERY, *sorted({*names, *([chosen] if chosen else [])})]
-                control.value = chosen or EVERY
-            since.value, until.value = (str(time or "") for time in (state.sought.since, state.sought.until))
-            image.value = self.png()
-            text.value = live_text(self.text.sentence)
-            tokens.value = state.text.to_html(LIST_CAPTION)
-            context.value = self._context_html()
+    def _shown(self) -> dict[str, Any]:
+        state, sought = self.state, self.state.sought
+        tokens = state.text
+        fields = {name: getattr(sought, name) for name in ("source", "type", "since", "until")}
+        return {
+            "caption": LIST_CAPTION,
+            "header": list(tokens.header),
+            "rows": [list(row) for row in tokens.rows],
+            "unit": state.unit,
+            "units": list(UNITS),
+            "limit": state.limit,
+            "highest": state.highest,
+            "sources": sorted({*state.sources, *filter(None, [sought.source])}),
+            "types": sorted({*state.types, *filter(None, [sought.type])}),
+            "sought": {name: None if value is None else str(value) for name, value in fields.items()},
+            "context": self._context_html(),
+        }
 
-        def sought() -> Sought:
-            observer, name = (None if control.value == EVERY else control.value for control in (source, kind))
-            first, end = (time.value.strip() or None for time in (since, until))
-            return Sought(observer, name, first, end)
 
-        act = action_runner(text, show)
-        slider.observe(lambda change: act(lambda: state.set_budget(change["new"])), names="value")
-        unit.observe(lambda change: act(lambda: state.set_budget(None, change["new"])), names="value")
-        for control in (source, kind, since, until):
-            control.observe(lambda _: act(lambda: state.filter(sought())), names="value")
-        refresh.on_click(lambda _: act(state.refresh))
-        act(lambda: None)
-        budget = ipywidgets.HBox([unit, slider], layout={"flex_flow": "row wrap"})
-        filters = ipywidgets.HBox([source, kind, since, until, refresh], layout={"flex_flow": "row wrap"})
-        return ipywidgets.VBox([budget, filters, image, text, tokens, context], model_id=model_id)
+def _said(text: str | None) -> str | None:
+    """The text of a field; None for an empty one."""
+    return (text or "").strip() or None

@@ -38,3 +38,28 @@ class ExplorerFront(Front):
     selection = List(Int()).tag(sync=True)  #: indices of points
     chosen = List(Int()).tag(sync=True)  #: dimension and row of a bar, or nothing
     highlight = Dict().tag(sync=True)  #: what stands for the class of that bar
+
+
+class AskedFront(Front):
+    """A model whose every answer comes from the kernel; ``data`` is the last to change."""
+
+    still = Unicode().tag(sync=True)  #: what a save leaves in the notebook, as HTML; the picture is in it
+    plain = Unicode().tag(sync=True)  #: and as text
+
+
+class BrowserFront(AskedFront):
+    """The model of the browser of a registry."""
+
+    _esm = sources("live.js", "table.js", "browser.js")
+
+
+class ContextFront(AskedFront):
+    """The model of the explorer of tokens and contexts."""
+
+    _esm = sources("live.js", "table.js", "context.js")
+
+
+class PanelFront(AskedFront):
+    """The model of the panel of the monitors."""
+
+    _esm = sources("live.js", "table.js", "panel.js")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-import threading
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import BadInput, Closed, ToriworkError
 from toriwork.plots.figure import Picture, picture
 from toriwork.plots.text_alternative import TextAlternative
-from toriwork.widgets.base import LiveView, live_text, section
+from toriwork.widgets.asked import Action, AskedView
 from toriwork.widgets.following import Follower
+from toriwork.widgets.live import section
 from toriwork.widgets.panel_state import PanelState
+
+if TYPE_CHECKING:
+    from toriwork.widgets.front import PanelFront
 
 CAPTION = "State of the monitors"
 COLUMNS = 2
@@ -19,12 +23,12 @@ SIZE_MM = (117.0, 69.0)
 SECONDS = 2.0  #: between two looks of a panel that follows
 
 
-class MonitorPanel(LiveView):
+class MonitorPanel(AskedView):
     """The state of monitors: novelty and spectra, eigenvalues and threshold, rings of events, chaos energy.
 
-    It shows the newest 300 points of each curve, as of the last :meth:`refresh`; :meth:`follow` refreshes by itself. In
-    a notebook it shows itself as a widget and as a still picture with its numbers as tables; ``close()`` frees the
-    widget and ends the following.
+    It shows the newest 300 points of each curve, as of the last :meth:`refresh`; :meth:`follow` refreshes by itself.
+    Where there is no kernel its output shows a still picture with its numbers as tables; ``close()`` frees the widget
+    and ends the following.
 
     Parameters
     ----------
@@ -41,7 +45,6 @@ class MonitorPanel(LiveView):
         super().__init__()
         self.state = PanelState(*monitors)
         self._follower: Follower | None = None
-        self._drawing = threading.RLock()  # a thread that follows, and the one of the notebook
         self._drawn: Picture | None = None
 
     def refresh(self) -> None:
@@ -52,10 +55,8 @@ class MonitorPanel(LiveView):
         StoreError
             The registry of a sentry refused.
         """
-        with self._drawing:
-            if self.state.refresh():
-                self._drawn = None
-                self._show()
+        if self._reread():
+            self._push()
 
     def follow(self, seconds: float = SECONDS) -> None:
         """Refresh every so many seconds in a thread of its own, until :meth:`unfollow` or ``close()``.
@@ -115,30 +116,38 @@ class MonitorPanel(LiveView):
             self._drawn = picture(*self.state.panels, caption=CAPTION, columns=COLUMNS, size_mm=SIZE_MM)
         return self._drawn
 
+    def _reread(self) -> bool:
+        """Read the monitors again; True when anything has changed."""
+        with self._drawing:
+            changed = self.state.refresh()
+            if changed:
+                self._drawn = None
+            return changed
+
     def _refresh_or_tell(self) -> None:
-        """For callbacks, where an error would be silent."""
+        """For the thread that follows, where an error would be silent."""
         try:
             self.refresh()
         except ToriworkError as error:
-            if self._box is not None:
-                self._box.children[1].value = live_text(f"Not possible: {error}")
+            self._push(f"Not possible: {error}")
 
-    def _show(self) -> None:
-        if self._box is not None:
-            _, text, table, image = self._box.children
-            text.value, table.value = live_text(self.text.sentence), self.text.to_html(CAPTION)
-            image.value = self._picture().png()
+    def _front_class(self) -> type[PanelFront]:
+        from toriwork.widgets.front import PanelFront
 
-    def _make_box(self, model_id: str) -> Any:
-        import ipywidgets
+        return PanelFront
 
-        refresh = ipywidgets.Button(description="refresh", tooltip="Read the monitors again")
-        follow = ipywidgets.Checkbox(
-            value=self.following, description="follow", indent=False, tooltip="Read them again every two seconds"
-        )
-        text = ipywidgets.HTML(live_text(self.text.sentence))
-        table = ipywidgets.HTML(self.text.to_html(CAPTION))
-        image = ipywidgets.Image(value=self.png(), format="png", layout={"max_width": "100%"})
-        refresh.on_click(lambda _: self._refresh_or_tell())
-        follow.observe(lambda change: self.follow() if change["new"] else self.unfollow(), names="value")
-        return ipywidgets.VBox([ipywidgets.HBox([refresh, follow]), text, table, image], model_id=model_id)
+    @property
+    def _actions(self) -> Mapping[str, Action]:
+        return {
+            "refresh": lambda _: self._reread(),
+            "follow": lambda wanted: self.follow() if wanted else self.unfollow(),
+        }
+
+    def _shown(self) -> dict[str, Any]:
+        states = self.text
+        return {
+            "caption": CAPTION,
+            "header": list(states.header),
+            "rows": [list(row) for row in states.rows],
+            "following": self.following,
+        }

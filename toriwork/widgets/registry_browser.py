@@ -1,7 +1,8 @@
-"""The browser of a registry in a notebook: :class:`BrowserState` with filters, pages and a preview."""
+"""The browser of a registry in a notebook: :class:`BrowserState` with filters, a table, pages and a preview."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -10,22 +11,22 @@ from toriwork.checks import BANDS
 from toriwork.plots.browser import Preview, preview_picture
 from toriwork.plots.figure import Picture
 from toriwork.plots.text_alternative import TextAlternative
-from toriwork.widgets.base import LiveView, action_runner, live_text, section, text_field
+from toriwork.widgets.asked import Action, AskedView
 from toriwork.widgets.browser_state import BrowserState
+from toriwork.widgets.live import section
 from toriwork.widgets.rows import Span, Wanted
 
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
+    from toriwork.widgets.front import BrowserFront
 
-EVERY = "every"
 
-
-class RegistryBrowser(LiveView):
-    """The rows of a registry, filtered and page by page, with a picture of the chosen one.
+class RegistryBrowser(AskedView):
+    """The rows of a registry, filtered, sorted and page by page, with a picture of the chosen one and its metadata.
 
     It only reads, and shows the rows that were there at the last refresh. Of a cloud the preview has the cloud and its
-    diagram (of at most 300 of its points, and it says so), of a spectrum the spectrum. In a notebook it shows itself as
-    a widget and as a still picture with the page as a table; ``close()`` frees the widget.
+    diagram (of at most 300 of its points, and it says so), of a spectrum the spectrum. Where there is no kernel its
+    output shows a still picture with the page as a table; ``close()`` frees the widget.
 
     Parameters
     ----------
@@ -80,80 +81,44 @@ class RegistryBrowser(LiveView):
         note = self.state.preview.note
         return f"{self._picture.caption}. {self._picture.alt}" + (f" {note[0].upper()}{note[1:]}." if note else "")
 
-    def _make_box(self, model_id: str) -> Any:
-        import ipywidgets
+    def _front_class(self) -> type[BrowserFront]:
+        from toriwork.widgets.front import BrowserFront
 
+        return BrowserFront
+
+    @property
+    def _actions(self) -> Mapping[str, Action]:
         state = self.state
-        filters = _filters(state.wanted)
-        refresh, newer, older = (
-            ipywidgets.Button(description=name, tooltip=words)
-            for name, words in (
-                ("refresh", "Read the registry again"),
-                ("newer rows", "Go to the page before"),
-                ("older rows", "Go to the next page"),
-            )
-        )
-        chooser = ipywidgets.Dropdown(
-            description="Row", tooltip="The row to preview; arrow keys go from row to row", layout={"width": "24em"}
-        )
-        table, text = ipywidgets.HTML(), ipywidgets.HTML()
-        image = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+        return {
+            "filter": lambda fields: state.filter(_wanted(fields)),
+            "choose": state.choose,
+            "sort": lambda order: state.sort(*order),
+            "go": lambda pages: state.go_to(state.page + pages),
+            "refresh": lambda _: state.refresh(),
+        }
 
-        def show() -> None:
-            ids = state.page_ids
-            rows = state.text.rows
-            chooser.options = [
-                (f"{row[0].split()[0]}: {row[2]}, {row[3]}", row_id) for row, row_id in zip(rows, ids, strict=True)
-            ]
-            chooser.value = state.row_id
-            newer.disabled, older.disabled = state.page == 0, state.page == state.n_pages - 1
-            table.value = state.text.to_html(self.caption)
-            image.value = self.png()
-            text.value = live_text(self.text.sentence)
-
-        act = action_runner(text, show)
-        for control in filters:
-            control.observe(lambda _: act(lambda: state.filter(_wanted(filters))), names="value")
-        chooser.observe(lambda change: act(lambda: state.choose(change["new"])), names="value")
-        refresh.on_click(lambda _: act(state.refresh))
-        newer.on_click(lambda _: act(lambda: state.go_to(state.page - 1)))
-        older.on_click(lambda _: act(lambda: state.go_to(state.page + 1)))
-        act(lambda: None)
-        above = ipywidgets.HBox(filters, layout={"flex_flow": "row wrap"})
-        moves = ipywidgets.HBox([chooser, newer, older, refresh], layout={"flex_flow": "row wrap"})
-        return ipywidgets.VBox([above, moves, table, image, text], model_id=model_id)
+    def _shown(self) -> dict[str, Any]:
+        state, wanted = self.state, self.state.wanted
+        page = state.text
+        fields = {"band": wanted.band, **{name: getattr(wanted, name) for name in ("since", "until")}}
+        fields |= {f"b{k}": span for k, span in wanted.betti.items()}
+        return {
+            "caption": self.caption,
+            "header": list(page.header),
+            "rows": [[text.removesuffix(" (chosen)") for text in row] for row in page.rows],
+            "keys": list(state.page_ids),
+            "chosen": state.row_id,
+            "order": state.order,
+            "page": state.page,
+            "n_pages": state.n_pages,
+            "bands": list(BANDS),
+            "fields": {name: None if value is None else str(value) for name, value in fields.items()},
+            "facts": [list(fact) for fact in state.facts()],
+        }
 
 
-def _filters(wanted: Wanted) -> list[Any]:
-    """The controls of a filter: band, since, until, b0, b1, b2."""
-    import ipywidgets
-
-    band = ipywidgets.Dropdown(
-        options=[EVERY, *BANDS], value=wanted.band or EVERY, description="Band",
-        tooltip="Coherence band of the rows to show", layout={"width": "13em"},
-    )  # fmt: skip
-    since, until = (
-        text_field(name, "" if value is None else str(value), f"{words}, like 2026-01-31 or 2026-01-31T12:00, in UTC")
-        for name, value, words in (
-            ("Since", wanted.since, "First time to show"),
-            ("Until", wanted.until, "Time before which rows are shown"),
-        )
-    )
-    numbers = [
-        text_field(
-            f"b{k}",
-            str(wanted.betti.get(k, "")),
-            f"Betti number {k}: 2, 1-3, 1- (and more), unknown, or empty for every",
-            width="11em",
-        )
-        for k in range(3)
-    ]
-    return [band, since, until, *numbers]
-
-
-def _wanted(filters: list[Any]) -> Wanted:
-    """The filter that the controls say; BadInput where they say none."""
-    band, *texts = (control.value.strip() for control in filters)
-    since, until, *numbers = texts
-    spans = {k: span for k, number in enumerate(numbers) if (span := Span.read(number)) is not None}
-    return Wanted(None if band == EVERY else band, since or None, until or None, spans)
+def _wanted(fields: Mapping[str, str | None]) -> Wanted:
+    """The filter that the fields of the browser say; BadInput where they say none."""
+    said = {name: text.strip() for name, text in fields.items() if text is not None and text.strip()}
+    spans = {k: span for k in range(3) if (span := Span.read(said.get(f"b{k}", ""))) is not None}
+    return Wanted(said.get("band"), said.get("since"), said.get("until"), spans)

@@ -79,16 +79,13 @@ function asking(model, name, make) {
   const ask = (what, value = null) => model.send({ do: what, with: value });
   const parts = make({ ask, status, refused, image });
   const node = el("div", { class: `toriwork ${name}` }, ...parts.nodes);
-  let address = null;
 
   function show() {
     const data = model.get("data");
+    const picture = new DOMParser().parseFromString(model.get("still"), "text/html").querySelector("img");
     status.textContent = data.sentence;
     refused.textContent = data.refused;
-    image.alt = data.alt;
-    if (address) URL.revokeObjectURL(address);
-    address = URL.createObjectURL(new Blob([model.get("image")], { type: "image/png" }));
-    image.src = address;
+    Object.assign(image, { src: picture.src, alt: picture.alt });
     parts.show(data);
   }
   model.on("change:data", show);
@@ -96,10 +93,7 @@ function asking(model, name, make) {
   return {
     node,
     still: () => ({ html: model.get("still"), text: model.get("plain") }),
-    close() {
-      model.off("change:data", show);
-      URL.revokeObjectURL(address);
-    },
+    close: () => model.off("change:data", show),
   };
 }
 

@@ -1,0 +1,15 @@
+"""A request as the browser sends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toriwork.widgets.asked import AskedView
+
+
+def ask(view: AskedView, what: str, value: Any = None) -> dict[str, Any]:
+    """Ask the widget of a view for something, and return what it shows then."""
+    message = {"method": "custom", "content": {"do": what, "with": value}}
+    view.widget._handle_msg({"content": {"data": message}, "buffers": []})
+    shown: dict[str, Any] = view.widget.data
+    return shown
