@@ -27,7 +27,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage")
 #: the extension that asks about news would stand over what is looked at
 PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-PATIENCE = 120_000  #: milliseconds for what a busy machine needs
+PATIENCE = 60_000  #: milliseconds for what a busy machine needs
 
 
 @dataclass
