@@ -25,9 +25,7 @@ const build = (model) => asking(model, "browser", ({ ask, status, refused, image
     show(data) {
       fields.band.show(data.bands, data.fields.band);
       for (const [name, one] of Object.entries(fields)) {
-        if (!one.input) continue;
-        if (!data.refused) one.input.value = data.fields[name] ?? ""; // what is refused stays to be corrected
-        one.input.setAttribute("aria-invalid", String(Boolean(data.refused) && one.input.value !== (data.fields[name] ?? "")));
+        if (one.input) one.show(data.fields[name], data.refused);
       }
       newer.disabled = data.page === 0;
       older.disabled = data.page >= data.n_pages - 1;

@@ -38,10 +38,8 @@ const build = (model) => asking(model, "context", ({ ask, status, refused, image
       readout.textContent = data.limit >= data.highest ? `${data.limit} (all)` : data.limit;
       source.show(data.sources, data.sought.source);
       kind.show(data.types, data.sought.type);
-      for (const [name, one] of [["since", since], ["until", until]]) {
-        if (!data.refused) one.input.value = data.sought[name] ?? "";
-        one.input.setAttribute("aria-invalid", String(Boolean(data.refused) && one.input.value !== (data.sought[name] ?? "")));
-      }
+      since.show(data.sought.since, data.refused);
+      until.show(data.sought.until, data.refused);
       tokens.show(data);
       chosen.innerHTML = data.context; // the texts in it are escaped where it is made
     },

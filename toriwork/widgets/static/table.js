@@ -98,10 +98,25 @@ function asking(model, name, make) {
 }
 
 // A field for a text that counts with Enter, or when it is left.
-const textField = (name, placeholder, changed) => {
-  const input = el("input", { type: "text", placeholder, title: placeholder, size: 14, autocomplete: "off", onchange: changed });
-  return { node: labelled(name, input), input };
-};
+function textField(name, placeholder, changed) {
+  let said = "";
+  const commit = () => {
+    if (input.value === said) return;
+    said = input.value;
+    changed();
+  };
+  const entered = (event) => event.key === "Enter" && commit();
+  const input = el("input", { type: "text", placeholder, title: placeholder, size: 14, autocomplete: "off", onchange: commit, onkeydown: entered });
+  return {
+    node: labelled(name, input),
+    input,
+    // What is refused stays in the field to be corrected.
+    show(value, refused) {
+      if (!refused) input.value = said = value ?? "";
+      input.setAttribute("aria-invalid", String(Boolean(refused) && input.value !== (value ?? "")));
+    },
+  };
+}
 
 // A list to choose one of; "every" stands for none.
 function choice(name, changed) {
