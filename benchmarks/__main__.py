@@ -49,6 +49,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("lookup", lookup.run),
     ("publish", publishing.run),
     ("alpha", topology.alpha),
+    ("betti", topology.estimates),
     ("large", topology.large),
     ("many", many_points.run),
     ("files", files.run),

@@ -21,6 +21,8 @@ LARGE_POINTS = (500, 1000, 2000)
 #: points of the Rips diagrams whose memory is predicted
 MEMORY_POINTS = {1: (200, 500, 1000, 2000), 2: (200, 300)}
 TIGHT_BYTES = 2**27
+#: points of the clouds whose Betti numbers are estimated, and what that may cost over their diagram
+BETTI_POINTS, _BETTI_COST = (100, 300), Target("at most", 1.3)
 _SEED = 20_261_123  # nothing was fitted with it
 
 
@@ -60,6 +62,31 @@ def alpha(folder: Path, size: Size) -> tuple[Line, ...]:
         title = f"alpha, H0 to H2, {n_points:,} points of a {name}"
         lines.append(compare(title, found["ours"], "bare gudhi", found["gudhi"], "s", Target("at most", 1.2)))
     return tuple(lines)
+
+
+def estimates(folder: Path, size: Size) -> tuple[Line, ...]:
+    """The lines of betti: seconds for the estimated Betti numbers of a cloud, beside those for its diagram alone."""
+    del folder  # nothing is written
+    lines = []
+    for n_points in BETTI_POINTS if size.rounds > 1 else BETTI_POINTS[:1]:
+        for name in ("circle", "cube"):
+            clouds = [SHAPES[name](np.random.default_rng([_SEED, i]), n_points) for i in range(12)]
+            found = take_turns(
+                {
+                    "estimate": partial(seconds, partial(_each, "estimate_betti", clouds)),
+                    "diagram": partial(seconds, partial(_each, "persistence", clouds)),
+                },
+                size.rounds,
+            )
+            title = f"estimated Betti numbers of 12 clouds, {n_points} points of a {name}"
+            lines.append(compare(title, found["estimate"], "the diagrams", found["diagram"], "s", _BETTI_COST))
+    return tuple(lines)
+
+
+def _each(call: str, clouds: list[Cloud]) -> object:
+    from toriwork import topology
+
+    return [getattr(topology, call)(cloud) for cloud in clouds]
 
 
 def _ours(cloud: Cloud) -> object:

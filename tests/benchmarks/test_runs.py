@@ -46,6 +46,7 @@ EXPECTED = {
     "lookup": ("one cloud of 400", {"SQLite, indexed", "DuckDB, indexed"}),
     "publish": ("one row into 1 MB", {"copy + fsync", "in the file"}),
     "alpha": ("alpha, H0 to H2, 200 points of a torus", {"bare gudhi"}),
+    "betti": ("estimated Betti numbers of 12 clouds, 100 points of a circle", {"the diagrams"}),
     "large": ("H0 and H1, 250 points of a torus", {"bare gudhi"}),
     "many": ("H0 to H1, 1,000 points of a square", {"alpha, gudhi"}),
     "files": ("klein bottle, 49 points, H2", {"fastest of gudhi, ripser.py, redzed"}),

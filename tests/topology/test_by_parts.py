@@ -15,7 +15,9 @@ from scipy.spatial.distance import pdist
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, judge, persistence, significant
+from toriwork.topology.by_parts import ByParts, _with_loops
 from toriwork.topology.clouds import cloud_of, distances_of_points
+from toriwork.topology.evidence import Sampling
 from toriwork.topology.inputs import CheckedDistances, lie_evenly, sample_distances
 from toriwork.topology.single_linkage import SingleLinkage
 
@@ -124,6 +126,28 @@ def test_the_first_version_is_there_by_name() -> None:
     assert estimate_betti(cloud).parameters["version"] == 2
 
 
+@given(st.integers(2, 40), st.integers(0, 10_000), st.sampled_from(["drawn", "grid", "equal"]))
+@settings(max_examples=60, deadline=None)
+def test_the_tree_of_the_deaths_is_the_one_of_the_distances(n: int, seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    cloud = {"drawn": rng.random((n, 2)), "grid": rng.integers(0, 4, (n, 2)), "equal": np.ones((n, 2))}[kind].astype(
+        float
+    )
+    distances = distances_of_points(cloud)
+    deaths = persistence(distances=distances).in_dimension(0)[:, 1]
+    deaths = deaths[np.isfinite(deaths)]
+    tree = SingleLinkage.of_deaths(distances, deaths)
+    wanted = linkage(pdist(cloud), "single")
+    assert tree is not None
+    assert tree.heights.tolist() == wanted[:, 2].tolist()
+    if kind == "drawn":
+        sizes = np.concatenate([np.ones(n), wanted[:, 3]])
+        assert tree.smaller_sides.tolist() == sizes[wanted[:, :2].astype(int)].min(axis=1).tolist()
+    if len(deaths):
+        assert SingleLinkage.of_deaths(distances, deaths * 1.01) is None
+        assert SingleLinkage.of_deaths(distances, deaths[1:]) is None
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_parts_are_the_clusters_below_the_gap(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -161,6 +185,45 @@ def test_the_sample_of_many_points_does_not_depend_on_their_order() -> None:
     shuffled = cloud[np.random.default_rng(1).permutation(2000)]
     one, other = (np.sort(sample_distances(cloud_of(each), None, 700), axis=None) for each in (cloud, shuffled))
     assert np.array_equal(one, other)
+
+
+def disc(rng: np.random.Generator, n: int) -> np.ndarray:
+    turn = rng.uniform(0, 2 * np.pi, n)
+    return np.sqrt(rng.random((n, 1))) * np.column_stack([np.cos(turn), np.sin(turn)])
+
+
+def test_a_ring_too_small_for_the_sample_leaves_the_loops_open() -> None:
+    rng = np.random.default_rng(0)
+    alone, small, large = (
+        disc(rng, 2900),
+        [2.2, 0.0] + 0.3 * circle(40, 0.02, 0),
+        [2.2, 0.0] + 0.5 * circle(400, 0.02, 1),
+    )
+    assert estimate_betti(alone).numbers[1] == 0.0
+    found = estimate_betti(np.vstack([alone, small]))
+    assert math.isnan(found.numbers[1])
+    assert "too few points" in found.evidence["H1"]["reason"]
+    assert estimate_betti(np.vstack([alone, large])).numbers[1] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_part_without_a_diagram_of_its_own_has_no_loop(seed: int) -> None:
+    """The diagram of all shows which parts may have one; the others say the same when they are asked."""
+    rng = np.random.default_rng(seed)
+    cloud = np.vstack(
+        [circle(70, 0.03, seed), np.add(rng.random((60, 2)), [4.0, 0.0]), np.add(moons(rng, 80, 0.02), [0.0, 4.0])]
+    )
+    distances = distances_of_points(cloud)
+    diagram = persistence(distances=distances)
+    tree = SingleLinkage(distances)
+    parts = tree.parts()
+    possible = _with_loops(Sampling(diagram), distances, tree, parts, 1.25)
+    assert len(parts) >= 3
+    assert possible.any()
+    for part in (part for part, may in zip(parts, possible, strict=True) if not may):
+        among = distances[np.ix_(part, part)]
+        alone = Sampling(persistence(distances=among))
+        assert ByParts()._loops(alone, among, SingleLinkage(among), len(parts)).features == []
 
 
 def even_clouds() -> dict[str, np.ndarray]:

@@ -40,7 +40,7 @@ def test_steps_are_the_path_in_the_spanning_tree(n: int, seed: int) -> None:
     births = persistence(distances=distances).in_dimension(1)[:, 0]
     for birth in np.random.default_rng(seed).permutation(births.copy())[:5].tolist():
         one, other = np.argwhere(distances == birth)[0]
-        assert cycles.steps(birth).tolist() == slow_steps(distances, int(one), int(other))
+        assert cycles.way(birth)[0].tolist() == slow_steps(distances, int(one), int(other))
 
 
 @given(st.integers(0, 10_000))
@@ -67,6 +67,18 @@ def test_features_by_hand_on_an_even_circle() -> None:
     assert found[5:10] == pytest.approx([0.0, 0.0, 0.0, math.log(12), math.log(11)])  # twelve equal steps
 
 
+def test_the_tree_goes_on_beyond_the_ends_of_an_edge_that_closes_a_turn_and_not_of_one_that_closes_a_ring() -> None:
+    turn = np.arange(0.0, 2 * np.pi, 0.1)
+    ring = np.column_stack([np.cos(turn), np.sin(turn)])
+    tail = np.column_stack([np.full(30, ring[-1, 0]), ring[-1, 1] - 0.1 * np.arange(1, 31)])
+    far = []
+    for cloud in (ring, np.vstack([ring, tail])):  # the ring closes from its last point to its first
+        distances = oracles.euclidean(cloud)
+        far.append(cycles_of(distances).way(distances[0, len(ring) - 1])[1])
+    assert far[0] == 0.0
+    assert far[1] == pytest.approx(3.0)
+
+
 def test_a_jump_lowers_the_odds_and_an_even_circle_raises_them() -> None:
     closed, opened = np.arange(120) * 2 * np.pi / 120, np.arange(120) * 2 * np.pi / 145
     odds = []
@@ -82,13 +94,13 @@ def test_a_jump_lowers_the_odds_and_an_even_circle_raises_them() -> None:
 def test_repeated_points_and_equal_distances_have_their_steps() -> None:
     cloud = np.repeat([[0, 0], [0, 1], [1, 1], [1, 0]], 5, axis=0).astype(float)
     distances = oracles.euclidean(cloud)
-    steps = cycles_of(distances).steps(1.0)
+    steps, _ = cycles_of(distances).way(1.0)
     assert np.count_nonzero(steps == 1.0) == 3  # three sides of the square, the fourth closes it
     assert (steps > 0.0).all()
     assert math.isfinite(estimate_betti(cloud).numbers[0])
 
 
 def test_there_is_a_weight_for_each_product_and_a_range_for_each_feature() -> None:
-    assert len(LOW) == len(HIGH) == 12
+    assert len(LOW) == len(HIGH) == 13
     assert (LOW < HIGH).all()
-    assert len(products(LOW)) == len(WEIGHTS) == 12 + 12 * 13 // 2
+    assert len(products(LOW)) == len(WEIGHTS) == 13 + 13 * 14 // 2

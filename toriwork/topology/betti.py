@@ -22,7 +22,7 @@ from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence
 from toriwork.topology.cost_model import refuse_matrix
 from toriwork.topology.diagram import Diagram, Provenance
-from toriwork.topology.evidence import parameters_of
+from toriwork.topology.evidence import Rule, Verdict, parameters_of
 from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
 from toriwork.topology.pairwise import warn_of_matrix
 from toriwork.topology.render import estimate_html, estimate_text, evidence_row
@@ -124,20 +124,22 @@ def estimate_betti(
         if lie_evenly(points, None):
             return _judge(persistence(points, max_dimension=max_dimension, engine=engine), rule, None, points)
         few = CheckedDistances(sample_distances(points, None, int(most)))
-        return _of_sample(few, points.n_points, max_dimension, engine, rule)
+        return _of_sample(few, points.n_points, max_dimension, engine, chosen)
     if points is not None:
         refuse_matrix(points.n_points)
     given = finite_distances(points, distances)
     if len(given.matrix) > most and not lie_evenly(None, given):
         few = CheckedDistances(sample_distances(None, given, int(most)))
-        return _of_sample(few, len(given.matrix), max_dimension, engine, rule)
+        return _of_sample(few, len(given.matrix), max_dimension, engine, chosen)
     diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
     return _judge(diagram, rule, given)
 
 
-def _of_sample(few: CheckedDistances, n_points: int, max_dimension: int, engine: str, rule: str) -> BettiEstimate:
+def _of_sample(few: CheckedDistances, n_points: int, max_dimension: int, engine: str, rule: Rule) -> BettiEstimate:
     """The estimate for ``n_points`` points of which the rule asks for fewer."""
-    found = _judge(persistence(distances=few, max_dimension=max_dimension, engine=engine), rule, few)
+    assert isinstance(rule, ByParts)
+    diagram = persistence(distances=few, max_dimension=max_dimension, engine=engine)
+    found = _estimate(diagram, rule, rule.of_sample(diagram, few.matrix))
     return replace(found, evidence={**found.evidence, "sample": {"points": len(few.matrix), "of": n_points}})
 
 
@@ -178,8 +180,8 @@ def significant(
 ) -> NDArray[np.bool_]:
     """True for each row of ``diagram.pairs`` that is a feature by the rule: shape (n_pairs,).
 
-    Classes that never die always are. For H0 the diagram alone does not tell how many points a component has, which the
-    default rule asks; with the points it knows.
+    Classes that never die always are, also where the rule leaves their number open. For H0 the diagram alone does not
+    tell how many points a component has, which the default rule asks; with the points it knows.
 
     Parameters
     ----------
@@ -226,7 +228,11 @@ def _judge(diagram: Diagram, rule: str, distances: CheckedDistances | None, poin
     assert diagram.provenance is not None
     chosen = rule_named(rule)
     check_suits(chosen, diagram)
-    verdicts = chosen(sampling_of(diagram, points, distances))
+    return _estimate(diagram, chosen, chosen(sampling_of(diagram, points, distances)))
+
+
+def _estimate(diagram: Diagram, chosen: Rule, verdicts: tuple[Verdict, ...]) -> BettiEstimate:
+    assert diagram.provenance is not None
     return BettiEstimate(
         numbers=tuple(verdict.number for verdict in verdicts),
         rule=chosen.name,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from toriwork.topology.calibrated import NEVER, Calibrated, Judged
 from toriwork.topology.compute import persistence
 from toriwork.topology.cycle_odds import LEAST_ODDS, Cycles
+from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Sampling, Verdict
 from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.single_linkage import SingleLinkage, smaller_sides
@@ -81,13 +82,21 @@ class ByParts:
         else:
             matrix = sampling.sampled(self.most_points)
             few = persistence(distances=CheckedDistances(matrix), max_dimension=min(highest, 1))
-            lower = [
-                Verdict(verdict.number, {**verdict.evidence, "sample": len(matrix)}, verdict.bars)
-                for verdict in self(
-                    Sampling(few, lambda: smaller_sides(matrix, len(few.in_dimension(0)) - 1), lambda: matrix)
-                )
-            ]
+            lower = list(self.of_sample(few, matrix))
         return (*lower, *(self.whole.judged(sampling, k).verdict() for k in range(2, highest + 1)))
+
+    def of_sample(self, diagram: Diagram, distances: Matrix) -> tuple[Verdict, ...]:
+        """The verdicts on H0 and H1 of many points by the diagram and the distances of a sample of them.
+
+        A group of which it has too few points for a loop to be seen leaves the number of loops open.
+        """
+        deaths = len(diagram.in_dimension(0)) - 1
+        found = self(Sampling(diagram, lambda: smaller_sides(distances, deaths), lambda: distances))
+        verdicts = [replace(one, evidence={**one.evidence, "sample": len(distances)}) for one in found]
+        if len(verdicts) > 1 and SingleLinkage(distances).has_small_groups():
+            reason = "the sample has too few points of a group that lies apart"
+            verdicts[1] = replace(verdicts[1], number=math.nan, evidence={**verdicts[1].evidence, "reason": reason})
+        return tuple(verdicts)
 
     def _loops_of_parts(
         self, sampling: Sampling, distances: Matrix, tree: SingleLinkage, parts: list[Places]

@@ -21,20 +21,21 @@ Matrix = NDArray[np.float64]
 #: bars with lower log-odds are not looked at: 1 in 150 of those of the fit would count
 LEAST_ODDS = -4.0
 #: ranges of the features, in their order, in the clouds of the fit; beyond them the nearest value is used
-LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561])
-HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214])
+LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561, 0.0])
+HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214, 3.418])
 #: of the features and of the products of each with itself and those behind it
 WEIGHTS = np.array([
-    0.6448, 1.5148, 0.0337, -2.0704, -0.2391, 5.8612, 0.9486, -0.1309, -2.2748, 0.103, -3.8036, 0.9745, -0.0246,
-    0.3327, -0.1405, -0.035, 0.3978, 0.2499, 0.0113, -0.0713, -0.0558, -0.075, 0.2158, 0.0033, 1.2394, 1.2292,
-    0.0502, -1.5353, -8.6323, -0.2292, 2.1014, -0.7657, -0.5131, 1.4895, 0.5193, -0.9616, -0.1369, 0.8482,
-    -0.4573, -0.1282, -0.2196, 0.7799, 0.3808, 0.2571, 0.9783, 0.3605, -0.7191, 1.4599, 0.028, -0.168, 0.008,
-    -0.0364, 0.1153, -0.6978, -2.7216, 2.1041, -0.0484, -0.1478, 0.9825, 0.6216, 0.3176, 0.104, -4.9906, 0.0486,
-    2.3996, 0.101, -1.3684, 1.7372, -2.9728, -0.0002, -0.0648, -0.2508, -0.0479, -0.1988, 0.0786, -0.3089,
-    0.0065, 0.2063, 0.6865, 0.4158, 0.2587, 0.0939, 0.1718, 0.5673, -0.1143, 0.0947, -0.7833, 0.398, 0.7123,
-    -0.1999,
+    0.6003, 1.2274, -0.0398, -3.9131, -0.5638, 9.2058, 0.7387, 1.6319, -2.3374, -1.7037, -2.407, -0.7433,
+    0.2728, -0.0176, 0.2622, -0.0945, 0.0194, 0.2856, 0.0568, 0.0148, -0.1007, -0.0677, -0.0843, 0.2688,
+    -0.0983, -0.026, 0.4491, 1.1613, 0.0551, 1.2952, -6.6708, -0.2005, 1.2751, -0.4651, -0.3668, 1.6342,
+    -0.122, 1.4362, -0.8273, 0.0152, 0.3311, -0.6603, -0.0257, -0.4664, 0.9558, 0.1339, 1.2344, -0.1178,
+    -0.3423, 0.2013, -0.2329, 1.5802, 0.008, 0.2603, 0.2562, 0.2083, 0.2364, -0.1128, 0.2595, -1.6829, 1.6006,
+    -0.07, -0.148, 0.3851, 0.2431, -0.5032, 0.5351, -0.46, -6.7547, 0.2928, 3.1441, 0.287, -2.0836, 0.3981,
+    -2.9767, -0.4179, -0.0001, -0.1266, -0.1199, -0.0709, -0.3017, 0.1099, 0.0552, -0.6291, 0.172, -0.0621,
+    -0.8196, 1.1424, -0.2294, 0.1452, 0.0826, 0.1988, 0.0913, -0.3394, -0.0239, 0.0133, -0.4373, -0.317,
+    0.3916, 0.4597, -0.6569, -0.1621, 0.0812, 0.2928,
 ])  # fmt: skip
-CONSTANT = 5.2286
+CONSTANT = 11.9126
 _MOST_GAPS, _MOST_TIES = 16, 32
 _ROUNDING = 1e-9  #: two distances this close are the same, whatever the coordinates that they were made of
 
@@ -55,9 +56,9 @@ class Cycles:
         return float(products(seen) @ WEIGHTS) + CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
-        """A bar and its cycle in numbers that have no unit, shape (12,), in the order of the ranges above."""
+        """A bar and its cycle in numbers that have no unit, shape (13,), in the order of the ranges above."""
         entries = self._entries
-        steps = self.steps(birth)
+        steps, beyond = self.way(birth)
         n_steps = len(steps)
         jumps = np.concatenate([[birth], steps[: -_MOST_GAPS - 1 : -1]])  # falling
         k = np.arange(1, len(jumps))
@@ -82,19 +83,24 @@ class Cycles:
                 math.log(n_steps),
                 math.log2(within / max(near, 1)),  # the dimension of the sample below the birth
                 math.log(far / within) / max(ratio, 0.05),  # and above it
+                math.log1p(beyond / birth),
             ]
         )
 
-    def steps(self, birth: float) -> Matrix:
-        """The edges, rising, of the path in the spanning tree that an edge of this length closes."""
+    def way(self, birth: float) -> tuple[Matrix, float]:
+        """The edges, rising, of the path in the spanning tree that an edge of this length closes, and how far the tree
+        goes on beyond the ends of that edge, the farther of both.
+        """
         ends = pairs_at(np.flatnonzero(self._entries == birth), len(self._distances))
         pairs = list(zip(*(end.tolist() for end in ends), strict=True))
-        paths = [self._steps(u, v) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
-        return max(paths, key=lambda path: (len(path) > 1, float(path[-1]), float(path.sum())))
+        ways = [self._way(u, v, birth) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
+        return max(ways, key=lambda way: (len(way[0]) > 1, float(way[0][-1]), float(way[0].sum()), -way[1]))
 
-    def _steps(self, start: int, end: int) -> Matrix:
-        walk = self._tree.path(start, end)
-        return np.sort(np.maximum(self._distances[walk[:-1], walk[1:]], _TINY))
+    def _way(self, start: int, end: int, birth: float) -> tuple[Matrix, float]:
+        walk, distances = self._tree.path(start, end), self._distances
+        steps = np.sort(np.maximum(distances[walk[:-1], walk[1:]], _TINY))
+        beyond = (distances[one[0], self._tree.beyond(one, birth)].max(initial=0.0) for one in (walk, walk[::-1]))
+        return steps, float(max(beyond))
 
 
 _TINY = float(np.finfo(np.float64).tiny)

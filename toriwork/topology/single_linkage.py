@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _LEAST_PART, _LEAST_SHARE = 10, 0.04
 _GAPS = np.array([2.0, 1.8, 1.6, 1.45, 1.35, 1.3])
 #: most merges that are taken for gaps at once
 _MOST_GAPS = 16
+#: of a sample: more points that lie apart are no outliers
+_LEAST_SEEN = 5
 #: smaller groups are outliers, whose merges say nothing of the spacing
 _LEAST_GROUP = 3
 #: in heights of the merge: how far from the other side a point of contact lies at most, and how far apart two are
@@ -87,7 +90,7 @@ class SingleLinkage:
         a part belong to none.
         """
         n_points = len(self._distances)
-        least = max(_LEAST_PART, int(_LEAST_SHARE * n_points))
+        least = self._least
         everything = np.arange(n_points)
         if not self._clearest_gaps(np.arange(n_points - 1), least):
             return [everything]  # most samples: without the walk below
@@ -111,7 +114,7 @@ class SingleLinkage:
                     waiting.append(piece)
         return sorted(found, key=len, reverse=True)
 
-    def path(self, one: int, other: int) -> Places:
+    def path(self, one: int, other: int) -> list[int]:
         """The points on the way from one point to another in the spanning tree."""
         before, waiting = {one: one}, [one]
         while other not in before:
@@ -123,7 +126,24 @@ class SingleLinkage:
         walk = [other]
         while walk[-1] != one:
             walk.append(before[walk[-1]])
-        return np.array(walk)
+        return walk
+
+    def beyond(self, walk: list[int], most: float) -> list[int]:
+        """The points that hang on the first points of a path, as far as these are within ``most`` along it."""
+        on_path, found, gone = set(walk), [], 0.0
+        for point, following in pairwise(walk):
+            hanging = [other for other in self._neighbours[point] if other not in on_path]
+            seen = {point, *hanging}
+            while hanging:
+                here = hanging.pop()
+                found.append(here)
+                new = [other for other in self._neighbours[here] if other not in seen]
+                seen.update(new)
+                hanging += new
+            gone += float(self._distances[point, following])
+            if gone > most:
+                break
+        return found
 
     @cached_property
     def _neighbours(self) -> list[list[int]]:
@@ -133,6 +153,17 @@ class SingleLinkage:
             found[one].append(other)
             found[other].append(one)
         return found
+
+    def has_small_groups(self) -> bool:
+        """Tell if a gap lies around points that are too few for a part and too many for outliers."""
+        least = self._least
+        gaps = self._clearest_gaps(np.arange(len(self.heights)), _LEAST_SEEN)
+        return any(ratio > _GAPS[0] and bool((self.smaller_sides[merges] < least).any()) for ratio, merges, _ in gaps)
+
+    @property
+    def _least(self) -> int:
+        """Points that a part has at least."""
+        return max(_LEAST_PART, int(_LEAST_SHARE * len(self._distances)))
 
     def _runs(self) -> tuple[Places, Places]:
         """Where the points of each node begin and end when those of both sides of every merge stand side by side."""
