@@ -68,7 +68,7 @@ def test_features_by_hand_on_an_even_circle() -> None:
 
 
 def test_the_tree_goes_on_beyond_the_ends_of_an_edge_that_closes_a_turn_and_not_of_one_that_closes_a_ring() -> None:
-    turn = np.arange(0.0, 2 * np.pi, 0.1)
+    turn = np.arange(0.0, 6.05, 0.1)
     ring = np.column_stack([np.cos(turn), np.sin(turn)])
     tail = np.column_stack([np.full(30, ring[-1, 0]), ring[-1, 1] - 0.1 * np.arange(1, 31)])
     far = []
