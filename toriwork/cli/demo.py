@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import toriwork
-from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS
 from toriwork.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ figure { margin: 1rem 0 } figcaption { color: #555 } code { overflow-wrap: anywh
 @COMMANDS.action("demo", "toriwork demo --report first_look.html")
 @click.option("--state-root", type=PATH, help="Where the registry goes; default: a new temporary directory.")
 @click.option("--report", type=PATH, help=f"The HTML file to write; default: {REPORT_FILE} beside the registry.")
+@PROGRESS
 def demo(state_root: Path | None, report: Path | None, as_json: bool) -> int:
     """Record, compute and publish every sample; half a minute.
 

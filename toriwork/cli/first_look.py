@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from toriwork.progress import progress_bar
 from toriwork.registry import TorusRegistry
 from toriwork.samples import delay_embedding, load_sample, sample_index
 from toriwork.state import REGISTRY_FILE
@@ -112,7 +113,7 @@ def first_look(state_root: Path) -> FirstLook:
     path = state_root / REGISTRY_FILE
     with TorusRegistry(path) as registry, closing(ObserverSynthesis(path=state_root / TOKENS_FILE)) as observers:
         n_rows_before = int(registry.get_statistics()["total_shapes"])
-        findings = tuple(look_at(cloud, registry, observers) for cloud in sample_clouds())
+        findings = tuple(_looked_at_all(registry, observers))
         registry.flush(publish=True)
     return FirstLook(
         state_root=state_root,
@@ -133,6 +134,13 @@ def sample_clouds() -> Iterator[Cloud]:
             rows = delay_embedding(series, WINDOW_POINTS, WINDOW_DELAY, normalize=True)
         expected = None if isinstance(entry.homology, str) else entry.homology
         yield Cloud(entry.name, rows, expected, entry.scale, entry.description)
+
+
+def _looked_at_all(registry: TorusRegistry, observers: ObserverSynthesis) -> Iterator[Finding]:
+    with progress_bar("demo", len(sample_index()), unit=" clouds") as done:
+        for cloud in sample_clouds():
+            yield look_at(cloud, registry, observers)
+            done(1)
 
 
 def look_at(cloud: Cloud, registry: TorusRegistry, observers: ObserverSynthesis) -> Finding:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import toriwork
-from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS
 from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput
 
@@ -33,6 +33,7 @@ EXIT_UNREAD = 2
 @click.option("--explain", metavar="CODE", help="Say what a code means, and nothing else.")
 @click.option("--all", "everything", is_flag=True, help="The whole project, from wherever this is called.")
 @click.option("--seconds", type=float, metavar="N", help="A file that takes longer to read is a finding; default 10.")
+@PROGRESS
 @click.option("--runtime", is_flag=True, help="Run the command behind -- and watch it.")
 def guard(paths: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
     """Say where code, notebooks and files use a database.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from toriwork.cli.actions import COMMANDS, PATH
+from toriwork.cli.actions import COMMANDS, PATH, PROGRESS
 from toriwork.cli.terminal import say, say_json
-from toriwork.printed import one_line
 
 if TYPE_CHECKING:
     from toriwork.sqlite import ExportReport
@@ -22,7 +20,8 @@ EXIT_INCOMPLETE = 6
 @click.argument("database", type=PATH, metavar="DB")
 @click.option("--to", type=PATH, required=True, metavar="DIR", help="A new folder, or one to go on in.")
 @click.option("--live", is_flag=True, help="The database may be open: export a moment of it.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("--quiet", is_flag=True, help="The same as --no-progress.")
+@PROGRESS
 def export_sqlite(database: Path, to: Path, live: bool, quiet: bool, as_json: bool) -> int:
     """Write a SQLite file as Parquet, every cell proven.
 
@@ -30,23 +29,18 @@ def export_sqlite(database: Path, to: Path, live: bool, quiet: bool, as_json: bo
     """
     from toriwork.sqlite import export_sqlite as export
 
-    show = not quiet and sys.stderr.isatty()
-    return _told(export(database, to, live=live, progress=_tell if show else False), to, as_json=as_json)
+    return _told(export(database, to, live=live, progress=not quiet), to, as_json=as_json)
 
 
 @COMMANDS.action("import-sqlite", "toriwork import-sqlite results/ --to again.db")
 @click.argument("folder", type=PATH, metavar="DIR")
 @click.option("--to", type=PATH, required=True, metavar="DB", help="The new database.")
+@PROGRESS
 def import_sqlite(folder: Path, to: Path, as_json: bool) -> int:
     """Write an export into a new SQLite file, proven."""
     from toriwork.sqlite import import_sqlite as bring_back
 
     return _told(bring_back(folder, to), to, as_json=as_json)
-
-
-def _tell(table: str, done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    print(f"\r{one_line(table)}: {done:,} of {total:,} rows", end=end, file=sys.stderr, flush=True)
 
 
 def _told(report: ExportReport, to: Path, *, as_json: bool) -> int:

@@ -17,6 +17,7 @@ from toriwork.guard.drivers import DEFAULTS
 from toriwork.guard.finding import Finding
 from toriwork.guard.reexports import Tree, note_passed_on
 from toriwork.guard.settings import Allowed, Settings, project_root, read_settings
+from toriwork.progress import progress_bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,14 @@ def examine(
     settings = settings or read_settings(project_root(paths))
     scope = select(paths)
     tree = Tree(item.path for item in scope.files)
-    with _no_collection():
+    with _no_collection(), progress_bar("guard", len(scope.files), unit=" files") as done:
         documents = [
             Document(item, settings.policy, partial(tree.is_local, item.path), seconds=seconds) for item in scope.files
         ]
         for document in documents:
             document.look()
             document.words &= tree.stems  # the others of 10,000 files are 300 MB
+            done(1)
         note_passed_on({d.item.path: d for d in documents if d.source is not None and not d.item.staged}, tree)
     stores = set().union(*(document.stores for document in documents))
     found = sorted((f for d in documents for f in _without_stores(d.findings, stores)), reverse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import sqlite3
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, DamagedFile
+from toriwork.progress import progress_bar
 from toriwork.sqlite.encode import MISFITS, Encoder, misfits_batch
 from toriwork.sqlite.files import alone_in, file_sha256
 from toriwork.sqlite.groups import GroupWriter
@@ -27,7 +27,6 @@ from toriwork.sqlite.source import Identity, check_database, identity_of, snapsh
 from toriwork.sqlite.values import table_digest
 from toriwork.storage.files import OsFiles
 
-_LOG = logging.getLogger(__name__)
 _BLOCK_ROWS = 4096
 _FETCHED_ROWS = 512
 _BLOCK_BYTES = 16 * 2**20
@@ -59,8 +58,7 @@ def export_sqlite(
     live : bool
         True: the database may be open elsewhere, and what is exported is a consistent moment of it.
     progress : bool or callable
-        True: a message per second to the log ``toriwork.sqlite.export`` at level INFO. A callable is handed
-        table, rows done, rows in all.
+        True: a bar in a terminal or a notebook. A callable is handed table, rows done, rows in all.
 
     Raises
     ------
@@ -91,8 +89,8 @@ def export_sqlite(
     """
     database, folder = check_database(db), Path(to)
     folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder, ".export.lock"):
-        return _export(database, folder, live, _teller(progress))
+    with alone_in(folder, ".export.lock"), progress_bar("export", unit=" rows", progress=progress is True) as bar:
+        return _export(database, folder, live, progress if callable(progress) else _teller(bar))
 
 
 def _export(database: Path, folder: Path, live: bool, tell: Progress) -> ExportReport:
@@ -250,15 +248,12 @@ def file_stem(table: str) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def _teller(progress: bool | Progress) -> Progress:
-    if callable(progress):
-        return progress
-    last = time.monotonic()
+def _teller(bar: Callable[[float], None]) -> Progress:
+    """What moves a bar by the rows that are new of a table."""
+    before: dict[str, int] = {}
 
-    def tell(table: str, done: int, total: int) -> None:
-        nonlocal last
-        if progress and time.monotonic() - last >= 1.0:
-            last = time.monotonic()
-            _LOG.info("%s: %d of %d rows", table, done, total)
+    def tell(table: str, done: int, _total: int) -> None:
+        bar(done - before.get(table, 0))
+        before[table] = done
 
     return tell

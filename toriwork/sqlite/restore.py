@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toriwork.errors import BadInput, NotProven
+from toriwork.progress import progress_bar
 from toriwork.sqlite.encode import Encoder
 from toriwork.sqlite.export import blocks
 from toriwork.sqlite.files import settle
@@ -63,7 +64,9 @@ def import_sqlite(folder: str | os.PathLike[str], to: str | os.PathLike[str]) ->
     temporary.unlink(missing_ok=True)
     try:
         with closing(connect(temporary)) as connection:
-            _fill(connection, Path(folder), report)
+            n_rows = sum(table.n_rows for table in report.tables)
+            with progress_bar("import", n_rows, unit=" rows") as done:
+                _fill(connection, Path(folder), report, done)
             _prove(connection, report)
             respell(connection, exact)
             connection.execute(f"PRAGMA journal_mode = {_word(report.database['settings']['journal_mode'])}")
@@ -81,7 +84,7 @@ def _word(value: Any) -> str:
     return "".join(sign for sign in str(value) if sign.isalnum() or sign == "-")
 
 
-def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) -> None:
+def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport, done: Callable[[float], None]) -> None:
     settings, shadows = report.database["settings"], set(report.database["shadows"])
     connection.execute(f"PRAGMA encoding = '{_word(settings['encoding'])}'")
     connection.execute(f"PRAGMA page_size = {int(settings['page_size'])}")
@@ -102,12 +105,12 @@ def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) ->
             continue
         with_functions(connection, partial(connection.execute, sql))
         if name in tables and kind == "table":
-            _insert(connection, folder, tables[name])
+            _insert(connection, folder, tables[name], done)
     for _, name, sql in own:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone():
             connection.execute(sql)
         connection.execute(f"DELETE FROM {quoted(name)}")
-        _insert(connection, folder, tables[name])
+        _insert(connection, folder, tables[name], done)
     for name, sequence in settings.get("sequences", {}).items():  # format 1
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, sequence))
@@ -119,7 +122,7 @@ def _fill(connection: sqlite3.Connection, folder: Path, report: ExportReport) ->
     connection.execute(f"PRAGMA application_id = {int(settings['application_id'])}")
 
 
-def _insert(connection: sqlite3.Connection, folder: Path, table: TableReport) -> None:
+def _insert(connection: sqlite3.Connection, folder: Path, table: TableReport, done: Callable[[float], None]) -> None:
     given = [name for name in table.columns if name not in table.generated]
     places = [place for place, name in enumerate(table.columns) if name in given]
     columns = [quoted("" if name == table.unnamed else name) for name in given]
@@ -140,6 +143,7 @@ def _insert(connection: sqlite3.Connection, folder: Path, table: TableReport) ->
                 rows = []
                 connection.execute(f"{into}({', '.join(holes)})", bound)
         connection.executemany(plain, rows)
+        done(batch.num_rows)
 
 
 def _rowid_alias(table: TableReport) -> str:
