@@ -23,7 +23,7 @@ from toriwork.topology import (
     work_estimate,
     work_estimate_of,
 )
-from toriwork.topology.cost_model import announce
+from toriwork.topology.cost_model import admit
 from toriwork.topology.engines import ENGINES, engines_for
 
 
@@ -69,11 +69,15 @@ def test_cavities_cost_most_where_no_edge_collapses(monkeypatch: pytest.MonkeyPa
     sphere = ball / np.linalg.norm(ball, axis=1)[:, None]
     predicted = [work_estimate_of(cloud, max_dimension=2).bytes for cloud in (ball, sphere)]
     assert predicted[0] < 20e6
-    assert predicted[1] == work_estimate(400, 3, 2).bytes > 1e9
-    with pytest.raises(TooLarge, match="H2"):
+    assert predicted[1] == pytest.approx(work_estimate(400, 3, 2).bytes, rel=1e-3)
+    assert predicted[1] > 1e8
+    with pytest.raises(TooLarge, match=r"400 points, H2: about .* s and .* bytes.*filtration='alpha' or .*Landmark"):
         persistence(sphere, max_dimension=2, max_bytes=1e8)
+    within = work_estimate_of(sphere, max_dimension=2)
+    monkeypatch.setattr(engines, "ENGINES", tuple(engine for engine in ENGINES if engine.name != "redzed"))
+    assert work_estimate_of(sphere, max_dimension=2).bytes > 10 * within.bytes > 1e9
     monkeypatch.setitem(sys.modules, "gudhi", None)  # whoever computes then collapses nothing
-    assert work_estimate_of(ball, max_dimension=2) == work_estimate(400, 3, 2)
+    assert work_estimate_of(ball, max_dimension=2).bytes == work_estimate_of(sphere, max_dimension=2).bytes
 
 
 def test_points_that_come_by_turns_do_not_hide_the_costlier_of_two_shapes() -> None:
@@ -118,8 +122,8 @@ def test_small_or_higher_dimensional_clouds_have_the_law_of_their_number() -> No
 def test_a_diagram_that_would_not_fit_is_refused_with_the_number_before_it_is_begun(slow: None) -> None:
     cloud = circle(500, 0.1)
     needed = work_estimate_of(cloud).bytes
-    with pytest.raises(TooLarge, match=re.escape(f"about {needed:.3g} bytes are predicted, the limit is 1e+06")):
-        persistence(cloud, max_bytes=1e6)
+    with pytest.raises(TooLarge, match=re.escape(f"{needed:.3g} bytes are predicted, the limit is 1e+07")):
+        persistence(cloud, max_bytes=1e7)
     cube = np.random.default_rng(0).random((300, 3))  # its number alone would promise more than it needs
     assert work_estimate_of(cube).bytes < 0.7 * work_estimate(300, 3, 1).bytes
     assert persistence(cube, max_bytes=work_estimate_of(cube).bytes) == persistence(cube)
@@ -132,7 +136,7 @@ def test_over_ranks_the_number_of_points_is_what_is_paid_for() -> None:
     assert work_estimate_of(loop) == work_estimate(600, 2, 1)
     assert work_estimate_of(cube).bytes == work_estimate_of(loop).bytes + 8 * 600
     needed = cost_model.bytes_ranked(600)
-    with pytest.raises(TooLarge, match=re.escape(f"about {needed:.3g} bytes are predicted, the limit is 1e+06")):
+    with pytest.raises(TooLarge, match=re.escape(f"{needed:.3g} bytes are predicted, the limit is 1e+06")):
         persistence(loop, max_bytes=1e6)
     assert persistence(loop, max_bytes=needed).provenance.engine == "redzed"  # type: ignore[union-attr]
 
@@ -149,7 +153,7 @@ def test_without_a_limit_the_free_memory_is_one(monkeypatch: pytest.MonkeyPatch)
 def test_a_cut_beyond_the_cone_and_landmarks_are_held_to_the_limit_too(slow: None) -> None:
     cloud = circle(300, 0.1)
     for arguments in ({"threshold": 1e6}, {"filtration": Landmark(280)}):
-        with pytest.raises(TooLarge, match="H1"):
+        with pytest.raises(TooLarge, match=r"H1|280 landmarks"):
             persistence(cloud, max_bytes=5e6, **arguments)
     assert persistence(cloud, filtration=Landmark(20), max_bytes=5e6).provenance.n_points == 300
 
@@ -162,7 +166,7 @@ def test_distances_that_would_not_fit_are_refused_before_they_are_made() -> None
         lambda: persistence(cloud, filtration="dtm"),
         lambda: estimate_betti(cloud, rule="guarded_gap"),
     ):
-        with pytest.raises(TooLarge, match=r"1.6e\+13 bytes"):
+        with pytest.raises(TooLarge, match=r"e\+13 bytes"):
             refused()
 
 
@@ -210,6 +214,6 @@ def test_long_work_is_announced_and_minutes_are_said_aloud(
     seconds: float, level: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", "toriwork"):
-        announce("5000 points, H2", seconds, 1e9)
+        admit("5000 points, H2", seconds, 1e9, 1e10, "filtration='alpha' takes less")
     assert [record.levelname for record in caplog.records] == ([level] if level else [])
     assert all(("takes less" in record.getMessage()) == (level == "WARNING") for record in caplog.records)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 
 from tests.topology.clouds import circle
 from toriwork.errors import BadInput, TooLarge
-from toriwork.topology import DTM, Diagram, Landmark, engines, persistence, persistence_many, wasserstein
+from toriwork.topology import DTM, Diagram, Landmark, cost_model, engines, persistence, persistence_many, wasserstein
 
 RING = np.exp(2j * np.pi * np.arange(12) / 12).view(float).reshape(-1, 2)
 
@@ -113,3 +117,72 @@ def test_a_minute_distance_beside_a_huge_one_is_not_lost(filtration: Any) -> Non
         assert deaths.tolist() == [values[1], values[2] - values[1], math.inf]
     pair = np.array([[0.0, 0.0], [3e-200, 4e-200], [1e200, 0.0]])
     assert persistence(pair, filtration=filtration).in_dimension(0)[0, 1] == pytest.approx(5e-200, rel=1e-15)
+
+
+REFUSED = """
+import os, resource, sys
+import numpy as np
+from toriwork.topology import Landmark, estimate_betti, persistence, persistence_many
+from toriwork.topology.clouds import distances_of_points
+
+def memory(what):
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(what))
+
+def many(clouds, **asked):
+    results = list(persistence_many(clouds, progress=False, max_workers=1, **asked))
+    assert len(results) == len(clouds)
+    raise results[0].error
+
+rng = np.random.default_rng(0)
+wide = rng.standard_normal((20_000, 8))
+sphere = rng.standard_normal((3_000, 3))
+sphere /= np.linalg.norm(sphere, axis=1)[:, None]
+apart = distances_of_points(sphere)
+persistence(wide[:99, :3], max_dimension=2)  # what the libraries take once
+ends = np.triu(rng.random((1_200, 1_200)) < 0.3, 1).nonzero()
+for name, ask in {
+    "points": lambda: persistence(wide),
+    "a metric": lambda: persistence(wide, metric="cosine"),
+    "H2 of a sphere": lambda: persistence(sphere, max_dimension=2),
+    "H2 of a sphere, cut": lambda: persistence(sphere, max_dimension=2, threshold=1.5),
+    "H2 of a Gaussian": lambda: persistence(wide[:4_000, :5], max_dimension=2),
+    "estimate": lambda: estimate_betti(sphere, max_dimension=2),
+    "many": lambda: many([wide, sphere[:9]]),
+    "distances": lambda: persistence(distances=apart, max_dimension=2),
+    "graph": lambda: persistence(graph=np.column_stack(ends), max_dimension=2),
+    "dtm": lambda: persistence(wide[:5_000], filtration="dtm"),
+    "landmark": lambda: persistence(wide, filtration=Landmark(6_000)),
+    "volume": lambda: persistence(rng.random((200, 200, 200)), filtration="cubical", max_dimension=2),
+    "alpha": lambda: persistence(rng.random((400_000, 3)), filtration="alpha"),
+}.items():
+    child = os.fork()
+    if child == 0:
+        size = int(memory("VmSize:") * 2**20) + 10**9
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        before = memory("VmHWM:")
+        try:
+            answer = type(ask()).__name__
+        except Exception as error:
+            answer = f"{type(error).__name__}: {error}"
+        print(name, int(memory("VmHWM:") - before), answer, sep="|", flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+def test_what_does_not_fit_is_refused_before_memory_is_taken_each_in_a_process_of_a_gigabyte() -> None:
+    done = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, check=True)
+    answers = [line.split("|") for line in done.stdout.splitlines()]
+    assert len(answers) == 13, done.stderr
+    for name, megabytes, answer in answers:
+        assert re.match(r"TooLarge: .*: about .* s and .* bytes are predicted, the limit is .*; .* less", answer), name
+        assert int(megabytes) < 400, (name, megabytes)
+
+
+def test_work_of_more_than_an_hour_needs_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_model, "MOST_SECONDS", 1e-3)
+    cloud = circle(120, 0.1)
+    with pytest.raises(TooLarge, match=r"the limit is 0 s where no max_bytes is given; filtration='alpha'"):
+        persistence(cloud, max_dimension=2)
+    assert persistence(cloud, max_dimension=2, max_bytes=1e9).max_dimension == 2

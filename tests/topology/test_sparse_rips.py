@@ -56,8 +56,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     monkeypatch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
     monkeypatch.setattr(sparse_rips, "WORTH_IT_H0", 4)
-    monkeypatch.setattr(sparse_rips, "_PER_PAIR", 0.0)
-    monkeypatch.setattr(sparse_rips, "_PER_NEIGHBOUR", 0.0)
+    monkeypatch.setattr(sparse_rips, "collapse_seconds", lambda n_points, n_edges: 0.0)
     monkeypatch.setattr("toriwork.topology.rips_family.sparse_rips", noted)
     return given_back
 
@@ -86,8 +85,7 @@ def test_ties_and_thresholds_make_no_difference(points: list[tuple[int, int]], u
     cloud = np.array(points) * unit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
-        patch.setattr(sparse_rips, "_PER_PAIR", 0.0)
-        patch.setattr(sparse_rips, "_PER_NEIGHBOUR", 0.0)
+        patch.setattr(sparse_rips, "collapse_seconds", lambda n_points, n_edges: 0.0)
         found = persistence(cloud, threshold=threshold * unit)
     wanted = persistence(distances=distances_of_points(cloud), threshold=threshold * unit)
     assert found == wanted
@@ -146,10 +144,10 @@ def test_long_work_is_announced_with_its_seconds_and_bytes(
     with caplog.at_level("INFO", "toriwork.topology"):
         persistence(cloud)
         assert not caplog.messages
-        monkeypatch.setattr("toriwork.topology.cost_model._LONG", 1e-4)
+        monkeypatch.setattr("toriwork.topology.cost_model.LONG", 1e-4)
         persistence(cloud)
-        persistence(distances=distances_of_points(cloud[:300]))
-    for start in ("1200 points, their Delaunay graph", "1200 points, ", "300 points, H1"):
+        persistence(distances=distances_of_points(cloud[:120]), max_dimension=2)
+    for start in ("1200 points, their Delaunay graph", "1200 points, ", "120 points, H2"):
         assert any(line.startswith(start) and "bytes are predicted" in line for line in caplog.messages), start
     with pytest.raises(TooLarge, match="their Delaunay graph: about"):
         persistence(cloud, max_bytes=1e5)

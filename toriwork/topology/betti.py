@@ -20,7 +20,7 @@ from toriwork.errors import BadInput
 from toriwork.topology.by_parts import ByParts
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence
-from toriwork.topology.cost_model import refuse_matrix
+from toriwork.topology.cost_model import admit_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import Rule, Verdict, parameters_of
 from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
@@ -126,7 +126,7 @@ def estimate_betti(
         few = CheckedDistances(sample_distances(points, None, int(most)))
         return _of_sample(few, points.n_points, max_dimension, engine, chosen)
     if points is not None:
-        refuse_matrix(points.n_points)
+        admit_matrix(points.n_points)
     given = finite_distances(points, distances)
     if len(given.matrix) > most and not lie_evenly(None, given):
         few = CheckedDistances(sample_distances(None, given, int(most)))

@@ -100,7 +100,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
         Bars of at most this persistence are dropped; zero-length ones always are.
     max_bytes : float, optional
         Memory that the diagram may take by its prediction (for Rips :func:`work_estimate_of`). None: what this
-        process can have, by the machine, its control group and its own limits. inf: no limit.
+        process can have, by the machine, its control group and its own limits, and an hour of predicted work. inf: no
+        limit.
 
     Returns
     -------
@@ -134,15 +135,16 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     given = Given(points, distances, graph, vertices, weights, mask, metric, period)
     chosen = given.filtration(filtration)
     plan = _plan(chosen, max_dimension, scale, field, threshold, min_persistence, max_bytes)
-    entered = given.entered(chosen, max_bytes)
-    plan = plan._replace(parameters=given.facts(chosen))
-    asked = Request(*entered, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
     try:
+        entered = given.entered(chosen, max_bytes)
+        plan = plan._replace(parameters=given.facts(chosen))
+        asked = Request(*entered, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
         return _diagram(chosen(asked), plan, started)
     except MemoryError as error:
         if isinstance(error, ToriworkError):
             raise
-        size = "their distances" if entered.points is None else f"an array of shape {entered.points.shape}"
+        shape = getattr(points, "shape", None)
+        size = "these data" if shape is None else f"an array of shape {shape}"
         words = f"no memory for {size}; {available_bytes():.3g} bytes are free"
         raise TooLarge(f"{chosen.name}: {words}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from toriwork.checks import as_array, check_number
 from toriwork.errors import TooLarge
-from toriwork.topology.clouds import as_square, cloud_of, drawn, enclosing_radius, euclidean_distances, n_points_of
-from toriwork.topology.engines import engines_for, staying_edges
+from toriwork.progress import LONG
+from toriwork.topology.clouds import cloud_of, drawn, enclosing_radius, euclidean_distances
+from toriwork.topology.engines import RIGID_PROBE, engines_for, stay_most_edges, staying_edges
 from toriwork.topology.free_memory import available_bytes
 from toriwork.topology.inputs import check_distances, is_sparse
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
@@ -34,24 +36,26 @@ _FIXED, _PER_PAIR, _PER_JOINED = 1.9e6, 26.0, 92.0
 #: measured on 25 clouds of 200 to 2,000 points
 _RANKS_FIXED, _RANKS_PER_PAIR = 1e6, 42.0
 #: bytes per pair of points that distances and their copies take in any case
-_MATRIX = 16.0
-#: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; elsewhere bytes for
-#: each pair of points by the share of the edges of the probe that stay
+MATRIX_BYTES = 16.0
+#: for H2: bytes and power of n where almost no edge collapses (points on a sphere), at 200 points; the same over ranks,
+#: and its seconds; elsewhere bytes for each pair of points by the share of the edges of the probe that stay
 _RIGID, _RIGID_POWER = 45e6, 4.9
+_RANKS_RIGID, _RANKS_RIGID_POWER, _RIGID_SECONDS, _RIGID_SECONDS_POWER = 20e6, 2.5, 2.0, 3.6
 _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
 #: points from which H2 is looked at, and how many of them
 _PROBE = 100
 #: of how many points an estimate of H1 looks at the distances, at most
 _SAMPLE = 2_000
 _WORTH_ASKING = 2.0**28
-#: seconds from which a prediction goes to the log
-_LONG = 5.0
-#: seconds from which it is said aloud, and what helps
+#: seconds from which the log has a warning, with what takes less
 _MINUTES = 120.0
-_ADVICE = "; fewer points, a threshold, or filtration='alpha' in two or three coordinates takes less"
+#: seconds beyond which nothing is begun that nobody has given a limit of memory for
+MOST_SECONDS = 3_600.0
 #: per max_dimension: seconds at 100 points and exponent of n; H1 over ranks
 _SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
 _RANKS_SECONDS = (1.0e-3, 2.75)
+#: the share of pairs within the cut of a circle, which the seconds of H1 are those of
+_CIRCLE_JOINED = 0.67
 #: bytes at 100 points, and the exponent of n for fewer than WORTH_CUTTING: an exact circle
 _SMALL, _SMALL_POWER = 1.6e6, 2.7
 
@@ -90,7 +94,7 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     seconds, power = _RANKS_SECONDS if by_ranks and max_dimension == 1 else _SECONDS[min(max_dimension, 2)]
     ratio = n_points / 100.0
     extra = max(1.0, n_points / 10.0) ** max(0, max_dimension - 2)
-    engine = n_points * n_points * _MATRIX
+    engine = n_points * n_points * MATRIX_BYTES
     if by_ranks:
         engine = bytes_ranked(n_points)
     elif max_dimension >= 1:
@@ -98,66 +102,94 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
     if max_dimension >= 1 and n_points >= WORTH_CUTTING and not by_ranks:
         engine = max(engine, bytes_joined(n_points, 1.0))
     if max_dimension >= 2:
-        engine = max(engine, bytes_ranked(n_points), _RIGID * (ratio / 2.0) ** _RIGID_POWER)
+        ranks = max_dimension == 2 and _takes_ranks(n_points, 2, rigid=True)
+        engine = max(engine, _bytes_rigid(n_points, ranks=ranks))
     total_bytes = engine * extra + 8.0 * n_points * dim
     total_seconds = seconds * ratio**power * extra + 1e-9 * n_points * n_points * dim + 1e-4
     return WorkEstimate(total_seconds, math.ceil(total_bytes))
 
 
-def announce(what: str, seconds: float, n_bytes: float) -> None:
-    """A line of the log for work that is predicted to take longer than anybody waits for unasked.
+def admit(
+    what: str, seconds: float, n_bytes: float, max_bytes: float | None, advice: str, *, rough: bool = False
+) -> None:
+    """Let work begin that is predicted to be possible; what takes long is announced in the log, at level INFO.
 
-    At level INFO; at WARNING, which Python prints where no log was set up, when it is minutes.
+    ``rough`` seconds are no reason for either: they will be known better.
+
+    Raises
+    ------
+    TooLarge
+        It does not fit into ``max_bytes``, or for None into what is free and into ``MOST_SECONDS``. The message has
+        the prediction and the advice.
     """
-    if seconds > _LONG:
-        level, advice = (logging.WARNING, _ADVICE) if seconds > _MINUTES else (logging.INFO, "")
-        _LOG.log(level, "%s: about %.0f s and %.3g bytes are predicted%s", what, seconds, n_bytes, advice)
+    limit = max_bytes if max_bytes is not None else available_bytes() if n_bytes >= _WORTH_ASKING else math.inf
+    if n_bytes > limit:
+        raise too_large(what, seconds, n_bytes, f"{limit:.3g} bytes", advice)
+    if rough:
+        return
+    if seconds > MOST_SECONDS and max_bytes is None:
+        raise too_large(what, seconds, n_bytes, f"{MOST_SECONDS:.0f} s where no max_bytes is given", advice)
+    if seconds > LONG:
+        level, less = (logging.WARNING, f"; {advice}") if seconds > _MINUTES else (logging.INFO, "")
+        _LOG.log(level, "%s: about %.2g s and %.3g bytes are predicted%s", what, seconds, n_bytes, less)
 
 
-def refuse_matrix(n_points: int, max_bytes: float | None = None) -> None:
+def too_large(what: str, seconds: float, n_bytes: float, limit: str, advice: str) -> TooLarge:
+    """The error of work that is not begun: its prediction, the limit and the call that can be done."""
+    predicted = f"about {seconds:.2g} s and {n_bytes:.3g} bytes are predicted"
+    return TooLarge(f"{what}: {predicted}, the limit is {limit}; {advice}")
+
+
+def admit_rips(  # what the cost depends on
+    n_points: int,
+    max_dimension: int,
+    among: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+    *,
+    dim: int | None = None,
+    engine: str = "auto",
+    field: int = 2,
+    threshold: float = math.inf,
+    max_bytes: float | None = None,
+) -> None:
+    """Let a Rips diagram begin, or raise TooLarge; ``among`` gives the distances of some points, few of them."""
+    if max_bytes is None and n_points < (WORTH_CUTTING if max_dimension <= 1 else _PROBE):
+        return  # what is asked often is not asked at length
+    if max_dimension > 2 and threshold < math.inf:
+        return  # no law knows what a cut leaves of so many dimensions
+    cost = _cost(n_points, 0, max_dimension, among, engine, field, threshold)
+    rough = max_dimension == 1 and n_points >= WORTH_CUTTING  # until it is known where they may be cut
+    advice = less_work(dim, max_dimension, max_bytes)
+    admit(f"{n_points} points, H{max_dimension}", *cost, max_bytes, advice, rough=rough)
+
+
+def less_work(dim: int | None, max_dimension: int = 1, max_bytes: float | None = None) -> str:
+    """The call that can be done in place of one that is refused; ``dim`` is None where there are only distances."""
+    limit = available_bytes() if max_bytes is None else max_bytes
+    some = [n for n in (1000, 300, 100) if work_estimate(n, 0, max_dimension).bytes <= limit]
+    few = f"filtration=Landmark({[*some, 50][0]})"
+    return f"filtration='alpha' or {few} needs less" if dim in (1, 2, 3) else f"{few} needs less"
+
+
+def admit_matrix(n_points: int, max_bytes: float | None = None, per_pair: float = MATRIX_BYTES) -> None:
     """Raise TooLarge when the distances of so many points do not fit into ``max_bytes``, or what is free for None."""
-    advice = "filtration='landmark', 'h0' or 'alpha' needs less"
-    if n_points * n_points * _MATRIX >= _WORTH_ASKING:  # less is asked for when more is known
-        refuse_bytes(n_points * n_points * _MATRIX, f"{n_points} points, their distances", max_bytes, advice)
+    n_bytes = n_points * n_points * per_pair
+    if n_bytes >= _WORTH_ASKING:  # less is asked for when more is known
+        what, advice = (
+            f"{n_points} points, their distances",
+            "fewer points, or filtration='landmark' of points, need less",
+        )
+        admit(what, 1e-9 * n_bytes, n_bytes, max_bytes, advice)
 
 
-def refuse_bytes(needed: float, what: str, max_bytes: float | None, advice: str) -> None:
-    """Raise TooLarge when so many bytes do not fit into ``max_bytes``, or what is free for None."""
-    limit = _limit(needed, max_bytes)
-    if needed > limit:
-        raise TooLarge(f"{what}: about {needed:.3g} bytes are predicted, the limit is {limit:.3g}; {advice}")
+def collapse_seconds(n_points: int, n_edges: float) -> float:
+    """Predicted seconds of an edge collapse: of each edge, and of each of the neighbours that its ends share."""
+    return n_edges * (2e-6 + 3e-8 * 2.0 * n_edges / max(n_points, 1))
 
 
-def refuse_ranked(n_points: int, max_bytes: float | None) -> None:
-    """Raise TooLarge when H0 and H1 do not fit by an engine over ranks."""
-    if max_bytes is not None or n_points >= WORTH_CUTTING:  # what is asked often is not asked at length
-        _refuse(n_points, 1, bytes_ranked(n_points), max_bytes)
-
-
-def refuse_joined(n_points: int, joined: float, max_bytes: float | None) -> None:
-    """Raise TooLarge when H0 and H1 do not fit with a share ``joined`` of all pairs of points within the cut."""
-    _refuse(n_points, 1, bytes_joined(n_points, joined), max_bytes)
-
-
-def refuse_beyond(distances: NDArray[np.float64], max_dimension: int, max_bytes: float | None) -> None:
-    """Raise TooLarge when the Rips diagram of checked distances, square or condensed, is not predicted to fit."""
-    n_points = n_points_of(distances)
-    needed = work_estimate(n_points, 0, max_dimension).bytes
-    if max_dimension == 2 and n_points >= _PROBE and needed > _limit(needed, max_bytes):
-        some = drawn(n_points, _PROBE)
-        needed = _of_collapse(as_square(distances)[np.ix_(some, some)], n_points, needed)
-    _refuse(n_points, max_dimension, needed, max_bytes)
-
-
-def _limit(needed: float, max_bytes: float | None) -> float:
-    if max_bytes is not None:
-        return max_bytes
-    return available_bytes() if needed >= _WORTH_ASKING else math.inf
-
-
-def _refuse(n_points: int, max_dimension: int, needed: float, max_bytes: float | None) -> None:
-    advice = "a threshold or filtration='landmark' needs less"
-    refuse_bytes(needed, f"{n_points} points, H{max_dimension}", max_bytes, advice)
+def seconds_joined(n_points: int, joined: float) -> float:
+    """Predicted seconds of H0 and H1 with a share ``joined`` of all pairs of points within the cut."""
+    seconds, power = _RANKS_SECONDS if _takes_ranks(n_points, 1) else _SECONDS[1]
+    return float(seconds * (n_points / 100.0) ** power * min(1.0, joined / _CIRCLE_JOINED) ** 2)
 
 
 def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension: int = 1) -> WorkEstimate:
@@ -195,18 +227,14 @@ def work_estimate_of(points: Any = None, *, distances: Any = None, max_dimension
     else:
         given = check_distances(distances)
     n_points, dim = given.shape
-    blind = work_estimate(n_points, dim, max_dimension)
-    if (
-        max_dimension not in (1, 2)
-        or _takes_ranks(n_points, max_dimension)
-        or n_points < (WORTH_CUTTING if max_dimension == 1 else _PROBE)
-    ):
-        return blind
-    some = drawn(n_points, _SAMPLE if max_dimension == 1 else _PROBE)
-    sample = euclidean_distances(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
-    if max_dimension == 1:
-        return blind._replace(bytes=bytes_joined(n_points, joined_at_the_cut(sample)))
-    return blind._replace(bytes=_of_collapse(sample, n_points, blind.bytes))
+
+    def among(some: NDArray[np.intp]) -> NDArray[np.float64]:
+        return euclidean_distances(given[some]) if distances is None else check_distances(given[np.ix_(some, some)])
+
+    cost = _cost(n_points, dim, max_dimension, among)
+    if max_dimension == 1 and n_points >= WORTH_CUTTING and not _takes_ranks(n_points, 1):
+        return cost._replace(bytes=bytes_joined(n_points, joined_at_the_cut(among(drawn(n_points, _SAMPLE)))))
+    return cost
 
 
 def bytes_joined(n_points: int, joined: float) -> int:
@@ -219,11 +247,48 @@ def bytes_ranked(n_points: int) -> float:
     return _RANKS_FIXED * min(1.0, n_points / WORTH_CUTTING) + _RANKS_PER_PAIR * n_points**2
 
 
-def _takes_ranks(n_points: int, max_dimension: int) -> bool:
-    return engines_for("auto", 2, int(n_points), max_dimension)[0][0].by_ranks
+def _takes_ranks(n_points: int, max_dimension: int, *, rigid: bool = False) -> bool:
+    return engines_for("auto", 2, int(n_points), max_dimension, rigid=rigid)[0][0].by_ranks
 
 
-def _of_collapse(probe: NDArray[np.float64], n_points: int, blind: int) -> int:
-    """Bytes for H2 of so many points like these; ``blind`` where nothing better is known."""
+def _cost(
+    n_points: int,
+    dim: int,
+    max_dimension: int,
+    among: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+    engine: str = "auto",
+    field: int = 2,
+    threshold: float = math.inf,
+) -> WorkEstimate:
+    """The cost of Rips as far as it is known before the distances are; of H2 some of them are looked at."""
+    blind = work_estimate(n_points, dim, max_dimension)
+    by_ranks = engines_for(engine, field, n_points, max_dimension)[0][0].by_ranks
+    if max_dimension == 1 and (by_ranks or n_points >= WORTH_CUTTING):  # of others more is known where they are cut
+        n_bytes = bytes_ranked(n_points) + 8.0 * n_points * dim if by_ranks else bytes_joined(n_points, 0.0)
+        return blind._replace(bytes=math.ceil(n_bytes))
+    if max_dimension != 2 or n_points < _PROBE:
+        return blind
+    rigid = stay_most_edges(among(drawn(n_points, RIGID_PROBE)))
+    some = among(drawn(n_points, _PROBE))
+    if engines_for(engine, field, n_points, 2, rigid=rigid)[0][0].name == "redzed":
+        seconds = _RIGID_SECONDS * (n_points / 200.0) ** _RIGID_SECONDS_POWER
+        n_bytes = _bytes_rigid(n_points, ranks=True)
+    else:
+        seconds, n_bytes = blind.seconds, _of_collapse(some, n_points)
+    joined = np.count_nonzero(some <= threshold) / np.count_nonzero(some <= enclosing_radius(some))
+    part = min(1.0, joined) ** 3  # of the tetrahedra
+    return WorkEstimate(seconds * part, math.ceil(max(n_bytes * part, bytes_ranked(n_points))))
+
+
+def _bytes_rigid(n_points: int, *, ranks: bool) -> float:
+    """Bytes for H2 where almost no edge collapses."""
+    most, power = (_RANKS_RIGID, _RANKS_RIGID_POWER) if ranks else (_RIGID, _RIGID_POWER)
+    return max(bytes_ranked(n_points), float(most * (n_points / 200.0) ** power))
+
+
+def _of_collapse(probe: NDArray[np.float64], n_points: int) -> float:
+    """Bytes for H2 of so many points like these, edges collapsed."""
     share = staying_edges(probe, enclosing_radius(probe))
-    return blind if share > _STAYING[-1] else math.ceil(float(np.interp(share, _STAYING, _BY_STAYING)) * n_points**2)
+    if share > _STAYING[-1]:
+        return _bytes_rigid(n_points, ranks=False)
+    return float(np.interp(share, _STAYING, _BY_STAYING)) * n_points**2

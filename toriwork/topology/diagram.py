@@ -235,14 +235,14 @@ class Diagram:
             The distances do not fit, or too many older loops that live longer lie in the way.
         """
         from toriwork.topology.clouds import cloud_of
-        from toriwork.topology.cost_model import refuse_matrix
+        from toriwork.topology.cost_model import admit_matrix
         from toriwork.topology.representatives import chosen_bars, representatives_of
 
         if self.filtration != "rips" or k not in (0, 1):
             raise BadInput(f"representatives: expected H0 or H1 of a Rips diagram, got H{k} of {self.filtration!r}")
         bars = self.in_dimension(k)
         if distances is None and points is not None:
-            refuse_matrix(len(cloud_of(points).points()))
+            admit_matrix(len(cloud_of(points).points()))
         matrix = distance_matrix(points, distances)
         wanted, factor = chosen_bars(bars, which, n, k), 1.0 if self.scale == "diameter" else 0.5
         return representatives_of(bars, wanted, k, matrix, factor=factor, field=self.field, cut=self.threshold)

@@ -30,7 +30,7 @@ LARGEST_PRIME = 46_337  #: of a field; the square of a larger one would leave 31
 COCYCLES_FIELD = 127  #: the largest prime that ripser knows
 #: points up to which H2 needs no collapse; of how many of more a collapse is tried, and what share of edges is much:
 #: 0.13 to 0.49 stay for clouds and graphs, 0.66 to 1 for spheres, bit strings and random numbers
-FEW_FOR_H2, _PROBE, _RIGID = 50, 40, 0.55
+FEW_FOR_H2, RIGID_PROBE, _RIGID = 50, 40, 0.55
 #: redzed numbers the simplices of one dimension in 64 bits
 MOST_SIMPLICES = 2**62
 
@@ -84,7 +84,10 @@ def run_best(  # what an engine is asked, and which
     n_pairs = distances.size if math.isinf(threshold) else np.count_nonzero(distances <= threshold)
     n_pairs = int(n_pairs if distances.ndim == 1 else n_pairs // 2)
     n_points = n_points_of(distances)
-    rigid = name == "auto" and max_dimension == 2 and n_points > FEW_FOR_H2 and _stay_most_edges(distances)
+    rigid = name == "auto" and max_dimension == 2 and n_points > FEW_FOR_H2
+    if rigid:
+        some = drawn(n_points, RIGID_PROBE)
+        rigid = stay_most_edges(as_square(distances)[np.ix_(some, some)])
     engines, reason = engines_for(name, field, n_points, max_dimension, n_pairs, rigid=rigid)
     failure: MissingExtra | None = None
     for engine in engines:
@@ -196,11 +199,9 @@ def grid_bars(
     return [some[np.isfinite(some[:, 0])] for some in bars]
 
 
-def _stay_most_edges(distances: Matrix) -> bool:
-    """True when a collapse of the edges of some of the points leaves more than half: a millisecond tells."""
-    some = drawn(n_points_of(distances), _PROBE)
-    among = as_square(distances)[np.ix_(some, some)]
-    return staying_edges(among, enclosing_radius(among)) > _RIGID
+def stay_most_edges(some: Matrix) -> bool:
+    """True when a collapse of the edges of these ``RIGID_PROBE`` points leaves more than half: a millisecond tells."""
+    return staying_edges(some, enclosing_radius(some)) > _RIGID
 
 
 def staying_edges(distances: Matrix, largest: float) -> float:

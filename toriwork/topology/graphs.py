@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from toriwork.checks import as_array, as_float64, shown
 from toriwork.errors import BadInput
+from toriwork.topology.clouds import drawn
+from toriwork.topology.cost_model import admit, collapse_seconds
 from toriwork.topology.diagram import Scale
-from toriwork.topology.engines import Bars, collapsed_edges, engine_version, guarded, pick_engine, weighted_bars
+from toriwork.topology.engines import Bars, Edges, collapsed_edges, engine_version, guarded, pick_engine, weighted_bars
 from toriwork.topology.inputs import Graph, Matrix, is_sparse, refuse_entry, repeated_pairs, sparse_edges
-from toriwork.topology.request import FiltrationResult, Request, refuse_above, require_engine
+from toriwork.topology.request import FiltrationResult, Request, admit_simplices, require_engine
 
 #: of vertices: what 32 bits number
 _MOST = 2**31 - 1
+#: of each vertex and each edge while edges are collapsed
+_VERTEX_BYTES, _EDGE_BYTES = 200.0, 100.0
+#: vertices of which a collapse is tried, and what share of their edges is much
+_PROBE, _RIGID = 200, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +47,45 @@ class Flag:
 
 def flag_result(graph: Graph, asked: Request) -> FiltrationResult:
     """The bars of the flag complex of a checked graph as far as the threshold: later edges are never looked at."""
-    refuse_above(graph.n_points + len(graph.lengths), graph.n_points, "a graph", asked.max_bytes)
+    what, highest = f"a graph of {graph.n_points} vertices", asked.max_dimension
     entries = np.zeros(graph.n_points) if graph.entries is None else graph.entries
     vertices, within = np.flatnonzero(entries <= asked.threshold), graph.lengths <= asked.threshold
     first, second = (np.searchsorted(vertices, ends[within]) for ends in (graph.first, graph.second))
 
+    edges: Edges = (first, second, graph.lengths[within])
+    seconds, n_bytes = (
+        collapse_seconds(len(vertices), len(first)),
+        _VERTEX_BYTES * graph.n_points + _EDGE_BYTES * len(first),
+    )
+    admit(f"{what} and {len(first)} edges", seconds, n_bytes, asked.max_bytes, "a threshold or fewer edges need less")
+    if first.size and _stay(len(vertices), edges):
+        admit_simplices(cliques(first, second, highest + 2), f"{what}, H{highest}", asked.max_bytes)
+
     def compute() -> Bars:
         if not len(vertices):
-            return [np.empty((0, 2))] * (asked.max_dimension + 1)
-        edges = collapsed_edges(len(vertices), (first, second, graph.lengths[within]))
-        size = cliques(edges[0], edges[1], asked.max_dimension + 2)
-        refuse_above(size, graph.n_points, f"H{asked.max_dimension} of a graph", asked.max_bytes)
-        return weighted_bars(entries[vertices], edges, asked.max_dimension, asked.field)
+            return [np.empty((0, 2))] * (highest + 1)
+        left = collapsed_edges(len(vertices), edges)
+        admit_simplices(cliques(*left[:2], highest + 2), f"{what}, H{highest}", asked.max_bytes)
+        return weighted_bars(entries[vertices], left, highest, asked.field)
 
-    bars = guarded(compute, f"a graph of {graph.n_points} vertices")
+    bars = guarded(compute, what)
     whole = len(vertices) == graph.n_points and bool(within.all())
     used, _ = pick_engine("gudhi", 2)
     reason, cut = "the edges alone, collapsed", math.inf if whole else asked.threshold
     return FiltrationResult(bars, graph.n_points, "gudhi", engine_version(used), reason, cut)
+
+
+def _stay(n_points: int, edges: Edges) -> bool:
+    """True when a collapse leaves most edges among some of the points, of a graph of many: those of a random graph."""
+    some = drawn(n_points, _PROBE)
+    place = np.full(n_points, -1)
+    place[some] = np.arange(len(some))
+    first, second = place[edges[0]], place[edges[1]]
+    among = (first >= 0) & (second >= 0)
+    if np.count_nonzero(among) < _PROBE:  # so sparse that a collapse is soon done
+        return False
+    left = collapsed_edges(len(some), (first[among], second[among], edges[2][among]))
+    return len(left[0]) > _RIGID * int(among.sum())
 
 
 def cliques(first: NDArray[Any], second: NDArray[Any], size: int) -> int:

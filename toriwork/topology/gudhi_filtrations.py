@@ -13,7 +13,7 @@ import numpy as np
 
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import distinct_points, safely_scaled
-from toriwork.topology.cost_model import refuse_bytes
+from toriwork.topology.cost_model import admit, less_work
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, delaunay_bars, grid_bars, guarded
 from toriwork.topology.grid_components import component_bars_of_grid
@@ -21,9 +21,9 @@ from toriwork.topology.request import (
     FiltrationResult,
     Matrix,
     Request,
+    admit_simplices,
     gudhi_result,
     points_of,
-    refuse_above,
     require_engine,
     rescale,
 )
@@ -33,6 +33,7 @@ from toriwork.topology.request import (
 _CELLS_PER_POINT = (1.0, 2.0, 6.8, 32.0, 187.0, 1300.0)
 #: measured: of a pixel of a line or an image, of a cell of a grid of more axes, of a value for H0 alone
 _PIXEL_BYTES, _CELL_BYTES, _MINIMA_BYTES = 80.0, 60.0, 200.0
+_PIXEL_SECONDS, _CELL_SECONDS = 8e-8, 2e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,9 @@ def _delaunay(asked: Request, name: str) -> FiltrationResult:
     n_places, dim = cloud.shape
     high = min(dim, 100)  # no more coordinates are needed to be refused
     per_point = _CELLS_PER_POINT[high - 1] if high <= 6 else 1300.0 * 8.0 ** (high - 6)
-    refuse_above(min(2.0 ** min(n_places, 1000), n_places * per_point * 2.0**high), n_points, name, asked.max_bytes)
+    simplices = min(2.0 ** min(n_places, 1000), n_places * per_point * 2.0**high)
+    advice = less_work(None, asked.max_dimension, asked.max_bytes)
+    admit_simplices(simplices, f"{n_points} points, {name}", asked.max_bytes, advice)
     latest = asked.threshold
     for one in unit:
         latest /= one
@@ -202,7 +205,8 @@ def _grid(asked: Request, values: Matrix, *, on_vertices: bool) -> FiltrationRes
     alone = asked.max_dimension == 0 and not fast  # gudhi would reduce all dimensions
     each, what = _PIXEL_BYTES if fast else _MINIMA_BYTES if alone else _CELL_BYTES, f"an array of shape {values.shape}"
     cells = values.size if fast or alone else math.prod(2.0 * side + 1.0 for side in values.shape)
-    refuse_bytes(each * cells, what, asked.max_bytes, "smaller blocks, a threshold or H0 alone need less")
+    seconds = cells * (_PIXEL_SECONDS if fast else _CELL_SECONDS)
+    admit(what, seconds, each * cells, asked.max_bytes, "smaller blocks, a threshold or H0 alone need less")
 
     def compute() -> Bars:
         if alone:

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from toriwork.checks import check_count, check_number
-from toriwork.errors import BadInput, TooLarge, ToriworkError
+from toriwork.errors import BadInput, ToriworkError
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence_each
-from toriwork.topology.cost_model import work_estimate, work_estimate_of
+from toriwork.topology.cost_model import less_work, too_large, work_estimate, work_estimate_of
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.free_memory import available_bytes
 
@@ -232,8 +232,9 @@ class _Run:
             n_bytes = _bytes(cloud, self._options, self._room / (2 * self._workers))
             task = _Task(index, cloud, _seconds(cloud, self._options), n_bytes)
             if task.n_bytes > self._room:
-                words = f"about {task.n_bytes:.3g} bytes are predicted, the limit is {self._room:.3g}"
-                answered.append(CloudResult(index, None, TooLarge(f"cloud {index}: {words}")))
+                less = less_work(None, self._options.get("max_dimension", 1), self._room)
+                error = too_large(f"cloud {index}", task.seconds, task.n_bytes, f"{self._room:.3g} bytes", less)
+                answered.append(CloudResult(index, None, error))
             else:
                 self._waiting.append(task)
         yield from answered

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import TooLarge
-from toriwork.topology.cost_model import refuse_bytes
+from toriwork.topology.cost_model import admit
 
 Bars = NDArray[np.float64]
 Matching = NDArray[np.intp]
@@ -93,7 +93,13 @@ def _near(one: Bars, other: Bars, reach: float) -> tuple[Matching, Matching]:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     trees = cKDTree(one), cKDTree(other)
     n_pairs = float(trees[0].count_neighbors(trees[1], reach, p=math.inf))
-    refuse_bytes(_EDGE_BYTES * n_pairs, f"a matching of {len(one)} and {len(other)} bars", None, "shorter bars less")
+    admit(
+        f"a matching of {len(one)} and {len(other)} bars",
+        1e-6 * n_pairs,
+        _EDGE_BYTES * n_pairs,
+        None,
+        "fewer bars need less",
+    )
     found = trees[0].sparse_distance_matrix(trees[1], reach, p=math.inf, output_type="ndarray")
     return found["i"], found["j"]
 
@@ -106,4 +112,4 @@ def _refuse_matching(n: int, m: int) -> None:
             f"{what}: an exact matching takes about {needed:.3g} bytes and hours, the limit is {_MOST_BARS} bars "
             "together; relative_error=0.01 takes any number"
         )
-    refuse_bytes(needed, what, None, "relative_error=0.01 needs less")
+    admit(what, 2e-9 * (n + m) ** 3, needed, None, "relative_error=0.01 needs less")

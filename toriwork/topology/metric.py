@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.progress import progress_bar
+
 Matrix = NDArray[np.float64]
 #: the distances of one point to all, shape (n_points,)
 Row = Callable[[int], Matrix]
@@ -29,8 +31,8 @@ class SpanningTree(NamedTuple):
         return joined
 
 
-def spanning_tree(n_points: int, row: Row) -> SpanningTree:
-    """A minimal spanning tree by Prim's algorithm, O(n_points^2) time.
+def spanning_tree(n_points: int, row: Row, seconds: float = 0.0) -> SpanningTree:
+    """A minimal spanning tree by Prim's algorithm, O(n_points^2) time, with a bar where long ``seconds`` are predicted.
 
     Sources
     -------
@@ -39,17 +41,19 @@ def spanning_tree(n_points: int, row: Row) -> SpanningTree:
     lengths = np.empty(max(n_points - 1, 0))
     parents = np.full(n_points, -1, dtype=np.intp)
     reach, outside, latest = np.full(n_points, np.inf), np.ones(n_points, dtype=np.bool_), 0
-    for i in range(n_points - 1):
-        outside[latest] = False
-        reach[latest] = np.inf
-        distances = row(latest)
-        closer = outside & (distances < reach)
-        parents[closer] = latest
-        np.copyto(reach, distances, where=closer)
-        latest = int(reach.argmin())
-        lengths[i] = reach[latest]
-        if math.isinf(lengths[i]):  # a component is done: the next one has no edge to it
-            latest = int(outside.argmax())
+    with progress_bar("spanning tree", n_points - 1, unit=" points", seconds=seconds) as done:
+        for i in range(n_points - 1):
+            outside[latest] = False
+            reach[latest] = np.inf
+            distances = row(latest)
+            closer = outside & (distances < reach)
+            parents[closer] = latest
+            np.copyto(reach, distances, where=closer)
+            latest = int(reach.argmin())
+            lengths[i] = reach[latest]
+            if math.isinf(lengths[i]):  # a component is done: the next one has no edge to it
+                latest = int(outside.argmax())
+            done(1)
     lengths.sort()
     return SpanningTree(lengths, parents)
 
@@ -61,11 +65,11 @@ def component_bars(lengths: Matrix, n_points: int, threshold: float = math.inf) 
     return bars
 
 
-def farthest_points(n_points: int, wanted: int, row: Row) -> tuple[NDArray[np.intp], Matrix]:
+def farthest_points(n_points: int, wanted: int, row: Row, seconds: float = 0.0) -> tuple[NDArray[np.intp], Matrix]:
     """Indices of points, each the farthest from those before, and how far any point is then from the nearest of them.
 
     The first is the one farthest from point 0; fewer than ``wanted`` where all the others coincide with them. The
-    distances, float64 of the same shape, descend.
+    distances, float64 of the same shape, descend. There is a bar where long ``seconds`` are predicted.
 
     Sources
     -------
@@ -75,10 +79,12 @@ def farthest_points(n_points: int, wanted: int, row: Row) -> tuple[NDArray[np.in
     if n_points == 0:
         return chosen, covers
     reach, latest = np.full(n_points, np.inf), int(row(0).argmax())
-    for i in range(len(chosen)):
-        np.minimum(reach, row(latest), out=reach)
-        chosen[i], covers[i] = latest, reach.max()
-        latest = int(reach.argmax())
-        if covers[i] == 0:
-            return chosen[: i + 1], covers[: i + 1]
+    with progress_bar("landmarks", len(chosen), unit=" points", seconds=seconds) as done:
+        for i in range(len(chosen)):
+            np.minimum(reach, row(latest), out=reach)
+            chosen[i], covers[i] = latest, reach.max()
+            latest = int(reach.argmax())
+            if covers[i] == 0:
+                return chosen[: i + 1], covers[: i + 1]
+            done(1)
     return chosen, covers

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from toriwork.checks import as_array, as_float64, shown
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import Cloud
-from toriwork.topology.cost_model import refuse_matrix
+from toriwork.topology.cost_model import admit_matrix
 from toriwork.topology.inputs import CheckedDistances, check_distances
 
 Matrix = NDArray[np.float64]
@@ -39,7 +39,7 @@ def distances_by(cloud: Matrix, metric: Any, period: Any, max_bytes: float | Non
     TooLarge
         The distances do not fit.
     """
-    refuse_matrix(len(cloud), max_bytes)
+    admit_matrix(len(cloud), max_bytes)
     if not len(cloud):
         return CheckedDistances(np.zeros((0, 0)))
     if period is not None:

@@ -12,17 +12,16 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import BadInput, TooLarge
+from toriwork.errors import BadInput
 from toriwork.topology.clouds import Cloud
-from toriwork.topology.cost_model import refuse_bytes
+from toriwork.topology.cost_model import admit
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, engine_version, pick_engine
 
 Matrix = NDArray[np.float64]
 
-MAX_SIMPLICES = 20_000_000
 #: of a simplex in gudhi's tree and in its persistence
-_SIMPLEX_BYTES = 200.0
+_SIMPLEX_BYTES, _SIMPLEX_SECONDS = 200.0, 4e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +99,12 @@ def points_of(asked: Request, name: str) -> Cloud:
     return asked.points
 
 
-def refuse_above(simplices: float, n_points: int, name: str, max_bytes: float | None) -> None:
-    """Raise TooLarge when a complex has more than ``MAX_SIMPLICES``, or does not fit into ``max_bytes``."""
-    if simplices > MAX_SIMPLICES:
-        raise TooLarge(
-            f"{name}: about {simplices:.2g} simplices for {n_points} points, the limit is {MAX_SIMPLICES:.2g}; "
-            "fewer points or coordinates, or filtration 'landmark'"
-        )
-    refuse_bytes(
-        _SIMPLEX_BYTES * simplices, f"{n_points} points, {name}", max_bytes, "filtration='landmark' needs less"
-    )
+def admit_simplices(
+    simplices: float, what: str, max_bytes: float | None, advice: str = "fewer points need less"
+) -> None:
+    """Raise TooLarge when a complex of so many simplices does not fit into ``max_bytes``, or takes too long."""
+    words = f"{what}, {simplices:.2g} simplices"
+    admit(words, _SIMPLEX_SECONDS * simplices, _SIMPLEX_BYTES * simplices, max_bytes, advice)
 
 
 def rescale(values: Matrix, factor: float) -> Matrix:

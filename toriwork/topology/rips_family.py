@@ -6,10 +6,12 @@ They take points or a matrix of distances; the engine of Rips and of landmarks c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import (
@@ -19,18 +21,22 @@ from toriwork.topology.clouds import (
     distinct_points,
     distinct_rows,
     enclosing_radius,
+    euclidean_distances,
     euclidean_pairs,
     lengths_of,
     n_points_of,
     safely_scaled,
 )
 from toriwork.topology.cost_model import (
-    announce,
-    refuse_beyond,
-    refuse_bytes,
-    refuse_joined,
-    refuse_matrix,
-    refuse_ranked,
+    MATRIX_BYTES,
+    admit,
+    admit_matrix,
+    admit_rips,
+    bytes_joined,
+    bytes_ranked,
+    collapse_seconds,
+    less_work,
+    seconds_joined,
     work_estimate,
 )
 from toriwork.topology.diagram import Scale
@@ -53,10 +59,10 @@ from toriwork.topology.request import (
     FiltrationResult,
     Matrix,
     Request,
+    admit_simplices,
     cut_bars,
     gudhi_result,
     points_of,
-    refuse_above,
     require_engine,
 )
 from toriwork.topology.sparse_rips import spanning_lengths, sparse_rips
@@ -70,8 +76,10 @@ from toriwork.topology.truncation import (
 
 #: points up to which a sparse matrix is taken as a whole one: the fastest engine takes all its pairs in a second or two
 _FEW_POINTS = 2_000
-#: of a coordinate, while the distances of one point to all are looked at
-_WALK_BYTES = 60.0
+#: of a coordinate, while the distances of one point to all are looked at; seconds of that, and of each such look
+_WALK_BYTES, _WALK_SECONDS, _STEP = 60.0, 3e-9, 2e-5
+#: of a pair of points, at the peak of "dtm"
+_DTM_BYTES = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,10 @@ class Rips:
             if isinstance(asked.distances, Graph) and asked.points is None and _many(asked.distances, asked.engine):
                 return flag_result(asked.distances, asked)
             matrix = _matrix_of(asked)
-            kept = distinct_rows(matrix)
-            return _rips(matrix if kept is None else matrix[np.ix_(kept, kept)], asked, len(matrix))
+            n_points, kept = len(matrix), distinct_rows(matrix)
+            matrix = matrix if kept is None else matrix[np.ix_(kept, kept)]
+            _admit(asked, len(matrix), lambda some: matrix[np.ix_(some, some)])
+            return _rips(matrix, asked, n_points)
         cloud = asked.points.points()
         n_points = len(cloud)
         if n_points >= WORTH_CUTTING:
@@ -98,7 +108,7 @@ class Rips:
             near = _from_neighbours(cloud, asked, n_points)
             if near is not None:
                 return near
-        refuse_matrix(len(cloud), asked.max_bytes)
+        _admit(asked, len(cloud), lambda some: euclidean_distances(cloud[some]))
         pairs = euclidean_pairs(cloud)
         if n_points < WORTH_CUTTING and not pairs.all():
             pairs = euclidean_pairs(distinct_points(cloud))
@@ -122,13 +132,15 @@ class Spanning:
             lengths = spanning_tree(n_points, matrix.__getitem__).lengths
         else:
             given = points_of(asked, self.name).points()
-            refuse_bytes(
-                _WALK_BYTES * given.size, f"{len(given)} points, h0", asked.max_bytes, "fewer points need less"
-            )
+            n_points, what = len(given), f"{len(given)} points, h0"
+            admit(what, 0.0, _WALK_BYTES * given.size, asked.max_bytes, "fewer points need less")
             cloud = distinct_points(given)
-            n_points, n_places = len(given), len(cloud)
-            found = spanning_lengths(cloud)
-            lengths = _in_range(spanning_tree(n_places, _rows_of(cloud)).lengths) if found is None else found
+            n_places, found = len(cloud), spanning_lengths(cloud)
+            if found is None:
+                seconds = n_places * (_STEP + _WALK_SECONDS * cloud.size)
+                admit(what, seconds, _WALK_BYTES * cloud.size, asked.max_bytes, "fewer points need less")
+                found = _in_range(spanning_tree(n_places, _rows_of(cloud), seconds).lengths)
+            lengths = found
         bars, cut = cut_bars([component_bars(lengths, n_places)], asked.threshold)
         return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree in NumPy", cut)
 
@@ -164,10 +176,15 @@ class Landmark:
             among = matrix[np.ix_(chosen, chosen)]
         else:
             cloud = points_of(asked, self.name).points()
-            n_points = len(cloud)
-            chosen, covers = farthest_points(n_points, self.n_landmarks, _rows_of(cloud))
+            n_points, n_chosen = len(cloud), min(self.n_landmarks, len(cloud))
+            seconds = n_chosen * (_STEP + _WALK_SECONDS * cloud.size)
+            n_bytes = work_estimate(n_chosen, 0, min(asked.max_dimension, 1)).bytes + _WALK_BYTES * cloud.size
+            what = f"{n_chosen} landmarks of {n_points} points"
+            admit(what, seconds, n_bytes, asked.max_bytes, less_work(None, asked.max_dimension, asked.max_bytes))
+            chosen, covers = farthest_points(n_points, self.n_landmarks, _rows_of(cloud), seconds)
             _in_range(covers)
-            among = euclidean_pairs(cloud[chosen])
+            among = euclidean_distances(cloud[chosen])
+        _admit(asked, len(among), lambda some: among[np.ix_(some, some)])
         return _rips(among, asked, n_points, 2.0 * float(covers[-1]) if n_points else 0.0)
 
 
@@ -194,8 +211,10 @@ class DTM:
     def __call__(self, asked: Request) -> FiltrationResult:
         """The bars by gudhi, edges collapsed before simplices are built."""
         require_engine(asked, "gudhi")
-        matrix = _matrix_of(asked)
+        matrix = _matrix_of(asked, _DTM_BYTES)
         n_points = len(matrix)
+        seconds, what = collapse_seconds(n_points, n_points**2 / 2.0), f"{n_points} points, dtm"
+        admit(what, seconds, _DTM_BYTES * n_points**2, asked.max_bytes, "a threshold or fewer points need less")
         if n_points == 0:
             return gudhi_result([np.empty((0, 2))] * (asked.max_dimension + 1), 0, asked.threshold)
         largest = float(matrix.max(where=np.isfinite(matrix), initial=0.0)) or 1.0
@@ -219,10 +238,10 @@ class DTM:
 
         def compute() -> Bars:
             edges = weighted_edges(values)
-            refuse_above(cliques(*edges[:2], asked.max_dimension + 2), n_points, self.name, asked.max_bytes)
+            admit_simplices(cliques(*edges[:2], asked.max_dimension + 2), what, asked.max_bytes)
             return weighted_bars(values.diagonal().copy(), edges, asked.max_dimension, asked.field)
 
-        bars = guarded(compute, f"{n_points} points, filtration dtm")
+        bars = guarded(compute, what)
         return gudhi_result(bars, n_points, asked.threshold, stopped=stopped)
 
 
@@ -244,10 +263,25 @@ def _many(graph: Graph, engine: str) -> bool:
     return graph.n_points > _FEW_POINTS and engine in ("auto", "gudhi")
 
 
-def _matrix_of(asked: Request) -> Matrix:
+def _admit(asked: Request, n_points: int, among: Callable[[NDArray[np.intp]], Matrix]) -> None:
+    """Let the Rips diagram of so many points begin, or raise TooLarge."""
+    dim = None if asked.points is None or asked.distances is not None else asked.points.shape[-1]
+    admit_rips(
+        n_points,
+        asked.max_dimension,
+        among,
+        dim=dim,
+        engine=asked.engine,
+        field=asked.field,
+        threshold=asked.threshold,
+        max_bytes=asked.max_bytes,
+    )
+
+
+def _matrix_of(asked: Request, per_pair: float = MATRIX_BYTES) -> Matrix:
     given = asked.distances if asked.points is None else asked.points
     if isinstance(given, Cloud | Graph):
-        refuse_matrix(given.n_points, asked.max_bytes)
+        admit_matrix(given.n_points, asked.max_bytes, per_pair)
     return distance_matrix(asked.points, asked.distances)
 
 
@@ -286,30 +320,24 @@ def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) 
 def _computed(distances: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
     """The bars, their engine and why it was taken."""
     n_points, highest = n_points_of(distances), asked.max_dimension
-    if whole and n_points >= WORTH_CUTTING:
-        announce(f"{n_points} points, H{highest}", *work_estimate(n_points, 0, highest))
     by_ranks = engines_for(asked.engine, asked.field, n_points, highest)[0][0].by_ranks
     if highest == 1 and n_points >= (WORTH_CUTTING_RANKS if by_ranks else WORTH_CUTTING):
         return _cut_early(as_square(distances), asked, by_ranks=by_ranks, whole=whole)
-    if by_ranks and highest <= 1:
-        refuse_ranked(n_points, asked.max_bytes)
-    elif whole:
-        refuse_beyond(distances, highest, asked.max_bytes)
     return run_best(distances, highest, asked.threshold, asked.engine, asked.field)
 
 
 def _cut_early(matrix: Matrix, asked: Request, *, by_ranks: bool, whole: bool) -> tuple[Bars, Engine, str]:
     """H0 and H1 from a filtration that ends where they do, the engine and why it was taken."""
-    limit = enclosing_radius(matrix) if whole else asked.threshold
+    limit, n_points = enclosing_radius(matrix) if whole else asked.threshold, len(matrix)
+    dim = None if asked.points is None else asked.points.shape[-1]
     found = truncation_of(matrix, limit, asked.engine, asked.field)
 
     def bars_to(threshold: float) -> tuple[Bars, Engine, str]:
         joined = share_within(matrix, threshold)
-        if by_ranks:
-            refuse_ranked(len(matrix), asked.max_bytes)
-        else:
-            refuse_joined(len(matrix), joined, asked.max_bytes)
-        collapse = worth_collapsing(found.crossing, len(matrix), joined)
+        n_bytes = bytes_ranked(n_points) if by_ranks else bytes_joined(n_points, joined)
+        advice = less_work(dim, 1, asked.max_bytes)
+        admit(f"{n_points} points, H1", seconds_joined(n_points, joined), n_bytes, asked.max_bytes, advice)
+        collapse = worth_collapsing(found.crossing, n_points, joined)
         return run_best(matrix, 1, threshold, asked.engine, asked.field, collapse=collapse)
 
     threshold, *later = found.thresholds
@@ -320,7 +348,7 @@ def _cut_early(matrix: Matrix, asked: Request, *, by_ranks: bool, whole: bool) -
     words = f"{reason}; nothing changes beyond {threshold:.6g}" if threshold < limit else reason
     if found.tree is None:
         return bars, used, words
-    return [component_bars(found.tree.lengths, len(matrix), limit), bars[1]], used, words
+    return [component_bars(found.tree.lengths, n_points, limit), bars[1]], used, words
 
 
 def _rows_of(cloud: Matrix) -> Row:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.topology.clouds import TINY, safely_scaled
-from toriwork.topology.cost_model import announce, refuse_bytes, work_estimate
+from toriwork.topology.cost_model import admit, collapse_seconds, less_work, work_estimate
 from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
 from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
 from toriwork.topology.late_bars import late_bars
@@ -29,8 +29,6 @@ WORTH_IT = {2: 1_000, 3: 2_000}
 WORTH_IT_H0 = 1_000
 #: how far beyond the last birth no class is left, as a rule, by the number of coordinates; then what is tried next
 _BEYOND, _MORE = {2: 1.4, 3: 1.1}, 1.4
-#: seconds for each pair of points that is looked at, and for each of the neighbours that it has in common
-_PER_PAIR, _PER_NEIGHBOUR = 2e-6, 3e-8
 #: bytes for each of these pairs at the peak
 PAIR_BYTES = 180.0
 #: seconds and bytes of the Delaunay graph for each point, by the number of coordinates
@@ -71,8 +69,7 @@ def _graph_of(cloud: Matrix, max_bytes: float | None = None) -> DelaunayGraph | 
     """The Delaunay graph of a cloud that its prediction fits."""
     seconds, n_bytes = (factor * len(cloud) for factor in _GRAPH[cloud.shape[1]])
     what = f"{len(cloud)} points, their Delaunay graph"
-    refuse_bytes(n_bytes, what, max_bytes, "filtration='landmark' needs less")
-    announce(what, seconds, n_bytes)
+    admit(what, seconds, n_bytes, max_bytes, less_work(None, 1, max_bytes))
     return delaunay_graph(cloud)
 
 
@@ -119,7 +116,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     while True:
         scale = min(scale, limit)
         n_pairs = (int(graph.neighbours.count_neighbors(graph.neighbours, scale)) - n_points) // 2
-        seconds = n_pairs * (_PER_PAIR + _PER_NEIGHBOUR * 2.0 * n_pairs / n_points)
+        seconds = collapse_seconds(n_points, n_pairs)
         if left == math.inf and seconds > max(_SHORT, _LATE * n_points**2):
             scale /= _MORE  # late bars are sooner found one by one
             continue
@@ -127,8 +124,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         if seconds > work_estimate(n_points, dim).seconds or len(later) > _FEW_LATE:
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
-        refuse_bytes(PAIR_BYTES * n_pairs, what, max_bytes, "a threshold, filtration='alpha' or 'landmark' needs less")
-        announce(what, seconds, PAIR_BYTES * n_pairs)
+        admit(what, seconds, PAIR_BYTES * n_pairs, max_bytes, less_work(dim, 1, max_bytes))
         first, second, lengths = _neighbours(cloud, graph.neighbours, scale)
         loops = _loops(n_points, (first, second, lengths), field)
         alive = loops[np.isinf(loops[:, 1]), 0]
@@ -136,7 +132,8 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
             break
         hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
         if not hopeless and len(alive) + len(later) <= _FEW_LATE:
-            announce(f"{n_points} points, {len(alive) + len(later)} late bars", _LATE * n_points**2, n_points**2 / 2.0)
+            what = f"{n_points} points, {len(alive) + len(later)} late bars"
+            admit(what, _LATE * n_points**2, n_points**2 / 2.0, max_bytes, less_work(dim, 1, max_bytes))
             most = work_estimate(n_points, dim).seconds / _PER_LOOK
             late = late_bars(graph, alive, scale, limit, field, most_pairs=most)
             if late is not None:
