@@ -249,7 +249,7 @@ def file_stem(table: str) -> str:
 
 
 def _teller(bar: Callable[[float], None]) -> Progress:
-    """What moves a bar by the rows that are new of a table."""
+    """A callback that moves a bar by the rows that are new of a table."""
     before: dict[str, int] = {}
 
     def tell(table: str, done: int, _total: int) -> None:
