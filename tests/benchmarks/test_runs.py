@@ -74,7 +74,13 @@ def test_every_benchmark_is_expected():
     assert tuple(EXPECTED) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: half a minute and more each
+LONG = ("tokens", "migrate", "mover")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in NAMES]
+)
 def test_the_smallest_form(name, tmp_path, capsys):
     assert main([name, "--size", "smallest", "--json", "--state", str(tmp_path)]) == 0
     told = capsys.readouterr()

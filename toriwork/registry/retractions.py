@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.registry.rows import RETRACTION_KEY
+from toriwork.storage.arrays import texts
 from toriwork.storage.decoding import decode
 from toriwork.storage.pending import payload_groups
 
@@ -29,7 +30,7 @@ def retracted_ids(snapshot: Snapshot, then: pads.Expression | None = None) -> pa
     """The row ids that retractions name, one for each retraction; ``then``: of those that it passes."""
     parts = list(_retractions(snapshot))
     if not parts:
-        return pa.array([], pa.string())
+        return texts([])  # pa.array would load pandas
     rows = pa.Table.from_batches(parts)
     return (rows if then is None else rows.filter(then))["retracts"].drop_null().combine_chunks()
 

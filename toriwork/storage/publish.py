@@ -22,6 +22,7 @@ from toriwork.errors import (
     StoreMismatch,
 )
 from toriwork.storage import splice
+from toriwork.storage.arrays import integers, times
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import WITH_REFLINKS
 from toriwork.storage.footer import Facts
@@ -227,7 +228,8 @@ def _marked(batch: pa.RecordBatch, spec: TableSpec, facts: Facts) -> pa.RecordBa
     columns = list(batch.columns)
     for name, value in zip(spec.published, (facts.generation, facts.published_us), strict=False):
         at = batch.schema.get_field_index(name)
-        columns[at] = pa.repeat(pa.scalar(value, batch.schema.field(at).type), batch.num_rows)
+        values, of = [value] * batch.num_rows, batch.schema.field(at).type  # pa.scalar would load pandas
+        columns[at] = times(values) if pa.types.is_timestamp(of) else integers(values, of)
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 

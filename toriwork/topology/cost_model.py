@@ -162,11 +162,14 @@ def admit_rips(  # what the cost depends on
     admit(f"{n_points} points, H{max_dimension}", *cost, max_bytes, advice, rough=rough)
 
 
-def less_work(dim: int | None, max_dimension: int = 1, max_bytes: float | None = None) -> str:
+def less_work(
+    dim: int | None, max_dimension: int = 1, max_bytes: float | None = None, n_points: float = math.inf
+) -> str:
     """The call that can be done in place of one that is refused; ``dim`` is None where there are only distances."""
     limit = available_bytes() if max_bytes is None else max_bytes
     some = [n for n in (1000, 300, 100) if work_estimate(n, 0, max_dimension).bytes <= limit]
-    few = f"filtration=Landmark({[*some, 50][0]})"
+    most = [*some, 50][0]
+    few = f"filtration=Landmark({most})" if most < n_points else "filtration='rips'"
     return f"filtration='alpha' or {few} needs less" if dim in (1, 2, 3) else f"{few} needs less"
 
 
