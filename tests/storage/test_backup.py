@@ -282,18 +282,20 @@ def test_a_power_cut_at_any_step_of_a_restore_leaves_the_old_or_the_new_table_or
     raise AssertionError("no restore was ever finished")
 
 
-#: forks one process for each line that it reads; single-threaded, with everything loaded
+#: forks one process for each line that it reads, and kills it after so many seconds; single-threaded, everything loaded
 BACKUPS = """
-import os, sys
+import os, signal, sys, time
 from toriwork.registry.codec import SPEC
 from toriwork.storage import ParquetTable, backup
-for _ in sys.stdin:
+for line in sys.stdin:
     pid = os.fork()
     if not pid:
         with ParquetTable(sys.argv[1], SPEC, read_only=True) as table:
             backup(table, sys.argv[2])
         os._exit(0)
-    print(pid, flush=True)
+    if line.strip():
+        time.sleep(float(line))
+        os.kill(pid, signal.SIGKILL)  # one that ended waits to be asked for: its id is nobody else's
     print(os.waitpid(pid, 0)[1], flush=True)
 """
 
@@ -309,11 +311,7 @@ class Drill(Crew):
         assert server.stdout is not None
         acknowledged = set(self.acknowledged())
         started = pd.Timestamp.now("UTC")
-        print(file=server.stdin, flush=True)
-        pid = int(server.stdout.readline())
-        if patience is not None:
-            time.sleep(patience)
-            os.kill(pid, signal.SIGKILL)  # a child that ended waits to be asked for: its id is nobody else's
+        print("" if patience is None else patience, file=server.stdin, flush=True)
         status = int(server.stdout.readline())
         assert status in (0, signal.SIGKILL)
         try:
