@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.cli.terminal import is_number
 from toriwork.errors import BadInput
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def text_options(path: Path) -> dict[str, Any]:
         first = next((line for line in lines if line.strip() and not line.startswith("#")), "").strip()
     between = next((sign for sign in ";\t," if sign in first), r"\s+")
     fields = next(csv.reader([first], delimiter=between)) if len(between) == 1 else first.split()
-    options = {"sep": between, "header": None if all(map(_is_number, fields)) else 0, "comment": "#"}
+    options = {"sep": between, "header": None if all(map(is_number, fields)) else 0, "comment": "#"}
     return options | {"encoding": "utf-8-sig", "skipinitialspace": True}
 
 
@@ -81,14 +82,6 @@ def _text(path: Path) -> pd.DataFrame:
 
     table: pd.DataFrame = pd.read_csv(path, **text_options(path))
     return table.rename(columns=str)
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field or "nan")
-    except ValueError:
-        return False
-    return True
 
 
 def _array(path: Path) -> pd.DataFrame:

@@ -68,7 +68,6 @@ def verify(path: Path | None, as_json: bool) -> int:
 
 @ACTIONS.action("publish", "toriwork registry publish")
 @FILE
-@PROGRESS
 def publish(path: Path | None, as_json: bool) -> int:
     """Bring every pending row into the public file."""
     with _open(path, read_only=False) as registry:
@@ -87,7 +86,6 @@ def publish(path: Path | None, as_json: bool) -> int:
 @FILE
 @click.option("--band", default="local", help="local, global or critical; default local.")
 @TABLES
-@PROGRESS
 def add(
     files: tuple[Path, ...], path: Path | None, band: str, columns: str | None, drop_missing: bool, as_json: bool
 ) -> int:

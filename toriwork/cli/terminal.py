@@ -35,7 +35,7 @@ def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         return say(empty)
     columns = list(zip(headings, *cells, strict=True))
     widths = [max(map(_width, column)) for column in columns]
-    right = [all(map(_is_number, column[1:])) for column in columns]
+    right = [all(map(is_number, column[1:])) for column in columns]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for number, row in enumerate((headings, *cells)):
         fields = [
@@ -79,7 +79,8 @@ def _cut(text: str, room: int) -> str:
     return text + "…"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell if a field of a table is a number, or empty."""
     try:
         float(text or "0")
     except ValueError:

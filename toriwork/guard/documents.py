@@ -31,6 +31,7 @@ INTERACTIVE = frozenset({".ipy"})
 TEXT_NOTEBOOKS = frozenset({".md", ".qmd", ".rmd", ".myst"})
 _VARIABLE = re.compile(r"\{([^{}]+)\}|\$\{?([A-Za-z_]\w*)\}?")
 _SHEBANG = re.compile(rb"#!.*\b(?:python|pypy)")
+_FIRST = 1 << 16  #: bytes that are read at first: nearly all code is shorter, and opened once
 MAX_FOLLOWED = 3
 MAX_SECONDS = 10.0  #: for one file
 MAX_CODE = 4_000_000  #: characters; the parser takes some five seconds for so many, and nothing can interrupt it
@@ -88,8 +89,8 @@ class Document:
 
     def _look(self) -> None:
         try:
-            head = self.item.head(HEAD)
-            if self._is_database(head):
+            head = self.item.head(_FIRST)
+            if self._is_database(head[:HEAD]):
                 return
             folder, name = os.path.split(self.item.path)  # not pathlib: this is asked for every file
             suffix = os.path.splitext(name)[1].lower()
@@ -117,7 +118,7 @@ class Document:
         return any(finding.code in ("TWG101", "TWG102", "TWG104", "TWG111") for finding in self.findings)
 
     def _all(self, head: bytes) -> bytes:
-        return head if len(head) < HEAD else self.item.content()
+        return head if len(head) < _FIRST else self.item.content()
 
     def _text(self, head: bytes) -> str:
         return self._all(head).decode("utf-8", "replace")
