@@ -14,7 +14,7 @@ from tests.storage.mutants import CAUGHT, HOME, MUTANTS, PASSED, SECONDS, Mutant
 
 #: checks that take twenty seconds and more with all their mutants
 LONG = (
-    "tests/storage/test_power_cuts.py -k test_rows_survive",
+    "tests/storage/test_power_cuts.py",
     "tests/storage/test_frames.py",
     "tests/storage/test_publish.py",
     "tests/storage/test_recovery.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from itertools import combinations
 from typing import Any
 
@@ -136,8 +137,20 @@ def test_what_is_no_filtered_graph_is_refused_by_its_edge(arguments: dict[str, A
 
 
 def test_a_graph_that_would_fill_the_memory_is_refused_before_it_is_built() -> None:
-    with pytest.raises(TooLarge, match=r"a graph of .* bytes are predicted"):
-        persistence(graph=[[0, 2**31 - 1]])
+    tracemalloc.start()
+    try:
+        for row in (0, 1):  # with and without an entry on the diagonal
+            few = sparse.coo_array(([1.0], ([row], [1])), shape=(2**30,) * 2)
+            with pytest.raises(TooLarge, match="numbered without gaps"):
+                persistence(graph=few)
+        for edges in ([[0, 2**31 - 1]], [[0, 2**31 - 1, 0.5]]):
+            with pytest.raises(TooLarge, match=r"a graph of .* bytes are predicted.*numbered without gaps"):
+                persistence(graph=edges)
+        with pytest.raises(TooLarge, match="numbered without gaps"):
+            persistence(distances=sparse.coo_array(([1.0], ([0], [1])), shape=(2**30,) * 2))
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
     low, high = np.nonzero(np.triu(np.ones((200, 200)), 1))
     values = np.random.default_rng(0).random(len(low))
     with pytest.raises(TooLarge, match="H4"):

@@ -48,15 +48,13 @@ class Flag:
 def flag_result(graph: Graph, asked: Request) -> FiltrationResult:
     """The bars of the flag complex of a checked graph as far as the threshold: later edges are never looked at."""
     what, highest = f"a graph of {graph.n_points} vertices", asked.max_dimension
+    held = _admit_vertices(graph.n_points, asked.max_bytes)
     entries = np.zeros(graph.n_points) if graph.entries is None else graph.entries
     vertices, within = np.flatnonzero(entries <= asked.threshold), graph.lengths <= asked.threshold
     first, second = (np.searchsorted(vertices, ends[within]) for ends in (graph.first, graph.second))
 
     edges: Edges = (first, second, graph.lengths[within])
-    seconds, n_bytes = (
-        collapse_seconds(len(vertices), len(first)),
-        _VERTEX_BYTES * graph.n_points + _EDGE_BYTES * len(first),
-    )
+    seconds, n_bytes = collapse_seconds(len(vertices), len(first)), held + _EDGE_BYTES * len(first)
     admit(f"{what} and {len(first)} edges", seconds, n_bytes, asked.max_bytes, "a threshold or fewer edges need less")
     if first.size and _stay(len(vertices), edges):
         admit_simplices(cliques(first, second, highest + 2), f"{what}, H{highest}", asked.max_bytes)
@@ -73,6 +71,14 @@ def flag_result(graph: Graph, asked: Request) -> FiltrationResult:
     used, _ = pick_engine("gudhi", 2)
     reason, cut = "the edges alone, collapsed", math.inf if whole else asked.threshold
     return FiltrationResult(bars, graph.n_points, "gudhi", engine_version(used), reason, cut)
+
+
+def _admit_vertices(n_points: int, max_bytes: float | None) -> float:
+    """Predicted bytes of so many vertices, or TooLarge before one of them is looked at."""
+    held = _VERTEX_BYTES * n_points
+    advice = "vertices numbered without gaps need less"
+    admit(f"a graph of {n_points} vertices", 1e-9 * held, held, max_bytes, advice)
+    return held
 
 
 def _stay(n_points: int, edges: Edges) -> bool:
@@ -117,9 +123,13 @@ def graph_of(given: Any, vertices: Any = None) -> Graph:
     """
     n_given = int(vertices) if _is_count(vertices) else None
     if is_sparse(given):
-        found, diagonal = sparse_edges(given, "graph")
-        told = np.ones(len(found.lengths), dtype=np.bool_)
-        graph = replace(found, entries=diagonal if diagonal.any() else None)
+        graph, at, diagonal = sparse_edges(given, "graph")
+        told = np.ones(len(graph.lengths), dtype=np.bool_)
+        if diagonal.any():
+            _admit_vertices(graph.n_points, None)
+            entries = np.zeros(graph.n_points)
+            entries[at] = diagonal
+            graph = replace(graph, entries=entries)
     elif all(hasattr(given, name) for name in ("nodes", "edges", "is_directed")):
         graph, told = _of_nodes(given)
     else:

@@ -151,18 +151,19 @@ def sparse_distances(given: Any) -> Graph:
     BadInput
         An entry is NaN, negative, stored twice, lies on the diagonal and is not 0, or has another mirror image or none.
     """
-    found, diagonal = sparse_edges(given, "distances")
+    found, at, diagonal = sparse_edges(given, "distances")
     rounding = _rounding(found.lengths, bool(diagonal.any()), given.dtype)
     refuse_entry(found.lengths < -rounding, found, "distances", "is negative")
     if (np.abs(diagonal) > rounding).any():
-        i = int((np.abs(diagonal) > rounding).argmax())
-        raise BadInput(f"distances: entry ({i}, {i}) lies on the diagonal and is not zero: {diagonal[i]}")
+        worst = int((np.abs(diagonal) > rounding).argmax())
+        i = int(at[worst])
+        raise BadInput(f"distances: entry ({i}, {i}) lies on the diagonal and is not zero: {diagonal[worst]}")
     kept = np.isfinite(found.lengths)
     return Graph(found.n_points, found.first[kept], found.second[kept], np.maximum(found.lengths[kept], 0.0))
 
 
-def sparse_edges(given: Any, name: str) -> tuple[Graph, Matrix]:
-    """The entries of a sparse matrix off its diagonal, each pair once, and those on it, shape (n_points,)."""
+def sparse_edges(given: Any, name: str) -> tuple[Graph, Indices, Matrix]:
+    """The entries of a sparse matrix off its diagonal, each pair once; the points of those stored on it, and those."""
     if getattr(given, "format", "") == "bsr":
         raise BadInput(f"{name}: expected entries one by one, got blocks, whose zeros may be entries or not: .tocsr()")
     if len(given.shape) != 2 or given.shape[0] != given.shape[1]:
@@ -174,11 +175,10 @@ def sparse_edges(given: Any, name: str) -> tuple[Graph, Matrix]:
     refuse_entry(np.isnan(every.lengths), every, name, "is NaN")
     refuse_entry(repeated_pairs(every.first, every.second), every, name, "is stored twice")
     loop = every.first == every.second
-    diagonal = np.zeros(n_points)
-    diagonal[every.first[loop]] = every.lengths[loop]
+    at, diagonal = every.first[loop], every.lengths[loop]
     above, below = every.first < every.second, every.first > every.second
     if not (above.any() and below.any()):
-        return _ordered(every, ~loop), diagonal
+        return _ordered(every, ~loop), at, diagonal
     upper, lower = _ordered(every, above), _ordered(every, below)
     if not (np.array_equal(upper.first, lower.first) and np.array_equal(upper.second, lower.second)):
         ends = every.first, every.second
@@ -188,7 +188,7 @@ def sparse_edges(given: Any, name: str) -> tuple[Graph, Matrix]:
         refuse_entry(alone, every, name, "has no mirror image", advice)
     rounding = _rounding(every.lengths, bool(diagonal.any()), given.dtype)
     refuse_entry(~_alike(upper.lengths, lower.lengths, rounding), upper, name, "differs from its mirror image")
-    return replace(upper, lengths=np.maximum(upper.lengths, lower.lengths)), diagonal
+    return replace(upper, lengths=np.maximum(upper.lengths, lower.lengths)), at, diagonal
 
 
 def refuse_entry(bad: NDArray[np.bool_], edges: Graph, name: str, why: str, advice: str = "") -> None:
