@@ -37,8 +37,8 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
         *computing(folder, clouds, size),
         *threads(folder, clouds, size),
         *remembering(folder, clouds, size),
-        killed(folder, clouds),
-        stopped(),
+        killed(folder, clouds, size),
+        stopped(_LARGE if size.rounds > 1 else _LARGE // 3),
     )
 
 
@@ -137,11 +137,11 @@ for done, _ in enumerate(persistence_many(make_clouds(n_clouds), memory=memory, 
 """
 
 
-def killed(folder: Path, clouds: Sequence[Cloud]) -> Line:
+def killed(folder: Path, clouds: Sequence[Cloud], size: Size) -> Line:
     """The cost of the rest of a run that was killed at 60 % of the clouds, against the whole run."""
     at = folder / "killed.parquet"
     whole, rest = [], []
-    for number in range(_ROUNDS):
+    for number in range(min(size.rounds, _ROUNDS)):
         path = at.with_stem(f"killed-{number}")
         command = [sys.executable, "-c", _KILLED, str(path), str(len(clouds)), str(round(_KILLED_AT * len(clouds)))]
         subprocess.run(command, cwd=ROOT, check=False)
@@ -150,11 +150,11 @@ def killed(folder: Path, clouds: Sequence[Cloud]) -> Line:
     return compare("the rest after kill -9 at 60 %", rest, "whole run", whole, "s", Target("at most", 0.45))
 
 
-def stopped() -> Line:
+def stopped(n_points: int) -> Line:
     """How long an interrupt takes while large clouds are at work, against the time until one of them is done."""
     from toriwork.topology import persistence, persistence_many
 
-    large = np.random.default_rng(0).random((_LARGE, 3))
+    large = np.random.default_rng(0).random((n_points, 3))
     alone = seconds(partial(persistence, large, engine="gudhi", threshold=0.5))
     sent: list[float] = []
 

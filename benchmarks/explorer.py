@@ -59,7 +59,7 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
         return ()
     from playwright.sync_api import sync_playwright
 
-    rounds = max(size.rounds, 2)
+    rounds, moves = max(size.rounds, 2), MOVES if size.rounds > 1 else MOVES // 10
     lines = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -68,9 +68,9 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
             with DiagramExplorer(cloud) as explorer:
                 page = browser.new_page(viewport={"width": 1100, "height": 900})
                 start(page, explorer)
-                page.evaluate(MOVE, MOVES)
+                page.evaluate(MOVE, moves)
                 before = held(page)
-                ours = [statistics.median(page.evaluate(MOVE, MOVES)) for _ in range(rounds)]
+                ours = [statistics.median(page.evaluate(MOVE, moves)) for _ in range(rounds)]
                 growth = held(page) - before
                 page.close()
                 state = explorer.state
@@ -79,7 +79,7 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
             title = f"one move of the explorer, {n_points} points"
             target = Target("at most", bound, of="ours")
             lines.append(compare(title, ours, "plain matplotlib", plain, "ms", target))
-            progress(f"{title}: {rounds * MOVES} moves left {growth / 1000:.0f} kB more in the page's heap")
+            progress(f"{title}: {rounds * moves} moves left {growth / 1000:.0f} kB more in the page's heap")
         browser.close()
     return tuple(lines)
 

@@ -51,13 +51,17 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def take_turns(contestants: Mapping[str, Callable[[], Found]], n_rounds: int) -> dict[str, list[Found]]:
-    """The answers of each contestant, round by round; in each round another one begins."""
+    """The answers of each contestant, round by round; in each round another one begins.
+
+    One round is a look whether it runs: nothing settles or warms up for it.
+    """
     names = list(contestants)
     found: dict[str, list[Found]] = {name: [] for name in names}
-    for number in range(n_rounds + 1):
+    for number in range(n_rounds + 1) if n_rounds > 1 else (1,):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            settle()
+            if n_rounds > 1:
+                settle()
             one = contestants[name]()
             if number:  # round 0 warms up
                 found[name].append(one)

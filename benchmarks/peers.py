@@ -161,7 +161,6 @@ class Ours:
 
 OPENERS: dict[str, Opener] = {
     "toriwork": Ours,
-    "toriwork at 20,000 rows": partial(Ours, n_rows=20_000),
     "toriwork power": partial(Ours, durability="power"),
     "SQLite WAL/OFF": partial(Sqlite, synchronous="OFF"),
     "SQLite WAL/NORMAL": partial(Sqlite, synchronous="NORMAL"),
@@ -171,5 +170,4 @@ OPENERS: dict[str, Opener] = {
     "DuckDB": Duckdb,
     "Delta": Delta,
     "legacy": LegacyRegistry,
-    "legacy at 20,000 rows": partial(LegacyRegistry, n_rows=20_000),
 }

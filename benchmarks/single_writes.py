@@ -8,15 +8,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from benchmarks.paired_rounds import make_clouds, record_each, take_turns
-from benchmarks.peers import OPENERS
+from benchmarks.legacy import LegacyRegistry
+from benchmarks.paired_rounds import Opener, make_clouds, record_each, take_turns
+from benchmarks.peers import OPENERS, Ours
 from benchmarks.report import Line, Target, compare
 from benchmarks.sizes import Size
 
 UNIT = "rows/s"
 LIVE = ("SQLite WAL/NORMAL", "SQLite WAL/OFF", "LMDB sync=False")
 SYNCED = ("SQLite WAL/FULL", "LMDB sync=True", "DuckDB")
-LATER = "at 20,000 rows"
+LATER = 20_000  #: rows of a registry that has grown
 
 
 def run(folder: Path, size: Size) -> tuple[Line, ...]:
@@ -24,11 +25,13 @@ def run(folder: Path, size: Size) -> tuple[Line, ...]:
     return *surviving_a_kill(folder, size), *surviving_a_power_cut(folder, size), *against_legacy(folder, size)
 
 
-def _rates(folder: Path, rows: dict[str, int], n_rounds: int) -> dict[str, list[tuple[float, float]]]:
+def _rates(
+    folder: Path, rows: dict[str, int], n_rounds: int, openers: dict[str, Opener] = OPENERS
+) -> dict[str, list[tuple[float, float]]]:
     """Rates of stores in turn: until recorded, and until closed."""
     clouds = make_clouds(max(rows.values()))
     return take_turns(
-        {name: partial(record_each, OPENERS[name], folder / "store", clouds[:n]) for name, n in rows.items()}, n_rounds
+        {name: partial(record_each, openers[name], folder / "store", clouds[:n]) for name, n in rows.items()}, n_rounds
     )
 
 
@@ -57,15 +60,20 @@ def surviving_a_power_cut(folder: Path, size: Size) -> list[Line]:
 def against_legacy(folder: Path, size: Size) -> list[Line]:
     """Ours and the legacy registry, empty and grown; what growing cost each of them. Legacy keeps no vertices."""
     n_rows = min(size.rows, 1000)
-    names = [f"{who}{where}" for where in ("", f" {LATER}") for who in ("toriwork", "legacy")]
-    found = {
-        name: [rates[0] for rates in pairs]
-        for name, pairs in _rates(folder, dict.fromkeys(names, n_rows), min(size.rounds, 5)).items()
+    later = LATER if size.rounds > 1 else size.base_rows
+    at = f"at {later:,} rows"
+    openers: dict[str, Opener] = {
+        "toriwork": Ours,
+        "legacy": LegacyRegistry,
+        f"toriwork {at}": partial(Ours, n_rows=later),
+        f"legacy {at}": partial(LegacyRegistry, n_rows=later),
     }
-    ours, legacy, ours_later, legacy_later = (found[name] for name in names)
+    rates = _rates(folder, dict.fromkeys(openers, n_rows), min(size.rounds, 5), openers)
+    found = {name: [each[0] for each in pairs] for name, pairs in rates.items()}
+    ours, legacy, ours_later, legacy_later = (found[name] for name in openers)
     slower = [[a / b for a, b in zip(*pair, strict=True)] for pair in ((ours, ours_later), (legacy, legacy_later))]
     return [
         compare("record_shape, empty", ours, "legacy", legacy, UNIT),
-        compare(f"record_shape {LATER}", ours_later, "legacy", legacy_later, UNIT),
-        compare(f"times slower {LATER}", slower[0], "legacy", slower[1], "x"),
+        compare(f"record_shape {at}", ours_later, "legacy", legacy_later, UNIT),
+        compare(f"times slower {at}", slower[0], "legacy", slower[1], "x"),
     ]

@@ -48,6 +48,11 @@ def cube(rng: np.random.Generator, n_points: int) -> Cloud:
 SHAPES: dict[str, Callable[[np.random.Generator, int], Cloud]] = {"torus": torus, "circle": circle, "cube": cube}
 
 
+def some_shapes(size: Size) -> list[str]:
+    """The names of all shapes, or of the first for the smallest size: each takes processes of its own."""
+    return list(SHAPES) if size.rounds > 1 else list(SHAPES)[:1]
+
+
 def alpha(folder: Path, size: Size) -> tuple[Line, ...]:
     """The lines of alpha: seconds for H0, H1 and H2 of one cloud in space."""
     del folder  # nothing is written
@@ -108,7 +113,7 @@ def large(folder: Path, size: Size) -> tuple[Line, ...]:
     del folder  # nothing is written
     lines = []
     for n_points in LARGE_POINTS if size.rounds > 1 else (250,):
-        for shape in SHAPES:
+        for shape in some_shapes(size):
             progress(f"large: {n_points:,} points of a {shape}")
             ours, bare = (
                 child.call("benchmarks.topology:large_rips", shape=shape, n_points=n_points, bare=alone)
@@ -152,7 +157,7 @@ def memory(folder: Path, size: Size) -> tuple[Line, ...]:
     lines = []
     for top, sizes in MEMORY_POINTS.items():
         for n_points in sizes if size.rounds > 1 else sizes[:1]:
-            for shape in SHAPES:
+            for shape in some_shapes(size):
                 progress(f"memory: H0 to H{top} of {n_points:,} points of a {shape}")
                 lines.append(_predicted(shape, n_points, top))
     ratios = [line.ratio for line in lines]
