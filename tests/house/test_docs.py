@@ -91,7 +91,7 @@ def test_every_page_is_reached_from_the_index():
 
 def test_the_docs_name_every_command_and_every_action():
     page = PAGES["commands.md"]
-    for name, command in COMMANDS.commands.items():
+    for name, command in COMMANDS.every_command().items():
         assert f"toriwork {name}" in page
         assert [action for action in getattr(command, "commands", ()) if f"`{action}" not in page] == []
 

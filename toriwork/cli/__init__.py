@@ -1,8 +1,8 @@
 """The command line: ``toriwork COMMAND ...``, also as ``python -m toriwork``.
 
-A command is a module of this package with functions on click, added below. Only this package prints, and its modules
-load what is heavy when they run. Exit codes: 0 fine, 1 found something, 2 could not do it, 6 done and something is left
-to a person, 130 interrupted.
+A command is a module of this package with functions on click, named in :mod:`toriwork.cli.actions`. Only this package
+prints, and its modules load what is heavy when they run. Exit codes: 0 fine, 1 found something, 2 could not do it, 6
+done and something is left to a person, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from collections.abc import Sequence
 import click
 
 import toriwork
-
-# each adds its commands
-from toriwork.cli import backup, demo, diagram, doctor, guard, migrate, mover, notebook, registry, soak, tokens  # noqa: F401
 from toriwork.cli.actions import COMMANDS
 from toriwork.cli.terminal import say, say_json
 from toriwork.errors import BadInput, MigrationError, StoreError, ToriworkError

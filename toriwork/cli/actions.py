@@ -1,10 +1,13 @@
-"""The grammar of the command line on click: groups of actions, ``--json`` for each, paths with ``~``."""
+"""The grammar of the command line on click: groups of actions, ``--json`` for each, paths with ``~``.
+
+The module of a command is loaded when it is called, listed or looked into: the start of one does not wait for all.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +66,16 @@ class Actions(click.Group):
     ----------
     otherwise : str
         The action that is meant where none is named; "" for none.
+    homes : mapping of str to tuple of str
+        Actions -> the modules of this package that add them, where those are loaded late.
     """
 
-    def __init__(self, name: str, *, otherwise: str = "", **more: Any) -> None:
+    def __init__(
+        self, name: str, *, otherwise: str = "", homes: Mapping[str, tuple[str, ...]] | None = None, **more: Any
+    ) -> None:
         super().__init__(name, callback=_show_help, invoke_without_command=True, **more)
         self.otherwise = otherwise
+        self.homes = homes or {}
 
     def action(self, name: str, example: str) -> Callable[[Function], Function]:
         """Make a function an action of this group, with ``--json`` (``as_json``) and an example in its help."""
@@ -80,18 +88,28 @@ class Actions(click.Group):
 
         return made
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context | None = None) -> list[str]:
         """The actions in the order in which they are used."""
-        return list(self.commands)
+        return list(dict.fromkeys([*self.homes, *self.commands]))
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """The action of that name, its modules loaded; None where there is none."""
+        for home in self.homes.get(cmd_name, ()):
+            import_module(f"toriwork.cli.{home}")
+        return self.commands.get(cmd_name)
+
+    def every_command(self) -> dict[str, click.Command]:
+        """Name -> action, all of them loaded."""
+        return {name: one for name in self.list_commands() if (one := self.get_command(None, name)) is not None}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the action first: what stands before it are its options."""
         at = self._first_word(args)
         word = args[at] if at < len(args) else ""
-        if word in self.commands:
+        if word in self.list_commands():
             args = [word, *args[:at], *args[at + 1 :]]
         elif self.otherwise and args and not {"-h", "--help"} & set(args[:at]):
-            near = get_close_matches(word, self.commands)
+            near = _near(word, self.commands)
             if near and not Path(word).exists():
                 raise click.UsageError(f"{word}: no such folder; did you mean the action {' or '.join(near)}?", ctx)
             args = [self.otherwise, *args]
@@ -101,16 +119,19 @@ class Actions(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first word names; a UsageError that says what it may have meant."""
-        word = args[0]
-        if word not in self.commands and not word.startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(word, self.commands)
+        word, known = args[0], self.list_commands()
+        if word not in known and not word.startswith("-") and not ctx.resilient_parsing:
+            near = _near(word, known)
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise click.UsageError(f"expected one of {', '.join(self.commands)}, got {word}{meant}", ctx)
+            raise click.UsageError(f"expected one of {', '.join(known)}, got {word}{meant}", ctx)
         return super().resolve_command(ctx, args)
 
     def _first_word(self, args: Sequence[str]) -> int:
         """The index of the first that is neither an option nor the value of one."""
-        options = [one for command in self.commands.values() for one in command.params if isinstance(one, click.Option)]
+        if not args or not args[0].startswith("-"):
+            return 0
+        commands = self.every_command().values()
+        options = [one for command in commands for one in command.params if isinstance(one, click.Option)]
         take_values = {name for option in options if not option.is_flag for name in option.opts}
         at = 0
         while at < len(args) and args[at].startswith("-") and args[at] != "--":
@@ -118,8 +139,29 @@ class Actions(click.Group):
         return at
 
 
+def _near(word: str, known: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known)
+
+
 COMMANDS = Actions(
     "toriwork",
+    homes={
+        "demo": ("demo",),
+        "registry": ("registry", "backup"),
+        "tokens": ("tokens",),
+        "diagram": ("diagram",),
+        "notebook": ("notebook",),
+        "backup": ("backup",),
+        "restore": ("backup",),
+        "migrate": ("migrate",),
+        "export-sqlite": ("mover",),
+        "import-sqlite": ("mover",),
+        "guard": ("guard",),
+        "soak": ("soak",),
+        "doctor": ("doctor",),
+    },
     help="Crash-safe memory for point clouds and their shape.",
     epilog="Exit codes: 0 fine, 1 found something, 2 could not do it, 6 done and something is left to a person, "
     "130 interrupted. Every command takes --json and --help.",
