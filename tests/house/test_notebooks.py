@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ CLEAN = ("import math", "print(math.pi)", "assert math.pi > 3")
 class TestEachNotebook:
     def test_keeps_the_rules(self, path):
         assert check_notebooks.complaints(path) == []
+
+    def test_shows_nothing_of_tools_that_the_extra_lab_does_not_bring(self, path):
+        outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", ())]
+        assert [output for output in outputs if re.search(r"\b(ruff|flake8|mypy)\b", str(output))] == []
 
     def test_runs_under_the_second_executor(self, path, state_root):
         run_notebooks.execute(path, state_root)
