@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.s3 import bucket, place, s3_server  # noqa: F401 - fixtures
+
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
 

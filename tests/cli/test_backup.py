@@ -123,3 +123,40 @@ def test_doctor_tells_unpublished_rows_and_their_age(root: Path, monkeypatch: py
     [problem] = check_registry()
     assert problem.level == "problem"
     assert "registry repair" in problem.remedy
+
+
+def test_a_registry_goes_to_a_bucket_and_comes_back_from_there(
+    capsys: Capture, root: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TorusRegistry(root / "torus_registry.parquet", publish_to=bucket) as registry:
+        registry.record_shape(CIRCLE)
+        first = registry.upload().generation
+        registry.record_shape(CIRCLE * 2)
+        code, text = call(capsys, "registry", "publish", "--to", bucket, "--json")
+        assert code == 0
+        assert json.loads(text)["generation"] > first
+        known = registry.get_statistics()["uploaded"]
+        assert (known["to"], known["behind"], known["error"]) == (bucket, 0, "")
+        assert [one.level for one in check_registry()] == ["ok"]
+        frame = registry.df
+    code, text = call(capsys, "registry", "generations", bucket, "--json")
+    listed = json.loads(text)
+    assert code == 0
+    assert [one["rows"] for one in listed][:1] == [2]
+    assert listed[-1]["generation"] == first
+    for wanted, n_rows in (([], 2), (["--as-of", str(first)], 1), (["--as-of", listed[-1]["published"]], 1)):
+        drill = tmp_path / f"drill{len(wanted)}{wanted[-1:]}"
+        code, text = call(capsys, "registry", "restore", bucket, "--to", str(drill), *wanted, "--json")
+        assert code == 0
+        assert json.loads(text)["clean"]
+        with TorusRegistry(drill / "torus_registry.parquet", read_only=True) as copy:
+            assert copy.df.equals(frame.iloc[:n_rows])
+    assert call(capsys, "registry", "restore", bucket, "--name", "x")[0] == 2
+    assert call(capsys, "registry", "restore", str(tmp_path), "--as-of", "1")[0] == 2
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with TorusRegistry(root / "torus_registry.parquet", publish_to=bucket) as registry:
+        registry.record_shape(CIRCLE * 3)
+        registry.flush(publish=True)
+    assert call(capsys, "registry", "publish", "--to", bucket)[0] == 2
+    (told,) = [one for one in check_registry() if one.level == "note"]
+    assert f"{bucket} has generation {listed[0]['generation']}" in told.message

@@ -120,7 +120,7 @@ def test_every_requirement_has_a_lower_bound():
 
 
 def test_every_import_of_the_package_is_declared():
-    runtime = declared("demo", "fast", "migrate")
+    runtime = declared("demo", "fast", "migrate", "cluster")
     missing = {name for name in imported_by(ROOT / "toriwork") if IMPORT_NAMES.get(name, name) not in runtime}
     assert missing == set()
 

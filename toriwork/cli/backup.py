@@ -14,7 +14,7 @@ import click
 from toriwork.cli.actions import COMMANDS, PATH
 from toriwork.cli.registry import ACTIONS, FILE
 from toriwork.cli.terminal import say, say_json
-from toriwork.errors import NotFound
+from toriwork.errors import BadInput, NotFound
 from toriwork.printed import one_line
 from toriwork.state import REGISTRY_FILE, registry_path, state_root
 
@@ -83,12 +83,17 @@ def back_up(path: Path, table: Table, to: Path) -> Backup:
 
 def put_back(place: Path, path: Path, table: Table, *, name: str | None, replace: bool) -> tuple[Restored, str]:
     """A table restored from a folder of backups (or from the file of one), and what is wrong with it: "" when sound."""
-    from toriwork.storage import ParquetTable, find_backup, restore
+    from toriwork.storage import find_backup, restore
 
     if place.is_file():
         place, name = place.parent, place.name
-    made = restore(find_backup(place, path.stem, name), path, replace=replace)
-    with ParquetTable(path, table.spec, read_only=True) as opened:
+    return _checked(restore(find_backup(place, path.stem, name), path, replace=replace), table)
+
+
+def _checked(made: Restored, table: Table) -> tuple[Restored, str]:
+    from toriwork.storage import ParquetTable
+
+    with ParquetTable(made.path, table.spec, read_only=True) as opened:
         report = opened.verify()
     return made, "" if report.ok else str(report)
 
@@ -138,21 +143,32 @@ def backup_registry(folder: Path, path: Path | None, as_json: bool) -> int:
 
 
 @ACTIONS.action("restore", "toriwork registry restore /mnt/nightly --to /tmp/drill")
-@click.argument("folder", type=PATH, metavar="DIR")
+@click.argument("place", metavar="DIR|URI")
 @FILE
 @click.option("--name", help="The backup to take; default: the newest.")
+@click.option("--as-of", metavar="GENERATION|TIME", help="Of what a registry published to URI; default: the newest.")
 @click.option("--to", type=PATH, metavar="ROOT", help="Another state root, for a drill.")
 @REPLACE
 def restore_registry(
-    folder: Path, path: Path | None, name: str | None, to: Path | None, replace: bool, as_json: bool
+    place: str, path: Path | None, name: str | None, as_of: str | None, to: Path | None, replace: bool, as_json: bool
 ) -> int:
-    """Bring a registry back from a folder of backups, or from the file of one.
+    """Bring a registry back from a folder of backups, the file of one, or what it published to (s3://..., file://...).
 
     Exit code 1: it is not sound then.
     """
+    from toriwork.storage.generations import restore_generation
+    from toriwork.storage.objects import is_uri
+
     target = (path or registry_path()).absolute()
     target = target if to is None else to.absolute() / target.name
-    return _tell_restored([put_back(folder, target, _registry(), name=name, replace=replace)], as_json=as_json)
+    folder = PATH.convert(place, None, None)
+    if is_uri(place) or as_of is not None or (folder / f"{target.stem}.store").is_file():
+        if name is not None:
+            raise BadInput("--name: expected --as-of GENERATION here; names are those of backups")
+        done = _checked(restore_generation(place, target, as_of=as_of, replace=replace), _registry())
+    else:
+        done = put_back(folder, target, _registry(), name=name, replace=replace)
+    return _tell_restored([done], as_json=as_json)
 
 
 @ACTIONS.action("repair", "toriwork registry repair --yes")

@@ -24,7 +24,12 @@ NEEDED = (
     "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "anywidget", "platformdirs",
     "pyyaml",
 )  # fmt: skip
-OPTIONAL = (("duckdb", "toriwork[demo]"), ("jupyterlab", "toriwork[lab]"), ("redzed-tda", "toriwork[fast]"))
+OPTIONAL = (
+    ("duckdb", "toriwork[demo]"),
+    ("jupyterlab", "toriwork[lab]"),
+    ("redzed-tda", "toriwork[fast]"),
+    ("obstore", "toriwork[cluster]"),
+)
 #: where a lock or a rename may not mean what it means on a local disk
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "lustre", "beegfs")
 LATE_SECONDS = 15 * 60.0  #: a row is public by then where anybody records or flushes
@@ -144,10 +149,12 @@ def check_registry() -> Iterator[Finding]:
         return
     from toriwork.registry.codec import SPEC
     from toriwork.storage import ParquetTable
+    from toriwork.storage.publish import generation_of
 
     try:
         with ParquetTable(path, SPEC, read_only=True) as table, table.snapshot() as snapshot:
             n_rows, n_pending, age = snapshot.n_rows(), snapshot.pending_rows(), table.pending_age
+            uploaded, generation = table.uploaded, generation_of(snapshot)
     except ToriworkError as error:
         yield Finding("problem", "registry", str(error), "`toriwork registry repair` tells what it would do")
         return
@@ -157,6 +164,10 @@ def check_registry() -> Iterator[Finding]:
         told = f"{n_pending} rows are not in the public file yet, the oldest for {age or 0.0:.0f} s: cp leaves them out"
         remedy = "`toriwork registry publish`, or back up with `toriwork backup DIR`"
         yield Finding("note" if late else "ok", "registry", told, remedy)
+    if uploaded is not None and (uploaded.error or uploaded.generation < generation):
+        told = f"{uploaded.to} has generation {uploaded.generation}, the public file is {generation}"
+        why = f": {uploaded.error}" if uploaded.error else ""
+        yield Finding("note", "registry", told + why, f"`toriwork registry publish --to {uploaded.to}`")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

@@ -1,4 +1,4 @@
-"""``toriwork registry info | head | verify | publish | add | export``: a registry from the shell."""
+"""``toriwork registry info | head | verify | publish | generations | add | export``: a registry from the shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, TABLES, Actions
 from toriwork.cli.terminal import say, say_json, say_table
 from toriwork.errors import BadInput, NotFound
 from toriwork.printed import one_line
-from toriwork.state import registry_path
+from toriwork.state import REGISTRY_FILE, registry_path
 
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
@@ -66,18 +66,42 @@ def verify(path: Path | None, as_json: bool) -> int:
     return 0 if report.ok else 1
 
 
-@ACTIONS.action("publish", "toriwork registry publish")
+@ACTIONS.action("publish", "toriwork registry publish --to s3://lab/shapes")
 @FILE
-def publish(path: Path | None, as_json: bool) -> int:
+@click.option("--to", metavar="URI", help="Upload the public file too: s3://BUCKET/PREFIX or a folder.")
+def publish(path: Path | None, to: str | None, as_json: bool) -> int:
     """Bring every pending row into the public file."""
     with _open(path, read_only=False) as registry:
         pending = registry.get_statistics()["pending_writes"]
         registry.flush(publish=True)
         n_rows = len(registry)
+        uploaded = registry.upload(to) if to is not None else None
     if as_json:
-        say_json({"path": str(registry.path), "published": pending, "n_rows": n_rows})
+        there = {} if uploaded is None else {"to": to, "generation": uploaded.generation}
+        say_json({"path": str(registry.path), "published": pending, "n_rows": n_rows, **there})
     else:
-        say(f"{pending} pending rows published; {one_line(str(registry.path))} holds {n_rows} rows.")
+        told = "" if uploaded is None else f" Generation {uploaded.generation} is in {to}."
+        say(f"{pending} pending rows published; {one_line(str(registry.path))} holds {n_rows} rows.{told}")
+    return 0
+
+
+@ACTIONS.action("generations", "toriwork registry generations s3://lab/shapes")
+@click.argument("uri", metavar="URI")
+@click.option("-n", "n_newest", type=int, default=20, help="How many; default 20.")
+@click.option("--table", default=Path(REGISTRY_FILE).stem, help="Another name than torus_registry.")
+def generations(uri: str, n_newest: int, table: str, as_json: bool) -> int:
+    """List the newest generations in a bucket or folder that a registry publishes to, the newest first."""
+    from toriwork.storage.generations import Generations
+    from toriwork.storage.objects import Objects
+
+    there = Generations(Objects(uri), table)
+    found = [there.read(number) for number in reversed(there.numbers()[-max(n_newest, 1) :])]
+    names = ("generation", "published", "rows", "bytes", "name")
+    rows = [(one.generation, one.created, one.n_rows, one.n_bytes, one.path.name) for one in found]
+    if as_json:
+        say_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        say_table(names, rows, empty="no generations")
     return 0
 
 

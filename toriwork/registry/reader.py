@@ -7,6 +7,7 @@ import html
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from toriwork.registry.retractions import retracted_ids
 from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
 from toriwork.state import shown_path
 from toriwork.storage import Backup, ParquetTable, VerifyReport, arrays, backup
+from toriwork.storage.publish import generation_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,13 +189,17 @@ class RegistryReader(ABC):
     def get_statistics(self) -> dict[str, Any]:
         """``total_shapes``, ``pending_writes`` (rows not yet in the public file), ``pending_age_seconds`` of the oldest
         of them, whoever recorded it (None when there is none), ``coherence_distribution``, ``avg_betti`` (b0, b1, b2;
-        NaN when no row knows it), ``file_bytes``, ``schema_version``.
+        NaN when no row knows it), ``file_bytes``, ``schema_version``; where generations go to an object store,
+        ``uploaded``: ``to``, the newest ``generation`` there, how many are ``behind`` it here, and the last ``error``.
         """
         names = ["coherence_band", "betti0", "betti1", "betti2"]
         rows = self.scan(names).read_all()
         with self._table.snapshot() as snapshot:
             pending = snapshot.pending_rows() if self._as_of is None else 0
             n_bytes = snapshot.base.stat.size if snapshot.base is not None else 0
+            generation = generation_of(snapshot)
+        found = self._table.uploaded
+        uploaded = {} if found is None else {"uploaded": {**asdict(found), "behind": generation - found.generation}}
         means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
         return {
             "total_shapes": rows.num_rows,
@@ -203,6 +209,7 @@ class RegistryReader(ABC):
             "avg_betti": {f"b{k}": float("nan") if mean is None else mean for k, mean in enumerate(means)},
             "file_bytes": n_bytes,
             "schema_version": SCHEMA_VERSION,
+            **uploaded,
         }
 
     def verify(self) -> VerifyReport:

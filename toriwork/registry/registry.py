@@ -27,7 +27,7 @@ from toriwork.registry.loading import load_pandas
 from toriwork.registry.reader import RegistryReader
 from toriwork.registry.rows import SCHEMA_VERSION, pack_retraction, pack_shape
 from toriwork.state import registry_path
-from toriwork.storage import ParquetTable
+from toriwork.storage import Backup, ParquetTable
 from toriwork.storage.frames import Kind
 from toriwork.storage.paths import StorePaths, stamp
 
@@ -57,6 +57,9 @@ class TorusRegistry(RegistryReader):
         How many threads compute them.
     budget : Budget
         Predicted cost above which a cloud is stored as ``too_large`` instead.
+    publish_to : str, optional
+        ``s3://BUCKET/PREFIX`` or a folder, which gets each published generation as an object of its own, in the
+        background; ``get_statistics()["uploaded"]`` says how far it got.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class TorusRegistry(RegistryReader):
         compute_betti: bool = True,
         betti_threads: int = 2,
         budget: Budget | None = None,
+        publish_to: str | os.PathLike[str] | None = None,
     ) -> None:
         self._budget = budget = budget or Budget()
         self._options = {
@@ -95,6 +99,7 @@ class TorusRegistry(RegistryReader):
             "compute_betti": compute_betti,
             "betti_threads": betti_threads,
             "budget": budget,
+            "publish_to": publish_to,
         }
         self._pack = partial(pack_shape, keep_vertices=keep_vertices, compute=compute_betti)
         preparation = Preparation(budget)
@@ -105,6 +110,7 @@ class TorusRegistry(RegistryReader):
             read_only=read_only,
             repair=repair,
             prepare=preparation,
+            publish_to=publish_to,
         )
         self._queue = BettiQueue(self._table, budget, betti_threads)
         preparation.serve(self._queue)
@@ -332,6 +338,24 @@ class TorusRegistry(RegistryReader):
                 f"{self.path}: {n_left} rows that this handle recorded are not in the public file after {_ROUNDS + 1} "
                 f"tries: {why}; they stay safe in the journals. Remove the cause and call flush(publish=True) again"
             )
+
+    def upload(self, to: str | os.PathLike[str] | None = None) -> Backup:
+        """The newest published generation, which is in a bucket or folder when this returns: publish, then upload.
+
+        Parameters
+        ----------
+        to : str, optional
+            Another place than that of ``publish_to``.
+
+        Raises
+        ------
+        BadInput
+            No place is named.
+        StoreError
+            It could not be uploaded; what was published stays published.
+        """
+        self.flush(publish=True)
+        return self._table.upload(to)
 
     def close(self) -> None:
         """Flush and give up the files; more calls do nothing.

@@ -1,6 +1,7 @@
 """Crash-safe plain Parquet tables: journals in front, one public file that is only ever replaced whole."""
 
-from toriwork.storage.backup import Backup, backup, find_backup
+from toriwork.storage.backup import backup, find_backup
+from toriwork.storage.manifest import Backup
 from toriwork.storage.policy import PublishPolicy
 from toriwork.storage.restore import Restored, rehearse_repair, restore
 from toriwork.storage.retention import Chosen, NewestPerKey, Pass, Retention, Rows

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +18,11 @@ from toriwork.errors import BadInput, DamagedFile, NotFound, StoreError
 from toriwork.storage.access import typed
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import WITH_REFLINKS, OsFiles, write_whole
+from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, sha256_of, stated
 from toriwork.storage.paths import SUFFIX, TEMPORARY_SUFFIX, StorePaths
 from toriwork.storage.publish import generation_of, write_rows
 from toriwork.storage.publish_plan import PublishPlan, store_id_of
 from toriwork.storage.recovery import is_abandoned
-from toriwork.storage.stated import are_texts, is_count, is_digest, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -33,61 +30,10 @@ if TYPE_CHECKING:
     from toriwork.storage.snapshot import Snapshot
     from toriwork.storage.table import ParquetTable
 
-MANIFEST_SUFFIX = ".json"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"(?P<table>.+)-(?P<stamp>\d{8}T\d{12}Z)")
-_CHUNK_BYTES = 4 * 2**20
 _SPARE_BYTES = 2**20
 _MAX_MANIFEST = 64 * 2**20
-
-_STATED = {
-    "table": is_text,
-    "created": is_text,
-    "n_rows": is_count,
-    "n_unpublished": is_count,
-    "store_id": is_text,
-    "generation": is_count,
-    "n_bytes": is_count,
-    "sha256": is_digest,
-    "beside": are_texts,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A finished backup: what its manifest says, and where it lies."""
-
-    folder: Path
-    name: str  #: of both files, without their endings
-    table: str  #: the name of the public file, without its ending
-    created: str  #: ISO time in UTC
-    n_rows: int
-    n_unpublished: int  #: of the rows: not in the public file at that moment
-    store_id: str
-    generation: int  #: of the public file; one more where there were unpublished rows
-    n_bytes: int
-    sha256: str  #: of the Parquet file, as ``sha256sum`` prints it
-    beside: dict[str, str] = field(default_factory=dict)  #: ending -> text of small files beside the public file
-
-    @property
-    def path(self) -> Path:
-        """The Parquet file."""
-        return self.folder / (self.name + SUFFIX)
-
-    def to_json(self) -> str:
-        """The text of the manifest."""
-        stated = {name: value for name, value in asdict(self).items() if name not in ("folder", "name")}
-        return json.dumps({"file": self.path.name, **stated}, indent=1) + "\n"
-
-    def check(self, files: Files) -> None:
-        """Read the file; DamagedFile where it is not what the manifest says, or cut short."""
-        try:
-            with contextlib.closing(files.open(self.path)) as handle:
-                found = _sha256(handle)
-        except FileNotFoundError:
-            raise NotFound(f"{self.path}: is missing, its manifest is there; choose another backup") from None
-        if found != self.sha256:
-            raise DamagedFile(f"{self.path}: damaged: its SHA-256 is not that of its manifest. Choose another backup")
 
 
 def backup(
@@ -168,7 +114,7 @@ def _write(
             store_id_of(snapshot),
             source.facts.generation if source.facts is not None else 0,
             source.stat.size,
-            _sha256(handle),
+            sha256_of(handle),
             {ending: text for ending, text in texts.items() if text},
         )
         files.replace(temporary, made.path)
@@ -289,17 +235,9 @@ def read_backup(files: Files, folder: Path, name: str) -> Backup:
     try:
         with contextlib.closing(files.open(path)) as handle:
             text = handle.read_at(0, min(handle.stat().size, _MAX_MANIFEST))
-        raw = read_stated(text, _STATED, frozenset(_STATED) - {"beside"})
+        return Backup(folder, name, **stated(text))
     except ValueError as error:
         raise DamagedFile(f"{path}: is not usable: {error}. Choose another backup by its name") from error
-    return Backup(folder, name, **{key: raw[key] for key in _STATED if key in raw})
-
-
-def _sha256(handle: Handle) -> str:
-    digest, size = sha256(), handle.stat().size
-    for offset in range(0, size, _CHUNK_BYTES):
-        digest.update(handle.read_at(offset, min(_CHUNK_BYTES, size - offset)))
-    return digest.hexdigest()
 
 
 def _text(files: Files, path: Path) -> str:

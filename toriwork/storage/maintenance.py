@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import TableSpec
+    from toriwork.storage.uploads import Uploads
     from toriwork.storage.writer import Writer
 
 _LOG = logging.getLogger("toriwork.storage")
@@ -50,11 +51,13 @@ class Maintenance:
         spec: TableSpec,
         policy: PublishPolicy,
         prepare: Callable[[Snapshot], None] | None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._files = files
         self._paths = paths
         self._spec = spec
         self._prepare = prepare
+        self._uploads = uploads
         self.stats = PublishStats(files, paths, policy)
         self.set_aside: list[Path] = []  #: files in quarantine, torn journals of later publishes among them
         self.reset()
@@ -201,6 +204,8 @@ class Maintenance:
             writer.release(removed)
             self.stats.published(begun, left=removed != own)
             self.set_aside.extend(done.torn)
+            if self._uploads is not None:
+                self._uploads.wake()
             return done
         finally:
             self._absorbing = frozenset()

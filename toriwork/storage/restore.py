@@ -28,8 +28,8 @@ from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
 if TYPE_CHECKING:
     import os
 
-    from toriwork.storage.backup import Backup
     from toriwork.storage.files import Files
+    from toriwork.storage.manifest import Backup
     from toriwork.storage.spec import TableSpec
 
 _LOCK_WAIT = 60.0  # seconds

@@ -14,9 +14,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toriwork.errors import Closed, ReadOnly, StoreError
+from toriwork.errors import BadInput, Closed, ReadOnly, StoreError
 from toriwork.lifetime import OpenStores
 from toriwork.storage.access import typed
 from toriwork.storage.files import Files, OsFiles
@@ -32,6 +32,10 @@ from toriwork.storage.spec import TableSpec
 from toriwork.storage.verify import VerifyReport, verify
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
+
+if TYPE_CHECKING:
+    from toriwork.storage.manifest import Backup
+    from toriwork.storage.uploads import Uploaded, Uploads
 
 _LOG = logging.getLogger("toriwork.storage")
 _LOCK_WAIT = 60.0  # seconds; whoever holds the lock publishes, which takes seconds at most for gigabytes
@@ -56,6 +60,8 @@ class ParquetTable:
     prepare
         Called without locks before a publish, with the table and a snapshot of it. It computes what rows of dead
         writers lack and appends it through :meth:`complete`.
+    publish_to
+        A bucket or folder that gets each generation that this handle publishes, in the background.
 
     Raises
     ------
@@ -74,13 +80,18 @@ class ParquetTable:
         prepare: Callable[[ParquetTable, Snapshot], None] | None = None,
         policy: PublishPolicy | None = None,
         files: Files | None = None,
+        publish_to: str | os.PathLike[str] | None = None,
     ) -> None:
         self._options = {"durability": durability, "read_only": read_only, "prepare": prepare, "policy": policy}
+        self._options["publish_to"] = publish_to
         self.spec = spec
         self._paths = StorePaths.of(path)
         self.files: Files = OsFiles(self._paths.base) if files is None else files
+        self._uploads: Uploads | None = None
+        if publish_to is not None and not read_only:
+            self._uploads = _uploads(self.files, self._paths, publish_to)
         self._maintenance = Maintenance(
-            self.files, self._paths, spec, policy or PublishPolicy(), _prepared(self, prepare)
+            self.files, self._paths, spec, policy or PublishPolicy(), _prepared(self, prepare), self._uploads
         )
         self._stats = self._maintenance.stats
         self._closed = False
@@ -230,6 +241,33 @@ class ParquetTable:
             self._maintenance.stats.asked = True
             self._worker.wake()
 
+    def upload(self, to: str | os.PathLike[str] | None = None) -> Backup:
+        """The newest public generation, which is in a bucket or folder when this returns.
+
+        Parameters
+        ----------
+        to
+            Another place than the one that this handle publishes to.
+
+        Raises
+        ------
+        BadInput
+            Neither the handle nor the call names a place.
+        StoreError
+            It could not be uploaded; ``StoreMismatch`` where another store publishes there.
+        """
+        uploads = self._uploads if to is None else _uploads(self.files, self._paths, to)
+        if uploads is None:
+            raise BadInput("to: expected a bucket or a folder, got none, and publish_to was not given either")
+        return uploads.upload()
+
+    @property
+    def uploaded(self) -> Uploaded | None:
+        """How far the published generations got to an object store, whoever uploads them; None where nobody does."""
+        from toriwork.storage.uploads import read_uploaded
+
+        return read_uploaded(self.files, self._paths)
+
     def run_maintenance(self) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
         return self._writer is not None and self._maintenance.run_maintenance(self._writer)
@@ -282,6 +320,8 @@ class ParquetTable:
                 with typed(self.path):
                     writer.close()
                 self._closed, self._writer = True, None
+                if self._uploads is not None:
+                    self._uploads.close()
         _OPEN.discard(self)
 
     def _close_publish(self, writer: Writer) -> None:
@@ -305,6 +345,8 @@ class ParquetTable:
     def after_fork(self) -> None:
         """In a child: drop what belongs to the parent; the handle goes on with journals of its own."""
         self._maintenance.reset()
+        if self._uploads is not None:
+            self._uploads.reset()
         if self._writer is not None:
             self._writer.after_fork()
         self._worker = Worker(self.run_maintenance, self._writer)
@@ -320,6 +362,12 @@ class ParquetTable:
 
 
 _OPEN = OpenStores(ParquetTable.close)
+
+
+def _uploads(files: Files, paths: StorePaths, to: str | os.PathLike[str]) -> Uploads:
+    from toriwork.storage.uploads import Uploads  # asks for another library
+
+    return Uploads(files, paths, to)
 
 
 def _prepared(
