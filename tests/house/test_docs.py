@@ -30,16 +30,19 @@ def words(*pages: str) -> set[str]:
 
 
 def test_the_index_names_every_public_name():
-    assert set(toriwork.__all__) - {"__version__"} - words("index.md") == set()
+    untold = set(toriwork.__all__) - {"__version__"} - words("index.md")
+    assert untold == set(), "name it in the table of its room in docs/index.md"
 
 
 def test_the_index_tells_every_error_with_its_kind():
     leaves = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.ToriworkError]
-    assert [kind.__name__ for kind in leaves if f"| `{kind.kind}` | `{kind.__name__}` |" not in PAGES["index.md"]] == []
+    untold = [kind.__name__ for kind in leaves if f"| `{kind.kind}` | `{kind.__name__}` |" not in PAGES["index.md"]]
+    assert untold == [], "add a line to the table of errors in docs/index.md"
 
 
 def test_the_readme_names_every_extra():
-    assert [name for name in PROJECT["optional-dependencies"] if f"| `{name}` |" not in PAGES["README.md"]] == []
+    untold = [name for name in PROJECT["optional-dependencies"] if f"| `{name}` |" not in PAGES["README.md"]]
+    assert untold == [], "add a line to the table of extras in README.md"
 
 
 def targets() -> list[str]:
@@ -49,12 +52,13 @@ def targets() -> list[str]:
 def test_contributing_tells_every_make_target():
     assert {"demo", "test", "check", "lab", "bench", "long", "clean"} <= set(targets())
     untold = [name for name in targets() if f"make {name} " not in PAGES["CONTRIBUTING.md"]]
-    assert untold == ["help", "lint"]  # `make` alone prints the first, the second is part of check and test
+    # `make` alone prints the first, the second is part of check and test
+    assert untold == ["help", "lint"], "tell the target at the top of CONTRIBUTING.md"
 
 
 def test_every_target_is_phony():
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert sorted(phony.split()) == sorted(targets())
+    assert sorted(phony.split()) == sorted(targets()), "name every target behind .PHONY in the Makefile"
 
 
 def test_ci_runs_the_line_that_everybody_runs():
@@ -63,37 +67,38 @@ def test_ci_runs_the_line_that_everybody_runs():
 
 
 def test_contributing_fits_on_one_page():
-    assert len(PAGES["CONTRIBUTING.md"].splitlines()) <= 60
+    assert len(PAGES["CONTRIBUTING.md"].splitlines()) <= 60, "shorten it, or tell it in docs/architecture.md"
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_has_its_number_in_name_and_title_and_is_short(path):
     text = path.read_text(encoding="utf-8")
-    assert text.startswith(f"# {path.stem[:3]}")
-    assert len(text.splitlines()) <= 45
+    assert text.startswith(f"# {path.stem[:3]}"), "begin the title with the number of the file"
+    assert len(text.splitlines()) <= 45, "shorten it"
 
 
 def test_no_number_is_given_twice():
     numbers = [path.stem[:3] for path in DECISIONS]
-    assert sorted(set(numbers)) == numbers
+    assert sorted(set(numbers)) == numbers, "give the newer decision the next free number"
 
 
 def test_every_link_between_pages_leads_somewhere():
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target} leads nowhere; mend the link"
 
 
 def test_every_page_is_reached_from_the_index():
     pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
-    assert {page for page in pages if f"]({page})" not in PAGES["index.md"]} == set()
+    assert {page for page in pages if f"]({page})" not in PAGES["index.md"]} == set(), "link it from docs/index.md"
 
 
 def test_the_docs_name_every_command_and_every_action():
     page = PAGES["commands.md"]
     for name, command in COMMANDS.every_command().items():
-        assert f"toriwork {name}" in page
-        assert [action for action in getattr(command, "commands", ()) if f"`{action}" not in page] == []
+        assert f"toriwork {name}" in page, f"add toriwork {name} to the table in docs/commands.md"
+        untold = [action for action in getattr(command, "commands", ()) if f"`{action}" not in page]
+        assert untold == [], f"add the actions to the line of toriwork {name} in docs/commands.md"
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -103,7 +108,8 @@ def test_every_public_member_of_a_public_class_has_a_docstring(name):
     kind = getattr(toriwork, name)
     members = {member: value for member, value in vars(kind).items() if not member.startswith("_")}
     asked = {m: v for m, v in members.items() if inspect.isfunction(v) or isinstance(v, property | classmethod)}
-    assert [member for member, value in asked.items() if not inspect.getdoc(value)] == []
+    undocumented = [member for member, value in asked.items() if not inspect.getdoc(value)]
+    assert undocumented == [], f"give these members of {name} a docstring"
 
 
 def test_the_commit_hooks_need_no_network():
@@ -116,4 +122,5 @@ def test_the_commit_hooks_need_no_network():
 def test_every_page_of_a_folder_is_named_in_its_index(folder):
     index = (ROOT / "docs" / folder / "index.md").read_text(encoding="utf-8")
     pages = {path.stem for path in ROOT.glob(f"docs/{folder}/*.md")} - {"index"}
-    assert {page for page in pages if f"\n{page}\n" not in index} == set()
+    unnamed = {page for page in pages if f"\n{page}\n" not in index}
+    assert unnamed == set(), f"add its name, without .md, to the list in docs/{folder}/index.md"

@@ -63,7 +63,7 @@ def test_importing_loads_no_heavy_library(empty_world):
     report = python("-X", "importtime", "-c", "import toriwork", cwd=empty_world / "work").stderr
     loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in report.splitlines() if "|" in line}
     assert "toriwork" in loaded
-    assert not loaded & HEAVY
+    assert not loaded & HEAVY, "import it in the function that needs it; `python -X importtime` tells who loads it"
 
 
 def test_importing_touches_no_file(empty_world):
@@ -83,7 +83,7 @@ def test_every_public_name_leads_to_its_home(name):
     if not exists(home):
         pytest.skip(f"{home} does not exist yet")
     assert getattr(toriwork, name) == getattr(import_module(home), name)
-    assert name in toriwork.__all__
+    assert name in toriwork.__all__, "the tables of toriwork/__init__.py make __all__"
     assert name in dir(toriwork)
 
 
@@ -100,7 +100,8 @@ def test_a_type_checker_sees_the_same_names():
     (block,) = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     seen = {alias.asname: node.module for node in imports for alias in node.names}
-    assert seen == {name: home for name, home in HOMES.items() if exists(home)}
+    told = {name: home for name, home in HOMES.items() if exists(home)}
+    assert seen == told, "name it in toriwork/__init__.py twice: in _HOMES and under TYPE_CHECKING"
 
 
 def test_the_package_says_that_it_is_typed():

@@ -34,6 +34,7 @@ IMPORT_NAMES |= {"opentelemetry": "opentelemetry-sdk", "google": "opentelemetry-
 #: what stands in this checkout
 OWN = {"toriwork", "tests", "tools", "benchmarks", "research", "conftest"}
 OWN |= {"alan_backend", "python", "make_history", "migrate_to_nodb"}  # the backend to practise on imports itself
+DECLARE = "declare it in pyproject.toml and environment.yml; IMPORT_NAMES knows it where its import has another name"
 #: needed by another requirement, which does not say so
 UNDECLARED_BY = {"scikit-learn": "gudhi.sklearn", "scipy": "gudhi.sklearn"}
 
@@ -77,7 +78,7 @@ def imported_by(folder: Path) -> set[str]:
 
 
 def test_both_files_name_the_same_packages_with_the_same_bounds():
-    assert conda() == declared(*PROJECT["optional-dependencies"])
+    assert conda() == declared(*PROJECT["optional-dependencies"]), "give both files the same line"
 
 
 def test_the_recipe_says_what_pyproject_says():
@@ -116,26 +117,26 @@ def test_every_requirement_has_a_lower_bound():
         name
         for name, bounds in declared(*PROJECT["optional-dependencies"]).items()
         if not any(">=" in str(bound) for bound in bounds)
-    ] == []
+    ] == [], "give it a lower bound in pyproject.toml and environment.yml"
 
 
 def test_every_import_of_the_package_is_declared():
     runtime = declared("demo", "fast", "migrate", "cluster")
     missing = {name for name in imported_by(ROOT / "toriwork") if IMPORT_NAMES.get(name, name) not in runtime}
-    assert missing == set()
+    assert missing == set(), DECLARE
 
 
 def test_every_import_of_benchmarks_and_research_is_declared():
     peers = declared("demo", "bench")
     names = imported_by(ROOT / "benchmarks") | imported_by(ROOT / "research")
     missing = {name for name in names if IMPORT_NAMES.get(name, name) not in peers}
-    assert missing == set()
+    assert missing == set(), DECLARE
 
 
 def test_every_import_of_tests_and_tools_is_declared():
     everything = declared(*PROJECT["optional-dependencies"])
     names = imported_by(ROOT / "tests") | imported_by(ROOT / "tools") | imported_by(ROOT / "data_samples")
-    assert {name for name in names if IMPORT_NAMES.get(name, name) not in everything} == set()
+    assert {name for name in names if IMPORT_NAMES.get(name, name) not in everything} == set(), DECLARE
 
 
 def test_nothing_is_required_of_a_user_that_no_code_needs():

@@ -35,6 +35,7 @@ def lines_of_code(source: str) -> int:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_fits_into_a_head(path):
     source = path.read_text(encoding="utf-8")
-    assert lines_of_code(source) <= MAX_MODULE_LINES
-    assert [(name, lines) for name, lines in bodies(source) if lines > MAX_BODY_LINES] == []
-    assert path.stem not in SAYS_NOTHING
+    assert lines_of_code(source) <= MAX_MODULE_LINES, "move a part with a name of its own into another module"
+    long = [(name, lines) for name, lines in bodies(source) if lines > MAX_BODY_LINES]
+    assert long == [], f"move parts of it into functions: a body has at most {MAX_BODY_LINES} lines"
+    assert path.stem not in SAYS_NOTHING, "name the module after what it holds"
