@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     batches,
+    columns,
     diagrams,
     explorer,
     files,
@@ -47,6 +48,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("flat", growth.run),
     ("opening", opening.run),
     ("lookup", lookup.run),
+    ("columns", columns.run),
     ("publish", publishing.run),
     ("alpha", topology.alpha),
     ("betti", topology.estimates),

@@ -44,6 +44,7 @@ EXPECTED = {
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
     "lookup": ("one cloud of 400", {"SQLite, indexed", "DuckDB, indexed"}),
+    "columns": ("a range of times, 400 rows", {"DuckDB", "in the file"}),
     "publish": ("one row into 1 MB", {"copy + fsync", "in the file"}),
     "alpha": ("alpha, H0 to H2, 200 points of a torus", {"bare gudhi"}),
     "betti": ("estimated Betti numbers of 12 clouds, 100 points of a circle", {"the diagrams"}),

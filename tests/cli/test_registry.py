@@ -56,6 +56,19 @@ def test_head_tells_numbers_unknown_ones_and_cuts_nothing_in_a_pipe(capsys: Capt
     assert row[3:] == ["1", "0", "-", "local", '{"k":2}']
 
 
+def test_typed_columns_are_shown_and_exported(capsys: Capture, path: Path, tmp_path: Path) -> None:
+    with TorusRegistry(path, columns={"k": "int64", "t": "float64"}) as registry:
+        registry.record_shape(np.eye(2), (1, 0), t=0.1)
+    names, *rows = (line.split() for line in call(capsys, path, "head", "-n", "2")[1].splitlines())
+    assert names[6:] == ["band", "k", "t", "metadata"]
+    assert [row[6:] for row in rows] == [["local", "-", "0.1", '{"t":0.1}'], ["local", "2", "-", '{"k":2}']]
+    assert "k int64, t float64" in call(capsys, path, "info")[1]
+    assert json.loads(call(capsys, path, "info", "--json")[1])["columns"] == {"k": "int64", "t": "float64"}
+    assert [row["k"] for row in json.loads(call(capsys, path, "head", "--json")[1])] == [None, 2, 1, 0]
+    assert call(capsys, path, "export", str(tmp_path / "rows.csv"))[0] == 0
+    assert pd.read_csv(tmp_path / "rows.csv")["t"].tolist()[0] == 0.1
+
+
 def test_add_records_each_file_with_its_numbers_or_none(capsys: Capture, path: Path, tmp_path: Path) -> None:
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     circle = np.column_stack([np.cos(angles), np.sin(angles)])

@@ -46,6 +46,23 @@ def test_a_page_is_told_in_a_sentence_and_as_a_table(registry: TorusRegistry) ->
     assert [row[0] for row in state.text.rows] == ["5 (chosen)"]
 
 
+def test_typed_columns_are_in_the_table_and_rows_are_sorted_by_them(registry: TorusRegistry) -> None:
+    registry.add_columns({"t": "float64", "sample": "string", "at": "timestamp"})
+    registry.record_shape(np.eye(2), (1, 0), t=7.25, sample="a\nb", at="2026-01-01T10:00:00Z")
+    registry.record_shape(np.eye(2), (1, 0), t=2)
+    state = BrowserState(registry, page_rows=4)
+    assert state.header[-3:] == state.text.header[-3:] == ("t", "sample", "at")
+    assert [row[-3:] for row in state.text.rows[:3]] == [
+        ("2", "–", "–"),
+        ("7.25", "a\\nb", "2026-01-01 10:00:00"),
+        ("–", "–", "–"),
+    ]
+    state.sort(len(state.header) - 3, descending=True)
+    assert [row[-3] for row in state.text.rows[:3]] == ["7.25", "2", "–"]
+    with pytest.raises(BadInput, match="from 0 to 11"):
+        state.sort(12)
+
+
 def test_what_cannot_be_paged_to_is_told(registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toriwork.widgets.rows.find.__defaults__", (6,))
     state = BrowserState(registry, page_rows=4)

@@ -210,7 +210,7 @@ def _groups(snapshot: Snapshot) -> Iterable[tuple[_Group, bytes]]:
             yield partial(_nth, snapshot.base_batches, number), _key_bytes(batch)
     for source in snapshot.pending():
         if isinstance(source, PendingSegment):
-            batches = partial(_fitted, source)
+            batches = partial(_fitted, source, snapshot.spec)
             for number, batch in enumerate(batches()):
                 yield partial(_nth, batches, number), _key_bytes(batch)
             continue
@@ -220,8 +220,8 @@ def _groups(snapshot: Snapshot) -> Iterable[tuple[_Group, bytes]]:
             yield partial(_decoded, snapshot, source, [frames[payload.frame] for payload in payloads]), keys
 
 
-def _fitted(segment: PendingSegment) -> Iterable[pa.RecordBatch]:
-    return fitted(segment.batches(), SCHEMA)
+def _fitted(segment: PendingSegment, spec: TableSpec) -> Iterable[pa.RecordBatch]:
+    return fitted(segment.batches(), spec)
 
 
 def _decoded(snapshot: Snapshot, journal: PendingJournal, frames: Sequence[Frame]) -> pa.RecordBatch:

@@ -27,7 +27,7 @@ def info(path: Path | None, as_json: bool) -> int:
     """Print what the registry holds."""
     with _open(path) as registry:
         if as_json:
-            say_json({"path": str(registry.path), **registry.get_statistics()})
+            say_json({"path": str(registry.path), **registry.get_statistics(), "columns": registry.columns})
         else:
             say(registry)
     return 0
@@ -38,16 +38,20 @@ def info(path: Path | None, as_json: bool) -> int:
 @click.option("-n", "n_rows", type=int, default=10, help="How many rows; default 10.")
 def head(path: Path | None, n_rows: int, as_json: bool) -> int:
     """Print the newest rows, the newest first."""
+    from toriwork.registry.rows import V1_COLUMNS
+
     with _open(path) as registry:
         rows = registry.query_recent(n_rows).iloc[::-1]
+    typed = [name for name in rows.columns if name not in V1_COLUMNS]
     if as_json:
         say_json(_records(rows))
         return 0
     numbers = rows[["betti0", "betti1", "betti2"]].map(lambda number: f"{number:g}".replace("nan", "-"))
     shown = rows.assign(timestamp=rows.timestamp.dt.strftime("%Y-%m-%d %H:%M:%S"), **numbers)
+    shown = shown.assign(**{name: rows[name].map(_cell) for name in typed})
     say_table(
-        ("shape_id", "time (UTC)", "b0", "b1", "b2", "band", "metadata"),
-        shown[["shape_id", "timestamp", *numbers, "coherence_band", "metadata"]].itertuples(index=False),
+        ("shape_id", "time (UTC)", "b0", "b1", "b2", "band", *typed, "metadata"),
+        shown[["shape_id", "timestamp", *numbers, "coherence_band", *typed, "metadata"]].itertuples(index=False),
         empty="no rows",
     )
     return 0
@@ -193,6 +197,12 @@ def _open(given: Path | None, *, read_only: bool = True) -> TorusRegistry:
     from toriwork.registry import TorusRegistry
 
     return TorusRegistry(path, read_only=read_only)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN and NaT are not equal to themselves
+        return "-"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _records(rows: Any) -> Any:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from toriwork.errors import BadInput
 from toriwork.registry.reader import RegistryReader
+from toriwork.registry.reading import Choice
 
 if TYPE_CHECKING:
     from toriwork.storage import Backup
@@ -27,14 +28,19 @@ class RegistryAt(RegistryReader):
     def _wait_for_numbers(self) -> None:
         """Nothing: what is published has its numbers."""
 
-    def _newest(self, n: int, columns: Sequence[str]) -> pa.Table:
+    def _newest(self, n: int, choose: Choice) -> pa.Table:
         if n < 0:
             raise BadInput(f"n: expected a number of rows from 0 on, got {n}")
         ids = self.scan(["row_id"]).read_all()["row_id"]
         newest = ids.take(pc.sort_indices(ids)[len(ids) - min(n, len(ids)) :])
-        wanted = [*columns, *({"row_id"} - set(columns))]
+        names: list[str] = []
+
+        def wanted(schema: pa.Schema) -> list[str]:
+            names[:] = choose(schema)
+            return [*names, *({"row_id"} - set(names))]
+
         rows = self.scan(wanted, pc.field("row_id").isin(newest.combine_chunks())).read_all()
-        return rows.sort_by("row_id").select(list(columns))
+        return rows.sort_by("row_id").select(names)
 
     def _find(self, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:
         wanted = [*columns, *({"row_id"} - set(columns))]

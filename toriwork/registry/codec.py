@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from toriwork.checks import BANDS, strict_text
+from toriwork.registry.columns import cut
 from toriwork.registry.legacy import upgrade
 from toriwork.registry.rows import (
     DICTIONARY,
@@ -136,5 +137,6 @@ SPEC = TableSpec(
     by_hand="toriwork registry publish --path {path}",
     index="shape_id",
     published=PUBLISHED,
+    cut=cut,
     group_bytes=4 * 2**20,  # one cloud costs a row group: a few milliseconds
 )

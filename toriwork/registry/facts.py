@@ -30,17 +30,25 @@ class RegistryFacts:
     bands: dict[str, int]
     betti: dict[str, dict[str, int]] = field(default_factory=dict)  #: "b0" -> value as text -> rows
     statuses: dict[str, int] = field(default_factory=dict)
-    last: tuple[tuple[str, ...], ...] = ()  #: the newest rows, columns as in ``LAST_COLUMNS``
+    last: tuple[tuple[str, ...], ...] = ()  #: the newest rows, columns as in ``LAST_COLUMNS`` and ``columns``
+    columns: dict[str, str] = field(default_factory=dict)  #: that users declared, name -> type
 
     def lines(self) -> list[tuple[str, str]]:
         """Name and value of each fact, in the order in which both forms show them."""
+        typed = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
         return [
             ("rows", f"{self.n_rows:,}"),
             ("not yet in the public file", f"{self.n_pending:,}"),
             ("bands", ", ".join(f"{name} {count:,}" for name, count in self.bands.items()) or "none"),
             ("Betti numbers", ", ".join(f"{name} {count:,}" for name, count in self.statuses.items()) or "none"),
+            *([("columns", typed)] if typed else []),
             ("file", one_line(self.path)),
         ]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the newest rows."""
+        return (*LAST_COLUMNS, *self.columns)
 
     def text(self) -> str:
         """The facts as plain text."""
@@ -52,7 +60,7 @@ class RegistryFacts:
             parts.append(f"  {name}:")
             parts += [f"    {value:>4} {'#' * max(1, _BAR * n // top)} {n:,}" for value, n in counts.items()]
         if self.last:
-            parts.append("  newest rows: " + ", ".join(LAST_COLUMNS))
+            parts.append("  newest rows: " + ", ".join(self.header))
             parts += ["    " + "  ".join(row) for row in self.last]
         return "\n".join(parts)
 
@@ -66,7 +74,8 @@ class RegistryFacts:
         histograms = "".join(_histogram(name, counts) for name, counts in self.betti.items())
         return (
             "<div class='toriwork-registry'><strong>TorusRegistry</strong> (schema v1)"
-            f"<table aria-label='facts about the registry'>{facts}</table>{histograms}{_rows(self.last)}</div>"
+            f"<table aria-label='facts about the registry'>{facts}</table>{histograms}"
+            f"{_rows(self.header, self.last)}</div>"
         )
 
 
@@ -81,16 +90,18 @@ def _histogram(name: str, counts: dict[str, int]) -> str:
     return f"<details open><summary>{name}: rows per value</summary><table>{rows}</table></details>"
 
 
-def _rows(last: Sequence[Sequence[str]]) -> str:
+def _rows(header: Sequence[str], last: Sequence[Sequence[str]]) -> str:
     if not last:
         return ""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in LAST_COLUMNS)
+    head = "".join(f"<th scope='col'>{name}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in last)
     return f"<details><summary>newest rows</summary><table><tr>{head}</tr>{body}</table></details>"
 
 
-def gather(path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, Any]) -> RegistryFacts:
-    """The facts from narrow columns of all rows, the newest rows, and the registry's statistics."""
+def gather(
+    path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, Any], columns: Mapping[str, str]
+) -> RegistryFacts:
+    """The facts from narrow columns of all rows, the newest rows, the registry's statistics and declared columns."""
     known = [k for k in range(3) if rows[f"betti{k}"].null_count < rows.num_rows]
     return RegistryFacts(
         path=path,
@@ -99,7 +110,8 @@ def gather(path: str, rows: pa.Table, last: pa.Table, statistics: Mapping[str, A
         bands=counts(rows["coherence_band"]),
         statuses=counts(rows["betti_status"]),
         betti={f"b{k}": histogram(rows[f"betti{k}"]) for k in known},
-        last=tuple(tuple(_cell(row[name]) for name in LAST_COLUMNS) for row in last.to_pylist()),
+        last=tuple(tuple(_cell(row.get(name)) for name in (*LAST_COLUMNS, *columns)) for row in last.to_pylist()),
+        columns=dict(columns),
     )
 
 

@@ -8,6 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from toriwork.registry.betti_values import Budget
 from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.retractions import retracted_ids
-from toriwork.registry.rows import SCHEMA, SCHEMA_VERSION, V1_COLUMNS, restore_vertices
+from toriwork.registry.rows import SCHEMA_VERSION, restore_vertices
 from toriwork.state import shown_path
 from toriwork.storage import Backup, ParquetTable, VerifyReport, arrays, backup
 from toriwork.storage.publish import generation_of
@@ -57,7 +58,7 @@ class RegistryReader(ABC):
 
     def scan(
         self,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | reading.Choice | None = None,
         filter: pads.Expression | None = None,  # noqa: A002 - the word that Arrow's readers use
         since: Any = None,
         until: Any = None,
@@ -71,8 +72,9 @@ class RegistryReader(ABC):
 
         Parameters
         ----------
-        columns : sequence of str, optional
-            All columns when not given; leaving out ``vertices`` saves nearly everything.
+        columns : sequence of str, or function, optional
+            All columns when not given; leaving out ``vertices`` saves nearly everything. A function gets the schema,
+            with the typed columns that there are, and returns the names.
         filter : pyarrow.dataset.Expression, optional
             For example ``pyarrow.compute.field("betti1") >= 1``; row groups that cannot match are not read.
         since, until : datetime or ISO text, optional
@@ -100,39 +102,47 @@ class RegistryReader(ABC):
         DamagedFile
             While reading: a page fails its checksum.
         """
-        names = reading.check_columns(columns)
-        times = reading.time_filter(since, until)
-        given = reading.joined(times, filter, reading.where_filter(where))
+        times = reading.joined(reading.time_filter(since, until), filter)
+
+        def given(schema: pa.Schema) -> pads.Expression | None:
+            return reading.joined(times, reading.where_filter(where, schema))
+
+        choose = columns if callable(columns) else partial(reading.chosen, columns)
         as_of = self._as_of if as_of is None else as_of
         if after is not None:
             if as_of is not None:
                 raise BadInput("after, as_of: expected one of them, got both")
-            return reading.follow(self._table, names, given, after, retracted=retracted)
-        if as_of is None:
-            self._settle(names, given)
-        return reading.scan(self._table, names, given, as_of, retracted=retracted)
-
-    def _settle(self, columns: Sequence[str], where: pads.Expression | None) -> None:
-        """Wait for this handle's Betti numbers where the answer may hang on them."""
-        if where is not None or any(c.startswith("betti") for c in columns):
+            return reading.follow(self._table, choose, given, after, retracted=retracted)
+        if as_of is None and (times is not None or where is not None or _with_betti(columns)):
             self._wait_for_numbers()
+        return reading.scan(self._table, choose, given, as_of, retracted=retracted)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The typed columns that users declared, name -> type, in the order of declaring."""
+        with self._table.snapshot() as snapshot:
+            return {column.name: column.type for column in snapshot.spec.columns}
 
     def dataset(self) -> pads.Dataset:
         """One consistent state as an Arrow dataset, which DuckDB and Polars query without copying it."""
         if self._as_of is None:
-            self._settle(SCHEMA.names, None)
+            self._wait_for_numbers()
         return reading.as_dataset(self._table, self._as_of)
 
     def to_pandas(self, columns: Sequence[str] | None = None, **scan_options: Any) -> pd.DataFrame:
-        """A DataFrame in the order of recording; the nine columns of schema v1 unless others are named."""
-        names = reading.check_columns(V1_COLUMNS if columns is None else columns)
-        wanted = names if "row_id" in names else [*names, "row_id"]
-        rows: pa.Table = self.scan(wanted, **scan_options).read_all().sort_by("row_id").select(names)
+        """A DataFrame in the order of recording; the nine columns of schema v1 and the typed ones, or those named."""
+        names: list[str] = []
+
+        def choose(schema: pa.Schema) -> list[str]:
+            names[:] = reading.narrow(schema) if columns is None else reading.chosen(columns, schema)
+            return names if "row_id" in names else [*names, "row_id"]
+
+        rows: pa.Table = self.scan(choose, **scan_options).read_all().sort_by("row_id").select(names)
         return _frame(rows)
 
     @property
     def df(self) -> pd.DataFrame:
-        """All rows, unpublished ones included: the nine columns of schema v1, times in UTC."""
+        """All rows, unpublished ones included: the nine columns of schema v1, times in UTC, and typed columns."""
         return self.to_pandas()
 
     def query_by_coherence(self, band: str) -> pd.DataFrame:
@@ -141,11 +151,11 @@ class RegistryReader(ABC):
 
     def query_recent(self, n: int = 100) -> pd.DataFrame:
         """The ``n`` newest rows in the order of recording; BadInput for a negative number."""
-        self._settle(V1_COLUMNS, None)
-        return _frame(self._newest(n, V1_COLUMNS))
+        self._wait_for_numbers()
+        return _frame(self._newest(n, reading.narrow))
 
-    def _newest(self, n: int, columns: Sequence[str]) -> pa.Table:
-        return reading.newest(self._table, n, columns)
+    def _newest(self, n: int, choose: reading.Choice) -> pa.Table:
+        return reading.newest(self._table, n, choose)
 
     def vertices(self, shape_id: str) -> NDArray[Any]:
         """The cloud or spectrum that was recorded under an id: same dtype, same shape, same bits.
@@ -176,7 +186,7 @@ class RegistryReader(ABC):
 
         The newest row of each id counts; NotFound when an id has none.
         """
-        self._settle(("betti0",), None)
+        self._wait_for_numbers()
         names = ("betti0", "betti1", "betti2")
         first, second = (self._newest_of(shape_id, names) for shape_id in (id1, id2))
 
@@ -227,14 +237,14 @@ class RegistryReader(ABC):
         BadInput, StoreError
             The folder is that of the registry; or the disk refused, or is full: no backup was made.
         """
-        self._settle(SCHEMA.names, None)
+        self._wait_for_numbers()
         return backup(self._table, to, fill=lambda snapshot: fill_in(snapshot, self._budget))
 
     def facts(self, n_last: int = 5) -> RegistryFacts:
         """Facts about the registry now; reads a few narrow columns and the newest rows."""
         rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
-        last = self._newest(n_last, LAST_COLUMNS)
-        return gather(shown_path(self.path), rows, last, self.get_statistics())
+        last = self._newest(n_last, partial(reading.narrow, columns=LAST_COLUMNS))
+        return gather(shown_path(self.path), rows, last, self.get_statistics(), self.columns)
 
     def __repr__(self) -> str:
         return f"TorusRegistry({shown_path(self.path)!r}), closed" if self.closed else self.facts().text()
@@ -250,6 +260,13 @@ class RegistryReader(ABC):
 
     def __bool__(self) -> bool:
         return True  # an empty registry is still a registry
+
+
+def _with_betti(columns: Sequence[str] | reading.Choice | None) -> bool:
+    """False where the answer does not hang on Betti numbers that are still computed."""
+    if columns is None or callable(columns):
+        return True
+    return any(name.startswith("betti") for name in ([columns] if isinstance(columns, str) else columns))
 
 
 def _frame(rows: pa.Table) -> pd.DataFrame:

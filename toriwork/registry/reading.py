@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from toriwork.errors import BadInput, StoreError
 from toriwork.registry.retractions import retracted_ids, valid_filter
-from toriwork.registry.rows import SCHEMA
+from toriwork.registry.rows import SCHEMA, V1_COLUMNS
 from toriwork.storage import ParquetTable, lookup
 from toriwork.storage.columns import parquet_format
 from toriwork.storage.footer import unreadable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 _MARKED_ROWS = 8  # in front of a cursor: rows of two histories have different ids
+_WIDE = "vertices"  #: most of what a registry holds
 CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
 _SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
 
@@ -86,21 +87,32 @@ def _utc(name: str, value: Any) -> dt.datetime:
     raise BadInput(f"{name}: expected a datetime or an ISO text, got {value!r}")
 
 
-def check_columns(columns: Sequence[str] | None) -> list[str]:
+#: the names of the columns that are to be read, of a registry with this schema
+Choice = Callable[[pa.Schema], list[str]]
+#: the condition for rows of a registry with this schema
+Where = Callable[[pa.Schema], "pads.Expression | None"] | None
+
+
+def chosen(columns: Sequence[str] | None, schema: pa.Schema) -> list[str]:
     """The names of existing columns; None means all of them."""
     if columns is None:
-        return list(SCHEMA.names)
+        return list(schema.names)
     names = [columns] if isinstance(columns, str) else list(columns)
-    unknown = [name for name in names if name not in SCHEMA.names]
+    unknown = [name for name in names if name not in schema.names]
     if unknown:
-        raise BadInput(f"columns: {unknown} are not in the registry; there are {SCHEMA.names}")
+        raise BadInput(f"columns: {unknown} are not in the registry; there are {schema.names}")
     return names
+
+
+def narrow(schema: pa.Schema, columns: Sequence[str] = V1_COLUMNS) -> list[str]:
+    """Some columns, by default the nine of schema v1, and those that users declared."""
+    return [*columns, *schema.names[len(SCHEMA) :]]
 
 
 def scan(
     table: ParquetTable,
-    columns: Sequence[str],
-    where: pads.Expression | None,
+    choose: Choice,
+    where: Where = None,
     as_of: Any = None,
     *,
     retracted: bool = False,
@@ -110,18 +122,19 @@ def scan(
     With ``as_of`` the rows that were published at that generation or time; with ``retracted`` those that were retracted
     too, and the retractions.
     """
-    schema = pa.schema([SCHEMA.field(name) for name in columns])
     state = contextlib.ExitStack()
     snapshot = state.enter_context(table.snapshot())  # now, not when the first batch is asked for
     try:
+        columns, given = choose(snapshot.spec.schema), where(snapshot.spec.schema) if where is not None else None
         if as_of is not None:
             snapshot = replace(snapshot, segments=[], journals=[])
         then = None if as_of is None else as_of_filter(snapshot, as_of)
-        where = joined(then, where, None if retracted else _valid(snapshot, then))
+        wanted = joined(then, given, None if retracted else _valid(snapshot, then))
     except BaseException:
         state.close()
         raise
-    return pa.RecordBatchReader.from_batches(schema, _batches(table, state, snapshot, list(columns), where))
+    schema = pa.schema([snapshot.spec.schema.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, _batches(table, state, snapshot, columns, wanted))
 
 
 def _valid(snapshot: Snapshot, then: pads.Expression | None = None) -> pads.Expression | None:
@@ -130,7 +143,7 @@ def _valid(snapshot: Snapshot, then: pads.Expression | None = None) -> pads.Expr
     return valid_filter(ids) if len(ids) else None
 
 
-def where_filter(where: Any) -> pads.Expression | None:
+def where_filter(where: Any, schema: pa.Schema) -> pads.Expression | None:
     """An expression, or tuples of column, comparison and value, as one expression; BadInput names an unknown column."""
     if where is None or isinstance(where, pc.Expression):
         return where
@@ -138,7 +151,7 @@ def where_filter(where: Any) -> pads.Expression | None:
 
     try:
         groups = [[one] if isinstance(one, tuple) else list(one) for one in where]
-        check_columns([name for group in groups for name, _, _ in group])
+        chosen([name for group in groups for name, _, _ in group], schema)
         found: pads.Expression | None = pq.filters_to_expression(where) if groups else None
     except BadInput:
         raise
@@ -157,7 +170,7 @@ def joined(*parts: pads.Expression | None) -> pads.Expression | None:
 
 
 def follow(
-    table: ParquetTable, columns: Sequence[str], where: pads.Expression | None, after: str, *, retracted: bool = False
+    table: ParquetTable, choose: Choice, where: Where, after: str, *, retracted: bool = False
 ) -> pa.RecordBatchReader:
     """The rows that were published behind a cursor, in the order of publishing, lazily.
 
@@ -169,13 +182,13 @@ def follow(
     try:
         skip = _place(after, snapshot, table)
         cursor = _cursor(snapshot, snapshot.base.n_rows if snapshot.base is not None else 0)
-        where = joined(where, None if retracted else _valid(snapshot))
+        columns, given = choose(snapshot.spec.schema), where(snapshot.spec.schema) if where is not None else None
+        wanted = joined(given, None if retracted else _valid(snapshot))
     except BaseException:
         state.close()
         raise
-    fields = [SCHEMA.field(name) for name in columns]
-    schema = pa.schema(fields, metadata={CURSOR: cursor})
-    return pa.RecordBatchReader.from_batches(schema, _followed(table, state, snapshot, list(columns), where, skip))
+    schema = pa.schema([snapshot.spec.schema.field(name) for name in columns], metadata={CURSOR: cursor})
+    return pa.RecordBatchReader.from_batches(schema, _followed(table, state, snapshot, columns, wanted, skip))
 
 
 def _cursor(snapshot: Snapshot, n_rows: int) -> str:
@@ -228,7 +241,7 @@ def _followed(
         if where is None:
             yield from snapshot.base_batches(columns, skip=skip)
         else:
-            yield from _filtered(snapshot.base_batches(skip=skip), columns, where)
+            yield from _filtered(snapshot.base_batches(skip=skip), snapshot.spec.schema, columns, where)
 
 
 def _batches(
@@ -245,17 +258,18 @@ def _batches(
                 yield batch.select(columns)
             return
         for source in _sources(snapshot):
-            yield from source.scanner(columns=columns, filter=where, **_SCAN).to_batches()
-        yield from _filtered(snapshot.pending_batches(), columns, where)
+            wanted = _matching(source, where) if _WIDE in columns else source
+            yield from wanted.scanner(columns=columns, filter=where, **_SCAN).to_batches()
+        yield from _filtered(snapshot.pending_batches(), snapshot.spec.schema, columns, where)
 
 
 def _filtered(
-    batches: Iterable[pa.RecordBatch], columns: list[str], where: pads.Expression
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, columns: list[str], where: pads.Expression
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow.dataset as pads  # only where it is needed: it imports pandas
 
     for batch in batches:
-        yield from pads.Scanner.from_batches([batch], schema=SCHEMA, columns=columns, filter=where).to_batches()
+        yield from pads.Scanner.from_batches([batch], schema=schema, columns=columns, filter=where).to_batches()
 
 
 def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
@@ -264,11 +278,26 @@ def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
 
     if snapshot.base is None:
         return
-    if snapshot.base.footer.metadata.schema.to_arrow_schema().equals(SCHEMA):
-        yield pads.FileSystemDataset([snapshot.base.fragment()], schema=SCHEMA, format=parquet_format())
+    schema = snapshot.spec.schema
+    if snapshot.base.footer.metadata.schema.to_arrow_schema().equals(schema):
+        yield pads.FileSystemDataset([snapshot.base.fragment()], schema=schema, format=parquet_format())
     else:
         for batch in snapshot.base_batches():
-            yield pads.dataset(pa.Table.from_batches([batch], schema=SCHEMA))
+            yield pads.dataset(pa.Table.from_batches([batch], schema=schema))
+
+
+def _matching(source: pads.Dataset, where: pads.Expression) -> pads.Dataset:
+    """The row groups in which a row matches; of the others only what the condition asks for is read."""
+    import pyarrow.dataset as pads
+
+    if not isinstance(source, pads.FileSystemDataset):  # rows in memory
+        return source
+    groups = [part for one in source.get_fragments() for part in one.split_by_row_group(where, source.schema)]
+    apart = pads.FileSystemDataset(groups, schema=source.schema, format=source.format)
+    hits: set[int] = set()
+    for batch in apart.scanner(columns=["__fragment_index"], filter=where, fragment_readahead=4).to_batches():
+        hits.update(batch.column(0).unique().to_pylist())
+    return pads.FileSystemDataset([groups[hit] for hit in sorted(hits)], schema=source.schema, format=source.format)
 
 
 @contextlib.contextmanager
@@ -294,21 +323,22 @@ def as_dataset(table: ParquetTable, as_of: Any = None) -> pads.Dataset:
         where = joined(then, _valid(snapshot, then))
         pending = list(snapshot.pending_batches())
     if pending or not parts:
-        parts.append(pads.dataset(pa.Table.from_batches(pending, schema=SCHEMA)))
+        parts.append(pads.dataset(pa.Table.from_batches(pending, schema=snapshot.spec.schema)))
     found = parts[0] if len(parts) == 1 else pads.dataset(parts)
     return found if where is None else found.filter(where)
 
 
-def newest(table: ParquetTable, n: int, columns: Sequence[str]) -> pa.Table:
+def newest(table: ParquetTable, n: int, choose: Choice) -> pa.Table:
     """The ``n`` newest rows in the order in which they were recorded."""
     with table.snapshot() as snapshot, damage_named(table):
+        columns = choose(snapshot.spec.schema)
         ids = retracted_ids(snapshot)
         if not len(ids):
             return lookup.newest(snapshot, n, columns)
         # among so many there are n that count, if there are n
         rows = lookup.newest(snapshot, n + 2 * len(ids), [*columns, *({"row_id", "retracts"} - set(columns))])
         rows = rows.filter(valid_filter(ids)) if n else rows.slice(0, 0)
-        return rows.slice(max(0, rows.num_rows - n)).select(list(columns))
+        return rows.slice(max(0, rows.num_rows - n)).select(columns)
 
 
 def newest_of(table: ParquetTable, shape_id: str, columns: Sequence[str]) -> dict[str, pa.Scalar] | None:

@@ -22,6 +22,7 @@ from toriwork.registry.adoption import Preparation
 from toriwork.registry.at import RegistryAt
 from toriwork.registry.betti_values import Budget
 from toriwork.registry.codec import SPEC
+from toriwork.registry.columns import SINGLE, check_values, declared, refuse_misfits, with_values
 from toriwork.registry.completion import BettiQueue
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.reader import RegistryReader
@@ -60,11 +61,15 @@ class TorusRegistry(RegistryReader):
     publish_to : str, optional
         ``s3://BUCKET/PREFIX`` or a folder, which gets each published generation as an object of its own, in the
         background; ``get_statistics()["uploaded"]`` says how far it got.
+    columns : mapping of str to str, optional
+        Typed columns that the registry is to have, see :meth:`add_columns`; those that it has already may be left out.
 
     Raises
     ------
     DamagedFile, StoreMismatch, VersionTooOld, LockUnavailable
         The files cannot be used as they are; nothing was changed, the message has the remedy.
+    BadInput
+        A column is there with another type, or rows have values that do not fit it; the registry stayed as it was.
 
     Examples
     --------
@@ -78,7 +83,7 @@ class TorusRegistry(RegistryReader):
 
     SCHEMA: ClassVar[str] = SCHEMA_VERSION
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an option by itself
         self,
         path: str | os.PathLike[str] | None = None,
         *,
@@ -90,6 +95,7 @@ class TorusRegistry(RegistryReader):
         betti_threads: int = 2,
         budget: Budget | None = None,
         publish_to: str | os.PathLike[str] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self._budget = budget = budget or Budget()
         self._options = {
@@ -101,7 +107,6 @@ class TorusRegistry(RegistryReader):
             "budget": budget,
             "publish_to": publish_to,
         }
-        self._pack = partial(pack_shape, keep_vertices=keep_vertices, compute=compute_betti)
         preparation = Preparation(budget)
         self._table = ParquetTable(
             registry_path() if path is None else path,
@@ -112,11 +117,20 @@ class TorusRegistry(RegistryReader):
             prepare=preparation,
             publish_to=publish_to,
         )
+        self._pack = partial(
+            pack_shape, keep_vertices=keep_vertices, compute=compute_betti, check=partial(_check, self._table)
+        )
         self._queue = BettiQueue(self._table, budget, betti_threads)
         preparation.serve(self._queue)
         _OPEN.add(self)
         n_rows = self._table.recovery_report.n_rows
         _LOG.info("TorusRegistry loaded %d rows (schema %s) from %s", n_rows, SCHEMA_VERSION, one_line(str(self.path)))
+        if columns:
+            try:
+                self.add_columns(columns)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def closed(self) -> bool:
@@ -137,6 +151,7 @@ class TorusRegistry(RegistryReader):
         *,
         allow_nonfinite: bool = False,
         retry: Sequence[str] = (),
+        **values: Any,
     ) -> str:
         """The content id of a cloud, which is recorded and survives the death of the process.
 
@@ -157,6 +172,8 @@ class TorusRegistry(RegistryReader):
         retry : sequence of str
             ``row_ids`` of the error that the last try of this call raised: if those rows are there, they are published
             and nothing is recorded twice. After a ``DurabilityError`` with a new handle, the old one closed.
+        **values
+            Values of typed columns by their names, ``temperature=20.5``; the same as in the metadata.
 
         Returns
         -------
@@ -167,11 +184,15 @@ class TorusRegistry(RegistryReader):
         Raises
         ------
         BadInput
-            Vertices, Betti numbers, band or metadata are not usable; nothing was recorded.
+            Vertices, Betti numbers, band or metadata are not usable, a value does not fit its column, or there is no
+            column of that name; nothing was recorded.
         Closed, ReadOnly, StoreError, DurabilityError
             Nothing was recorded, unless ``row_ids`` of the error names rows: those may have been, see ``retry``.
             Everything before stays.
         """
+        if values:
+            self._require_columns(values)
+            metadata = with_values(metadata, values)
         shape = self._pack(vertices, betti_numbers, coherence_band, metadata, allow_nonfinite=allow_nonfinite)
         if retry and self._recorded_before(retry):
             return shape.shape_id
@@ -190,11 +211,12 @@ class TorusRegistry(RegistryReader):
         *,
         allow_nonfinite: bool = False,
         retry: Sequence[str] = (),
+        **values: Any,
     ) -> list[str]:
         """The content ids of many clouds, recorded at once: all of them or, after an error or a crash, none.
 
-        Parameters are those of :meth:`record_shape`; Betti numbers, bands and metadata come one per cloud, a single
-        band or mapping holds for all. BadInput has the number of the cloud in front.
+        Parameters are those of :meth:`record_shape`; Betti numbers, bands, metadata and values come one per cloud, a
+        single band, mapping, text or number holds for all. BadInput has the number of the cloud in front.
         """
         if not isinstance(clouds, Iterable):
             raise BadInput(f"clouds: expected one array after the other, got {shown(clouds)}")
@@ -203,6 +225,10 @@ class TorusRegistry(RegistryReader):
         numbers = _per_cloud("betti_numbers", betti_numbers, n_clouds, single=type(None))
         bands = _per_cloud("coherence_band", coherence_band, n_clouds, single=str)
         notes = _per_cloud("metadata", metadata, n_clouds, single=(Mapping, type(None)))
+        if values:
+            self._require_columns(values)
+            given = {name: _per_cloud(name, one, n_clouds, single=SINGLE) for name, one in values.items()}
+            notes = [with_values(note, {k: v[i] for k, v in given.items()}) for i, note in enumerate(notes)]
         ids: list[str] = []
         parts: list[bytes] = []
         is_open = False
@@ -221,6 +247,54 @@ class TorusRegistry(RegistryReader):
         else:
             self._table.append(b"".join(parts), n_clouds)
         return ids
+
+    def _require_columns(self, values: Mapping[str, Any]) -> None:
+        """BadInput where a value is named that is no declared column, whoever declared it."""
+        unknown = values.keys() - {column.name for column in self._table.columns}
+        if unknown and (unknown := unknown - self.columns.keys()):
+            raise BadInput(
+                f"{', '.join(sorted(unknown))}: expected a parameter or a typed column, which are "
+                f"{', '.join(self.columns) or 'none: add_columns declares them'}; other values belong into metadata"
+            )
+
+    def add_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """The typed columns that the registry has now, name -> type, with those that are given among them.
+
+        A typed column is a typed view of the metadata key of its name: other readers filter by it without parsing JSON.
+        Rows that have the key already get the value, by one publish that writes the whole file anew. From now on a
+        value that does not fit is refused. A column is null where there is no value; it keeps its type for ever.
+
+        Parameters
+        ----------
+        columns : mapping of str to {"float64", "int64", "bool", "string", "timestamp"}
+            Names of letters, digits and _. Those that are there already with the same type stay as they are. A
+            timestamp has microseconds in UTC and is given as a datetime or ISO text.
+
+        Raises
+        ------
+        BadInput
+            No name or type; a column is there with another type, which says who declared it; or a row has a value that
+            does not fit, which says how many. Nothing was declared.
+        ReadOnly, PublishError
+            The public file could not be written.
+
+        Examples
+        --------
+        >>> from toriwork import TorusRegistry
+        >>> with TorusRegistry("runs.parquet", columns={"temperature": "float64"}) as registry:
+        ...     _ = registry.record_shape([[0, 0], [0, 1]], metadata={"temperature": 20.5})
+        ...     _ = registry.record_shape([[0, 0], [0, 2]], temperature=80)
+        ...     registry.scan(["temperature"], where=[("temperature", ">", 50)]).read_all().to_pylist()
+        [{'temperature': 80.0}]
+        """
+        wanted = declared(columns)
+        with self._table.snapshot() as snapshot:
+            known = snapshot.spec.grown(wanted).columns
+            fresh = known[len(snapshot.spec.columns) :]
+        if fresh:
+            refuse_misfits(self.scan(["row_id", "metadata"]), fresh)
+            self._table.declare(fresh)
+        return {column.name: column.type for column in self._table.columns}
 
     def retract(self, row: str, reason: str) -> int:
         """How many rows were marked as retracted: readers leave them out unless they are asked for.
@@ -268,9 +342,8 @@ class TorusRegistry(RegistryReader):
         """True when rows of an earlier try are there. They are published: a sync of their journal has failed."""
         if isinstance(row_ids, str) or any(type(name) is not str or len(name) != 32 for name in row_ids):
             raise BadInput(f"retry: expected row_ids of an error, got {row_ids!r}")
-        if not len(
-            reading.scan(self._table, ["row_id"], pc.field("row_id").isin(list(row_ids)), retracted=True).read_all()
-        ):
+        tried = pc.field("row_id").isin(list(row_ids))
+        if not len(reading.scan(self._table, lambda _: ["row_id"], lambda _: tried, retracted=True).read_all()):
             return False
         self.flush(publish=True)
         with self._table.snapshot() as snapshot:
@@ -412,6 +485,11 @@ class TorusRegistry(RegistryReader):
 
 
 _OPEN = OpenStores[TorusRegistry](lambda registry: registry.finish(_EXIT_SECONDS))
+
+
+def _check(table: ParquetTable, metadata: str) -> None:
+    if table.columns:
+        check_values(table.columns, metadata)
 
 
 def _per_cloud(name: str, given: Any, n_clouds: int, *, single: Any) -> Sequence[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,10 +150,11 @@ def pack_shape(
     keep_vertices: bool = True,
     allow_nonfinite: bool = False,
     compute: bool = True,
+    check: Callable[[str], None] | None = None,
 ) -> Shape:
     """A cloud or spectrum as the bytes of one row, with its content id; a ``Cloud`` was checked and is hashed once.
 
-    BadInput where vertices, Betti numbers, band or metadata are not usable.
+    BadInput where vertices, Betti numbers, band or metadata are not usable; ``check`` has more to say of the JSON text.
     """
     cloud = vertices if type(vertices) is Cloud else None
     if cloud is not None:
@@ -188,19 +189,26 @@ def pack_shape(
         band_code = _BAND_CODE[band]
     except (KeyError, TypeError):  # TypeError: a list, say
         band_code = _BAND_CODE[check_band(band)]
-    text = metadata_text(metadata).encode() if metadata else b""
+    note = _note(metadata, check) if metadata else b""
     stored = keep_vertices or status == PENDING  # what is still to be computed needs its vertices until then
     head = _ROW.pack(
         band_code,
         status,
         layout.code,
         len(array.shape) if keep_vertices else len(array.shape) | _NOT_KEPT,
-        len(text),
+        len(note),
         len(data) if stored else 0,
         *betti,
         digest,
     )
-    return Shape("shape_" + digest.hex(), (head, layout.axes, text, data if stored else b""), status == PENDING)
+    return Shape("shape_" + digest.hex(), (head, layout.axes, note, data if stored else b""), status == PENDING)
+
+
+def _note(metadata: Mapping[str, Any], check: Callable[[str], None] | None) -> bytes:
+    text = metadata_text(metadata)
+    if check is not None:
+        check(text)
+    return text.encode()
 
 
 RETRACTION_KEY = "retraction"  #: of the metadata of a retraction: ``row_id`` and ``reason``

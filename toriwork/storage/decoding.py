@@ -39,7 +39,7 @@ def _decode(spec: TableSpec, payloads: Sequence[Payload], done: Mapping[Address,
     stated = sum(payload.n_rows for payload in payloads)
     if batch.num_rows != stated:
         raise ValueError(f"expected {stated} rows, got {batch.num_rows}")
-    return batch
+    return spec.filled(batch)
 
 
 def _first_bad(spec: TableSpec, payloads: Sequence[Payload], done: Mapping[Address, bytes]) -> int:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames, splice
+from toriwork.storage.spec import Column, are_columns
 from toriwork.storage.splice import MAGIC
 from toriwork.storage.stated import (
     are_extents,
@@ -70,6 +71,7 @@ _STATED = {
     "note": is_text,
     "extents": are_extents,
     "indexes": are_indexes,
+    "columns": are_columns,
     "min_reader": is_version,
     "min_writer": is_version,
 }
@@ -91,6 +93,7 @@ class Facts:
     newest_ns: int = 0  #: highest time in the row ids of a base, nanoseconds since 1970; 0 when it is not known
     published_us: int = 0  #: time of the publish that made a base, microseconds since 1970; rises with the generation
     note: str = ""  #: what the table's retention says about the rows of a base
+    columns: tuple[Column, ...] = ()  #: that users declared, in a base
     min_reader: int = _FORMAT
     min_writer: int = _FORMAT
 
@@ -105,6 +108,7 @@ class Facts:
         known = {name: raw[name] for name in cls.__slots__ if name in raw}
         known["extents"] = tuple(Extent(*extent) for extent in known.get("extents", ()))
         known["indexes"] = tuple((at, first, n_rows) for at, first, n_rows in known.get("indexes", ()))
+        known["columns"] = tuple(Column(*column) for column in known.get("columns", ()))
         known["covers"] = {key: (first, last) for key, (first, last) in known.get("covers", {}).items()}
         return cls(**known)
 

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from toriwork.errors import DamagedFile, StoreMismatch
 from toriwork.storage.files import write_whole
+from toriwork.storage.spec import Column, are_columns
 from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_text, read_stated
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ _STATED = {
     "n_rows": is_count,
     "held": are_frames,
     "accepted": is_count,
+    "columns": are_columns,
     "name": is_text,
 }
-_REQUIRED = frozenset(_STATED) - {"held", "accepted", "name"}  # which earlier versions did not write
+_REQUIRED = frozenset(_STATED) - {"held", "accepted", "columns", "name"}  # which earlier versions did not write
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Head:
     #: journal id -> last frame that a file of other software is known to hold, which cannot say so itself
     held: dict[str, int] = field(default_factory=dict)
     accepted: int = 0  #: generation at which ``repair=True`` last took another public file than the right one; 0: never
+    columns: tuple[Column, ...] = ()  #: that users declared; for a public file that was replaced and cannot say so
     name: str = field(default="", compare=False)  #: of the public file; "": an earlier version wrote this
 
     def to_bytes(self) -> bytes:
@@ -77,7 +80,9 @@ class Head:
                 f"{path}: passes its checksum and is not usable: {error}. Nothing was changed. Restore it from a "
                 "backup, or open with repair=True, which sets it aside and writes this record anew from the public file"
             ) from error
-        return cls(**{name: raw[name] for name in cls.__slots__ if name in raw})
+        known = {name: raw[name] for name in cls.__slots__ if name in raw}
+        known["columns"] = tuple(Column(*column) for column in known.get("columns", ()))
+        return cls(**known)
 
 
 def read_head(files: Files, paths: StorePaths) -> Head | None:

@@ -46,7 +46,7 @@ def _newest_parts(snapshot: Snapshot, n_rows: int, columns: Sequence[str]) -> It
     done = snapshot.done
     for source in snapshot.pending():
         if isinstance(source, PendingSegment):
-            yield from fitted(source.batches(), snapshot.spec.schema)
+            yield from fitted(source.batches(), snapshot.spec)
             continue
         frames: list[Frame] = []
         left = n_rows
@@ -140,7 +140,7 @@ def _pending_matches(snapshot: Snapshot, value: str, columns: Sequence[str]) -> 
                 and not any(True for rows in source.source.rows_with(value) for _ in rows)
             ):
                 continue
-            for batch in fitted(source.batches(), snapshot.spec.schema):
+            for batch in fitted(source.batches(), snapshot.spec):
                 yield from _equal(batch.select(columns), key, value)
             continue
         for frame in _frames_with(source, snapshot.spec.codec.needle(value)):

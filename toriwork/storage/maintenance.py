@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from toriwork.threads import BackgroundThread
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.paths import StorePaths
-    from toriwork.storage.spec import TableSpec
+    from toriwork.storage.spec import Column, TableSpec
     from toriwork.storage.uploads import Uploads
     from toriwork.storage.writer import Writer
 
@@ -165,20 +165,23 @@ class Maintenance:
             self.stats.failed()
             _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._paths.base, error)
 
-    def publish(self, writer: Writer, *, wait: float, blocking: bool = True) -> Published | None:
+    def publish(
+        self, writer: Writer, *, wait: float, blocking: bool = True, declared: Sequence[Column] = ()
+    ) -> Published | None:
         """Publish; None when somebody else does: another process, or with ``blocking=False`` a thread.
 
-        PublishError after ``wait`` seconds without the lock, Busy where the calling thread is publishing already.
+        PublishError after ``wait`` seconds without the lock, Busy where the calling thread is publishing already,
+        BadInput where a column that is declared now is there with another type.
         """
         lock = self._publishing.alone()
         try:  # from here on: an interrupt between the two would leave it taken
             if not lock.acquire(blocking):  # this handle's own thread is at it
                 return None
-            return self._publish(writer, wait)
+            return self._publish(writer, wait, declared)
         finally:
             self._publishing.release()
 
-    def _publish(self, writer: Writer, wait: float) -> Published | None:
+    def _publish(self, writer: Writer, wait: float, declared: Sequence[Column]) -> Published | None:
         """The same; the caller holds the mutex."""
         if writer.over:
             raise Closed(f"{self._paths.base}: this handle was closed; open the table again")
@@ -197,8 +200,11 @@ class Maintenance:
                 with self._sealing.alone():  # a segment that is being made is finished first
                     own = self._absorbing = writer.freeze()
                 try:
-                    done = publish(self._files, self._paths, self._spec, lock, own)
-                except BadInput as error:  # of a retention that cannot use what its own kind noted
+                    done = publish(self._files, self._paths, self._spec, lock, own, declared)
+                except BadInput as error:
+                    if declared:
+                        raise
+                    # of a retention that cannot use what its own kind noted
                     raise PublishError(f"{self._paths.base}: {error}") from error
             removed = own & set(done.removed)
             writer.release(removed)

@@ -36,7 +36,7 @@ def open_for_reading(files: Files, paths: StorePaths, spec: TableSpec) -> Recove
     _refuse_foreign(files, paths)
     snapshot = open_snapshot(files, paths, spec)
     with snapshot.opened:
-        return RecoveryReport(snapshot.n_rows(), snapshot.pending_bytes())
+        return RecoveryReport(snapshot.n_rows(), snapshot.spec.columns, snapshot.pending_bytes())
 
 
 def open_for_writing(

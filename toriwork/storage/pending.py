@@ -16,7 +16,7 @@ from toriwork.storage.decoding import open_positions, target_of
 from toriwork.storage.footer import damaged
 from toriwork.storage.frames import Address, Frame, Kind, Scan
 from toriwork.storage.journal import journal_id, read_journal
-from toriwork.storage.spec import Payload, unify
+from toriwork.storage.spec import Payload
 
 if TYPE_CHECKING:
     from toriwork.storage.handles import Handle
@@ -132,13 +132,13 @@ class PendingSegment:
         return pa.array([n > limits.get(j, 0) for j, n in zip(names, numbers, strict=True)], pa.bool_())
 
 
-def fitted(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Batches in a schema that may have grown since they were written: columns that they lack as nulls."""
+def fitted(batches: Iterable[pa.RecordBatch], spec: TableSpec) -> Iterator[pa.RecordBatch]:
+    """Batches in a schema that may have grown since they were written; see :meth:`TableSpec.fitted`."""
     for batch in batches:
-        if batch.schema.equals(schema):
+        if batch.schema.equals(spec.schema):
             yield batch
         else:
-            yield from unify(pa.Table.from_batches([batch]), schema).to_batches()
+            yield from spec.fitted(pa.Table.from_batches([batch]))
 
 
 def open_rows(spec: TableSpec, journal: PendingJournal, done: Mapping[Address, bytes]) -> dict[int, list[Address]]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.handles import Handle
     from toriwork.storage.paths import StorePaths
-    from toriwork.storage.spec import TableSpec
+    from toriwork.storage.spec import Column, TableSpec
 
 _SPARE_BYTES = 2**20
 _LARGE_BYTES = 64 * 2**20
@@ -56,20 +56,30 @@ class Published:
     torn: tuple[Path, ...] = ()  #: journals with a torn end, now in quarantine
 
 
-def publish(files: Files, paths: StorePaths, spec: TableSpec, lock: Lock, own: frozenset[str]) -> Published:
-    """Write the next generation of the public file, and remove what it absorbed.
+def publish(
+    files: Files,
+    paths: StorePaths,
+    spec: TableSpec,
+    lock: Lock,
+    own: frozenset[str],
+    declared: Sequence[Column] = (),
+) -> Published:
+    """Write the next generation of the public file, with columns that are declared now, and remove what it absorbed.
 
-    PublishError: the disk is full, or lock or public file changed under our hands. Nothing was changed then.
+    PublishError: the disk is full, or lock or public file changed under our hands. BadInput: a column is there with
+    another type. Nothing was changed then.
     """
     try:
         files.sync_folder(paths.folder)  # only names that are gone for good may be left out of ``absorbed``
         snapshot = open_snapshot(files, paths, spec)
         with _freed_aside(files, snapshot), snapshot.opened:
+            snapshot.spec = snapshot.spec.grown(declared)
             plan = make_plan(files, snapshot, own)
             base = snapshot.base
-            if base is not None and base.facts is not None and not plan.n_new:
+            facts = base.facts if base is not None else None
+            if base is not None and facts is not None and not plan.n_new and facts.columns == snapshot.spec.columns:
                 settle(files, paths, snapshot)
-                return Published(base.facts.generation, base.n_rows, 0, *_clean_up(files, paths, plan))
+                return Published(facts.generation, base.n_rows, 0, *_clean_up(files, paths, plan))
             facts = _write_next(files, paths, plan, lock)
             done = _clean_up(files, paths, plan)
             return Published(facts.generation, facts.n_rows, plan.n_new, *done)
@@ -120,7 +130,7 @@ def _write_next(files: Files, paths: StorePaths, plan: PublishPlan, lock: Lock) 
         if facts.n_rows != (snapshot.base.n_rows if snapshot.base else 0) + plan.n_new - n_retired:
             raise PublishError(f"{paths.base}: {facts.n_rows} rows were written, which is not what was to be written")
         digest = ParquetSource(handle, temporary).footer.digest  # read back: never publish what cannot be read
-        head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows)
+        head = Head(facts.store_id, facts.generation, digest, "", False, facts.n_rows, columns=facts.columns)
         _exchange(files, paths, snapshot, head, lock, temporary)
         return facts
     except BaseException:
@@ -158,6 +168,7 @@ def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dic
         absorbed=absorbed,
         newest_ns=snapshot.newest_ns(),
         published_us=_later(snapshot),
+        columns=spec.columns,
     )
     choice = spec.retention.begin(lambda columns: _all_batches(plan, columns), note) if spec.retention else None
     behind = kept_of(snapshot)

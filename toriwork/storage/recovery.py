@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from toriwork.storage.files import Files
     from toriwork.storage.handles import Handle
     from toriwork.storage.paths import StorePaths
-    from toriwork.storage.spec import TableSpec
+    from toriwork.storage.spec import Column, TableSpec
 
 _LOG = logging.getLogger("toriwork.storage")
 _NO_NUMBER = 2**63  # of a frame: a column of addresses holds no more
@@ -48,6 +48,7 @@ class RecoveryReport:
     """The findings of opening a store."""
 
     n_rows: int = 0  #: all rows, published or not, when the table was opened
+    columns: tuple[Column, ...] = ()  #: that users declared
     pending_bytes: int = 0  #: of rows that are not in the public file, about
     newest_ns: int = 0  #: highest time in the row ids, nanoseconds since 1970
     adopted_rows: int = 0  #: rows of dead writers that are not in the public file yet; they are kept
@@ -84,7 +85,8 @@ def _new_head(files: Files, paths: StorePaths) -> Head:
         # a public file that knows its store came here as a copy; one that does not was written by legacy code
         store_id = facts.store_id if facts is not None else _pending_store(files, paths) or uuid.uuid4().hex
         generation = facts.generation if facts is not None else 0
-        return Head(store_id, generation, source.footer.digest, "", True, source.n_rows)
+        columns = facts.columns if facts is not None else ()
+        return Head(store_id, generation, source.footer.digest, "", True, source.n_rows, columns=columns)
 
 
 def _pending_store(files: Files, paths: StorePaths) -> str | None:
@@ -129,7 +131,9 @@ def is_abandoned(files: Files, path: Path) -> bool:
 def examine(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
     """Report what dead writers left; nothing is changed, and an error where the store must not be used as it is."""
     snapshot = open_snapshot(files, paths, spec)
-    report = RecoveryReport(snapshot.n_rows(), snapshot.pending_bytes(), newest_ns=snapshot.newest_ns())
+    report = RecoveryReport(
+        snapshot.n_rows(), snapshot.spec.columns, snapshot.pending_bytes(), newest_ns=snapshot.newest_ns()
+    )
     dead = []
     try:
         for journal in snapshot.journals:
@@ -217,7 +221,8 @@ def _accept_base(files: Files, paths: StorePaths, spec: TableSpec, report: Recov
             held = _frames_held(snapshot, _base_ids(snapshot))
         digest, n_rows = (base.footer.digest, base.n_rows) if base is not None else ("", 0)
         number = head.generation + 1
-        write_head(files, paths, Head(head.store_id, number, digest, "", True, n_rows, held, accepted=number))
+        accepted = Head(head.store_id, number, digest, "", True, n_rows, held, number, snapshot.spec.columns)
+        write_head(files, paths, accepted)
 
 
 def _repair_segment(files: Files, paths: StorePaths, store_id: str, path: Path, report: RecoveryReport) -> None:

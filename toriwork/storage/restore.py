@@ -172,7 +172,9 @@ def _set_aside(files: Files, paths: StorePaths, new: ParquetSource, endings: Ite
     number = max(generation, before.generation if before is not None else 0) + 1
     store_id = facts.store_id if facts is not None else before.store_id if before is not None else secrets.token_hex(16)
     # accepted: cursors of before are told that the rows are others
-    write_head(files, paths, Head(store_id, number, new.footer.digest, "", True, new.n_rows, accepted=number))
+    columns = facts.columns if facts is not None else ()
+    head = Head(store_id, number, new.footer.digest, "", True, new.n_rows, accepted=number, columns=columns)
+    write_head(files, paths, head)
     for name in pending:
         files.unlink(paths.folder / name)
     files.sync_folder(paths.folder)

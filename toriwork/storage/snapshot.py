@@ -94,13 +94,13 @@ class Snapshot:
             return
         schema = self.base.footer.metadata.schema.to_arrow_schema()
         if self.base.facts is None:  # small: the software that wrote it kept it in memory whole
-            table = self.spec.codec.upgrade(pa.Table.from_batches(self.base.batches(), schema=schema))
+            table = self.spec.upgraded(pa.Table.from_batches(self.base.batches(), schema=schema))
             yield from (table.select(columns) if columns is not None else table).slice(skip).to_batches()
         elif schema.equals(self.spec.schema):
             yield from self.base.batches(columns, skip=skip)
         else:
             try:
-                for batch in fitted(self.base.batches(skip=skip), self.spec.schema):
+                for batch in fitted(self.base.batches(skip=skip), self.spec):
                     yield batch if columns is None else batch.select(columns)
             except BadInput as error:
                 raise misfit(self.base.path, error) from error
@@ -122,7 +122,7 @@ class Snapshot:
         for source in self.pending():
             if isinstance(source, PendingSegment):
                 try:
-                    yield from fitted(source.batches(), self.spec.schema)
+                    yield from fitted(source.batches(), self.spec)
                 except BadInput as error:
                     raise misfit(source.path, error) from error
             else:
@@ -188,7 +188,7 @@ def _open_once(files: Files, paths: StorePaths, spec: TableSpec, opened: ExitSta
     # a file of other software, adopted or accepted with repair=True, cannot say what it holds of our journals
     held = head.held if head is not None else {}
     absorbed = dict(facts.absorbed if facts is not None and facts.store_id == store_id else held)
-    snapshot = Snapshot(spec, base, [], [], absorbed, head, paths.folder, opened)
+    snapshot = Snapshot(_grown(spec, head, base, paths), base, [], [], absorbed, head, paths.folder, opened)
     listed = {journal_id(name) for name in names}
     for name in filter(is_segment, names):
         segment = _open_segment(files, paths.folder / name, store_id, snapshot, opened)
@@ -212,6 +212,17 @@ def _open_once(files: Files, paths: StorePaths, spec: TableSpec, opened: ExitSta
             snapshot.journals.append(open_journal(handle, paths.folder / name, store_id, after))
     snapshot.journals.sort(key=lambda found: found.created_ns)
     return snapshot
+
+
+def _grown(spec: TableSpec, head: Head | None, base: ParquetSource | None, paths: StorePaths) -> TableSpec:
+    """The table with the columns that users declared: what the public file says of them, else what HEAD does."""
+    stated = base.facts.columns if base is not None and base.facts is not None else ()
+    known = {column.name for column in stated}
+    columns = (*stated, *(column for column in (head.columns if head is not None else ()) if column.name not in known))
+    try:
+        return spec.grown(columns)
+    except BadInput as error:
+        raise misfit(paths.base, error) from error
 
 
 def _open_base(files: Files, paths: StorePaths, opened: ExitStack) -> ParquetSource | None:

@@ -6,9 +6,10 @@ three specs over the same ``ParquetTable``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -17,6 +18,39 @@ from toriwork.errors import BadInput
 if TYPE_CHECKING:
     from toriwork.storage.frames import Address
     from toriwork.storage.retention import Retention
+
+
+#: the types of columns that users declare, which every reader of Parquet has and can filter by
+COLUMN_TYPES = {
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,62}")
+
+
+class Column(NamedTuple):
+    """A column that a user declared. Files hold it, journals do not: its values are cut from the rows."""
+
+    name: str
+    type: str  #: a key of ``COLUMN_TYPES``
+    by: str = ""  #: who declared it
+    at: str = ""  #: when, ISO time in UTC
+
+    @property
+    def is_sound(self) -> bool:
+        """True when name and type are such that every reader takes them without quotes."""
+        return _NAME.fullmatch(self.name) is not None and self.type in COLUMN_TYPES
+
+
+def are_columns(value: Any) -> bool:
+    """True for the JSON of declared columns: a list of four texts each."""
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 4 and all(type(text) is str for text in one) and Column(*one).is_sound
+        for one in value
+    )
 
 
 class Payload(NamedTuple):
@@ -65,11 +99,66 @@ class TableSpec:
     index: str | None = None  #: a text column whose values are looked up singly
     #: columns that a publish fills in, in the rows that it brings: its generation and its time; none: ()
     published: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()  #: that users declared: the last ones of the schema
+    #: the values of declared columns in some rows; None: a table that takes no columns
+    cut: Callable[[pa.RecordBatch, Sequence[Column]], list[pa.Array]] | None = None
 
     @property
     def keys(self) -> tuple[str, str] | None:
         """The indexed column and the one that orders rows with equal values in it; None where nothing is indexed."""
         return None if self.index is None else (self.index, self.row_id)
+
+    @property
+    def core(self) -> pa.Schema:
+        """The columns that the codec fills in."""
+        return pa.schema(list(self.schema)[: len(self.schema) - len(self.columns)])
+
+    def grown(self, columns: Sequence[Column]) -> TableSpec:
+        """The table with more columns; BadInput where one is there with another type."""
+        known = {column.name: column for column in self.columns}
+        taken = {name.lower() for name in self.schema.names}  # SQL knows no upper and lower case
+        fresh: list[Column] = []
+        for column in columns:
+            found = known.get(column.name)
+            if found is not None and found.type != column.type:
+                raise BadInput(
+                    f"column {column.name}: expected {found.type}, as {found.by} declared it at {found.at}, got "
+                    f"{column.type}. A column keeps its type; declare one of another name"
+                )
+            if found is None:
+                if column.name.lower() in taken:
+                    raise BadInput(f"column {column.name}: expected a name that is free, got that of another column")
+                taken.add(column.name.lower())
+                known[column.name] = column
+                fresh.append(column)
+        if not fresh:
+            return self
+        fields = [pa.field(column.name, COLUMN_TYPES[column.type]) for column in fresh]
+        texts = tuple(column.name for column in fresh if column.type == "string")
+        return replace(
+            self,
+            schema=pa.schema([*self.schema, *fields]),
+            columns=(*self.columns, *fresh),
+            dictionary=(*self.dictionary, *texts),
+        )
+
+    def filled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows as the codec knows them, with the declared columns."""
+        if not self.columns or self.cut is None:
+            return batch
+        return pa.RecordBatch.from_arrays([*batch.columns, *self.cut(batch, self.columns)], schema=self.schema)
+
+    def fitted(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        """Rows that were written when the table had fewer columns, in its schema; BadInput as :func:`unify`."""
+        return map(self.filled, unify(self._bare(table), self.core).to_batches())
+
+    def upgraded(self, table: pa.Table) -> pa.Table:
+        """Rows that other software wrote, in this schema; BadInput where they are of another table."""
+        rows = self.codec.upgrade(self._bare(table))
+        return pa.Table.from_batches(map(self.filled, rows.to_batches()), schema=self.schema)
+
+    def _bare(self, table: pa.Table) -> pa.Table:
+        return table.drop_columns([column.name for column in self.columns if column.name in table.column_names])
 
 
 class ArrowCodec:

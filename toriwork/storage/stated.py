@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from toriwork.storage.spec import are_columns
+
 _COUNT = 2**63  # more fit into no column
 _HEX_ID = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{64})?")
@@ -91,6 +93,7 @@ _EXPECTED: dict[Check, str] = {
     are_extents: "extents of four numbers and a digest",
     are_indexes: "indexes of three numbers",
     are_spans: "journal ids with a first and a last frame number each",
+    are_columns: "columns with name, type, who declared it and when",
 }
 
 

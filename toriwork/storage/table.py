@@ -11,7 +11,7 @@ import logging
 import os
 import shlex
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from toriwork.storage.policy import PublishPolicy, PublishTime
 from toriwork.storage.publish_stats import oldest_pending, seconds_since
 from toriwork.storage.recovery import RecoveryReport
 from toriwork.storage.snapshot import Snapshot, open_snapshot
-from toriwork.storage.spec import TableSpec
+from toriwork.storage.spec import Column, TableSpec
 from toriwork.storage.verify import VerifyReport, verify
 from toriwork.storage.worker import Worker
 from toriwork.storage.writer import Appended, Writer
@@ -95,6 +95,7 @@ class ParquetTable:
         )
         self._stats = self._maintenance.stats
         self._closed = False
+        self.columns: tuple[Column, ...] = ()  #: that users declared, as far as this handle has seen
         self.recovery_report = RecoveryReport()
         self._writer: Writer | None = None
         with typed(self.path):
@@ -102,6 +103,7 @@ class ParquetTable:
                 self.recovery_report = open_for_reading(self.files, self._paths, spec)
             else:
                 self._open(repair, durability)
+        self.columns = self.recovery_report.columns
         self._worker = Worker(self.run_maintenance, self._writer)
         if self._stats.will_be_due():  # rows of writers that are gone: this handle may never append
             self._worker.wake(now=False)
@@ -268,6 +270,21 @@ class ParquetTable:
 
         return read_uploaded(self.files, self._paths)
 
+    def declare(self, columns: Sequence[Column]) -> None:
+        """Give the table more columns, by one publish that writes all rows anew; their values are cut from the rows.
+
+        Raises
+        ------
+        BadInput
+            A column is there with another type; nothing was declared.
+        PublishError
+            The public file could not be replaced.
+        """
+        with typed(self.path):
+            self._maintenance.publish(self._require_writer(), wait=_LOCK_WAIT, declared=columns)
+        with self.snapshot():  # which notes them
+            pass
+
     def run_maintenance(self) -> bool:
         """Do what is due in the background; whether there was or will be anything to do."""
         return self._writer is not None and self._maintenance.run_maintenance(self._writer)
@@ -282,6 +299,7 @@ class ParquetTable:
         with typed(self.path):
             found = open_snapshot(self.files, self._paths, self.spec)
             with found.opened:
+                self.columns = found.spec.columns
                 yield found
 
     def verify(self) -> VerifyReport:
@@ -381,6 +399,7 @@ def _prepared(
     def run(snapshot: Snapshot) -> None:
         it = found()
         if it is not None:
+            it.columns = snapshot.spec.columns
             wanted(it, snapshot)
 
     return run

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput, NotFound, ToriworkError
 from toriwork.plots.browser import Preview
 from toriwork.plots.text_alternative import TextAlternative, counted, short
+from toriwork.printed import one_line
 from toriwork.topology import persistence
 from toriwork.widgets.rows import MatchingRows, Wanted, find
 
@@ -77,7 +78,7 @@ class BrowserState:
         return self._found.n_matching - before
 
     def sort(self, column: int, descending: bool = False) -> None:
-        """Sort the rows that can be paged to by a column of ``HEADER``, and show the first page.
+        """Sort the rows that can be paged to by a column of :attr:`header`, and show the first page.
 
         Equal ones stay newest first, unknown numbers come last; the first column is the order of recording.
 
@@ -86,8 +87,8 @@ class BrowserState:
         BadInput
             There is no such column.
         """
-        if not 0 <= column < len(HEADER):
-            raise BadInput(f"sort: expected a column from 0 to {len(HEADER) - 1}, got {column}")
+        if not 0 <= column < len(self.header):
+            raise BadInput(f"sort: expected a column from 0 to {len(self.header) - 1}, got {column}")
         self.order = column, descending
         self._sorted = self._in_order()
         self.go_to(0)
@@ -99,7 +100,7 @@ class BrowserState:
         column, descending = self.order
         if column == 0:
             return rows[::-1] if descending else rows
-        name = SORTED_BY[column]
+        name = (*SORTED_BY, *self._found.typed)[column]
         keys = rows[name].map(_volume) if name == "vertices_shape" else rows[name]
         return rows.loc[keys.sort_values(ascending=not descending, kind="stable", na_position="last").index]
 
@@ -142,9 +143,15 @@ class BrowserState:
             facts.append(f"only the newest {shown:,} can be paged to")
         rows = tuple(
             _cells(int(place) + 1, row, chosen=row["row_id"] == self.row_id)
+            + tuple(_typed(row[k]) for k in found.typed)
             for place, row in zip(self._page().index, self._page().to_dict("records"), strict=True)
         )
-        return TextAlternative("; ".join(facts) + ".", HEADER, rows)
+        return TextAlternative("; ".join(facts) + ".", self.header, rows)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the table, those that users declared behind the others."""
+        return (*HEADER, *self._found.typed)
 
     def row(self) -> dict[str, Any] | None:
         """The chosen row, its narrow columns; None when there is none."""
@@ -223,6 +230,15 @@ def _cells(number: int, row: dict[Any, Any], *, chosen: bool) -> tuple[str, ...]
     time = row["timestamp"].strftime("%Y-%m-%d %H:%M:%S")
     name = f"{number:,}" + (" (chosen)" if chosen else "")
     return name, time, row["shape_id"][_ID], row["coherence_band"], *numbers, row["betti_status"], _vertices(row)
+
+
+def _typed(value: Any) -> str:
+    """A value of a declared column; of a time to the second."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN and NaT are not equal to themselves
+        return short(math.nan)
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{value:.10g}" if isinstance(value, float) else one_line(str(value))
 
 
 def _fact(value: Any) -> str:

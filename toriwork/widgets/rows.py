@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toriwork.checks import check_band
 from toriwork.errors import BadInput
+from toriwork.registry.reading import narrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,20 +106,23 @@ class Wanted:
 class MatchingRows:
     """The rows that match a filter, the newest first."""
 
-    rows: pd.DataFrame  #: at most ``MOST_ROWS``, columns as in ``COLUMNS``
+    rows: pd.DataFrame  #: at most ``MOST_ROWS``, columns as in ``COLUMNS`` and ``typed``
     n_matching: int
     n_rows: int  #: of the registry
+    typed: tuple[str, ...] = ()  #: columns that users declared
 
 
 def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> MatchingRows:
     """The newest ``most`` rows that match, and how many there are in all; BadInput where a time is none."""
     import pandas as pd
 
-    n_matching, kept = 0, pd.DataFrame(columns=list(COLUMNS))
-    for batch in registry.scan(list(COLUMNS), since=wanted.since, until=wanted.until):
+    reader = registry.scan(partial(narrow, columns=COLUMNS), since=wanted.since, until=wanted.until)
+    n_matching, kept = 0, pd.DataFrame(columns=reader.schema.names)
+    for batch in reader:
         rows = wanted.among(batch.to_pandas())
         n_matching += len(rows)
         if len(rows):
             both = pd.concat([kept, rows]) if len(kept) else rows
             kept = both.sort_values("row_id", ascending=False).head(most)
-    return MatchingRows(kept.reset_index(drop=True), n_matching, len(registry))
+    typed = tuple(reader.schema.names[len(COLUMNS) :])
+    return MatchingRows(kept.reset_index(drop=True), n_matching, len(registry), typed)
