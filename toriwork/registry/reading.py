@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MARKED_ROWS = 8  # in front of a cursor: rows of two histories have different ids
 _WIDE = "vertices"  #: most of what a registry holds
 CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
-_SCAN = {"batch_readahead": 2, "fragment_readahead": 1}  # a few row groups in memory, however large the file is
+_SCAN = {"batch_readahead": 2, "fragment_readahead": 4}  # a few row groups in memory, however large the file is
 
 
 def time_filter(since: Any, until: Any) -> pads.Expression | None:
@@ -258,7 +258,7 @@ def _batches(
                 yield batch.select(columns)
             return
         for source in _sources(snapshot):
-            wanted = _matching(source, where) if _WIDE in columns else source
+            wanted = _matching(source, where, wide=_WIDE in columns)
             yield from wanted.scanner(columns=columns, filter=where, **_SCAN).to_batches()
         yield from _filtered(snapshot.pending_batches(), snapshot.spec.schema, columns, where)
 
@@ -286,16 +286,21 @@ def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
             yield pads.dataset(pa.Table.from_batches([batch], schema=schema))
 
 
-def _matching(source: pads.Dataset, where: pads.Expression) -> pads.Dataset:
-    """The row groups in which a row matches; of the others only what the condition asks for is read."""
+def _matching(source: pads.Dataset, where: pads.Expression, *, wide: bool) -> pads.Dataset:
+    """The row groups that may hold a row that matches, each apart, so that several are decoded at once.
+
+    ``wide``: only those that hold one; of the others only what the condition asks for is read.
+    """
     import pyarrow.dataset as pads
 
     if not isinstance(source, pads.FileSystemDataset):  # rows in memory
         return source
     groups = [part for one in source.get_fragments() for part in one.split_by_row_group(where, source.schema)]
-    apart = pads.FileSystemDataset(groups, schema=source.schema, format=source.format)
+    found = pads.FileSystemDataset(groups, schema=source.schema, format=source.format)
+    if not wide:
+        return found
     hits: set[int] = set()
-    for batch in apart.scanner(columns=["__fragment_index"], filter=where, fragment_readahead=4).to_batches():
+    for batch in found.scanner(columns=["__fragment_index"], filter=where, **_SCAN).to_batches():
         hits.update(batch.column(0).unique().to_pylist())
     return pads.FileSystemDataset([groups[hit] for hit in sorted(hits)], schema=source.schema, format=source.format)
 
