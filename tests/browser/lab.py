@@ -27,6 +27,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage")
 #: the extension that asks about news would stand over what is looked at
 PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+OF_LAB = "Could not restore the debugger state"  #: an error of Lab's own when a kernel is started anew
 PATIENCE = 60_000  #: milliseconds for what a busy machine needs
 
 
@@ -48,9 +49,13 @@ class Lab:
     def watch(self, page: Any) -> Any:
         """The page, whose errors are kept from now on."""
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: self._hear(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
+
+    def _hear(self, text: str) -> None:
+        if not text.startswith(OF_LAB):
+            self.complaints.append(text)
 
     def open(self, page: Any, name: str) -> None:
         """Show a notebook, and wait until it has a kernel."""

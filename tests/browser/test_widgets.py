@@ -5,6 +5,7 @@ One server and one page for all; tests follow each other in the order of the fil
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -255,8 +256,31 @@ def test_a_budget_chooses_tokens_and_a_panel_follows(page: Any) -> None:
     panel.get_by_role("checkbox", name="Follow").uncheck()
 
 
-def test_moves_leave_nothing_behind(page: Any) -> None:
-    widget = view(page, EXPLORER)
+MOVES = """async (view) => {
+    const slider = view.querySelector('input.scale');
+    for (let i = 0; i < 200; i++) {
+        slider.value = (i * 37) % 500;
+        slider.dispatchEvent(new Event('input'));
+        await new Promise((next) => requestAnimationFrame(next));
+    }
+}"""
+#: what the kernel answers to a move, without its waiting
+ANSWERS = """(view) => {
+    const model = view.getRootNode().host.view.entry.model;
+    const before = model.get('data');
+    for (let i = 0; i < 200; i++) model.set('data', {...before, sentence: `move ${i}`});
+    if (view.querySelector('.status').textContent !== 'move 199') throw new Error('not shown');
+    model.set('data', before);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("number", "moves"),
+    [(EXPLORER, MOVES), (BROWSER, ANSWERS), (CONTEXT, ANSWERS), (PANEL, ANSWERS)],
+    ids=["explorer", "browser", "context", "panel"],
+)
+def test_200_moves_leave_nothing_behind(page: Any, number: int, moves: str) -> None:
+    widget = view(page, number)
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
@@ -265,19 +289,11 @@ def test_moves_leave_nothing_behind(page: Any) -> None:
         found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
         return {name: found[name] for name in ("Nodes", "JSEventListeners", "JSHeapUsedSize")}
 
-    move = """async (view) => {
-        const slider = view.querySelector('input.scale');
-        for (let i = 0; i < 200; i++) {
-            slider.value = (i * 37) % 500;
-            slider.dispatchEvent(new Event('input'));
-            await new Promise((next) => requestAnimationFrame(next));
-        }
-    }"""
-    widget.evaluate(move)
-    page.wait_for_timeout(500)
+    widget.evaluate(moves)
+    page.wait_for_timeout(300)
     before = counts()
-    widget.evaluate(move)
-    page.wait_for_timeout(500)
+    widget.evaluate(moves)
+    page.wait_for_timeout(300)
     after = counts()
     assert after["Nodes"] <= before["Nodes"] + 20
     assert after["JSEventListeners"] <= before["JSEventListeners"] + 5
@@ -296,10 +312,21 @@ def test_it_is_legible_and_has_names_in_either_theme_at_700_pixels(page: Any, th
         page.wait_for_timeout(200)
         shot(page, f"widget-{number}-{'dark' if dark else 'light'}-700")
         assert widget.evaluate("(view) => view.scrollWidth <= view.clientWidth")
+        if number in (BROWSER, CONTEXT, PANEL):
+            assert ground_of_picture(widget.locator("img.picture")) == ("dark" if dark else "light")
     assert violations(page) == []
     page.set_viewport_size({"width": 1600, "height": 1000})
     page.wait_for_timeout(300)
+    assert violations(page) == []
     shot(page, f"widgets-{'dark' if dark else 'light'}-1600")
+
+
+def ground_of_picture(image: Any) -> str:
+    """Whether what one sees of a picture is dark or light, most of it."""
+    from matplotlib.image import imread
+
+    seen = imread(io.BytesIO(image.screenshot()))[..., :3].mean(axis=2)
+    return "dark" if np.median(seen) < 0.2 else "light" if np.median(seen) > 0.8 else "grey"
 
 
 def still(cell: Any) -> str:
@@ -341,6 +368,14 @@ def test_a_saved_notebook_shows_where_one_was_without_a_kernel(page: Any, lab: L
     assert "widgets" not in notebook.metadata
     kinds = {kind for cell in notebook.cells[:ASKED] for kind in cell.outputs[0]["data"]}
     assert kinds == {"text/html", "text/plain"}
+    page.reload()  # the kernel lives on, and so do the views, where one was
+    view(page, PANEL).wait_for()
+    status_has(page, view(page, EXPLORER), sentences[EXPLORER][:40])
+    assert page.locator("toriwork-live .toriwork").count() == ASKED
+    assert "Error displaying" not in page.inner_text("body")
+    page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
+    page.wait_for_function("!document.querySelector('toriwork-live').view")
+    assert_one_still_each(page, sentences)
     page.close()
     lab.end_kernels()
     notebook.cells[ASKED].source += "  # written by somebody else: nobody trusts it"

@@ -51,3 +51,34 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in site.glob("docs/api/*.html"))
     asked = [f"{home}.{name}" for name, home in toriwork._HOMES.items()]
     assert [name for name in asked if f'id="{name}"' not in text] == [], "name its room in a page of docs/api"
+
+
+#: what somebody comes for -> the page that tells it, and the heading of its place there
+TASKS = {
+    "ask a registry for rows": ("howto/record_and_query", "Ask"),
+    "read the file with DuckDB": ("howto/other_readers", "DuckDB"),
+    "read the file with Polars": ("howto/other_readers", "Polars"),
+    "see that a backup comes back": ("howto/backup", "See that it comes back"),
+    "move a registry": ("howto/backup", "Move"),
+    "watch the file grow": ("howto/production", "Watch the file grow"),
+    "watch the rate of tokens": ("howto/production", "Watch the token rate"),
+    "decide to go on after a migration": ("howto/go_no_go", "2. After the migration"),
+    "find out why a registry is refused": ("howto/troubleshooting", "A registry that is refused"),
+    "take a migration back": ("howto/migrate", "Roll back"),
+    "compute many diagrams in many processes": ("howto/processes", "Many diagrams"),
+    "save a figure of several panels": ("howto/figures", "Several panels"),
+    "compare my own notebooks in CI": ("howto/nbval", "nbval in your own CI"),
+    "write a filtration": ("howto/extend", "A filtration of your own"),
+    "start with my own CSV file": ("first_half_hour", "A table of your own"),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_is_found_with_two_clicks(site: Path, task: str) -> None:
+    page, heading = TASKS[task]
+    start = (site / "docs" / "index.html").read_text(encoding="utf-8")
+    answers = start[start.index("<article") : start.index("</article>")]
+    assert f'href="{page}.html"' in answers, "name it in the first table of docs/index.md"  # one click
+    found = (site / "docs" / f"{page}.html").read_text(encoding="utf-8")
+    contents = re.findall(r'<a class="reference internal" href="#[^"]*">([^<]*)</a>', found)
+    assert heading in contents or f"<h1>{heading}" in found  # two: of the contents beside the page

@@ -110,12 +110,8 @@ def test_a_filter_that_is_refused_changes_nothing(registry: TorusRegistry) -> No
     assert (state.text, state.wanted) == (before, Wanted())
     state.filter(Wanted(band="critical"))
     assert state.text.sentence == "0 of 10 rows match; page 1 of 1."
-    assert (state.text.rows, state.row_id, state.row(), state.preview.note) == (
-        (),
-        None,
-        None,
-        "no row is chosen",
-    )
+    assert (state.text.rows, state.row_id, state.row(), state.preview.caption) == ((), None, None, "No row is chosen")
+    assert not state.preview.is_drawn
 
 
 def test_only_a_row_of_the_page_can_be_chosen(registry: TorusRegistry) -> None:

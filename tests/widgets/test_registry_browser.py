@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.widgets.asking import ask
+from toriwork.plots.browser import Preview
 from toriwork.registry import TorusRegistry
 from toriwork.widgets import RegistryBrowser, Span, Wanted
 
@@ -89,4 +90,13 @@ def test_without_a_row_it_can_be_shown_all_the_same(registry: TorusRegistry) -> 
         shown = browser.widget.data
         assert (shown["rows"], shown["keys"], shown["chosen"], shown["facts"]) == ([], [], None, [])
         assert "0 of 9 rows match" in shown["sentence"]
-        assert "No row is chosen." in browser.to_html()
+        assert shown["sentence"].count("No row is chosen.") == browser.to_html().count("No row is chosen.") == 1
+        assert "<img" not in browser.to_html()  # an empty picture would be a large white box
+
+
+def test_a_row_without_vertices_says_so_instead_of_an_empty_picture(browser: RegistryBrowser) -> None:
+    assert "<img" in browser.to_html()
+    browser.state._preview = str(browser.state.row_id), Preview("Shape 1", note="its vertices were not kept")
+    assert browser.text.sentence.endswith(" Shape 1. Its vertices were not kept.")
+    assert "<img" not in browser.to_html()
+    assert browser.png()[1:4] == b"PNG"

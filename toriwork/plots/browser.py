@@ -34,6 +34,11 @@ class Preview:
     spectrum: NDArray[Any] | None = None  #: (n_modes,) real or complex, finite
     note: str = ""
 
+    @property
+    def is_drawn(self) -> bool:
+        """True when there is something to draw."""
+        return self.points is not None or self.spectrum is not None
+
 
 def preview_picture(preview: Preview) -> Picture:
     """The preview as a picture of two panels, or one, with its text alternative."""
@@ -44,7 +49,7 @@ def preview_picture(preview: Preview) -> Picture:
         if preview.diagram is not None:
             panels.append(Panel(plot_diagram, preview.diagram, f"diagram ({preview.diagram.scale})"))
     else:
-        panels = [Panel(plot_nothing, preview.note)]
+        panels = [Panel(plot_nothing, preview.note or preview.caption)]
     return picture(*panels, caption=preview.caption, size_mm=SIZE_MM)
 
 

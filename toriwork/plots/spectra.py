@@ -92,6 +92,7 @@ def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
                 label=f"{words} ({len(at)})",
             )  # fmt: skip
     _make_room(axes)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no check 2.5
     axes.set_xlabel("check", color=INK)
     axes.set_ylabel("eigenvalue (real part)", color=INK)
     if checks.n_checks:

@@ -177,7 +177,7 @@ class BrowserState:
         """The chosen row as it is drawn, made once as long as the row stays chosen."""
         row = self.row()
         if row is None:
-            return Preview("No row is chosen", note="no row is chosen")
+            return Preview("No row is chosen")
         if self._preview is None or self._preview[0] != row["row_id"]:
             self._preview = row["row_id"], self._make_preview(row)
         return self._preview[1]

@@ -37,6 +37,18 @@ class TokenContextExplorer(AskedView):
         The emissions to list at first; all of them unless given.
     rules : Rules, optional
         The rules of choice.
+
+    Examples
+    --------
+    >>> from toriwork import ObserverSynthesis, TokenContextExplorer
+    >>> observers = ObserverSynthesis()
+    >>> for n in range(3):
+    ...     token = observers.emit_token({"source": "probe", "subject": f"room {n}", "value": n})
+    ...     added = observers.add_to_context(token)
+    >>> with TokenContextExplorer(observers) as explorer:  # in a notebook: explorer
+    ...     chosen = explorer.state.set_budget(2, "items")
+    ...     [row[-1] for row in explorer.state.text.rows]
+    ['yes', 'yes', 'no: the budget was used up by weightier ones']
     """
 
     def __init__(

@@ -39,6 +39,16 @@ class MonitorPanel(AskedView):
     ------
     BadInput
         There is none, or one is no monitor.
+
+    Examples
+    --------
+    >>> from toriwork import CurvatureAwareGuard, MonitorPanel
+    >>> guard = CurvatureAwareGuard()
+    >>> with MonitorPanel(guard) as panel:  # in a notebook: panel
+    ...     checked = guard.check_eigenvalues([0.5, 0.1], [0.0] * 9)
+    ...     panel.refresh()
+    ...     panel.text.rows[0][1]
+    '1 check, 0 adaptive and 0 emergency dampings; last 0.5 against 1, curvature 0'
     """
 
     def __init__(self, *monitors: Any) -> None:

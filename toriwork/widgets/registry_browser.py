@@ -41,6 +41,19 @@ class RegistryBrowser(AskedView):
     ------
     BadInput
         A page has no rows, or a time is none.
+
+    Examples
+    --------
+    >>> from toriwork import RegistryBrowser, TorusRegistry
+    >>> from toriwork.samples import load_sample
+    >>> registry = TorusRegistry("shapes.parquet")
+    >>> for name in ("circle", "two_circles"):
+    ...     shape = registry.record_shape(load_sample(name), metadata={"sample": name})
+    >>> with RegistryBrowser(registry) as browser:  # in a notebook: browser
+    ...     browser.state.sort(5, descending=True)  # by the number of loops
+    ...     browser.state.facts()[-1], [row[5] for row in browser.state.text.rows]
+    (('sample', 'two_circles'), ['2', '1'])
+    >>> registry.close()
     """
 
     def __init__(self, registry: TorusRegistry, *, wanted: Wanted | None = None, page_rows: int = 12) -> None:
@@ -64,10 +77,11 @@ class RegistryBrowser(AskedView):
         return self._picture.png()
 
     def to_html(self) -> str:
-        """The page as a table and below it the preview with alt text; needs no widget and no kernel."""
+        """The page as a table, below it the preview with alt text, or why there is none; needs no kernel."""
         page = self.state.text
         sentence = f"<p>{escape(page.sentence)}</p>"
-        return section(self.caption, sentence, page.to_html(self.caption), self._picture.to_html())
+        below = self._picture.to_html() if self.state.preview.is_drawn else f"<p>{escape(self._told())}</p>"
+        return section(self.caption, sentence, page.to_html(self.caption), below)
 
     @property
     def _picture(self) -> Picture:
@@ -78,8 +92,9 @@ class RegistryBrowser(AskedView):
 
     def _told(self) -> str:
         """The preview in words."""
-        note = self.state.preview.note
-        return f"{self._picture.caption}. {self._picture.alt}" + (f" {note[0].upper()}{note[1:]}." if note else "")
+        preview = self.state.preview
+        note = f"{preview.note[0].upper()}{preview.note[1:]}." if preview.note else ""
+        return " ".join(filter(None, [f"{preview.caption}.", self._picture.alt if preview.is_drawn else "", note]))
 
     def _front_class(self) -> type[BrowserFront]:
         from toriwork.widgets.front import BrowserFront

@@ -4,7 +4,7 @@ const build = (model) => asking(model, "browser", ({ ask, status, refused, image
   const changed = () => ask("filter", Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.input?.value ?? one.value])));
   const fields = {
     band: choice("Band", () => changed()),
-    since: textField("Since", "2026-01-31 or 2026-01-31T12:00", () => changed()),
+    since: textField("Since", "2026-01-31", () => changed()),
     until: textField("Until", "2026-01-31T12:00", () => changed()),
     ...Object.fromEntries([0, 1, 2].map((k) => [`b${k}`, textField(`b${k}`, "2, 1-3, 1-, unknown", () => changed())])),
   };

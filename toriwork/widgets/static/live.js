@@ -52,11 +52,14 @@ function openPage() {
       if (state === "started") leaveStill(entry, context.model);
     };
     context?.saveState.connect(saving);
-    return () => {
+    const end = () => {
       context?.saveState.disconnect(saving);
       if (entries.get(key) === entry) entries.delete(key);
       for (const view of entry.views) unmount(view);
+      entry.views.clear();
     };
+    model.on("comm_live_update", end); // its kernel was started anew and knows nothing of it; nobody closes it
+    return end;
   }
 
   function unmount(view) {
@@ -169,5 +172,24 @@ function seldom(milliseconds, call) {
   return (...now) => {
     waiting = now;
     timer ??= setTimeout(run, 0);
+  };
+}
+
+// True where the ground of a view is dark, whatever theme makes it so.
+function isDark(node) {
+  const [r, g, b] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
+  return 0.299 * r + 0.587 * g + 0.114 * b < 128;
+}
+
+// Watches the theme and calls back when it changes; returns how to stop.
+function watchTheme(call) {
+  const observer = new MutationObserver(() => requestAnimationFrame(call));
+  const attributeFilter = ["data-jp-theme-name", "data-jp-theme-light", "class", "style", "data-theme"];
+  for (const node of [document.body, document.documentElement]) observer.observe(node, { attributes: true, attributeFilter });
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", call);
+  return () => {
+    observer.disconnect();
+    scheme.removeEventListener("change", call);
   };
 }

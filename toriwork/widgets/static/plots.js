@@ -16,23 +16,8 @@ const CROWD = 40;
 // The colours of the theme around: text and ground are the host's own, and their contrast decides about the rest.
 function coloursAt(node) {
   const style = getComputedStyle(node);
-  const ground = style.backgroundColor;
-  const [r, g, b] = (ground.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
-  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
-  return { ...(dark ? DARK : LIGHT), dark, ground, font: style.fontFamily };
-}
-
-// Watches the theme and calls back when it changes; returns how to stop.
-function watchTheme(call) {
-  const observer = new MutationObserver(() => requestAnimationFrame(call));
-  const attributeFilter = ["data-jp-theme-name", "data-jp-theme-light", "class", "style", "data-theme"];
-  for (const node of [document.body, document.documentElement]) observer.observe(node, { attributes: true, attributeFilter });
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", call);
-  return () => {
-    observer.disconnect();
-    scheme.removeEventListener("change", call);
-  };
+  const dark = isDark(node);
+  return { ...(dark ? DARK : LIGHT), dark, ground: style.backgroundColor, font: style.fontFamily };
 }
 
 // A few round numbers between two.

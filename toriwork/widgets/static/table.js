@@ -85,15 +85,22 @@ function asking(model, name, make) {
     const picture = new DOMParser().parseFromString(model.get("still"), "text/html").querySelector("img");
     status.textContent = data.sentence;
     refused.textContent = data.refused;
-    Object.assign(image, { src: picture.src, alt: picture.alt });
+    image.hidden = !picture; // there is nothing to draw: the sentence says why
+    if (picture) Object.assign(image, { src: picture.src, alt: picture.alt });
     parts.show(data);
   }
+  const paint = () => node.classList.toggle("dark", isDark(node));
+  const unwatch = watchTheme(paint);
   model.on("change:data", show);
   show();
+  requestAnimationFrame(paint); // when it is on the page
   return {
     node,
     still: () => ({ html: model.get("still"), text: model.get("plain") }),
-    close: () => model.off("change:data", show),
+    close() {
+      unwatch();
+      model.off("change:data", show);
+    },
   };
 }
 
