@@ -43,3 +43,8 @@ def test_the_demo_finds_what_the_readme_shows(tmp_path: Path) -> None:
     assert len(findings) >= 12
     for line in findings:
         assert line in done.stdout
+
+
+def test_every_notebook_is_named() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in ROOT.glob("notebooks/*.ipynb") if f"(notebooks/{path.name})" not in text] == []

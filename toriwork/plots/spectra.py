@@ -76,6 +76,8 @@ def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
     >>> plot_spectra(results).get_xlabel()
     'check'
     """
+    from matplotlib.ticker import MaxNLocator
+
     checks = read_checks(data)
     axes = axes_or_current(ax)
     across = np.arange(1, checks.n_checks + 1)
@@ -92,7 +94,7 @@ def plot_spectra(data: Any, *, ax: Axes | None = None) -> Axes:
                 label=f"{words} ({len(at)})",
             )  # fmt: skip
     _make_room(axes)
-    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no check 2.5
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no check 2.5
     axes.set_xlabel("check", color=INK)
     axes.set_ylabel("eigenvalue (real part)", color=INK)
     if checks.n_checks:
