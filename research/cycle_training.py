@@ -26,7 +26,7 @@ from research.training_clouds import Cloud
 from toriwork.topology import persistence
 from toriwork.topology.calibrated import Calibrated
 from toriwork.topology.clouds import distances_of_points
-from toriwork.topology.cycle_odds import CONSTANT, HIGH, LOW, WEIGHTS, Cycles, products
+from toriwork.topology.cycle_odds import CONSTANT, HIGH, LOW, WEIGHTS, Cycles
 from toriwork.topology.evidence import Sampling
 from toriwork.topology.inputs import CheckedDistances
 from toriwork.topology.single_linkage import SingleLinkage
@@ -44,6 +44,12 @@ MIXTURES = (
 _LEAST, _MOST_BARS, _LEAST_RATIO, _WEIGHT_OF_FALSE = -6.0, 16, 1.2, 4.0
 
 
+def products(features: Any) -> Any:
+    """The features, then each of them times itself and times those behind it; of each row."""
+    first, second = np.triu_indices(features.shape[1])
+    return np.column_stack([features, features[:, first] * features[:, second]])
+
+
 def rows_of(cloud: Cloud, loops: int) -> tuple[list[Any], list[bool]]:
     """Features and label of the longest bars of each part of a cloud."""
     distances = distances_of_points(cloud)
@@ -53,7 +59,7 @@ def rows_of(cloud: Cloud, loops: int) -> tuple[list[Any], list[bool]]:
         among = distances[np.ix_(part, part)]
         sampling = Sampling(persistence(distances=CheckedDistances(among)))
         bars = sampling.longest_first(1)
-        odds, cycles = Calibrated().loop_odds(sampling), Cycles(among, SingleLinkage(among), len(parts))
+        odds, cycles = Calibrated().loop_odds(sampling), Cycles(SingleLinkage(among), len(parts))
         for rank, (birth, death) in enumerate(bars[:_MOST_BARS].tolist()):
             if death < _LEAST_RATIO * birth:
                 continue

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.topology.clouds import OCTAHEDRON, circle
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, TooLarge
 from toriwork.topology import BettiEstimate, count_above, estimate_betti, judge, persistence
+from toriwork.topology.clouds import distances_of_points
 from toriwork.topology.render import evidence_row
 from toriwork.topology.significance import RULES
 
@@ -126,3 +127,26 @@ def test_two_runs_look_the_same() -> None:
     assert slower._repr_html_() == one.diagram._repr_html_()
     assert repr(slower.provenance) == repr(one.provenance)
     assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize(
+    ("rule", "filtration"), [("default", "rips"), ("universal_null", "alpha"), ("default", "landmark")]
+)
+def test_an_estimate_is_the_verdict_on_the_diagram_of_that_filtration(rule: str, filtration: str) -> None:
+    cloud = circle(120, 0.05, 2)
+    found = estimate_betti(cloud, filtration=filtration, rule=rule)
+    assert found.diagram == persistence(cloud, filtration=filtration)
+    assert found.numbers == judge(persistence(cloud, filtration=filtration), points=cloud, rule=rule).numbers
+    assert found.numbers[1] == 1.0
+
+
+def test_a_rule_that_does_not_judge_a_filtration_says_so_before_anything_is_computed() -> None:
+    with pytest.raises(BadInput, match="judges diagrams of rips, landmark, got 'alpha'"):
+        estimate_betti(circle(50, 0.05, 2), filtration="alpha")
+
+
+def test_many_points_that_lie_evenly_have_no_matrix_of_distances() -> None:
+    grid = np.argwhere(np.ones((70, 70))).astype(float)
+    assert estimate_betti(grid, max_bytes=1e8).numbers == (1.0, 0.0)  # all distances would take 192 MB
+    with pytest.raises(TooLarge):
+        estimate_betti(distances=distances_of_points(grid), max_bytes=1e8)

@@ -217,13 +217,13 @@ def test_a_part_without_a_diagram_of_its_own_has_no_loop(seed: int) -> None:
     diagram = persistence(distances=distances)
     tree = SingleLinkage(distances)
     parts = tree.parts()
-    possible = _with_loops(Sampling(diagram), distances, tree, parts, 1.25)
+    possible = _with_loops(Sampling(diagram), tree, parts, 1.25)
     assert len(parts) >= 3
     assert possible.any()
     for part in (part for part, may in zip(parts, possible, strict=True) if not may):
         among = distances[np.ix_(part, part)]
         alone = Sampling(persistence(distances=among))
-        assert ByParts()._loops(alone, among, SingleLinkage(among), len(parts)).features == []
+        assert ByParts()._loops(alone, SingleLinkage(among), len(parts)).features == []
 
 
 def even_clouds() -> dict[str, np.ndarray]:

@@ -13,12 +13,12 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, persistence
-from toriwork.topology.cycle_odds import HIGH, LOW, WEIGHTS, Cycles, products
+from toriwork.topology.cycle_odds import HIGH, LOW, WEIGHTS, Cycles
 from toriwork.topology.single_linkage import SingleLinkage
 
 
 def cycles_of(distances: np.ndarray, n_parts: int = 1) -> Cycles:
-    return Cycles(distances, SingleLinkage(distances), n_parts)
+    return Cycles(SingleLinkage(distances), n_parts)
 
 
 def slow_steps(distances: np.ndarray, one: int, other: int) -> list[float]:
@@ -103,4 +103,4 @@ def test_repeated_points_and_equal_distances_have_their_steps() -> None:
 def test_there_is_a_weight_for_each_product_and_a_range_for_each_feature() -> None:
     assert len(LOW) == len(HIGH) == 13
     assert (LOW < HIGH).all()
-    assert len(products(LOW)) == len(WEIGHTS) == 13 + 13 * 14 // 2
+    assert len(WEIGHTS) == 13 + 13 * 14 // 2

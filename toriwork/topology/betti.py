@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 from toriwork.checks import check_number
 from toriwork.errors import BadInput
 from toriwork.topology.by_parts import ByParts
-from toriwork.topology.clouds import cloud_of
+from toriwork.topology.clouds import cloud_of, euclidean_pairs, n_points_of
 from toriwork.topology.compute import persistence
-from toriwork.topology.cost_model import admit_matrix
 from toriwork.topology.diagram import Diagram, Provenance
 from toriwork.topology.evidence import Rule, Verdict, parameters_of
+from toriwork.topology.filtrations import Filtration, filtration_named
 from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
 from toriwork.topology.pairwise import warn_of_matrix
 from toriwork.topology.render import estimate_html, estimate_text, evidence_row
-from toriwork.topology.significance import at_level, check_suits, rule_named, sampling_of
+from toriwork.topology.significance import at_level, check_judges, check_suits, rule_named, sampling_of
+
+#: the distances of fewer points are made once, for the diagram and for the rule
+_FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,13 +71,15 @@ class BettiEstimate:
         return how, [evidence_row(k, number, self.evidence[f"H{k}"], n) for k, (number, n) in rows]
 
 
-def estimate_betti(
+def estimate_betti(  # what a diagram is of, and the rule
     points: Any = None,
     *,
     distances: Any = None,
+    filtration: str | Filtration = "auto",
     max_dimension: int = 1,
     engine: str = "auto",
     rule: str = "default",
+    max_bytes: float | None = None,
 ) -> BettiEstimate:
     """The Betti numbers that the space behind a sampled cloud most likely has, with the evidence for them.
 
@@ -87,9 +92,12 @@ def estimate_betti(
         Finite real coordinates.
     distances : array_like of shape (n_points, n_points), optional
         In place of points.
+    filtration : str or Filtration
+        As in :func:`toriwork.topology.persistence`; "auto" is "rips", and the way is its: many points in few
+        coordinates have no matrix of distances. The rule must judge it: the default "rips" and "landmark".
     max_dimension : int
         Highest dimension of homology, 0 to 8.
-    engine : str
+    engine, max_bytes : str, float
         See :func:`toriwork.topology.persistence`.
     rule : str
         "default", or another name of ``toriwork.topology.significance.RULES``. The default judges H0 and H1 of more
@@ -116,31 +124,31 @@ def estimate_betti(
     (1.0, 2.0)
     """
     chosen = rule_named(rule)  # refuse before anything is computed
-    if points is not None:
-        points = cloud_of(points)
-        warn_of_matrix(points, stacklevel=3)
-    most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
-    if points is not None and distances is None and points.n_points > most:
-        if lie_evenly(points, None):
-            return _judge(persistence(points, max_dimension=max_dimension, engine=engine), rule, None, points)
-        few = CheckedDistances(sample_distances(points, None, int(most)))
-        return _of_sample(few, points.n_points, max_dimension, engine, chosen)
-    if points is not None:
-        admit_matrix(points.n_points)
-    given = finite_distances(points, distances)
-    if len(given.matrix) > most and not lie_evenly(None, given):
-        few = CheckedDistances(sample_distances(None, given, int(most)))
-        return _of_sample(few, len(given.matrix), max_dimension, engine, chosen)
-    diagram = persistence(distances=given, max_dimension=max_dimension, engine=engine)
-    return _judge(diagram, rule, given)
+    named = filtration_named("rips" if filtration == "auto" else filtration)
+    check_judges(chosen, named.kind)
+    options: dict[str, Any] = {"max_dimension": max_dimension, "engine": engine, "max_bytes": max_bytes}
+    cloud = None if points is None else cloud_of(points)
+    given = finite_distances(cloud, distances) if cloud is None or distances is not None else None
+    if cloud is not None:
+        warn_of_matrix(cloud, stacklevel=3)
+    if named.name == "rips":
+        n_points = cloud.n_points if cloud is not None else n_points_of(given.given) if given is not None else 0
+        most = chosen.most_points if isinstance(chosen, ByParts) and max_dimension <= 1 else math.inf
+        if n_points > most and not lie_evenly(cloud, given):
+            return _of_sample(CheckedDistances(sample_distances(cloud, given, int(most))), n_points, options, chosen)
+        if cloud is not None and 0 < n_points < _FEW:
+            given = CheckedDistances(euclidean_pairs(cloud.points()))
+    if given is None:
+        return _judge(persistence(cloud, filtration=named, **options), chosen, None, cloud)
+    return _judge(persistence(distances=given, filtration=named, **options), chosen, given)
 
 
-def _of_sample(few: CheckedDistances, n_points: int, max_dimension: int, engine: str, rule: Rule) -> BettiEstimate:
+def _of_sample(few: CheckedDistances, n_points: int, options: dict[str, Any], rule: Rule) -> BettiEstimate:
     """The estimate for ``n_points`` points of which the rule asks for fewer."""
     assert isinstance(rule, ByParts)
-    diagram = persistence(distances=few, max_dimension=max_dimension, engine=engine)
-    found = _estimate(diagram, rule, rule.of_sample(diagram, few.matrix))
-    return replace(found, evidence={**found.evidence, "sample": {"points": len(few.matrix), "of": n_points}})
+    diagram = persistence(distances=few, **options)
+    found = _estimate(diagram, rule, rule.of_sample(diagram, few.given))
+    return replace(found, evidence={**found.evidence, "sample": {"points": n_points_of(few.given), "of": n_points}})
 
 
 def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> BettiEstimate:
@@ -167,7 +175,7 @@ def judge(diagram: Diagram, *, points: Any = None, rule: str = "default") -> Bet
     """
     if diagram.provenance is None:
         raise BadInput("judge: expected a diagram with provenance, got one without")
-    return _judge(diagram, rule, None, points)
+    return _judge(diagram, rule_named(rule), None, points)
 
 
 def significant(
@@ -224,9 +232,7 @@ def significant(
     return found
 
 
-def _judge(diagram: Diagram, rule: str, distances: CheckedDistances | None, points: Any = None) -> BettiEstimate:
-    assert diagram.provenance is not None
-    chosen = rule_named(rule)
+def _judge(diagram: Diagram, chosen: Rule, distances: CheckedDistances | None, points: Any = None) -> BettiEstimate:
     check_suits(chosen, diagram)
     return _estimate(diagram, chosen, chosen(sampling_of(diagram, points, distances)))
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.topology.calibrated import NEVER, Calibrated, Judged
+from toriwork.topology.clouds import as_condensed, n_points_of, pairs_at
 from toriwork.topology.compute import persistence
 from toriwork.topology.cycle_odds import LEAST_ODDS, Cycles
 from toriwork.topology.diagram import Diagram
@@ -58,20 +59,20 @@ class ByParts:
         if sampling.distances is None or sampling.diagram.max_dimension == 0:
             return self.whole(sampling)
         distances, deaths = sampling.distances(), sampling.deaths()
-        tree = SingleLinkage.of_deaths(distances, deaths * _unit(sampling)) if len(distances) > 1 else None
+        tree = SingleLinkage.of_deaths(distances, deaths * _unit(sampling)) if n_points_of(distances) > 1 else None
         if tree is None:  # landmarks, or another complex: its births are no edges of these points
             return self.whole(sampling)
         parts = tree.parts()
         if len(parts) == 1:
-            found = [self._loops(sampling, distances, tree)]
+            found = [self._loops(sampling, tree)]
             loops = found[0].verdict()
         else:
-            found = self._loops_of_parts(sampling, distances, tree, parts)
+            found = self._loops_of_parts(sampling, tree, parts)
             loops = _summed(found, parts)
-        sized = replace(sampling, smaller_sides=lambda: tree.smaller_sides[len(tree.smaller_sides) - len(deaths) :])
         births = [birth for judged in found for birth in judged.births]
         higher = (self.whole.judged(sampling, k).verdict() for k in range(2, sampling.diagram.max_dimension + 1))
-        return (self.whole.components(sized, births), loops, *higher)
+        sides = tree.smaller_sides[len(tree.smaller_sides) - len(deaths) :]
+        return (self.whole.components(sampling, births, sides), loops, *higher)
 
     def _beyond(self, sampling: Sampling) -> tuple[Verdict, ...]:
         """The verdicts on more points than the weights know: those of a sample, open where the points are not known."""
@@ -92,32 +93,30 @@ class ByParts:
         """
         deaths = len(diagram.in_dimension(0)) - 1
         found = self(Sampling(diagram, lambda: smaller_sides(distances, deaths), lambda: distances))
-        verdicts = [replace(one, evidence={**one.evidence, "sample": len(distances)}) for one in found]
+        verdicts = [replace(one, evidence={**one.evidence, "sample": n_points_of(distances)}) for one in found]
         if len(verdicts) > 1 and SingleLinkage(distances).has_small_groups():
             reason = "the sample has too few points of a group that lies apart"
             verdicts[1] = replace(verdicts[1], number=math.nan, evidence={**verdicts[1].evidence, "reason": reason})
         return tuple(verdicts)
 
-    def _loops_of_parts(
-        self, sampling: Sampling, distances: Matrix, tree: SingleLinkage, parts: list[Places]
-    ) -> list[Judged]:
+    def _loops_of_parts(self, sampling: Sampling, tree: SingleLinkage, parts: list[Places]) -> list[Judged]:
         """The loops of each of several parts, by its own diagram where the one of all shows that it may have some."""
-        possible = _with_loops(sampling, distances, tree, parts, self.least_ratio)
+        possible = _with_loops(sampling, tree, parts, self.least_ratio)
         found = []
         for i, part in enumerate(parts):
             if not possible[i]:
                 found.append(Judged())
                 continue
-            among = distances[np.ix_(part, part)]
+            among = as_condensed(tree.distances[np.ix_(part, part)])
             alone = Sampling(persistence(distances=CheckedDistances(among), scale=sampling.diagram.scale))
-            found.append(self._loops(alone, among, SingleLinkage(among, alone.deaths() * _unit(alone)), len(parts)))
+            found.append(self._loops(alone, SingleLinkage(among, alone.deaths() * _unit(alone)), len(parts)))
         return found
 
-    def _loops(self, sampling: Sampling, distances: Matrix, tree: SingleLinkage, n_parts: int = 1) -> Judged:
+    def _loops(self, sampling: Sampling, tree: SingleLinkage, n_parts: int = 1) -> Judged:
         """The loops of one part."""
         unit = _unit(sampling)
-        cycles = Cycles(distances, tree, n_parts)
-        more = _SMALL_PART_ODDS if n_parts > 1 and len(distances) < _SMALL_PART else 0.0
+        cycles = Cycles(tree, n_parts)
+        more = _SMALL_PART_ODDS if n_parts > 1 and len(tree.heights) + 1 < _SMALL_PART else 0.0
 
         def second(birth: float, death: float, frozen: float) -> float:
             return NEVER if frozen <= LEAST_ODDS else cycles.odds(birth * unit, death * unit, frozen) - more
@@ -130,15 +129,13 @@ def _unit(sampling: Sampling) -> float:
     return 2.0 if sampling.diagram.scale == "radius" else 1.0
 
 
-def _with_loops(
-    sampling: Sampling, distances: Matrix, tree: SingleLinkage, parts: list[Places], least_ratio: float
-) -> NDArray[np.bool_]:
+def _with_loops(sampling: Sampling, tree: SingleLinkage, parts: list[Places], least_ratio: float) -> NDArray[np.bool_]:
     """True for each part that may have a loop, which most of them show to have none without a diagram of their own.
 
     Below the lowest gap the complex of all is that of the parts side by side: a bar that ends there is a bar of the
     part of its birth edge, one that does not may be longer in the part.
     """
-    label = np.full(len(distances), -1)
+    label = np.full(len(tree.heights) + 1, -1)
     for i, part in enumerate(parts):
         label[part] = i
     if (label < 0).any():  # points of no part may have filled what is a loop without them
@@ -147,7 +144,7 @@ def _with_loops(
     gap = tree.heights[one != other].min()
     births, deaths = (sampling.diagram.in_dimension(1) * _unit(sampling)).T
     long = (deaths >= least_ratio * births) | ((births < gap) & (deaths >= gap))
-    one, other = np.nonzero(np.isin(distances, births[long]))
+    one, other = pairs_at(np.flatnonzero(np.isin(tree.entries, births[long])), len(label))
     possible = np.zeros(len(parts), dtype=np.bool_)
     possible[label[one[label[one] == label[other]]]] = True
     return possible

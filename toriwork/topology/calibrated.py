@@ -97,25 +97,24 @@ class Calibrated:
         del left
         return 40.0 * math.log(death / birth / self.cavity_ratio)
 
-    def components(self, sampling: Sampling, loops: list[float]) -> Verdict:
-        """The verdict on H0, given the births of the loops that were found."""
+    def components(self, sampling: Sampling, loops: list[float], sides: NDArray[np.float64] | None = None) -> Verdict:
+        """The verdict on H0, given the births of the loops that were found, and the smaller sides where known."""
         deaths = sampling.deaths()[::-1][:_MAX_COMPONENTS]
         one = components_only(sampling.diagram)
         if not len(deaths):
             return Verdict(one, {"features": []})
         closed = max(loops, default=0.0)
-        scores = self._merge_odds(sampling, deaths, closed, None)  # as if both sides of every merge were large
-        known = sampling.smaller_sides is not None
-        if sampling.smaller_sides is not None and (scores > self.no).any():
-            scores = self._merge_odds(sampling, deaths, closed, sampling.smaller_sides()[::-1][: len(deaths)])
-        number = (
-            float("nan")
-            if ((scores > self.no) & (scores <= self.yes)).any()
-            else one + float((scores > self.yes).sum())
-        )
-        shown = np.argsort(-scores, kind="stable")[: min(_MAX_SHOWN, int((scores > self.yes).sum()) + 1)]
-        merges = [[float(deaths[i]), float(scores[i])] for i in shown]
-        late = [(0.0, death) for death in deaths[scores > self.yes].tolist()]
+        known = sides is not None or sampling.smaller_sides is not None
+        # as if both sides of every merge were large: the odds fall with the deaths
+        if self._merge_odds(sampling, deaths[:1], closed, None)[0] <= self.no:
+            deaths, sides = deaths[:1], None
+        elif sides is None and sampling.smaller_sides is not None:
+            sides = sampling.smaller_sides()
+        scores = self._merge_odds(sampling, deaths, closed, None if sides is None else sides[::-1][: len(deaths)])
+        rated = sorted(zip(deaths.tolist(), scores.tolist(), strict=True), key=lambda merge: -merge[1])
+        late = [(0.0, death) for death, score in sorted(rated, reverse=True) if score > self.yes]
+        number = math.nan if any(self.no < score <= self.yes for _, score in rated) else one + len(late)
+        merges = [list(merge) for merge in rated[: min(_MAX_SHOWN, len(late) + 1)]]
         return Verdict(number, {"merges": merges, "sizes": known}, late)
 
     @staticmethod
@@ -129,16 +128,13 @@ class Calibrated:
         """
         every = sampling.deaths()
         n_points = len(every) + 1.0
-        smaller = np.full(len(deaths), n_points) if sides is None else sides
+        smaller = np.float64(n_points) if sides is None else sides
         n = math.log(min(n_points, _POINTS[1]))
         beyond = np.log(deaths / quantile(every, 0.9))
         size = np.log(np.minimum(smaller, 20.0))
-        odds = (
-            -2.2349 * beyond - 2.0624 * size + 3.7483 * beyond * size
-            + 28.2838 * np.minimum(smaller / n_points, 0.2) + 6.8478 * n - 1.0746 * n * n
-            + (2.5902 if closed > 0 else 0.0) - 14.7527
-        )  # fmt: skip
-        return np.where((smaller < _LEAST_COMPONENT) | (deaths <= closed), NEVER, odds)
+        constant = 6.8478 * n - 1.0746 * n * n + (2.5902 if closed > 0 else 0.0) - 14.7527
+        odds = beyond * (3.7483 * size - 2.2349) - 2.0624 * size + 28.2838 * np.minimum(smaller / n_points, 0.2)
+        return np.where((smaller < _LEAST_COMPONENT) | (deaths <= closed), NEVER, odds + constant)
 
 
 class Judged:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.clouds import as_condensed, pairs_at
+from toriwork.topology.clouds import pairs_at
 from toriwork.topology.evidence import quantile
 from toriwork.topology.single_linkage import SingleLinkage
 
@@ -41,11 +41,9 @@ _ROUNDING = 1e-9  #: two distances this close are the same, whatever the coordin
 
 
 class Cycles:
-    """The cycles of one part of a sample, by its checked ``distances`` and the tree of their merges."""
+    """The cycles of one of several parts of a sample, by the tree of its merges."""
 
-    def __init__(self, distances: Matrix, tree: SingleLinkage, n_parts: int) -> None:
-        self._distances = distances
-        self._entries = as_condensed(distances)
+    def __init__(self, tree: SingleLinkage, n_parts: int) -> None:
         self._tree = tree
         self._deaths = tree.heights[tree.heights.searchsorted(0.0, side="right") :]
         self._n_parts = n_parts
@@ -53,17 +51,18 @@ class Cycles:
     def odds(self, birth: float, death: float, frozen: float) -> float:
         """The log-odds of a bar with ``frozen`` ones, which are above LEAST_ODDS."""
         seen = np.minimum(np.maximum(self.features(birth, death, frozen), LOW), HIGH)
-        return float(products(seen) @ WEIGHTS) + CONSTANT
+        return float(seen @ (WEIGHTS[: len(LOW)] + _QUADRATIC @ seen)) + CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
         """A bar and its cycle in numbers that have no unit, shape (13,), in the order of the ranges above."""
-        entries = self._entries
+        entries = self._tree.entries
         steps, beyond = self.way(birth)
         n_steps = len(steps)
-        jumps = np.concatenate([[birth], steps[: -_MOST_GAPS - 1 : -1]])  # falling
-        k = np.arange(1, len(jumps))
+        jumps = [birth, *steps[: -_MOST_GAPS - 1 : -1].tolist()]  # falling
         # of even random places on a curve each of these is one exponential variable
-        gaps = k * np.log(jumps[:-1] / jumps[1:]) * np.log(np.maximum(n_steps / k, math.e))
+        gaps = [
+            k * math.log(jumps[k - 1] / jumps[k]) * math.log(max(n_steps / k, math.e)) for k in range(1, len(jumps))
+        ]
         # twice: each distance stands for a pair, in both orders
         within = 2 * int(np.count_nonzero(entries <= birth * (1 + _ROUNDING)))
         near = 2 * int(np.count_nonzero(entries <= 0.5 * birth * (1 + _ROUNDING)))
@@ -77,7 +76,7 @@ class Cycles:
                 math.log(min(max(len(self._deaths) + 1.0, 8.0), 700.0)),
                 math.log(self._n_parts),
                 math.log(birth / jumps[1]),
-                float(gaps.max()),
+                max(gaps),
                 math.log(birth / float((steps[(n_steps - 1) // 2] + steps[n_steps // 2]) / 2)),
                 math.log((float(steps.sum()) + birth) / birth),
                 math.log(n_steps),
@@ -91,23 +90,23 @@ class Cycles:
         """The edges, rising, of the path in the spanning tree that an edge of this length closes, and how far the tree
         goes on beyond the ends of that edge, the farther of both.
         """
-        ends = pairs_at(np.flatnonzero(self._entries == birth), len(self._distances))
+        ends = pairs_at(np.flatnonzero(self._tree.entries == birth), len(self._tree.heights) + 1)
         pairs = list(zip(*(end.tolist() for end in ends), strict=True))
         ways = [self._way(u, v, birth) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
         return max(ways, key=lambda way: (len(way[0]) > 1, float(way[0][-1]), float(way[0].sum()), -way[1]))
 
     def _way(self, start: int, end: int, birth: float) -> tuple[Matrix, float]:
-        walk, distances = self._tree.path(start, end), self._distances
-        steps = np.sort(np.maximum(distances[walk[:-1], walk[1:]], _TINY))
-        beyond = (distances[one[0], self._tree.beyond(one, birth)].max(initial=0.0) for one in (walk, walk[::-1]))
-        return steps, float(max(beyond))
+        walk, distances = self._tree.path(start, end), self._tree.distances
+        steps = np.maximum(distances[walk[:-1], walk[1:]], _TINY)
+        farthest, along = 0.0, steps.tolist()
+        for points, lengths in ((walk, along), (walk[::-1], along[::-1])):
+            hanging = self._tree.beyond(points, lengths, birth)
+            if hanging:
+                farthest = max(farthest, float(distances[points[0], hanging].max()))
+        steps.sort()
+        return steps, farthest
 
 
 _TINY = float(np.finfo(np.float64).tiny)
-_FIRST, _SECOND = np.triu_indices(len(LOW))
-
-
-def products(features: Matrix) -> Matrix:
-    """The features, then each of them times itself and times those behind it; of one bar or of each row."""
-    found: Matrix = np.concatenate([features, features[..., _FIRST] * features[..., _SECOND]], axis=-1)
-    return found
+_QUADRATIC = np.zeros((len(LOW), len(LOW)))
+_QUADRATIC[np.triu_indices(len(LOW))] = WEIGHTS[len(LOW) :]

@@ -22,7 +22,7 @@ class Sampling:
     #: gives (n_deaths,) numbers of points on the smaller side of each merge of H0, in the order of the finite deaths;
     #: called only when they could matter; None when nobody knows them
     smaller_sides: Callable[[], NDArray[np.float64]] | None = None
-    #: (n_points, n_points) checked distances of the points behind the diagram; None when nobody knows them
+    #: checked distances of the points behind the diagram, square or condensed; None when nobody knows them
     distances: Callable[[], NDArray[np.float64]] | None = None
     #: gives the same of so many of the points, drawn evenly
     sampled: Callable[[int], NDArray[np.float64]] | None = None
@@ -101,4 +101,4 @@ def quantile(ascending: NDArray[np.float64], share: float) -> float:
 
 def components_only(diagram: Diagram) -> float:
     """1.0 when there is a point at all, else 0.0: H0 before any evidence for more."""
-    return float(len(diagram.in_dimension(0)) > 0)
+    return float(len(diagram.pairs) > 0 and diagram.pairs[0, 0] == 0.0)

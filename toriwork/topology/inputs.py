@@ -27,11 +27,16 @@ Indices = NDArray[np.intp]
 _MOST_DIMENSIONS = 6.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CheckedDistances:
-    """A matrix that came out of :func:`distance_matrix`: not checked a second time."""
+    """Distances that came out of :func:`distance_matrix` or ``euclidean_pairs``: not checked a second time."""
 
-    matrix: Matrix
+    given: Matrix  #: square, or the entries above the diagonal of one point or more
+
+    @property
+    def matrix(self) -> Matrix:
+        """All of them, shape (n_points, n_points)."""
+        return as_square(self.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ def distance_matrix(points: Any, distances: Any) -> Matrix:
 def finite_distances(points: Any, distances: Any) -> CheckedDistances:
     """The same, which must be finite: the rules for features were made for clouds in one piece."""
     matrix = distance_matrix(points, distances)
-    _refuse(np.isinf(matrix), matrix, "distances", "is no edge; persistence alone takes it")
+    if distances is not None:
+        _refuse(np.isinf(matrix), matrix, "distances", "is no edge; persistence alone takes it")
     return CheckedDistances(matrix)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.topology.clouds import as_square
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.distances import bottleneck
@@ -154,7 +155,7 @@ class ConfidenceBand:
 def _distances_of(sampling: Sampling, name: str) -> Vector:
     if sampling.distances is None:
         raise BadInput(f"{name}: expected the points behind the diagram too: give points, or ask estimate_betti")
-    return sampling.distances()
+    return as_square(sampling.distances())
 
 
 def _longer_than(sampling: Sampling, widths: Vector) -> tuple[Verdict, ...]:

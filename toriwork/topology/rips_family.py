@@ -53,7 +53,7 @@ from toriwork.topology.engines import (
     weighted_edges,
 )
 from toriwork.topology.graphs import cliques, flag_result
-from toriwork.topology.inputs import Graph, distance_matrix
+from toriwork.topology.inputs import CheckedDistances, Graph, distance_matrix
 from toriwork.topology.metric import Row, component_bars, farthest_points, spanning_tree
 from toriwork.topology.request import (
     FiltrationResult,
@@ -95,6 +95,10 @@ class Rips:
         if asked.points is None or asked.distances is not None:
             if isinstance(asked.distances, Graph) and asked.points is None and _many(asked.distances, asked.engine):
                 return flag_result(asked.distances, asked)
+            given = asked.distances
+            if isinstance(given, CheckedDistances) and given.given.ndim == 1 and given.given.all():
+                _admit(asked, n_points_of(given.given), lambda some: given.matrix[np.ix_(some, some)])
+                return _rips(given.given, asked, n_points_of(given.given))
             matrix = _matrix_of(asked)
             n_points, kept = len(matrix), distinct_rows(matrix)
             matrix = matrix if kept is None else matrix[np.ix_(kept, kept)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput
 from toriwork.topology.by_parts import ByParts
 from toriwork.topology.calibrated import Calibrated
-from toriwork.topology.clouds import cloud_of
+from toriwork.topology.clouds import cloud_of, n_points_of
 from toriwork.topology.compute import persistence
+from toriwork.topology.cost_model import admit_matrix
 from toriwork.topology.diagram import Diagram
 from toriwork.topology.evidence import Rule, Sampling
-from toriwork.topology.inputs import finite_distances, lie_evenly, sample_distances
+from toriwork.topology.inputs import CheckedDistances, finite_distances, lie_evenly, sample_distances
 from toriwork.topology.resampling import BootstrapBand, ConfidenceBand, MonteCarloNull
 from toriwork.topology.rules import GuardedGap, LateDeath, UniversalNull
 from toriwork.topology.single_linkage import smaller_sides
@@ -52,44 +52,47 @@ def check_suits(rule: Rule, diagram: Diagram) -> None:
     """Raise BadInput when a diagram was cut or thinned, or is of a filtration that the rule does not judge."""
     if math.isfinite(diagram.threshold) or diagram.min_persistence > 0:
         raise BadInput("rule: expected a complete diagram, got one that was cut or thinned")
-    if rule.filtrations and diagram.filtration not in rule.filtrations:
-        others = [
-            name for name, other in RULES.items() if diagram.filtration in (other.filtrations or (diagram.filtration,))
-        ]
-        raise BadInput(
-            f"rule: {rule.name} judges diagrams of {', '.join(rule.filtrations)}, got {diagram.filtration!r}; "
-            f"for that: {', '.join(others)}"
-        )
+    check_judges(rule, diagram.filtration)
+
+
+def check_judges(rule: Rule, kind: str) -> None:
+    """Raise BadInput when the rule does not judge diagrams of that filtration."""
+    if rule.filtrations and kind not in rule.filtrations:
+        others = [name for name, other in RULES.items() if kind in (other.filtrations or (kind,))]
+        words = f"judges diagrams of {', '.join(rule.filtrations)}, got {kind!r}; for that: {', '.join(others)}"
+        raise BadInput(f"rule: {rule.name} {words}")
 
 
 def sampling_of(diagram: Diagram, points: Any = None, distances: Any = None) -> Sampling:
     """The evidence for a rule: the diagram, and what the points add to it where they are given."""
     if points is None and distances is None:
         return Sampling(diagram)
-    cloud, given = None, None
+    cloud, given = None, distances if isinstance(distances, CheckedDistances) else None
     if distances is None:
         cloud = cloud_of(points)
-        n_given = cloud.n_points
-    else:
+    elif given is None:
         given = finite_distances(points, distances)
-        n_given = len(given.matrix)
-    n_deaths = int(np.isfinite(diagram.in_dimension(0)[:, 1]).sum())
-    n_points = n_given if diagram.provenance is None else diagram.provenance.n_points
-    if n_points != n_given or n_deaths >= max(n_points, 1):
-        raise BadInput(f"points: expected those of the diagram, got {n_given} points")
+    n_given = n_points_of(given.given) if given is not None else 0 if cloud is None else cloud.n_points
+    known: list[NDArray[np.float64]] = [] if given is None else [given.given]
 
-    @cache
     def matrix() -> NDArray[np.float64]:
-        return finite_distances(cloud, None).matrix if given is None else given.matrix
+        if not known:
+            admit_matrix(n_given)
+            known.append(finite_distances(cloud, None).given)
+        return known[0]
 
-    return Sampling(
+    sampling = Sampling(
         diagram,
-        lambda: smaller_sides(matrix(), n_deaths),
+        lambda: smaller_sides(matrix(), len(sampling.deaths())),
         matrix,
         lambda wanted: sample_distances(cloud, given, wanted),
         lambda: lie_evenly(cloud, given),
         lambda: persistence(cloud, distances=given, max_dimension=0).in_dimension(0)[:, 1],
     )
+    n_points = n_given if diagram.provenance is None else diagram.provenance.n_points
+    if n_points != n_given or len(sampling.deaths()) >= max(n_points, 1):
+        raise BadInput(f"points: expected those of the diagram, got {n_given} points")
+    return sampling
 
 
 def at_level(rule: Rule, level: float | None) -> Rule:

@@ -5,14 +5,13 @@ The heights of its merges are the edges of a minimal spanning tree, those below 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.clouds import as_condensed, pairs_at
+from toriwork.topology.clouds import as_condensed, as_square, n_points_of, pairs_at
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -22,6 +21,7 @@ _LEAST_PART, _LEAST_SHARE = 10, 0.04
 #: how many times as high as every merge that is left a merge across a gap is, by the number of places where its two
 #: sides come near each other: a gap that is empty along its whole length is stronger evidence than one empty place
 _GAPS = np.array([2.0, 1.8, 1.6, 1.45, 1.35, 1.3])
+_LEAST_GAP = 1.3
 #: most merges that are taken for gaps at once
 _MOST_GAPS = 16
 #: of a sample: more points that lie apart are no outliers
@@ -33,7 +33,7 @@ _NEAR, _APART = 1.3, 1.2
 
 
 class SingleLinkage:
-    """The tree of single-linkage merges of ``distances``, a checked matrix of two points or more.
+    """The tree of single-linkage merges of ``distances``, checked, square or condensed, of two points or more.
 
     Node i < n_points is a point, node n_points + m is merge m; merges rise in height. ``heights`` are those of all
     merges, or of all above 0, rising, where they are known: the deaths of H0.
@@ -44,43 +44,49 @@ class SingleLinkage:
     """
 
     def __init__(self, distances: Matrix, heights: Matrix | None = None) -> None:
+        self.entries = as_condensed(distances)  #: the distances, condensed
         if heights is None:
             from scipy.cluster.hierarchy import linkage
 
-            heights = linkage(as_condensed(distances), "single")[:, 2]
-        self._distances = distances
-        n_points = len(distances)
-        first, second, lengths = _pairs_this_far_apart(distances, heights)
+            heights = linkage(self.entries, "single")[:, 2]
+        self._given = distances
+        self._n_points = n_points = n_points_of(distances)
+        first, second, lengths = _pairs_this_far_apart(self.entries, n_points, heights)
         root, node, size = list(range(n_points)), list(range(n_points)), [1] * n_points
-        merges = []
+        kept, self._sides, smaller = [], [], []
         for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-            while root[a] != a:
-                a = root[a]
-            while root[b] != b:
-                b = root[b]
+            while (above := root[a]) != a:
+                a = above
+            while (above := root[b]) != b:
+                b = above
             if a == b:
                 continue
             large, small = (a, b) if size[a] >= size[b] else (b, a)
-            merges.append((pair, node[large], node[small], size[small]))
-            node[large] = n_points - 1 + len(merges)
+            kept.append(pair)
+            self._sides.append((node[large], node[small]))
+            smaller.append(size[small])
+            node[large] = n_points - 1 + len(kept)
             root[small] = large
             size[large] += size[small]
-            if len(merges) == n_points - 1:
+            if len(kept) == n_points - 1:
                 break
-        pairs, one, other, smaller = zip(*merges, strict=True) if merges else [()] * 4
-        kept = np.array(pairs, dtype=np.intp)
         self.heights: Matrix = lengths[kept]  #: (n_points - 1,) rising
         self.ends = first[kept], second[kept]  #: of each merge the edge of the spanning tree
-        self._sides = list(zip(one, other, strict=True))
         self.smaller_sides: Matrix = np.array(smaller, dtype=np.float64)  #: points on the smaller side of each merge
+
+    @cached_property
+    def distances(self) -> Matrix:
+        """The distances as a square matrix."""
+        return as_square(self._given)
 
     @classmethod
     def of_deaths(cls, distances: Matrix, deaths: Matrix) -> SingleLinkage | None:
         """The tree whose merges above 0 have these heights, None where those of the points have others."""
-        zeros = len(distances) - 1 - len(deaths)
+        zeros = n_points_of(distances) - 1 - len(deaths)
         tree = cls(distances, deaths) if zeros >= 0 else None
-        same = tree is not None and np.array_equal(tree.heights, np.concatenate([np.zeros(zeros), deaths]))
-        return tree if same else None
+        if tree is None or len(tree.heights) != zeros + len(deaths) or tree.heights[:zeros].any():
+            return None
+        return tree if (tree.heights[zeros:] == deaths).all() else None
 
     def parts(self) -> list[Places]:
         """The points of each part of the sample, all of them where there is no gap.
@@ -89,10 +95,10 @@ class SingleLinkage:
         left; of several k the one with the clearest gap counts, and each part is looked at again. Groups too small for
         a part belong to none.
         """
-        n_points = len(self._distances)
+        n_points = self._n_points
         least = self._least
         everything = np.arange(n_points)
-        if not self._clearest_gaps(np.arange(n_points - 1), least):
+        if not self._clearest_gaps(range(n_points - 1), least):
             return [everything]  # most samples: without the walk below
         starts, stops = self._runs()
         members = np.empty(n_points, dtype=np.intp)
@@ -101,7 +107,7 @@ class SingleLinkage:
         while waiting:
             node = waiting.pop()
             within = (starts[n_points:] >= starts[node]) & (stops[n_points:] <= stops[node])
-            gaps = self._gaps(np.flatnonzero(within), least, lambda node: members[starts[node] : stops[node]])
+            gaps = self._gaps(np.flatnonzero(within).tolist(), least, lambda node: members[starts[node] : stops[node]])
             if gaps is None:
                 found.append(np.sort(members[starts[node] : stops[node]]))
                 continue
@@ -116,11 +122,12 @@ class SingleLinkage:
 
     def path(self, one: int, other: int) -> list[int]:
         """The points on the way from one point to another in the spanning tree."""
-        before, waiting = {one: one}, [one]
-        while other not in before:
+        neighbours, before, waiting = self._neighbours, [-1] * self._n_points, [one]
+        before[one] = one
+        while before[other] < 0:
             point = waiting.pop()
-            for following in self._neighbours[point]:
-                if following not in before:
+            for following in neighbours[point]:
+                if before[following] < 0:
                     before[following] = point
                     waiting.append(following)
         walk = [other]
@@ -128,19 +135,17 @@ class SingleLinkage:
             walk.append(before[walk[-1]])
         return walk
 
-    def beyond(self, walk: list[int], most: float) -> list[int]:
-        """The points that hang on the first points of a path, as far as these are within ``most`` along it."""
-        on_path, found, gone = set(walk), [], 0.0
-        for point, following in pairwise(walk):
-            hanging = [other for other in self._neighbours[point] if other not in on_path]
-            seen = {point, *hanging}
+    def beyond(self, walk: list[int], steps: list[float], most: float) -> list[int]:
+        """The points that hang on the first points of a path of these steps, as far as within ``most`` along it."""
+        neighbours, seen, found, gone = self._neighbours, set(walk), [], 0.0
+        for point, step in zip(walk, steps, strict=False):
+            hanging = [other for other in neighbours[point] if other not in seen]
             while hanging:
                 here = hanging.pop()
+                seen.add(here)
                 found.append(here)
-                new = [other for other in self._neighbours[here] if other not in seen]
-                seen.update(new)
-                hanging += new
-            gone += float(self._distances[point, following])
+                hanging += [other for other in neighbours[here] if other not in seen]
+            gone += step
             if gone > most:
                 break
         return found
@@ -148,7 +153,7 @@ class SingleLinkage:
     @cached_property
     def _neighbours(self) -> list[list[int]]:
         """The points next to each in the spanning tree."""
-        found: list[list[int]] = [[] for _ in range(len(self._distances))]
+        found: list[list[int]] = [[] for _ in range(self._n_points)]
         for one, other in zip(*(end.tolist() for end in self.ends), strict=True):
             found[one].append(other)
             found[other].append(one)
@@ -157,17 +162,17 @@ class SingleLinkage:
     def has_small_groups(self) -> bool:
         """Tell if a gap lies around points that are too few for a part and too many for outliers."""
         least = self._least
-        gaps = self._clearest_gaps(np.arange(len(self.heights)), _LEAST_SEEN)
+        gaps = self._clearest_gaps(range(len(self.heights)), _LEAST_SEEN)
         return any(ratio > _GAPS[0] and bool((self.smaller_sides[merges] < least).any()) for ratio, merges, _ in gaps)
 
     @property
     def _least(self) -> int:
         """Points that a part has at least."""
-        return max(_LEAST_PART, int(_LEAST_SHARE * len(self._distances)))
+        return max(_LEAST_PART, int(_LEAST_SHARE * self._n_points))
 
     def _runs(self) -> tuple[Places, Places]:
         """Where the points of each node begin and end when those of both sides of every merge stand side by side."""
-        n_points = len(self._distances)
+        n_points = self._n_points
         size = [1] * n_points
         for one, other in self._sides:
             size.append(size[one] + size[other])
@@ -179,35 +184,36 @@ class SingleLinkage:
         first = np.array(starts)
         return first, first + np.array(size)
 
-    def _clearest_gaps(self, merges: Places, least: int) -> list[tuple[float, Places, float]]:
+    def _clearest_gaps(self, merges: Sequence[int], least: int) -> list[tuple[float, list[int], float]]:
         """How high the lowest of the merges stands over all that are left, the merges, and the highest that is left:
         of each number of highest merges that may cross a gap, the clearest first.
         """
-        sides, heights = self.smaller_sides[merges], self.heights[merges]
-        large = np.flatnonzero(sides >= least)[::-1][: _MOST_GAPS + 1]  # highest first
-        others = heights[(sides >= _LEAST_GROUP) & (sides < least)]
-        left = np.maximum(np.append(heights[large[1:]], 0.0), others.max(initial=0.0))[:_MOST_GAPS]
-        high = heights[large[:_MOST_GAPS]]
-        clear = np.flatnonzero((left > 0.0) & (high > _GAPS.min() * left))
-        rated = [(float(high[k] / left[k]), merges[large[: k + 1]], float(left[k])) for k in clear.tolist()]
+        sides, heights = self.smaller_sides.tolist(), self.heights.tolist()
+        large = [merge for merge in reversed(merges) if sides[merge] >= least]  # highest first
+        other = next((heights[merge] for merge in reversed(merges) if _LEAST_GROUP <= sides[merge] < least), 0.0)
+        rated = []
+        for k, merge in enumerate(large[:_MOST_GAPS]):
+            left = max(heights[large[k + 1]] if k + 1 < len(large) else 0.0, other)
+            if left > 0.0 and heights[merge] > _LEAST_GAP * left:
+                rated.append((heights[merge] / left, large[: k + 1], left))
         return sorted(rated, key=lambda one: -one[0])
 
-    def _gaps(self, merges: Places, least: int, members: Callable[[int], Places]) -> Places | None:
+    def _gaps(self, merges: Sequence[int], least: int, members: Callable[[int], Places]) -> Places | None:
         """The merges that cross a gap, None when there is none."""
         contacts: dict[int, int] = {}
         for _, crossing, left in self._clearest_gaps(merges, least):
-            for merge in crossing.tolist():
+            for merge in crossing:
                 if merge not in contacts:
                     one, other = (members(node) for node in self._sides[merge])
                     contacts[merge] = self._contacts(one, other, float(self.heights[merge]))
-            needed = _GAPS[[min(max(contacts[merge], 1), len(_GAPS)) - 1 for merge in crossing.tolist()]]
+            needed = _GAPS[[min(max(contacts[merge], 1), len(_GAPS)) - 1 for merge in crossing]]
             if (self.heights[crossing] > needed * left).all():
-                return crossing
+                return np.array(crossing)
         return None
 
     def _contacts(self, one: Places, other: Places, height: float) -> int:
         """Number of places where two groups of points come near each other, on the side that has fewer."""
-        across = self._distances[np.ix_(one, other)]
+        across = self.distances[np.ix_(one, other)]
         return min(
             self._places(one, across.min(axis=1), height),
             self._places(other, across.min(axis=0), height),
@@ -219,26 +225,25 @@ class SingleLinkage:
         near = group[near[np.argsort(nearest[near], kind="stable")]]
         places = 0
         while len(near):
-            near = near[self._distances[near[0], near] > _APART * height]
+            near = near[self.distances[near[0], near] > _APART * height]
             places += 1
         return places
 
 
-def _pairs_this_far_apart(distances: Matrix, heights: Matrix) -> tuple[Places, Places, Matrix]:
+def _pairs_this_far_apart(entries: Matrix, n_points: int, heights: Matrix) -> tuple[Places, Places, Matrix]:
     """Both points and the distance of each pair whose distance is 0 or one of the rising ``heights``, nearest first."""
-    entries, known = as_condensed(distances), np.concatenate([np.zeros(1), heights])
+    known = np.concatenate([np.zeros(1), heights])
     places = np.flatnonzero(entries <= known[-1])
     lengths = entries[places]
     wanted = np.flatnonzero(known[known.searchsorted(lengths)] == lengths)
     wanted = wanted[lengths[wanted].argsort(kind="stable")]
-    return *pairs_at(places[wanted], len(distances)), lengths[wanted]
+    return *pairs_at(places[wanted], n_points), lengths[wanted]
 
 
 def smaller_sides(distances: Matrix, n_deaths: int) -> Matrix:
     """Number of points on the smaller side of each of the last ``n_deaths`` single-linkage merges, by rising height.
 
-    ``distances`` is a checked matrix. Merges at height 0 come first and are the ones left out.
+    ``distances`` are checked. Merges at height 0 come first and are the ones left out.
     """
-    if len(distances) < 2:
-        return np.zeros(0)
-    return SingleLinkage(distances).smaller_sides[len(distances) - 1 - n_deaths :]
+    n_points = n_points_of(distances)
+    return SingleLinkage(distances).smaller_sides[n_points - 1 - n_deaths :] if n_points > 1 else np.zeros(0)
