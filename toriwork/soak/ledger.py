@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from toriwork.errors import ToriworkError
+from toriwork.soak.history import History
 from toriwork.soak.worker import HANDLED, LOG, REGISTRY, ROW, ROWS_PER_TOKEN, TOKEN, cloud, run_folder
 
 Key = tuple[int, int]  #: a writer and the number of its row
@@ -27,25 +28,28 @@ class Inspection:
 
     n_rows: int = 0  #: of this run
     n_tokens: int = 0
+    generation: int = 0  #: of the registry
     findings: tuple[str, ...] = ()
 
 
 class Ledger:
     """The promises to all writers of one run, dead ones included, and the rows and tokens seen so far."""
 
-    def __init__(self, folder: Path, run: str) -> None:
+    def __init__(self, folder: Path, run: str, history: History) -> None:
         self._folder = folder
         self._run = run
-        self._promised: dict[int, Counter[int]] = {}
+        self._history = history
+        self._promised: dict[int, Counter[int]] = history.buried()
         self._seen: dict[str, set[Key]] = {"row": set(), "token": set()}
         self._in_copy: set[str] = set()
 
     def read_promises(self, alive: Collection[int]) -> None:
-        """Count what the writers were promised by now, and remove the files of those that are not ``alive``."""
+        """Count what the writers were promised by now; of those that are not ``alive`` the history keeps it."""
         for file in sorted(run_folder(self._folder, self._run).glob("*.promises")):
             number = int(file.stem)
             self._promised[number] = Counter(file.read_bytes())
             if number not in alive:
+                self._history.add("dead", number=number, promised=self._promised[number])
                 file.unlink()
 
     @property
@@ -56,13 +60,21 @@ class Ledger:
     def inspect(self) -> Inspection:
         """Compare the promises and what was seen before with what is there now, and verify both stores."""
         try:
-            rows, wrong = self._rows()
+            rows, wrong, generation = self._rows()
             tokens = Counter(self._tokens())
             findings = [*self._compare("row", rows), *wrong, *self._compare("token", tokens)]
             findings += [*self._verify(), *self._copied()]
         except ToriworkError as error:
             return Inspection(findings=(f"damaged: {error}",))
-        return Inspection(rows.total(), tokens.total(), tuple(findings))
+        return Inspection(rows.total(), tokens.total(), generation, tuple(findings))
+
+    def missing_in(self, restored: Path) -> list[str]:
+        """What is wrong with a restored registry: promised rows that it lacks, doubled ones, other points."""
+        rows, wrong, _ = self._rows(restored, known=set())
+        lost = self._promised_keys("row") - set(rows)
+        doubled = [key for key, times in rows.items() if times > 1]
+        named = [(words, keys) for words, keys in (("lost", lost), ("doubled", doubled)) if keys]
+        return [f"{words}: {_named('row', keys)}, in a restored backup" for words, keys in named] + wrong
 
     def _compare(self, noun: str, there: Counter[Key]) -> Iterator[str]:
         if lost := (self._promised_keys(noun) | self._seen[noun]) - set(there):
@@ -80,13 +92,19 @@ class Ledger:
                 keys |= {(number, n) for n in range(-counts[HANDLED[0]], counts[ROW[0]])}
         return keys
 
-    def _rows(self) -> tuple[Counter[Key], list[str]]:
-        """Count the rows of this run and check their points, their order and their age."""
+    def _rows(
+        self, folder: Path | None = None, known: Collection[Key] | None = None
+    ) -> tuple[Counter[Key], list[str], int]:
+        """Count the rows of this run, check the points of those not ``known``, their order, their age; the generation.
+
+        Of the registry of the run, or a restored one.
+        """
+        known = self._seen["row"] if known is None else known
         from toriwork.registry import TorusRegistry
 
         there: Counter[Key] = Counter()
         wrong: list[Key] = []
-        with TorusRegistry(self._folder / REGISTRY, read_only=True) as registry:
+        with TorusRegistry((folder or self._folder) / REGISTRY, read_only=True) as registry:
             order: dict[int, list[tuple[str, int]]] = {}
             for batch in registry.scan(["metadata", "vertices", "row_id"]):
                 for place, text in enumerate(batch["metadata"].to_pylist()):
@@ -96,9 +114,10 @@ class Ledger:
                     there[key] += 1
                     if key[1] >= 0:
                         order.setdefault(key[0], []).append((batch["row_id"][place].as_py(), key[1]))
-                    if key not in self._seen["row"] and not _is_cloud(batch["vertices"][place], *key):
+                    if key not in known and not _is_cloud(batch["vertices"][place], *key):
                         wrong.append(key)
-            age = registry.get_statistics()["pending_age_seconds"] or 0.0
+            statistics = registry.get_statistics()
+        age = statistics["pending_age_seconds"] or 0.0
         findings = [f"damaged: {_named('row', wrong)} with other points than were recorded"] if wrong else []
         findings += [
             f"disordered: the rows of writer {number} do not follow each other by row id"
@@ -106,7 +125,7 @@ class Ledger:
             if [n for _, n in sorted(rows)] != sorted(n for _, n in rows)
         ]
         findings += [f"late: a row is not public after {age:.0f} s"] if age > _MOST_AGE else []
-        return there, findings
+        return there, findings, statistics["generation"]
 
     def _tokens(self) -> Iterator[Key]:
         from toriwork.synthesis.log import TokenLog

@@ -9,19 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from toriwork.errors import EngineError
-from toriwork.soak.worker import promises_file
+from toriwork.soak.history import Durations, class_of
+from toriwork.soak.worker import promises_file, run_folder
 from toriwork.state import ENV_NAME
 
 _START_SECONDS = 120.0  #: a machine may be busy
 _STOP_SECONDS = 60.0
-_STATUS = "/proc/{}/status"  # Linux; elsewhere memory is not told
-_PEAK = "VmHWM:"
+_STATUS, _FILES = "/proc/{}/status", "/proc/{}/fd"  # Linux; elsewhere neither is told
+_HELD, _PEAK = "VmRSS:", "VmHWM:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +33,29 @@ class Worker:
     role: str
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
+    steady: bool
 
 
 class WorkerPool:
     """The processes at work on one folder; whoever makes a pool has to call :meth:`stop`."""
 
-    def __init__(self, folder: Path, run: str, pause: float) -> None:
+    def __init__(self, folder: Path, run: str, pause: float, *, first: int = 0, n_killed: int = 0) -> None:
         self._folder = folder
         self._run = run
         self._pause = pause
         self._workers: dict[int, Worker] = {}
-        self._next = 0
+        self._next = first
         self._peak: int | None = None
-        self.n_killed = 0
+        self._read: dict[Path, int] = {}  # bytes of each file of durations
+        self.n_killed = n_killed
 
     @property
     def alive(self) -> Collection[int]:
         """The numbers of the processes that have not ended."""
         return {number for number, worker in self._workers.items() if worker.process.poll() is None}
 
-    def start(self, role: str) -> int:
-        """Start a process and return its number."""
+    def start(self, role: str, *, steady: bool = False) -> int:
+        """Start a process and return its number; a ``steady`` one is not killed: it would show what grows."""
         number, self._next = self._next, self._next + 1
         errors = (promises_file(self._folder, self._run, number).with_suffix(".errors")).open("w+b")
         command = [sys.executable, "-m", "toriwork.soak.worker", role, str(self._folder), str(number)]
@@ -63,7 +67,7 @@ class WorkerPool:
             env={**os.environ, ENV_NAME: str(self._folder)},
             start_new_session=True,  # Ctrl-C is for the one who watches
         )
-        self._workers[number] = Worker(role, process, errors)
+        self._workers[number] = Worker(role, process, errors, steady)
         return number
 
     def wait_for(self, numbers: Collection[int]) -> None:
@@ -84,7 +88,7 @@ class WorkerPool:
 
     def kill_one(self, rng: random.Random) -> None:
         """Kill one of the processes at random and start another in its place."""
-        alive = sorted(self.alive)
+        alive = sorted(number for number in self.alive if not self._workers[number].steady)
         if not alive:
             return
         worker = self._workers.pop(rng.choice(alive))
@@ -123,9 +127,29 @@ class WorkerPool:
 
     def peak_bytes(self) -> int | None:
         """The most memory that one of the processes has ever held; None where the system does not tell."""
-        peaks = [peak_bytes(worker.process.pid) for worker in self._workers.values()]
+        peaks = [_held_bytes(worker.process.pid, _PEAK) for worker in self._workers.values()]
         self._peak = max((peak for peak in (self._peak, *peaks) if peak is not None), default=None)
         return self._peak
+
+    def growth(self) -> dict[str, tuple[int | None, int | None]]:
+        """Bytes of memory and open files of each steady process, by its role; None where the system does not tell."""
+        steady = [worker for worker in self._workers.values() if worker.steady]
+        return {worker.role: (_held_bytes(worker.process.pid), _open_files(worker.process.pid)) for worker in steady}
+
+    def durations(self) -> dict[str, Durations]:
+        """What the processes did since the last call, by how long it took."""
+        found: dict[str, Durations] = {}
+        alive = set(self.alive)
+        for file in run_folder(self._folder, self._run).glob("*.durations"):
+            content = file.read_bytes()
+            end = content.rfind(b"\n") + 1
+            for line in content[self._read.get(file, 0) : end].decode().splitlines():
+                kind, seconds = line.split()
+                found.setdefault(kind, Counter())[class_of(float(seconds))] += 1
+            self._read[file] = end
+            if int(file.stem) not in alive:
+                file.unlink()
+        return found
 
     def stop(self) -> None:
         """Ask every process to end, and kill those that have not after a minute."""
@@ -140,12 +164,19 @@ class WorkerPool:
                 worker.process.wait()
 
 
-def peak_bytes(pid: int) -> int | None:
-    """The most memory that a process has ever held, in bytes; None where the system does not tell."""
+def _held_bytes(pid: int, fact: str = _HELD) -> int | None:
+    """The memory that a process holds, in bytes, or has ever held; None where the system does not tell."""
     with contextlib.suppress(OSError):
         for line in Path(_STATUS.format(pid)).read_text().splitlines():
-            if line.startswith(_PEAK):
+            if line.startswith(fact):
                 return int(line.split()[1]) * 1024
+    return None
+
+
+def _open_files(pid: int) -> int | None:
+    """How many files a process has open; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        return sum(1 for _ in Path(_FILES.format(pid)).iterdir())
     return None
 
 

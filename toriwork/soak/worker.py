@@ -1,7 +1,7 @@
 """One process of a run: a writer or a reader, made to be killed at any moment.
 
 A writer appends one byte to a file of its own after each call that returned: what has its byte has to be in the
-registry or the log from then on.
+registry or the log from then on. A second file takes what was done and how long it took, a line each.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,11 @@ def promises_file(folder: Path, run: str, number: int) -> Path:
     return run_folder(folder, run) / f"{number}.promises"
 
 
+def durations_file(folder: Path, run: str, number: int) -> Path:
+    """The file of what a process did and how many seconds each took."""
+    return promises_file(folder, run, number).with_suffix(".durations")
+
+
 def cloud(number: int, n: int) -> NDArray[np.float64]:
     """The n-th cloud of a writer, (8, 2) float64; no two are equal."""
     import numpy as np
@@ -60,9 +66,22 @@ def main(arguments: list[str]) -> int:
         time.sleep(float(pause))
         return not ended and os.getppid() == parent
 
-    work = write if role == "writer" else read
+    work = {"writer": write, "reader": read, "others": read_as_others}[role]
     work(Path(folder), int(number), run, may_go_on)
     return 0
+
+
+def _timer(folder: Path, number: int, run: str) -> Callable[[str], contextlib.AbstractContextManager[None]]:
+    """A function that times a block under a name."""
+    file = os.open(durations_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+
+    @contextmanager
+    def timed(kind: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        os.write(file, f"{kind} {time.perf_counter() - began:.3g}\n".encode())
+
+    return timed
 
 
 def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> None:
@@ -75,6 +94,7 @@ def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) ->
         TorusRegistry(folder / REGISTRY) as registry,
         closing(ObserverSynthesis(path=folder / LOG)) as observers,
     ):
+        timed = _timer(folder, number, run)
         promises = os.open(promises_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         n_handled, handling = 0, False
 
@@ -98,14 +118,18 @@ def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) ->
         for n in count():
             if not may_go_on():
                 return
-            record(n, None if n % 10 == 0 else (1.0, 0.0))  # some are left to the threads that compute them
+            with timed("record"):
+                record(n, None if n % 10 == 0 else (1.0, 0.0))  # some are left to the threads that compute them
             os.write(promises, ROW)
             if n % ROWS_PER_TOKEN == 0:
-                observers.emit_token({"type": "soak", "source": f"writer {number}", "run": run, "n": n})
+                with timed("token"):
+                    observers.emit_token({"type": "soak", "source": f"writer {number}", "run": run, "n": n})
                 os.write(promises, TOKEN)
             if rng.random() < FLUSHES:
                 store: Any = rng.choice((registry, observers.log))
-                store.flush(publish=rng.random() < PUBLISHES)
+                publish = rng.random() < PUBLISHES
+                with timed("publish" if publish else "flush"):
+                    store.flush(publish=publish)
 
 
 _time_ns = time.time_ns
@@ -124,8 +148,9 @@ def read(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> 
 
     n_before = 0
     promises_file(folder, run, number).touch()
+    timed = _timer(folder, number, run)
     while may_go_on():
-        with TorusRegistry(folder / REGISTRY, read_only=True) as registry:
+        with timed("toriwork"), TorusRegistry(folder / REGISTRY, read_only=True) as registry:
             n_rows = len(registry)
             for shape_id in registry.query_recent(3)["shape_id"]:
                 registry.vertices(shape_id)
@@ -135,6 +160,55 @@ def read(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> 
         with closing(TokenLog(folder / LOG, read_only=True)) as log:
             for _ in log.batches(["token_id"]):
                 pass
+
+
+def read_as_others(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) -> None:
+    """Read the public file as pandas, DuckDB and Polars do, and verify it; DamagedFile when rows have gone."""
+    from toriwork.registry import TorusRegistry
+
+    promises_file(folder, run, number).touch()
+    timed = _timer(folder, number, run)
+    n_before = 0
+    while may_go_on():
+        for kind, count_rows in OTHERS.items():
+            with timed(kind):
+                n_rows = count_rows(folder / REGISTRY)
+            if n_rows < n_before:
+                raise DamagedFile(f"{folder / REGISTRY}: {kind} reads {n_rows} rows, and {n_before} were there before")
+            n_before = n_rows
+        with timed("verify"), TorusRegistry(folder / REGISTRY, read_only=True) as registry:
+            report = registry.verify()
+        if not report.ok:
+            raise DamagedFile(f"{folder / REGISTRY}: {report}")
+
+
+def _by_pandas(path: Path) -> int:
+    import pandas as pd
+
+    with path.open("rb") as file:  # opened once: a publish may replace the name at any moment
+        return int(pd.read_parquet(file, columns=["row_id"])["row_id"].nunique())
+
+
+def _by_duckdb(path: Path) -> int:
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        (n_rows,) = connection.execute("SELECT count(DISTINCT row_id) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(n_rows)
+
+
+def _by_polars(path: Path) -> int:
+    import polars as pl
+
+    return int(pl.scan_parquet(path).select(pl.col("row_id").n_unique()).collect().item())
+
+
+#: how many different rows of the public file each reader sees
+OTHERS = {
+    name: function
+    for name, function in (("pandas", _by_pandas), ("duckdb", _by_duckdb), ("polars", _by_polars))
+    if find_spec(name) is not None
+}
 
 
 if __name__ == "__main__":
