@@ -185,7 +185,7 @@ def read_as_others(folder: Path, number: int, run: str, may_go_on: Callable[[], 
 def _by_pandas(path: Path) -> int:
     import pandas as pd
 
-    with path.open("rb") as file:  # opened once: a publish may replace the name at any moment
+    with path.open("rb") as file:  # pandas and Polars open a path twice, and a publish may come in between
         return int(pd.read_parquet(file, columns=["row_id"])["row_id"].nunique())
 
 
@@ -200,7 +200,8 @@ def _by_duckdb(path: Path) -> int:
 def _by_polars(path: Path) -> int:
     import polars as pl
 
-    return int(pl.scan_parquet(path).select(pl.col("row_id").n_unique()).collect().item())
+    with path.open("rb") as file:
+        return int(pl.read_parquet(file, columns=["row_id"])["row_id"].n_unique())
 
 
 #: how many different rows of the public file each reader sees
