@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -241,10 +242,41 @@ def test_clouds_at_work_together_stay_within_the_memory() -> None:
     assert most[0] == 2
 
 
-def test_without_a_prediction_nothing_is_refused() -> None:
-    series = [np.sin(np.arange(50.0))] * 3
-    results = list(persistence_many(series, max_workers=1, max_bytes=1, filtration="lower_star", max_dimension=0))
-    assert all(r.error is None for r in results)
+@pytest.mark.parametrize("filtration", ["lower_star", "alpha", "h0"])
+def test_each_cloud_is_held_to_the_limit_whatever_its_filtration(filtration: str) -> None:
+    data = [np.sin(np.arange(5000.0))] * 3 if filtration == "lower_star" else [circle(5000, 0.1)] * 3
+    options = {"filtration": filtration, "max_dimension": 0, "max_workers": 1}
+    refused = list(persistence_many(data, max_bytes=1000, **options))
+    assert all(isinstance(r.error, TooLarge) and "1e+03 bytes" in str(r.error) for r in refused)
+    assert all(r.error is None for r in persistence_many(data, max_bytes=1e9, **options))
+
+
+def test_small_clouds_of_one_task_are_held_to_the_limit_too() -> None:
+    limit = work_estimate(25, 2, 1).bytes
+    found = persistence_each(CLOUDS[:8], {"max_bytes": float(limit)})
+    assert [isinstance(one, TooLarge) for one in found] == [False] * 6 + [True] * 2
+    assert found[:6] == ALONE[:6]
+
+
+def test_the_clouds_of_one_task_share_the_time_that_they_took() -> None:
+    started = time.perf_counter()
+    found = persistence_each(CLOUDS * 4, {})
+    assert sum(diagram.provenance.seconds for diagram in found) <= 1.5 * (time.perf_counter() - started)
+
+
+@pytest.mark.parametrize("options", [{}, {"filtration": "h0"}])
+def test_tasks_grow_with_the_work_that_was_done(options: dict) -> None:
+    sizes: list[int] = []
+
+    class Counting(AtOnce):
+        def submit(self, call: object, *args: object, **more: object) -> Future:
+            sizes.append(len(args[0]))
+            return super().submit(call, *args, **more)
+
+    clouds = [CLOUDS[0]] * 3000
+    assert len(list(persistence_many(clouds, Counting(), max_workers=1, **options))) == 3000
+    assert sum(sizes) == 3000
+    assert max(sizes[1:-1]) > 2 * sizes[0]
 
 
 def test_the_free_memory_of_this_machine_is_known() -> None:

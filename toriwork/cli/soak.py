@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @COMMANDS.action("soak", "toriwork soak --hours 24 --path DIR")
 @click.option("--minutes", type=float, help="How long, over all pieces; default 1.")
 @click.option("--hours", type=float, help="The same in hours.")
-@click.option("--path", type=PATH, metavar="DIR", help="A folder, new, empty or of a run to go on with; default: a new one.")
+@click.option(
+    "--path", type=PATH, metavar="DIR", help="A folder, new, empty or of a run to go on with; default: a new one."
+)
 @click.option("--report", "page", type=PATH, metavar="FILE", help="The report as HTML; default: soak.html in DIR.")
 def soak(minutes: float | None, hours: float | None, path: Path | None, page: Path | None, as_json: bool) -> int:
     """Kill processes that record at random; no row may be lost.

@@ -21,7 +21,8 @@ _UNKNOWN = (None, None)
 _READERS = ("toriwork", "pandas", "duckdb", "polars", "verify")
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
-    "th,td{padding:.15em .8em;text-align:right;border-bottom:1px solid #ccc}th:first-child,td:first-child{text-align:left}"
+    "th,td{padding:.15em .8em;text-align:right;border-bottom:1px solid #ccc}"
+    "th:first-child,td:first-child{text-align:left}"
 )
 
 
@@ -99,7 +100,9 @@ def _curves(events: Sequence[Event]) -> Iterator[str]:
 
     def steady(at: int, unit: float) -> list[Curve]:
         roles = sorted({role for one in ends for role in one["growth"]})
-        return [(role, [((one["growth"].get(role) or _UNKNOWN)[at] or math.nan) / unit for one in ends]) for role in roles]
+        return [
+            (role, [((one["growth"].get(role) or _UNKNOWN)[at] or math.nan) / unit for one in ends]) for role in roles
+        ]
 
     yield _chart("rows a second", hours, [("rows", rate("rows"))])
     yield _chart("publishes a minute", hours, [("publishes", [60 * value for value in rate("publishes")])])
@@ -116,7 +119,7 @@ def _chart(title: str, hours: Sequence[float], curves: Sequence[Curve]) -> str:
     known = [value for _, values in curves for value in values if math.isfinite(value)]
     top, last = max(known, default=0.0) or 1.0, hours[-1] or 1.0
     lines = []
-    for (name, values), colour in zip(curves, _COLOURS, strict=False):
+    for (_, values), colour in zip(curves, _COLOURS, strict=False):
         places = [
             f"{40 + (_WIDTH - 50) * hour / last:.1f},{10 + (_HEIGHT - 30) * (1 - value / top):.1f}"
             for hour, value in zip(hours, values, strict=True)
@@ -133,7 +136,9 @@ def _chart(title: str, hours: Sequence[float], curves: Sequence[Curve]) -> str:
         f"<text x='{_WIDTH - 10}' y='{_HEIGHT - 4}' text-anchor='end'>{last:.2f} h</text>"
         f"<path d='M40 10V{_HEIGHT - 20}H{_WIDTH - 10}' fill='none' stroke='#888'/>"
     )
-    rows = zip(*([f"{hour:.3f}" for hour in hours], *([f"{v:.3g}" for v in values] for _, values in curves)), strict=True)
+    rows = zip(
+        *([f"{hour:.3f}" for hour in hours], *([f"{v:.3g}" for v in values] for _, values in curves)), strict=True
+    )
     numbers = _table(("hours", *(name for name, _ in curves)), rows)
     return (
         f"<h3>{html.escape(title)}</h3><p>{names}</p><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}' role='img' "

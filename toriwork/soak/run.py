@@ -71,7 +71,8 @@ class RoundReport:
         head = f"round {self.round}" if self.event == "round" else "interrupted" if self.interrupted else "end"
         facts = (
             f"{head}: {self.seconds:.0f} s, {self.rows} rows, {self.tokens} tokens, {self.killed} killed, "
-            f"{self.publishes} publishes, {self.drills} restored, {self.disk_bytes / 1e6:.2f} MB in {self.files} files{memory}: {'NOT ' * bool(self.findings)}sound"
+            f"{self.publishes} publishes, {self.drills} restored, "
+            f"{self.disk_bytes / 1e6:.2f} MB in {self.files} files{memory}: {'NOT ' * bool(self.findings)}sound"
         )
         return "\n".join([facts, *(f"- {finding}" for finding in self.findings)])
 

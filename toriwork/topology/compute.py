@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from toriwork.checks import check_number
 from toriwork.errors import BadInput, TooLarge, ToriworkError
 from toriwork.topology.clouds import cloud_of
+from toriwork.topology.cost_model import work_estimate
 from toriwork.topology.diagram import SCALES, Diagram, Provenance, Scale
 from toriwork.topology.engines import LARGEST_PRIME, Bars
 from toriwork.topology.entry import Given
@@ -165,7 +166,7 @@ def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[
     return together or [_diagram_or_error(cloud, options) for cloud in clouds]
 
 
-_TOGETHER = {"max_dimension", "scale", "engine", "min_persistence"}
+_TOGETHER = {"max_dimension", "scale", "engine", "min_persistence", "max_bytes"}
 
 
 def _together(  # the defaults of persistence
@@ -175,19 +176,22 @@ def _together(  # the defaults of persistence
     scale: Scale | None = None,
     engine: str = "auto",
     min_persistence: float = 0.0,
+    max_bytes: float | None = None,
 ) -> list[Diagram | ToriworkError] | None:
     """The Rips diagrams of all clouds; None where they had better be taken one by one."""
     started = time.perf_counter()
     try:
-        plan = _plan(FILTRATIONS["rips"], max_dimension, scale, 2, math.inf, min_persistence, None)
+        plan = _plan(FILTRATIONS["rips"], max_dimension, scale, 2, math.inf, min_persistence, max_bytes)
         given = [cloud_of(cloud) for cloud in clouds]
         for one in given:
             warn_of_matrix(one)
+            if max_bytes is not None and work_estimate(*one.shape, max_dimension).bytes > max_bytes:
+                return None
         found = rips_together([one.points() for one in given], max_dimension, engine)
         if found is None:
             return None
-        started += (time.perf_counter() - started) * (1.0 - 1.0 / len(clouds))  # each took its share
-        return [_diagram(one, plan, started) for one in found]
+        share = (time.perf_counter() - started) / len(clouds)
+        return [_diagram(one, plan, time.perf_counter() - share) for one in found]
     except Exception:  # noqa: BLE001  # one by one, so that the cloud or the option is found that was the reason
         return None
 

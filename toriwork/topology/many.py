@@ -21,6 +21,7 @@ import numpy as np
 
 from toriwork.checks import check_count, check_number
 from toriwork.errors import BadInput, ToriworkError
+from toriwork.progress import progress_bar
 from toriwork.topology.clouds import cloud_of
 from toriwork.topology.compute import persistence_each
 from toriwork.topology.cost_model import less_work, too_large, work_estimate, work_estimate_of
@@ -31,7 +32,9 @@ _LOG = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds between two messages
 #: filtrations that build a matrix of distances and the Rips complex on it
 _PREDICTED = ("rips", "dtm")
-_TASK_SECONDS = 0.1  # of predicted work: 25 clouds of 100 points
+_TASK_SECONDS = 0.1, 1.0  # of predicted work, at first and at most: what a cluster spends on a task is some 10 ms
+_ROUNDS = 8  # tasks for each worker in as much work as was handed out: nobody waits long for the last ones
+_POINT_SECONDS = 1e-5  # where nothing is predicted; the first clouds that are done tell
 _PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
 
 _law = lru_cache(1024)(work_estimate)  # clouds of one size are many
@@ -65,7 +68,7 @@ class _Task(NamedTuple):
 
     number: int  #: place of the cloud among those given
     cloud: Any
-    seconds: float  #: predicted, roughly
+    cost: float  #: predicted seconds, roughly; how many seconds that takes here, those that are done tell
     n_bytes: float  #: predicted
 
 
@@ -81,7 +84,7 @@ class Progress:
 
 def persistence_many(
     clouds: Iterable[Any],
-    executor: Executor | None = None,
+    executor: Any = None,
     *,
     memory: Memory | None = None,
     max_workers: int | None = None,
@@ -99,19 +102,22 @@ def persistence_many(
     ----------
     clouds : iterable of array_like
         What :func:`toriwork.topology.persistence` takes as points.
-    executor : concurrent.futures.Executor, optional
-        Threads, processes, or another library's; it is not shut down. None: a pool of threads of its own.
+    executor : concurrent.futures.Executor or distributed.Client, optional
+        Threads, processes, a Dask cluster, or another library's; it is not shut down. When a worker of a cluster dies,
+        the cluster computes anew what that one had. None: a pool of threads of its own.
     memory : Memory, optional
         A :class:`toriwork.cells.memory.DiagramMemory`, say. What it knows is not computed; what is computed it has
         before it is handed over. Its methods are given each cloud as a checked :class:`toriwork.topology.clouds.Cloud`.
     max_workers : int, optional
-        At most twice as many tasks wait in an executor at a time. None: the number of cores.
+        At most twice as many tasks wait in an executor at a time. None: the number of cores, of a cluster all it has
+        at the start. A task is clouds of about 0.1 s of work at first, up to 1 s later.
     progress : bool or callable
-        True: a message per second to the log ``toriwork.topology.many`` at level INFO. False: none. A callable is
-        handed a :class:`Progress` after every cloud.
+        True: a bar where somebody sees it, and a message per second to the log ``toriwork.topology.many`` at level
+        INFO. False: neither. A callable is handed a :class:`Progress` after every cloud.
     max_bytes : float, optional
-        Predicted memory for all clouds at work together, of "rips" and "dtm". A cloud that alone would need more is
-        ``TooLarge`` and not begun. None: four fifths of what the machine has free at the start. inf: no limit.
+        Predicted memory for all clouds at work together, of "rips" and "dtm", and for each cloud of all filtrations:
+        one that alone would need more is ``TooLarge``. None: four fifths of what is free at the start, here or on a
+        cluster in all; each cloud has what is free where it is computed. inf: no limit.
     **options
         For :func:`toriwork.topology.persistence`: max_dimension, filtration, engine, ...
 
@@ -144,37 +150,48 @@ def persistence_many(
             raise BadInput(f"{name}: expected an object with {' and '.join(members)}, got {given!r}")
     if not isinstance(progress, bool) and not callable(progress):
         raise BadInput(f"progress: expected True, False or a callable, got {progress!r}")
-    workers = (os.cpu_count() or 1) if max_workers is None else check_count(max_workers, name="max_workers")
-    room = 0.8 * available_bytes() if max_bytes is None else check_number(max_bytes, name="max_bytes", least=0.0)
+    workers = None if max_workers is None else check_count(max_workers, name="max_workers")
+    if max_bytes is not None:
+        options["max_bytes"] = check_number(max_bytes, name="max_bytes", least=0.0)
     total = len(clouds) if isinstance(clouds, Sized) else None
     try:
-        run = _Run(clouds, executor, workers, room, memory, options)
+        run = _Run(clouds, _place_of(executor, workers, max_bytes), memory, options)
     except TypeError as error:
         raise BadInput(f"clouds: expected an iterable of point clouds: {error}") from error
     return _reported(run.results(), total, progress)
 
 
+class _Place(NamedTuple):
+    """Where the clouds are computed."""
+
+    executor: Executor | None
+    workers: int
+    room: float  #: bytes for all clouds at work together
+
+
+def _place_of(given: Any, workers: int | None, max_bytes: float | None) -> _Place:
+    """The executor of a Dask client, with what its workers have; another one, or none, with what this machine has."""
+    cores, n_bytes = os.cpu_count() or 1, available_bytes
+    if hasattr(given, "get_executor"):
+        found = given.scheduler_info(n_workers=-1)["workers"].values()
+        cores = max(1, sum(worker["nthreads"] for worker in found))
+        limits = [worker["memory_limit"] or math.inf for worker in found]
+        given, n_bytes = given.get_executor(pure=False), lambda: sum(limits) or math.inf
+    return _Place(given, workers or cores, 0.8 * n_bytes() if max_bytes is None else max_bytes)
+
+
 class _Run:
     """One pass over the clouds: what waits, what is at work, and how much memory that may take."""
 
-    def __init__(
-        self,
-        clouds: Iterable[Any],
-        executor: Executor | None,
-        workers: int,
-        room: float,
-        memory: Memory | None,
-        options: dict[str, Any],
-    ) -> None:
+    def __init__(self, clouds: Iterable[Any], place: _Place, memory: Memory | None, options: dict[str, Any]) -> None:
         self._clouds = enumerate(clouds)
-        self._given = executor
-        self._workers = workers
-        self._room = room
+        self._given, self._workers, self._room = place
         self._memory = memory
         self._options = options
         self._waiting: deque[_Task] = deque()  # taken, in no memory, and to be computed
         self._at_work: dict[Future[_Answers], list[_Task]] = {}
         self._done: SimpleQueue[tuple[Future[_Answers], BaseException | None]] = SimpleQueue()
+        self._handed_out = self._cost = self._seconds = 0.0  # costs of all tasks; of those done, and what they took
 
     def results(self) -> Iterator[CloudResult]:
         """The results; an executor of our own lives as long as the iteration."""
@@ -210,12 +227,12 @@ class _Run:
     def _take(self) -> list[tuple[int, Any]]:
         """The next clouds, about one task's work; of a slow source those that came within a few milliseconds."""
         taken: list[tuple[int, Any]] = []
-        seconds, until = 0.0, time.monotonic() + _PATIENCE
+        cost, most, until = 0.0, self._most_cost(), time.monotonic() + _PATIENCE
         for index, cloud in self._clouds:
             # a buffer that its owner fills again must not be remembered under what it held before
             taken.append((index, cloud if self._memory is None else _sealed(cloud)))
-            seconds += _seconds(taken[-1][1], self._options)
-            if seconds >= _TASK_SECONDS or time.monotonic() > until:
+            cost += _cost(taken[-1][1], self._options)
+            if cost >= most or time.monotonic() > until:
                 break
         return taken
 
@@ -230,10 +247,10 @@ class _Run:
                 answered.append(CloudResult(index, diagram, remembered=True))
                 continue
             n_bytes = _bytes(cloud, self._options, self._room / (2 * self._workers))
-            task = _Task(index, cloud, _seconds(cloud, self._options), n_bytes)
+            task = _Task(index, cloud, _cost(cloud, self._options), n_bytes)
             if task.n_bytes > self._room:
                 less = less_work(None, self._options.get("max_dimension", 1), self._room)
-                error = too_large(f"cloud {index}", task.seconds, task.n_bytes, f"{self._room:.3g} bytes", less)
+                error = too_large(f"cloud {index}", task.cost, task.n_bytes, f"{self._room:.3g} bytes", less)
                 answered.append(CloudResult(index, None, error))
             else:
                 self._waiting.append(task)
@@ -245,14 +262,23 @@ class _Run:
         if self._at_work and used + self._waiting[0].n_bytes > self._room:
             return []
         chunk = [self._waiting.popleft()]
-        n_bytes, seconds = chunk[0].n_bytes, chunk[0].seconds
+        n_bytes, cost, most = chunk[0].n_bytes, chunk[0].cost, self._most_cost()
         share = min(self._room / (2 * self._workers), self._room - used)
-        while self._waiting:
-            n_bytes, seconds = n_bytes + self._waiting[0].n_bytes, seconds + self._waiting[0].seconds
-            if n_bytes > share or seconds > _TASK_SECONDS:
+        while self._waiting and cost < most:
+            n_bytes, cost = n_bytes + self._waiting[0].n_bytes, cost + self._waiting[0].cost
+            if n_bytes > share or self._waiting[0].cost > most:
                 break
             chunk.append(self._waiting.popleft())
+        self._handed_out += sum(task.cost for task in chunk)
         return chunk
+
+    def _most_cost(self) -> float:
+        """The cost of the next task: of so many seconds, and a small part of all that was handed out before."""
+        if not self._seconds:
+            return _TASK_SECONDS[0] if _is_predicted(self._options) else 0.0
+        rate = self._seconds / self._cost
+        least, most = _TASK_SECONDS
+        return min(most, max(least, self._handed_out * rate / (_ROUNDS * self._workers))) / rate
 
     def _finished(self, chunk: list[_Task], future: Future[_Answers]) -> None:
         """Remember what was computed, in the thread that is done with it: nobody has to ask for the results."""
@@ -273,6 +299,8 @@ class _Run:
         # what it raises is no fault of a cloud: a wrong option, a broken pool
         for task, found in zip(chunk, future.result(), strict=True):
             if isinstance(found, Diagram):
+                self._cost += task.cost
+                self._seconds += found.provenance.seconds if found.provenance is not None else 0.0
                 yield CloudResult(task.number, found)
             else:
                 yield CloudResult(task.number, None, found)
@@ -304,15 +332,15 @@ def _bytes(cloud: Any, options: dict[str, Any], share: float) -> float:
         return 0.0
 
 
-def _seconds(cloud: Any, options: dict[str, Any]) -> float:
-    """Seconds that the cloud may need by its number of points alone; inf where nothing is predicted."""
+def _cost(cloud: Any, options: dict[str, Any]) -> float:
+    """Seconds that the cloud may need by its size alone; where no law knows, some number that grows with it."""
     shape: tuple[int, ...] = getattr(cloud, "shape", ())
-    if len(shape) != 2 or not _is_predicted(options):
-        return math.inf
-    try:
-        return _law(*shape, options.get("max_dimension", 1)).seconds
-    except (ToriworkError, TypeError):
-        return math.inf
+    if _is_predicted(options):
+        try:
+            return _law(*shape, options.get("max_dimension", 1)).seconds if len(shape) == 2 else math.inf
+        except (ToriworkError, TypeError):
+            return math.inf
+    return _POINT_SECONDS * max(1, math.prod(shape[:-1] if len(shape) == 2 else shape))
 
 
 def _reported(
@@ -320,13 +348,15 @@ def _reported(
 ) -> Iterator[CloudResult]:
     started = said = time.monotonic()
     done = failed = 0
-    for result in results:
-        done, failed = done + 1, failed + (result.error is not None)
-        now = time.monotonic()
-        state = Progress(done, failed, total, now - started)
-        if callable(progress):
-            progress(state)
-        elif progress and (now - said >= _EVERY or done == total):
-            said = now
-            _LOG.info("%d of %s clouds, %d failed, %.0f s", done, total or "?", failed, state.seconds)
-        yield result
+    with progress_bar("diagrams", total, unit=" clouds", progress=progress is True) as tell:
+        for result in results:
+            tell(1)
+            done, failed = done + 1, failed + (result.error is not None)
+            now = time.monotonic()
+            state = Progress(done, failed, total, now - started)
+            if callable(progress):
+                progress(state)
+            elif progress and (now - said >= _EVERY or done == total):
+                said = now
+                _LOG.info("%d of %s clouds, %d failed, %.0f s", done, total or "?", failed, state.seconds)
+            yield result
