@@ -244,7 +244,7 @@ def test_clouds_at_work_together_stay_within_the_memory() -> None:
 
 @pytest.mark.parametrize("filtration", ["lower_star", "alpha", "h0"])
 def test_each_cloud_is_held_to_the_limit_whatever_its_filtration(filtration: str) -> None:
-    data = [np.sin(np.arange(5000.0))] * 3 if filtration == "lower_star" else [circle(5000, 0.1)] * 3
+    data = [np.sin(np.arange(500.0))] * 3 if filtration == "lower_star" else [circle(500, 0.1)] * 3
     options = {"filtration": filtration, "max_dimension": 0, "max_workers": 1}
     refused = list(persistence_many(data, max_bytes=1000, **options))
     assert all(isinstance(r.error, TooLarge) and "1e+03 bytes" in str(r.error) for r in refused)
@@ -264,19 +264,25 @@ def test_the_clouds_of_one_task_share_the_time_that_they_took() -> None:
     assert sum(diagram.provenance.seconds for diagram in found) <= 1.5 * (time.perf_counter() - started)
 
 
-@pytest.mark.parametrize("options", [{}, {"filtration": "h0"}])
-def test_tasks_grow_with_the_work_that_was_done(options: dict) -> None:
+@pytest.mark.parametrize("filtration", ["rips", "h0"])
+def test_tasks_grow_with_the_work_that_was_done(filtration: str) -> None:
     sizes: list[int] = []
+    known = replace(ALONE[0], provenance=replace(ALONE[0].provenance, seconds=1e-3))
 
-    class Counting(AtOnce):
+    class Steady(AtOnce):
+        """Each cloud takes a millisecond, or says so."""
+
         def submit(self, call: object, *args: object, **more: object) -> Future:
             sizes.append(len(args[0]))
-            return super().submit(call, *args, **more)
+            return super().submit(lambda clouds: [known] * len(clouds), args[0])
 
-    clouds = [CLOUDS[0]] * 3000
-    assert len(list(persistence_many(clouds, Counting(), max_workers=1, **options))) == 3000
-    assert sum(sizes) == 3000
-    assert max(sizes[1:-1]) > 2 * sizes[0]
+    clouds = [CLOUDS[0][:4]] * 4000
+    assert len(list(persistence_many(clouds, Steady(), max_workers=1, filtration=filtration))) == 4000
+    assert sum(sizes) == 4000
+    later = sizes[3:-1]  # once some are done: from 0.1 s to an eighth of all work before
+    assert 100 <= min(later) < 150
+    assert 350 < max(later) < 500
+    assert later == sorted(later)
 
 
 def test_the_free_memory_of_this_machine_is_known() -> None:

@@ -177,7 +177,7 @@ def read_as_others(folder: Path, number: int, run: str, may_go_on: Callable[[], 
             except Exception as error:
                 if kind != "duckdb" or not type(error).__module__.startswith("_duckdb"):
                     raise
-                with timed("duckdb, once more"):  # it reads a path, which a publish may replace meanwhile, and says so
+                with timed("duckdb-again"):  # it reads a path, which a publish may replace meanwhile, and says so
                     n_rows = count_rows(folder / REGISTRY)
             if n_rows < n_before:
                 raise DamagedFile(f"{folder / REGISTRY}: {kind} reads {n_rows} rows, and {n_before} were there before")
