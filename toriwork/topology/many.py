@@ -32,7 +32,8 @@ _LOG = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds between two messages
 #: filtrations that build a matrix of distances and the Rips complex on it
 _PREDICTED = ("rips", "dtm")
-_TASK_SECONDS = 0.1, 1.0  # of predicted work, at first and at most: what a cluster spends on a task is some 10 ms
+_FIRST_SECONDS = 0.03  # of predicted work for a task, while nothing is done yet
+_TASK_SECONDS = 0.1, 1.0  # at least and at most, later: what a cluster spends on a task is some 5 ms
 _ROUNDS = 8  # tasks for each worker in as much work as was handed out: nobody waits long for the last ones
 _POINT_SECONDS = 1e-5  # where nothing is predicted; the first clouds that are done tell
 _PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
@@ -110,7 +111,7 @@ def persistence_many(
         before it is handed over. Its methods are given each cloud as a checked :class:`toriwork.topology.clouds.Cloud`.
     max_workers : int, optional
         At most twice as many tasks wait in an executor at a time. None: the number of cores, of a cluster all it has
-        at the start. A task is clouds of about 0.1 s of work at first, up to 1 s later.
+        at the start. A task is clouds of 0.1 s of work at first, of up to 1 s later.
     progress : bool or callable
         True: a bar where somebody sees it, and a message per second to the log ``toriwork.topology.many`` at level
         INFO. False: neither. A callable is handed a :class:`Progress` after every cloud.
@@ -227,13 +228,16 @@ class _Run:
     def _take(self) -> list[tuple[int, Any]]:
         """The next clouds, about one task's work; of a slow source those that came within a few milliseconds."""
         taken: list[tuple[int, Any]] = []
-        cost, most, until = 0.0, self._most_cost(), time.monotonic() + _PATIENCE
+        cost, most, waited = 0.0, self._most_cost(), 0.0
+        asked = time.monotonic()
         for index, cloud in self._clouds:
+            waited += time.monotonic() - asked
             # a buffer that its owner fills again must not be remembered under what it held before
             taken.append((index, cloud if self._memory is None else _sealed(cloud)))
             cost += _cost(taken[-1][1], self._options)
-            if cost >= most or time.monotonic() > until:
+            if cost >= most or waited > _PATIENCE:
                 break
+            asked = time.monotonic()
         return taken
 
     def _sorted_out(self, taken: list[tuple[int, Any]]) -> Iterator[CloudResult]:
@@ -275,7 +279,7 @@ class _Run:
     def _most_cost(self) -> float:
         """The cost of the next task: of so many seconds, and a small part of all that was handed out before."""
         if not self._seconds:
-            return _TASK_SECONDS[0] if _is_predicted(self._options) else 0.0
+            return _FIRST_SECONDS if _is_predicted(self._options) else 0.0
         rate = self._seconds / self._cost
         least, most = _TASK_SECONDS
         return min(most, max(least, self._handed_out * rate / (_ROUNDS * self._workers))) / rate
