@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     batches,
+    cluster,
     columns,
     diagrams,
     explorer,
@@ -45,6 +46,7 @@ BENCHMARKS: tuple[tuple[str, Benchmark], ...] = (
     ("power", power.run),
     ("loop", seed_loop.run),
     ("diagrams", diagrams.run),
+    ("cluster", cluster.run),
     ("flat", growth.run),
     ("opening", opening.run),
     ("lookup", lookup.run),

@@ -22,6 +22,7 @@ MODULES = (
     "migrate/engine/test_legacy_backend.py",
     "migrate/engine/test_trial.py",
     "soak/test_pool.py",
+    "topology/test_cluster.py",
 )
 
 

@@ -41,6 +41,7 @@ EXPECTED = {
             "one large cloud",
         },
     ),
+    "cluster": ("60 clouds of 100 points on 2 workers", {"at work on diagrams", "two threads"}),
     "flat": ("200 rows into 400 rows", {"into none", "write + fdatasync of 1,000 rows", "of clouds", "at none"}),
     "opening": ("open 400 rows, 40 pending", {"empty", "in all"}),
     "lookup": ("one cloud of 400", {"SQLite, indexed", "DuckDB, indexed"}),

@@ -30,7 +30,7 @@ def test_a_short_run_loses_nothing_and_leaves_the_state_root_alone(
 ) -> None:
     assert main(["soak", "--minutes", SHORT, "--path", str(tmp_path / "here"), "--json"]) == 0
     start, *rounds, end = events(capsys.readouterr().out)
-    assert (start["event"], start["writers"], start["readers"]) == ("start", 3, 1)
+    assert (start["event"], start["writers"], start["readers"]) == ("start", 3, 2)
     assert [one["event"] for one in rounds] == ["round"] * len(rounds)
     assert rounds
     assert (end["event"], end["findings"], end["interrupted"]) == ("end", [], False)
@@ -40,8 +40,32 @@ def test_a_short_run_loses_nothing_and_leaves_the_state_root_alone(
     with TorusRegistry(tmp_path / "here" / REGISTRY, read_only=True) as registry:
         assert len(registry) == end["rows"]
         assert registry.get_statistics()["pending_writes"] == 0
-    assert not list((tmp_path / "here").glob("soak-*"))
+    assert end["drills"] == 1
     assert not state_root.exists()
+
+
+def test_a_run_that_was_killed_goes_on_and_its_figures_add_up(capsys: Capture, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "toriwork", "soak", "--minutes", "5", "--path", str(tmp_path / "here"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    first = json.loads(process.stdout.readline())
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    process.communicate()
+    psutil.wait_procs(workers, timeout=60)
+    minutes = (first["seconds"] + 1.5) / 60
+    assert main(["soak", f"--minutes={minutes}", "--path", str(tmp_path / "here"), "--json"]) == 0
+    start, *rounds, end = events(capsys.readouterr().out)
+    assert start["before"] >= first["seconds"]
+    assert rounds[0]["round"] > first["round"]
+    assert end["promised"] >= first["promised"] > 0
+    assert end["rows"] >= first["rows"]
+    assert end["killed"] > first["killed"]
+    page = (tmp_path / "here" / "soak.html").read_text(encoding="utf-8")
+    assert f"<td>rows</td><td>{end['rows']:,}</td>" in page
+    assert "in 2 pieces" in page
+    assert "<h2>Violations</h2><p>none</p>" in page
 
 
 def test_a_promise_that_is_not_kept_ends_the_run_with_1_and_keeps_the_folder(
@@ -78,7 +102,7 @@ def test_ctrl_c_ends_it_with_the_summary_and_nothing_is_left(tmp_path: Path) -> 
     assert process.returncode == 0
     assert told.splitlines()[-1].startswith("interrupted: ")
     assert told.splitlines()[-1].endswith(": sound")
-    assert len(workers) == 4
+    assert len(workers) == 5
     assert psutil.wait_procs(workers, timeout=0)[1] == []
     assert list(tmp_path.iterdir()) == []
 
@@ -86,11 +110,17 @@ def test_ctrl_c_ends_it_with_the_summary_and_nothing_is_left(tmp_path: Path) -> 
 def test_a_folder_with_files_in_it_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "torus_registry.parquet").write_bytes(b"somebody's")
     assert main(["soak", "--minutes", "0.1", "--path", str(tmp_path)]) == 2
-    assert "expected a folder that is new or empty" in capsys.readouterr().err
+    assert "expected a folder that is new or empty, or that of an earlier run" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["torus_registry.parquet"]
 
 
-@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf"])
-def test_no_time_is_refused(capsys: Capture, minutes: str) -> None:
-    assert main(["soak", f"--minutes={minutes}"]) == 2
-    assert "expected a number above 0" in capsys.readouterr().err
+@pytest.mark.parametrize("amount", ["0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("unit", ["minutes", "hours"])
+def test_no_time_is_refused(capsys: Capture, unit: str, amount: str) -> None:
+    assert main(["soak", f"--{unit}={amount}"]) == 2
+    assert f"--{unit}: expected a number above 0" in capsys.readouterr().err
+
+
+def test_two_times_are_refused(capsys: Capture) -> None:
+    assert main(["soak", "--hours=1", "--minutes=1"]) == 2
+    assert "expected one of them" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from toriwork.registry import TorusRegistry
+from toriwork.soak.history import History
 from toriwork.soak.ledger import Ledger
 from toriwork.soak.worker import LOG, REGISTRY, cloud, promises_file, run_folder
 from toriwork.synthesis import ObserverSynthesis
@@ -40,13 +41,17 @@ def record(registry: TorusRegistry, n: int, points: np.ndarray | None = None) ->
     registry.record_shape(points, (1.0, 0.0), metadata={"soak": RUN, "writer": 7, "n": n})
 
 
+def ledger_of(folder: Path) -> Ledger:
+    return Ledger(folder, RUN, History(folder))
+
+
 def inspected(ledger: Ledger, alive: Sequence[int] = (7,)) -> tuple[str, ...]:
     ledger.read_promises(alive)
     return ledger.inspect().findings
 
 
 def test_kept_promises_are_counted_and_what_others_wrote_is_not(folder: Path) -> None:
-    ledger = Ledger(folder, RUN)
+    ledger = ledger_of(folder)
     assert inspected(ledger) == ()
     found = ledger.inspect()
     assert (found.n_rows, found.n_tokens, ledger.n_promised) == (3, 1, 4)
@@ -54,7 +59,7 @@ def test_kept_promises_are_counted_and_what_others_wrote_is_not(folder: Path) ->
 
 def test_a_row_more_than_was_promised_is_no_finding(folder: Path) -> None:
     promises_file(folder, RUN, 7).write_bytes(b"rt")
-    assert inspected(Ledger(folder, RUN)) == ()
+    assert inspected(ledger_of(folder)) == ()
 
 
 @pytest.mark.parametrize(
@@ -67,20 +72,20 @@ def test_a_row_more_than_was_promised_is_no_finding(folder: Path) -> None:
 )
 def test_what_was_promised_and_is_not_there_is_lost(folder: Path, promised: bytes, finding: str) -> None:
     promises_file(folder, RUN, 7).write_bytes(promised)
-    assert inspected(Ledger(folder, RUN)) == (finding,)
+    assert inspected(ledger_of(folder)) == (finding,)
 
 
 def test_promises_to_the_dead_are_remembered_and_their_file_is_not(folder: Path) -> None:
-    ledger = Ledger(folder, RUN)
+    ledger = ledger_of(folder)
     promises_file(folder, RUN, 7).write_bytes(b"rrrr")
     ledger.read_promises(alive=())
     assert not promises_file(folder, RUN, 7).exists()
-    assert inspected(ledger) == ("lost: 1 row (number 3 of writer 7)",)
+    assert inspected(ledger) == inspected(ledger_of(folder)) == ("lost: 1 row (number 3 of writer 7)",)
 
 
 def test_what_was_seen_once_has_to_stay_though_nobody_was_promised_it(folder: Path) -> None:
     promises_file(folder, RUN, 7).write_bytes(b"")
-    ledger = Ledger(folder, RUN)
+    ledger = ledger_of(folder)
     assert inspected(ledger) == ()
     for file in (folder / REGISTRY).with_suffix(".d").iterdir():
         file.unlink()
@@ -94,7 +99,7 @@ def test_what_was_seen_once_has_to_stay_though_nobody_was_promised_it(folder: Pa
 def test_a_row_that_is_there_twice_is_found(folder: Path) -> None:
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, 1)
-    assert inspected(Ledger(folder, RUN)) == (
+    assert inspected(ledger_of(folder)) == (
         "doubled: 1 row (number 1 of writer 7)",
         "disordered: the rows of writer 7 do not follow each other by row id",
     )
@@ -104,7 +109,7 @@ def test_rows_whose_ids_go_back_are_found(folder: Path) -> None:
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, 9)
         record(registry, 8)
-    findings = inspected(Ledger(folder, RUN))
+    findings = inspected(ledger_of(folder))
     assert findings == ("disordered: the rows of writer 7 do not follow each other by row id",)
 
 
@@ -112,7 +117,7 @@ def test_a_row_that_waits_too_long_is_late(folder: Path, monkeypatch: pytest.Mon
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, 3)
         monkeypatch.setattr("toriwork.soak.ledger._MOST_AGE", -1.0)
-        [late] = inspected(Ledger(folder, RUN))
+        [late] = inspected(ledger_of(folder))
     assert late.startswith("late: a row is not public after")
 
 
@@ -120,7 +125,7 @@ def test_a_row_of_a_signal_handler_is_promised_like_any_other(folder: Path) -> N
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, -1)
     promises_file(folder, RUN, 7).write_bytes(b"rrrhh")
-    ledger = Ledger(folder, RUN)
+    ledger = ledger_of(folder)
     ledger.read_promises(alive=())
     assert inspected(ledger) == ("lost: 1 row (number -2 of writer 7)",)
 
@@ -128,7 +133,7 @@ def test_a_row_of_a_signal_handler_is_promised_like_any_other(folder: Path) -> N
 def test_points_that_are_not_those_recorded_are_found(folder: Path) -> None:
     with TorusRegistry(folder / REGISTRY) as registry:
         record(registry, 3, cloud(7, 2))
-    assert inspected(Ledger(folder, RUN)) == (
+    assert inspected(ledger_of(folder)) == (
         "damaged: 1 row (number 3 of writer 7) with other points than were recorded",
     )
 
@@ -138,6 +143,6 @@ def test_a_flipped_byte_is_found(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 3] ^= 1
     (folder / name).write_bytes(content)
-    findings = inspected(Ledger(folder, RUN))
+    findings = inspected(ledger_of(folder))
     assert findings
     assert all(finding.startswith("damaged: ") for finding in findings)

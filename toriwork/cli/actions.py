@@ -160,6 +160,7 @@ COMMANDS = Actions(
         "import-sqlite": ("mover",),
         "guard": ("guard",),
         "soak": ("soak",),
+        "metrics": ("registry",),
         "doctor": ("doctor",),
     },
     help="Crash-safe memory for point clouds and their shape.",

@@ -70,6 +70,17 @@ def verify(path: Path | None, as_json: bool) -> int:
     return 0 if report.ok else 1
 
 
+@COMMANDS.action("metrics", "toriwork metrics /var/lib/node_exporter/toriwork.prom")
+@click.argument("file", type=PATH, metavar="FILE.prom")
+@FILE
+def metrics(file: Path, path: Path | None, as_json: bool) -> int:
+    """Write the figures of a registry for Prometheus."""
+    with _open(path) as registry:
+        registry.write_metrics(file)
+    say_json({"path": str(file)}) if as_json else say(one_line(f"{file}: written"))
+    return 0
+
+
 @ACTIONS.action("publish", "toriwork registry publish --to s3://lab/shapes")
 @FILE
 @click.option("--to", metavar="URI", help="Upload the public file too: s3://BUCKET/PREFIX or a folder.")

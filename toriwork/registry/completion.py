@@ -103,6 +103,11 @@ class BettiQueue:
                 self._waiting.append(_Piece(next(self._tickets), place, range(start, min(start + _GROUP, n_rows))))
         self._call_threads()
 
+    @property
+    def n_waiting(self) -> int:
+        """The number of rows that nobody has taken up yet."""
+        return sum(len(piece.positions) for piece in list(self._waiting))
+
     def interrupted(self) -> None:
         """Take note that a row may be in the journal and not in here: an exception came in between."""
         self._used, self.doubt = True, Doubt("a call was interrupted while it recorded")

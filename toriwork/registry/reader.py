@@ -199,8 +199,9 @@ class RegistryReader(ABC):
     def get_statistics(self) -> dict[str, Any]:
         """``total_shapes``, ``pending_writes`` (rows not yet in the public file), ``pending_age_seconds`` of the oldest
         of them, whoever recorded it (None when there is none), ``coherence_distribution``, ``avg_betti`` (b0, b1, b2;
-        NaN when no row knows it), ``file_bytes``, ``generation``, ``schema_version``; where generations go to an object store,
-        ``uploaded``: ``to``, the newest ``generation`` there, how many are ``behind`` it here, and the last ``error``.
+        NaN when no row knows it), ``file_bytes``, ``generation``, ``schema_version``; where generations go to an object
+        store, ``uploaded``: ``to``, the newest ``generation`` there, how many are ``behind`` it here, and the last
+        ``error``.
         """
         names = ["coherence_band", "betti0", "betti1", "betti2"]
         rows = self.scan(names).read_all()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.checks import shown
+from toriwork.checks import check_count, shown
 from toriwork.errors import BadInput, Closed, NotFound, PublishError, StoreError
 from toriwork.lifetime import OpenStores
 from toriwork.printed import one_line
@@ -25,6 +25,8 @@ from toriwork.registry.codec import SPEC
 from toriwork.registry.columns import SINGLE, check_values, declared, refuse_misfits, with_values
 from toriwork.registry.completion import BettiQueue
 from toriwork.registry.loading import load_pandas
+from toriwork.registry.metrics import figures_of, write_figures
+from toriwork.registry.partitions import Partition, partitions
 from toriwork.registry.reader import RegistryReader
 from toriwork.registry.rows import SCHEMA_VERSION, pack_retraction, pack_shape
 from toriwork.state import registry_path
@@ -333,6 +335,36 @@ class TorusRegistry(RegistryReader):
             See :meth:`scan`. What was before a restore is in the backups.
         """
         return RegistryAt(self, as_of)
+
+    def scan_partitions(self, n_rows: int = 2_000) -> list[Partition]:
+        """The published rows in parts of at most ``n_rows``, for workers that read the file themselves.
+
+        ``client.map(work, registry.scan_partitions())`` hands out places in the file, and no cloud. A part gives its
+        rows by ``read(columns)``, row ids and points by ``clouds()``. Rows that are not published are in none:
+        ``flush(publish=True)`` first.
+        """
+        return partitions(self._table, check_count(n_rows, name="n_rows"))
+
+    def get_statistics(self) -> dict[str, Any]:
+        """The figures of :meth:`RegistryReader.get_statistics`, and of this handle ``publish_seconds`` (of its last
+        publish, None before the first) and ``betti_waiting`` (rows that wait for their Betti numbers).
+        """
+        waiting = self._queue.n_waiting  # before the others, which wait for them
+        return {**super().get_statistics(), "publish_seconds": self._table.publish_seconds, "betti_waiting": waiting}
+
+    def write_metrics(self, path: str | os.PathLike[str], *, synthesis: Any = None, memory: Any = None) -> None:
+        """Write the statistics for Prometheus, as a text file that is replaced whole.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.prom``, in the folder that node exporter's ``--collector.textfile.directory`` names.
+        synthesis : ObserverSynthesis, optional
+            Its emissions and their rate, too.
+        memory : DiagramMemory, optional
+            What it knew and what it did not, too.
+        """
+        write_figures(path, figures_of(self.get_statistics(), synthesis, memory))
 
     def stamp(self) -> object:
         """A value that changes whenever somebody else writes to the registry; it costs a look at a folder."""

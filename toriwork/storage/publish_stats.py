@@ -48,6 +48,11 @@ class PublishStats:
         self._taken: Begun | None = None  #: how things stood when the publish that is under way began
         self.asked = False  #: whether a flush left publishing to the background thread
 
+    @property
+    def last_seconds(self) -> float | None:
+        """Duration of the last publish; None before the first."""
+        return self._last_seconds or None
+
     def note(self, n_bytes: int) -> None:
         """Count rows that were appended or found."""
         self.pending_bytes += n_bytes

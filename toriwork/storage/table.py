@@ -126,6 +126,11 @@ class ParquetTable:
             oldest = oldest_pending(self.files, snapshot)
         return None if oldest is None else seconds_since(oldest)
 
+    @property
+    def publish_seconds(self) -> float | None:
+        """Duration of the last publish of this handle; None before the first."""
+        return self._stats.last_seconds
+
     def _open(self, mend: bool, durability: str) -> None:
         found, store_id = open_for_writing(self.files, self._paths, self.spec, mend=mend, wait=_LOCK_WAIT)
         self._maintenance.set_aside += found.quarantined
