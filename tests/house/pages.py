@@ -22,7 +22,7 @@ from toriwork import cli
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: what runs for ever, or a day, and how it is run here
-SHORTER = {"watch -n 5 ": "bash -c ", "tail -f ": "cat ", "--minutes 1440": "--minutes 0.01"}
+SHORTER = {"watch -n 5 ": "bash -c ", "tail -f ": "cat ", "--hours 24": "--minutes 0.01"}
 TORIWORK = f'toriwork() {{ {shlex.quote(sys.executable)} -m toriwork "$@"; }}\n'
 WHITESPACE = re.compile(r"\s+")
 

@@ -52,7 +52,7 @@ def test_every_figure_is_read_by_the_parser_of_prometheus(registry: TorusRegistr
     assert found["registry_unpublished_rows"] == 1
     assert 0 < found["registry_unpublished_age_seconds"] <= statistics["pending_age_seconds"]
     assert found["registry_file_bytes"] == (tmp_path / "r.parquet").stat().st_size
-    assert found["registry_generation"] == statistics["generation"] == 1
+    assert found["registry_generation"] == statistics["generation"] >= 1
     assert found["registry_publish_seconds"] == pytest.approx(statistics["publish_seconds"])
     assert found["registry_publish_seconds"] > 0
     assert (found["tokens_emissions_total"], found["tokens_emissions_per_second"]) == (1, 0.1)

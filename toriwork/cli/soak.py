@@ -44,7 +44,7 @@ def soak(minutes: float | None, hours: float | None, path: Path | None, page: Pa
     folder = Path(tempfile.mkdtemp(prefix="toriwork-soak-")) if path is None else path.absolute()
     run = SoakRun(folder, seconds)
     _show(run.start, as_json=as_json)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for one in run.rounds():
             _show(one, as_json=as_json)
@@ -52,6 +52,7 @@ def soak(minutes: float | None, hours: float | None, path: Path | None, page: Pa
         run.interrupted = True
     finally:
         run.pool.stop()
+        signal.signal(signal.SIGTERM, before)
     end = run.finish()
     if path is not None or page is not None:
         (page or folder / "soak.html").write_text(report(run.history), encoding="utf-8")
