@@ -95,12 +95,16 @@ def _seconds(call_it: Callable[[], Any]) -> float:
 
 
 def fitted(measured: Sequence[dict[str, float]], n_rows: float) -> dict[str, float]:
-    """Each figure at so many rows, by a constant and a multiple of the rows through the two largest sizes."""
+    """Each figure at so many rows, by a constant and a multiple of the rows through the two largest sizes.
+
+    Recording does not look at what is there: what it takes varies, and no line goes through that.
+    """
     small, large = measured[-2:]
     share = (n_rows - small["rows"]) / (large["rows"] - small["rows"])
     return {
         "rows": n_rows,
         **{name: max(large[name], small[name] + share * (large[name] - small[name])) for name in FIGURES},
+        "record": large["record"],
     }
 
 

@@ -22,3 +22,4 @@ def test_a_line_through_the_two_largest_sizes_is_followed() -> None:
     assert fitted([{}, small, large], 1e6)["publish"] == pytest.approx(1002.0)
     constant = [{"rows": n, **dict.fromkeys(FIGURES, 5.0 - n / 3000)} for n in (1000.0, 3000.0)]
     assert fitted(constant, 1e6)["open"] == 4.0
+    assert fitted([small, large], 1e6)["record"] == 5.0

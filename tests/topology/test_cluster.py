@@ -45,7 +45,7 @@ def killed_in_the_middle(client: Client, n_clouds: int, folder: Path) -> None:
 
 
 def test_a_worker_that_dies_costs_its_tasks_and_no_diagram(client: Client, tmp_path: Path) -> None:
-    killed_in_the_middle(client, 600, tmp_path)
+    killed_in_the_middle(client, 300, tmp_path)
 
 
 @pytest.mark.long
