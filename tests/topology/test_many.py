@@ -282,7 +282,6 @@ def test_tasks_grow_with_the_work_that_was_done(filtration: str) -> None:
     later = sizes[3:-1]  # once some are done: from 0.1 s to an eighth of all work before
     assert 100 <= min(later) < 150
     assert 350 < max(later) < 500
-    assert later == sorted(later)
 
 
 def test_the_free_memory_of_this_machine_is_known() -> None:
