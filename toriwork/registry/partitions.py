@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from toriwork.errors import BadInput
 from toriwork.registry.codec import SPEC
-from toriwork.registry.reading import as_of_filter, check_columns, damage_named
+from toriwork.registry.reading import as_of_filter, chosen, damage_named
 from toriwork.registry.retractions import retracted_ids, valid_filter
-from toriwork.registry.rows import SCHEMA, restore_vertices
+from toriwork.registry.rows import restore_vertices
 from toriwork.storage import ParquetTable, arrays
 from toriwork.storage.publish import generation_of
 
@@ -45,20 +45,20 @@ class Partition:
         BadInput
             The file has other rows there: it was restored from a backup, or another one was accepted.
         """
-        names = check_columns(columns)
-        wanted = [*names, *({"row_id", "retracts"} - set(names))]
         with (
             ParquetTable(self.path, SPEC, read_only=True) as table,
             table.snapshot() as snapshot,
             damage_named(table),
         ):
+            names = chosen(columns, snapshot.spec.schema)
+            wanted = [*names, *({"row_id", "retracts"} - set(names))]
             parts, n_read = [], 0
             for batch in snapshot.base_batches(wanted, skip=self.start):
                 parts.append(batch)
                 n_read += batch.num_rows
                 if n_read >= self.n_rows:
                     break
-            rows = pa.Table.from_batches(parts, schema=pa.schema([SCHEMA.field(name) for name in wanted]))
+            rows = pa.Table.from_batches(parts, schema=pa.schema([snapshot.spec.schema.field(name) for name in wanted]))
             rows = rows.slice(0, self.n_rows)
             if rows.num_rows < self.n_rows or rows["row_id"][0].as_py() != self.first:
                 raise BadInput(
