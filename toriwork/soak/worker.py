@@ -199,8 +199,8 @@ def _by_duckdb(path: Path) -> int:
     import duckdb
 
     with duckdb.connect(config={"threads": 1}) as connection:
-        (n_rows,) = connection.execute("SELECT count(DISTINCT row_id) FROM read_parquet(?)", [str(path)]).fetchone()
-    return int(n_rows)
+        found = connection.execute("SELECT count(DISTINCT row_id) FROM read_parquet(?)", [str(path)]).fetchall()
+    return int(found[0][0])
 
 
 def _by_polars(path: Path) -> int:

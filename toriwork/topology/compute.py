@@ -185,7 +185,7 @@ def _together(  # the defaults of persistence
         given = [cloud_of(cloud) for cloud in clouds]
         for one in given:
             warn_of_matrix(one)
-            if max_bytes is not None and work_estimate(*one.shape, max_dimension).bytes > max_bytes:
+            if max_bytes is not None and work_estimate(one.n_points, one.shape[-1], max_dimension).bytes > max_bytes:
                 return None
         found = rips_together([one.points() for one in given], max_dimension, engine)
         if found is None:
