@@ -33,7 +33,7 @@ _EVERY = 1.0  # seconds between two messages
 #: filtrations that build a matrix of distances and the Rips complex on it
 _PREDICTED = ("rips", "dtm")
 _FIRST_SECONDS = 0.03  # of predicted work for a task, while nothing is done yet
-_TASK_SECONDS = 0.1, 1.0  # at least and at most, later: what a cluster spends on a task is some 5 ms
+_TASK_SECONDS = 0.1, 1.0  # at least and at most, later: a cluster spends some milliseconds on each
 _ROUNDS = 8  # tasks for each worker in as much work as was handed out: nobody waits long for the last ones
 _POINT_SECONDS = 1e-5  # where nothing is predicted; the first clouds that are done tell
 _PATIENCE = 0.005  # seconds to wait for more clouds of a slow source
