@@ -69,7 +69,7 @@ class Ledger:
         return Inspection(rows.total(), tokens.total(), generation, tuple(findings))
 
     def missing_in(self, restored: Path) -> list[str]:
-        """What is wrong with a restored registry: promised rows that it lacks, doubled ones, other points."""
+        """Findings about a restored registry: promised rows that it lacks, doubled ones, other points."""
         rows, wrong, _ = self._rows(restored, known=set())
         lost = self._promised_keys("row") - set(rows)
         doubled = [key for key, times in rows.items() if times > 1]

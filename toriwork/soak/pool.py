@@ -137,7 +137,7 @@ class WorkerPool:
         return {worker.role: (_held_bytes(worker.process.pid), _open_files(worker.process.pid)) for worker in steady}
 
     def durations(self) -> dict[str, Durations]:
-        """What the processes did since the last call, by how long it took."""
+        """Counts of what the processes did since the last call, by how long it took."""
         found: dict[str, Durations] = {}
         alive = set(self.alive)
         for file in run_folder(self._folder, self._run).glob("*.durations"):
