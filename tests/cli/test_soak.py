@@ -14,6 +14,7 @@ import pytest
 
 from toriwork.cli import main
 from toriwork.registry import TorusRegistry
+from toriwork.soak.history import History
 from toriwork.soak.pool import WorkerPool
 from toriwork.soak.worker import REGISTRY, promises_file
 
@@ -38,7 +39,7 @@ def test_a_run_that_was_killed_goes_on_loses_nothing_and_its_figures_add_up(
     process.kill()
     process.communicate()
     psutil.wait_procs(workers, timeout=60)
-    minutes = (first["seconds"] + 1.0) / 60
+    minutes = (History(here).last()["seconds"] + 1.0) / 60
     assert main(["soak", f"--minutes={minutes}", "--path", str(here), "--json"]) == 0
     start, *rounds, end = events(capsys.readouterr().out)
     assert (start["event"], start["writers"], start["readers"]) == ("start", 3, 2)
