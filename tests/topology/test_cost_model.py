@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +218,22 @@ def test_long_work_is_announced_and_minutes_are_said_aloud(
         admit("5000 points, H2", seconds, 1e9, 1e10, "filtration='alpha' takes less")
     assert [record.levelname for record in caplog.records] == ([level] if level else [])
     assert all(("takes less" in record.getMessage()) == (level == "WARNING") for record in caplog.records)
+
+
+def test_minutes_are_announced_or_refused_before_all_distances_are_made(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    looked_at: list[int] = []
+
+    def among(cloud: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda some: (looked_at.append(len(some)), oracles.euclidean(cloud[some]))[1]
+
+    normal, wide = rng.standard_normal((20_000, 3)), rng.standard_normal((22_000, 10))
+    with caplog.at_level("INFO", "toriwork"):
+        cost_model.admit_rips(len(normal), 1, among(normal), dim=3, max_bytes=2e10)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "filtration='alpha'" in caplog.text
+    with pytest.raises(TooLarge, match=r"22000 points, H1: .*; filtration=Landmark"):
+        cost_model.admit_rips(len(wide), 1, among(wide), dim=10)
+    assert max(looked_at) <= 1_000
+    cost_model.admit_rips(2_000, 1, among(wide[:2_000]), dim=10)
+    assert len(looked_at) == 2  # what takes seconds is not looked at

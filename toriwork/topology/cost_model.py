@@ -46,6 +46,8 @@ _STAYING, _BY_STAYING = (0.2, 0.5, 0.7), (75.0, 115.0, 300.0)
 _PROBE = 100
 #: of how many points an estimate of H1 looks at the distances, at most
 _SAMPLE = 2_000
+#: the same before a computation of minutes: a fifth of a second
+_EARLY_SAMPLE = 1_000
 _WORTH_ASKING = 2.0**28
 #: seconds from which the log has a warning, with what takes less
 _MINUTES = 120.0
@@ -158,8 +160,14 @@ def admit_rips(  # what the cost depends on
         return  # no law knows what a cut leaves of so many dimensions
     cost = _cost(n_points, 0, max_dimension, among, engine, field, threshold)
     rough = max_dimension == 1 and n_points >= WORTH_CUTTING  # until it is known where they may be cut
-    advice = less_work(dim, max_dimension, max_bytes)
-    admit(f"{n_points} points, H{max_dimension}", *cost, max_bytes, advice, rough=rough)
+    advice, what = less_work(dim, max_dimension, max_bytes), f"{n_points} points, H{max_dimension}"
+    admit(what, *cost, max_bytes, advice, rough=rough)
+    if (
+        rough and cost.seconds > _MINUTES and math.isinf(threshold)
+    ):  # where some of them would be cut, before all distances are made
+        seconds = seconds_joined(n_points, joined_at_the_cut(among(drawn(n_points, _EARLY_SAMPLE))))
+        if seconds > _MINUTES:
+            admit(what, seconds, cost.bytes, max_bytes, advice)
 
 
 def less_work(
