@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test compares it with
     from toriwork.registry import SpectralDB as SpectralDB
     from toriwork.registry import TorusRegistry as TorusRegistry
     from toriwork.registry import get_torus_registry as get_torus_registry
+    from toriwork.registry import open_registry as open_registry
     from toriwork.sqlite import export_sqlite as export_sqlite
     from toriwork.sqlite import import_sqlite as import_sqlite
     from toriwork.synthesis import ObserverSynthesis as ObserverSynthesis
@@ -59,6 +60,7 @@ _HOMES = {
     "estimate_betti": "toriwork.topology",
     "TorusRegistry": "toriwork.registry",
     "get_torus_registry": "toriwork.registry",
+    "open_registry": "toriwork.registry",
     "SpectralDB": "toriwork.registry",
     "TorusCells": "toriwork.cells",
     "get_torus_cells": "toriwork.cells",

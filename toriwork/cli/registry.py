@@ -171,14 +171,49 @@ def retract(row: str, reason: str, path: Path | None, as_json: bool) -> int:
 
 
 @ACTIONS.action("export", "toriwork registry export rows.csv")
-@click.argument("to", type=PATH, metavar="OUT")
+@click.argument("to", type=PATH, metavar="OUT", required=False)
 @FILE
+@click.option("--to-delta", metavar="URI", help="Into a Delta table: delta+s3://BUCKET/TABLE or delta:FOLDER.")
+@click.option("--from-delta", metavar="URI", help="Out of a Delta table, into a new registry.")
 @PROGRESS
-def export(to: Path, path: Path | None, as_json: bool) -> int:
+def export(to: Path | None, path: Path | None, to_delta: str | None, from_delta: str | None, as_json: bool) -> int:
     """Write all rows, published or not, into a new .csv or .jsonl file, without the vertices, the newest first.
 
-    The registry itself is Parquet, which DuckDB, Polars and pandas open.
+    The registry itself is Parquet, which DuckDB, Polars and pandas open. A Delta table gets the rows that it has not.
     """
+    if sum(one is not None for one in (to, to_delta, from_delta)) != 1:
+        raise BadInput("expected one of OUT, --to-delta and --from-delta")
+    if to is not None:
+        return _export_text(to, path, as_json=as_json)
+    from toriwork.registry.delta import DeltaRegistry
+    from toriwork.registry.exchange import bring_back, deliver
+
+    if to_delta is not None:
+        with _open(path, read_only=False) as registry, DeltaRegistry(to_delta) as table:
+            registry.flush(publish=True)
+            n_rows, place = deliver(registry, table.rows), to_delta
+    else:
+        made = bring_back(str(from_delta), path or registry_path())
+        n_rows, place = made.n_rows, str(made.path)
+    say_json({"to": place, "n_rows": n_rows}) if as_json else say(f"{n_rows} rows written to {place}")
+    return 0
+
+
+@ACTIONS.action("follow", "toriwork registry follow delta+s3://lab/shapes")
+@click.argument("uri", metavar="URI")
+@FILE
+@click.option("--every", type=float, default=10.0, help="Seconds between two looks; default 10.")
+@click.option("--once", is_flag=True, help="One look.")
+def follow(uri: str, path: Path | None, every: float, once: bool, as_json: bool) -> int:
+    """Bring what a registry publishes into a Delta table, each row once, until it is stopped."""
+    from toriwork.registry.exchange import follow
+
+    n_rows = follow((path or registry_path()).absolute(), uri, every=every, over=lambda: once)
+    say_json({"to": uri, "n_rows": n_rows}) if as_json else say(f"{n_rows} rows delivered to {uri}")
+    return 0
+
+
+def _export_text(to: Path, path: Path | None, *, as_json: bool) -> int:
     from toriwork.progress import progress_bar
 
     if to.suffix not in (".csv", ".jsonl"):

@@ -17,16 +17,11 @@ if TYPE_CHECKING:
     from toriwork.storage import Backup
 
 
-class RegistryAt(RegistryReader):
-    """The rows of a registry that were published at one moment; it reads as long as the registry is open."""
-
-    def __init__(self, registry: RegistryReader, as_of: int | dt.date | str) -> None:
-        self._table = registry._table  # noqa: SLF001 - the other half of the same class
-        self._as_of = as_of
-        self.scan(["row_id"])  # BadInput now, not at the first question
+class ByScan(RegistryReader):
+    """A registry that answers every question by a scan of a state whose rows have their Betti numbers."""
 
     def _wait_for_numbers(self) -> None:
-        """Nothing: what is published has its numbers."""
+        """Nothing: the rows have them."""
 
     def _newest(self, n: int, choose: Choice) -> pa.Table:
         if n < 0:
@@ -47,6 +42,18 @@ class RegistryAt(RegistryReader):
         rows = self.scan(wanted, pc.field("shape_id") == shape_id).read_all().sort_by("row_id")
         return {name: rows[name][rows.num_rows - 1] for name in columns} if rows.num_rows else None
 
+    def __len__(self) -> int:
+        return sum(batch.num_rows for batch in self.scan(["row_id"]))
+
+
+class RegistryAt(ByScan):
+    """The rows of a registry that were published at one moment; it reads as long as the registry is open."""
+
+    def __init__(self, registry: RegistryReader, as_of: int | dt.date | str) -> None:
+        self._table = registry._table  # noqa: SLF001 - the other half of the same class
+        self._as_of = as_of
+        self.scan(["row_id"])  # BadInput now, not at the first question
+
     def at(self, as_of: int | dt.date | str) -> RegistryAt:
         """The registry at another moment."""
         return RegistryAt(self, as_of)
@@ -54,9 +61,6 @@ class RegistryAt(RegistryReader):
     def backup(self, to: Any) -> Backup:
         """BadInput: a backup is of all rows that there are."""
         raise BadInput("backup: expected a registry as it is, got one as it was; `at` belongs to a restored copy")
-
-    def __len__(self) -> int:
-        return sum(batch.num_rows for batch in self.scan(["row_id"]))
 
     def __repr__(self) -> str:
         return f"{super().__repr__()}\n  as of {self._as_of}"

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.printed import one_line
+from toriwork.registry.rows import SCHEMA_VERSION
 
 LAST_COLUMNS = ("shape_id", "betti0", "betti1", "betti2", "coherence_band")
 _MOST_VALUES = 10
@@ -113,6 +114,24 @@ def gather(
         last=tuple(tuple(_cell(row.get(name)) for name in (*LAST_COLUMNS, *columns)) for row in last.to_pylist()),
         columns=dict(columns),
     )
+
+
+STATISTICS_COLUMNS = ("coherence_band", "betti0", "betti1", "betti2")
+
+
+def statistics(rows: pa.Table, pending: int, age: float | None, n_bytes: int, generation: int) -> dict[str, Any]:
+    """The statistics of a registry, from ``STATISTICS_COLUMNS`` of all rows."""
+    means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
+    return {
+        "total_shapes": rows.num_rows,
+        "pending_writes": pending,
+        "pending_age_seconds": age,
+        "coherence_distribution": counts(rows["coherence_band"]),
+        "avg_betti": {f"b{k}": float("nan") if mean is None else mean for k, mean in enumerate(means)},
+        "file_bytes": n_bytes,
+        "generation": generation,
+        "schema_version": SCHEMA_VERSION,
+    }
 
 
 def counts(column: pa.ChunkedArray) -> dict[str, int]:

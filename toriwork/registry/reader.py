@@ -20,10 +20,10 @@ from toriwork.errors import BadInput, NotFound
 from toriwork.registry import reading
 from toriwork.registry.adoption import fill_in
 from toriwork.registry.betti_values import Budget
-from toriwork.registry.facts import LAST_COLUMNS, RegistryFacts, counts, gather
+from toriwork.registry.facts import LAST_COLUMNS, STATISTICS_COLUMNS, RegistryFacts, gather, statistics
 from toriwork.registry.loading import load_pandas
 from toriwork.registry.retractions import retracted_ids
-from toriwork.registry.rows import SCHEMA_VERSION, restore_vertices
+from toriwork.registry.rows import restore_vertices
 from toriwork.state import shown_path
 from toriwork.storage import Backup, ParquetTable, VerifyReport, arrays, backup
 from toriwork.storage.publish import generation_of
@@ -46,6 +46,10 @@ class RegistryReader(ABC):
     def path(self) -> Path:
         """The public file."""
         return self._table.path
+
+    @property
+    def _shown(self) -> str:
+        return shown_path(self.path)
 
     @property
     def closed(self) -> bool:
@@ -203,26 +207,15 @@ class RegistryReader(ABC):
         store, ``uploaded``: ``to``, the newest ``generation`` there, how many are ``behind`` it here, and the last
         ``error``.
         """
-        names = ["coherence_band", "betti0", "betti1", "betti2"]
-        rows = self.scan(names).read_all()
+        rows = self.scan(STATISTICS_COLUMNS).read_all()
         with self._table.snapshot() as snapshot:
             pending = snapshot.pending_rows() if self._as_of is None else 0
             n_bytes = snapshot.base.stat.size if snapshot.base is not None else 0
             generation = generation_of(snapshot)
         found = self._table.uploaded
         uploaded = {} if found is None else {"uploaded": {**asdict(found), "behind": generation - found.generation}}
-        means = (pc.mean(rows[f"betti{k}"]).as_py() for k in range(3))
-        return {
-            "total_shapes": rows.num_rows,
-            "pending_writes": pending,
-            "pending_age_seconds": self._table.pending_age if pending else None,
-            "coherence_distribution": counts(rows["coherence_band"]),
-            "avg_betti": {f"b{k}": float("nan") if mean is None else mean for k, mean in enumerate(means)},
-            "file_bytes": n_bytes,
-            "generation": generation,
-            "schema_version": SCHEMA_VERSION,
-            **uploaded,
-        }
+        age = self._table.pending_age if pending else None
+        return {**statistics(rows, pending, age, n_bytes, generation), **uploaded}
 
     def verify(self) -> VerifyReport:
         """Check every file, page, row id and HEAD; see ``toriwork.storage.verify``."""
@@ -246,10 +239,10 @@ class RegistryReader(ABC):
         """Facts about the registry now; reads a few narrow columns and the newest rows."""
         rows = self.scan(["coherence_band", "betti_status", "betti0", "betti1", "betti2"]).read_all()
         last = self._newest(n_last, partial(reading.narrow, columns=LAST_COLUMNS))
-        return gather(shown_path(self.path), rows, last, self.get_statistics(), self.columns)
+        return gather(self._shown, rows, last, self.get_statistics(), self.columns)
 
     def __repr__(self) -> str:
-        return f"TorusRegistry({shown_path(self.path)!r}), closed" if self.closed else self.facts().text()
+        return f"TorusRegistry({self._shown!r}), closed" if self.closed else self.facts().text()
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>" if self.closed else self.facts().html()

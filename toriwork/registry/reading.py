@@ -37,7 +37,7 @@ def time_filter(since: Any, until: Any) -> pads.Expression | None:
     for name, value in (("since", since), ("until", until)):
         if value is None:
             continue
-        bound = pa.scalar(_utc(name, value), pa.timestamp("us", tz="UTC"))
+        bound = pa.scalar(utc(name, value), pa.timestamp("us", tz="UTC"))
         part = when >= bound if name == "since" else when < bound
         found = part if found is None else found & part
     return found
@@ -51,7 +51,7 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
     base = snapshot.base
     value: Any
     if isinstance(as_of, bool) or not isinstance(as_of, int):
-        name, value = "published", _utc("as_of", as_of)
+        name, value = "published", utc("as_of", as_of)
     else:
         name, value = "generation", int(as_of)
         if not 0 <= value <= generation_of(snapshot):
@@ -74,7 +74,8 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
     return column.is_null() | (column <= bound)
 
 
-def _utc(name: str, value: Any) -> dt.datetime:
+def utc(name: str, value: Any) -> dt.datetime:
+    """A time with its zone, of a datetime, a date or an ISO text; BadInput, with the name, where it is none."""
     if isinstance(value, str):
         try:
             value = dt.datetime.fromisoformat(value)

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -506,7 +506,7 @@ class TorusRegistry(RegistryReader):
         """In a child: leave the parent's open rows to the parent."""
         self._queue.after_fork()
 
-    def __enter__(self) -> TorusRegistry:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
