@@ -279,8 +279,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the journal of a living writer is removed": Mutant(
         _STORAGE + "publish_plan",
-        "        elif journal.handle.try_lock() and _has_name",
-        "        elif (journal.handle.try_lock() or True) and _has_name",
+        "        elif journal.handle.try_lock() and has_name",
+        "        elif (journal.handle.try_lock() or True) and has_name",
         _PUBLISH,
     ),
     "a journal is not read again behind its lock": Mutant(

@@ -17,7 +17,7 @@ from zlib import crc32
 from toriwork.errors import DamagedFile, StoreMismatch
 from toriwork.storage.files import write_whole
 from toriwork.storage.spec import Column, are_columns
-from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_text, read_stated
+from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_name, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.columns import ParquetSource
@@ -39,8 +39,15 @@ _STATED = {
     "accepted": is_count,
     "columns": are_columns,
     "name": is_text,
+    "restoring": is_name,
 }
-_REQUIRED = frozenset(_STATED) - {"held", "accepted", "columns", "name"}  # which earlier versions did not write
+_REQUIRED = frozenset(_STATED) - {
+    "held",
+    "accepted",
+    "columns",
+    "name",
+    "restoring",
+}  # which earlier versions did not write
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class Head:
     accepted: int = 0  #: generation at which ``repair=True`` last took another public file than the right one; 0: never
     columns: tuple[Column, ...] = ()  #: that users declared; for a public file that was replaced and cannot say so
     name: str = field(default="", compare=False)  #: of the public file; "": an earlier version wrote this
+    restoring: str = ""  #: while a restore is not finished: the name of the folder beside that keeps what was there
 
     def to_bytes(self) -> bytes:
         """One line of JSON with a checksum behind it."""
@@ -118,8 +126,18 @@ def write_head(files: Files, paths: StorePaths, head: Head) -> None:
     write_whole(files, paths.head, replace(head, name=paths.base.name).to_bytes())
 
 
+def refuse_unrestored(head: Head, path: Path) -> None:
+    """Refuse a store while a restore is not finished: neither the old rows nor the new ones need be there whole."""
+    if head.restoring:
+        raise StoreMismatch(
+            f"{path}: a restore is under way, or was cut short. Nothing was changed. Restore once more, with --replace "
+            f"(replace=True); what was there before is a table of its own, {path.parent / head.restoring / path.name}"
+        )
+
+
 def check_base(head: Head, base: ParquetSource | None, path: Path) -> None:
     """Refuse a public file that this store did not publish last: deleted, replaced, or restored from an older copy."""
+    refuse_unrestored(head, path)
     allowed = {head.digest} if head.committed else {head.digest, head.previous}
     remedy = "Nothing was changed. {} or open with repair=True, which accepts what is there and reports it"
     if base is None:

@@ -55,14 +55,14 @@ def make_plan(files: Files, snapshot: Snapshot, own: frozenset[str]) -> PublishP
     for index, journal in enumerate(snapshot.journals):
         if journal.id in own:
             plan.removable.append(journal)
-        elif journal.handle.try_lock() and _has_name(files, journal.path, journal.handle):
+        elif journal.handle.try_lock() and has_name(files, journal.path, journal.handle):
             again = open_journal(journal.handle, journal.path, store_id_of(snapshot), journal.after)
             snapshot.journals[index] = again
             plan.removable.append(again)
     for path in (snapshot.folder / name for name in snapshot.sealed.values()):
         handle = files.open(path)
         snapshot.opened.callback(handle.close)
-        if handle.try_lock() and _has_name(files, path, handle):
+        if handle.try_lock() and has_name(files, path, handle):
             plan.sealed.append(path)
     _refuse_newer(snapshot)
     plan.cuts = _cuts(snapshot, {journal.id for journal in plan.removable})
@@ -70,7 +70,7 @@ def make_plan(files: Files, snapshot: Snapshot, own: frozenset[str]) -> PublishP
     return plan
 
 
-def _has_name(files: Files, path: Path, handle: Handle) -> bool:
+def has_name(files: Files, path: Path, handle: Handle) -> bool:
     """True while a name stands for an open file; a journal that was written anew after a failed sync has another."""
     found = files.stat(path)
     return found is not None and found.identity == handle.stat().identity

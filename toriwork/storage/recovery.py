@@ -22,7 +22,7 @@ from toriwork.errors import DamagedFile, NotPermitted, OddFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.decoding import decode, is_sound
-from toriwork.storage.head import Head, check_base, read_head, write_head
+from toriwork.storage.head import Head, check_base, read_head, refuse_unrestored, write_head
 from toriwork.storage.journal import journal_id, read_journal
 from toriwork.storage.paths import TEMPORARY_SUFFIX as REPLACEMENT_SUFFIX
 from toriwork.storage.pending import PendingJournal, is_segment, is_segment_of, note_completions, payload_groups
@@ -155,6 +155,7 @@ def repair(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
     """Set aside and accept what keeps the store from being used; the report names it. The caller holds the lock."""
     report = RecoveryReport()
     head = _repair_head(files, paths, report)
+    refuse_unrestored(head, paths.base)
     _repair_base(files, paths, report)
     for name in files.names(paths.folder):
         if is_segment(name):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from toriwork.storage.head import Head, read_head, write_head
 from toriwork.storage.journal import journal_id
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.pending import is_segment
+from toriwork.storage.publish_plan import has_name
 from toriwork.storage.recovery import RecoveryReport, repair
 from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
 
@@ -51,7 +53,8 @@ def restore(
     """The table that a backup holds, at ``path``; equal to what it was, row for row.
 
     It is complete or refused: when the machine dies in the middle, the table that is replaced is there as it was, or
-    every opening says what to do, which is to restore once more.
+    every opening says what to do, which is to restore once more. Rows that a writer records meanwhile, who had recorded
+    none before, are rows of the restored table.
 
     Parameters
     ----------
@@ -84,10 +87,11 @@ def restore(
                     "or say that it is to be replaced (--replace): it is kept beside"
                 )
             with contextlib.ExitStack() as held:
+                locked: list[str] | None = None
                 if there:
                     _refuse_others(files, paths, found)
-                    _lock_journals(files, paths, held)
-                return _put(files, paths, found, there=there)
+                    locked = _lock_journals(files, paths, held)
+                return _put(files, paths, found, locked)
 
 
 def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
@@ -102,20 +106,30 @@ def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
             )
 
 
-def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) -> None:
-    """Hold the locks of all journals: nobody records here now."""
+def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) -> list[str]:
+    """The names of all journals, whose locks are held: nobody records in them now.
+
+    A writer makes a journal under a lock of its own, at any time: one that is not among these is nobody's to remove.
+    """
+    names = []
     for name in files.names(paths.folder):
         if journal_id(name) is not None:
-            handle = files.open(paths.folder / name)
+            try:
+                handle = files.open(paths.folder / name)
+            except FileNotFoundError:  # its owner ended, and it held no row
+                continue
             held.callback(handle.close)
-            if not handle.try_lock():
+            if not (handle.try_lock() and has_name(files, paths.folder / name, handle)):
                 raise LockUnavailable(
                     f"{paths.base}: is in use{lock_holders(handle.stat().identity)}. Nothing was changed. End or close "
                     "what records there, or restore to another root"
                 )
+            names.append(name)
+    return names
 
 
-def _put(files: Files, paths: StorePaths, found: Backup, *, there: bool) -> Restored:
+def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | None) -> Restored:
+    """The table in its place; ``locked`` are the journals of the one that was there, None where there was none."""
     temporary = paths.temporary
     handle = files.create(temporary)
     try:
@@ -127,13 +141,16 @@ def _put(files: Files, paths: StorePaths, found: Backup, *, there: bool) -> Rest
                 if taken <= 0:
                     raise StoreError(f"{found.path}: expected {status.size} bytes to copy, got {copied}")
                 copied += taken
-        if not there:
+        if locked is None:
             handle.set_owner(status.mode, status.group)
         handle.sync()
         new = ParquetSource(handle, temporary)
         new.check_data_digest()
         found.check(files)
-        kept = _set_aside(files, paths, new, found.beside) if there else None
+        head = kept = None
+        if locked is not None:
+            head = _next_head(files, paths, new)
+            kept = _set_aside(files, paths, head, locked, found.beside)
         files.replace(temporary, paths.base)
         files.sync_folder(paths.base.parent)
     except BaseException:
@@ -144,36 +161,50 @@ def _put(files: Files, paths: StorePaths, found: Backup, *, there: bool) -> Rest
         handle.close()
     for ending, text in found.beside.items():
         write_whole(files, paths.base.with_suffix(ending), text.encode())
+    if head is not None:
+        write_head(files, paths, changed(head, restoring=""))
     return Restored(paths.base, new.n_rows, kept)
 
 
-def _set_aside(files: Files, paths: StorePaths, new: ParquetSource, endings: Iterable[str]) -> Path:
+def _next_head(files: Files, paths: StorePaths, new: ParquetSource) -> Head:
+    """The record of a restored file; it names where what was there is kept: by the first restore, if that was cut short."""
+    before: Head | None = None
+    with contextlib.suppress(DamagedFile):
+        before = read_head(files, paths)
+    facts = new.facts
+    store_id = facts.store_id if facts is not None else before.store_id if before is not None else secrets.token_hex(16)
+    stated = (facts.generation if facts is not None else 0, before.generation if before is not None else 0)
+    number = max(stated) + 1
+    restoring = before.restoring if before is not None else ""
+    if not restoring or not files.names(paths.base.with_name(restoring)):
+        restoring = _free_name(files, paths)
+    columns = facts.columns if facts is not None else ()
+    # accepted: cursors of before are told that the rows are others
+    return Head(
+        store_id, number, new.footer.digest, "", True, new.n_rows, accepted=number, columns=columns, restoring=restoring
+    )
+
+
+def _set_aside(files: Files, paths: StorePaths, head: Head, locked: list[str], endings: Iterable[str]) -> Path:
     """Where the table that was there is kept, as a store of its own; HEAD refuses it here from now on.
 
     HEAD names the new public file before anything goes: so no opening takes the old one without its journals.
     """
-    kept = StorePaths(_free_name(files, paths) / paths.base.name)
+    kept = StorePaths(paths.base.with_name(head.restoring) / paths.base.name)
+    resumed = bool(files.names(kept.base.parent))
     for folder in (paths.folder, kept.folder):
         for parent in files.make_folder(folder):
             files.sync_folder(parent)
-    pending = [name for name in files.names(paths.folder) if is_segment(name) or journal_id(name) is not None]
-    inside = [(paths.folder / name, kept.folder / name) for name in ("HEAD", *pending)]
-    beside = [(paths.base.with_suffix(ending), kept.base.with_suffix(ending)) for ending in endings]
-    for source, target in ((paths.base, kept.base), *inside, *beside):
-        if files.stat(source) is not None:
+    pending = [*filter(is_segment, files.names(paths.folder)), *locked]
+    wanted = [(paths.folder / name, kept.folder / name) for name in pending]
+    if not resumed:  # else they are there, and of what lies here nobody knows
+        wanted += [(paths.folder / "HEAD", kept.folder / "HEAD"), (paths.base, kept.base)]
+        wanted += [(paths.base.with_suffix(ending), kept.base.with_suffix(ending)) for ending in endings]
+    for source, target in wanted:
+        if files.stat(source) is not None and files.stat(target) is None:
             files.link(source, target)
     files.sync_folder(kept.base.parent)
     files.sync_folder(kept.folder)
-    facts = new.facts
-    generation = facts.generation if facts is not None else 0
-    before: Head | None = None
-    with contextlib.suppress(DamagedFile):
-        before = read_head(files, paths)
-    number = max(generation, before.generation if before is not None else 0) + 1
-    store_id = facts.store_id if facts is not None else before.store_id if before is not None else secrets.token_hex(16)
-    # accepted: cursors of before are told that the rows are others
-    columns = facts.columns if facts is not None else ()
-    head = Head(store_id, number, new.footer.digest, "", True, new.n_rows, accepted=number, columns=columns)
     write_head(files, paths, head)
     for name in pending:
         files.unlink(paths.folder / name)
@@ -181,11 +212,12 @@ def _set_aside(files: Files, paths: StorePaths, new: ParquetSource, endings: Ite
     return kept.base
 
 
-def _free_name(files: Files, paths: StorePaths) -> Path:
+def _free_name(files: Files, paths: StorePaths) -> str:
+    """A name for a folder beside the public file."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     taken = files.names(paths.base.parent)
     names = (f"{paths.base.stem}.replaced-{stamp}{ending}" for ending in ("", *(f".{n}" for n in range(1, 1000))))
-    return paths.base.with_name(next(name for name in names if name not in taken))
+    return next(name for name in names if name not in taken)
 
 
 def rehearse_repair(path: str | os.PathLike[str], spec: TableSpec) -> RecoveryReport:

@@ -42,6 +42,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def is_name(value: Any) -> bool:
+    """True for the name of a file, or "" for none."""
+    return isinstance(value, str) and "/" not in value and "\0" not in value and value not in (".", "..")
+
+
 def is_flag(value: Any) -> bool:
     """True for true and false."""
     return isinstance(value, bool)
@@ -87,6 +92,7 @@ _EXPECTED: dict[Check, str] = {
     is_id: "32 hex digits",
     is_digest: "64 hex digits or none",
     is_text: "text",
+    is_name: "the name of a file or none",
     is_flag: "true or false",
     are_frames: "journal ids with a frame number each",
     are_texts: "names with a text each",
