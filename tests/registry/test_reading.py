@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, DamagedFile
 from toriwork.registry import TorusRegistry
 
 
@@ -63,3 +65,35 @@ def test_a_condition_is_an_expression_or_tuples(registry: TorusRegistry, where: 
 def test_what_is_no_condition_is_refused(registry: TorusRegistry, where: object) -> None:
     with pytest.raises(BadInput):
         registry.scan(["row_id"], where=where)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pc.field("nope") > 1,
+        pc.field("metadata") > 1,
+        pc.field("metadata").cast("int64") > 1,
+        [("timestamp", ">=", dt.datetime(2020, 1, 1))],  # noqa: DTZ001 - that is the point
+        [("metadata", ">", 1)],
+    ],
+)
+@pytest.mark.parametrize("published", [False, True])
+def test_a_condition_that_fails_is_bad_input_and_no_damage(tmp_path: Path, condition: Any, *, published: bool) -> None:
+    with TorusRegistry(tmp_path / "x.parquet") as registry:
+        registry.record_shape([[0.0, 1.0], [1.0, 0.0]], (1, 0), metadata={"a": 1})
+        if published:
+            registry.flush(publish=True)
+        with pytest.raises(BadInput, match="where"):
+            registry.scan(["shape_id"], where=condition).read_all()
+
+
+def test_damage_stays_damage_under_a_condition(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    with TorusRegistry(path) as registry:
+        registry.record_shape(np.random.default_rng(0).random((2000, 2)), (1, 0))
+        registry.flush(publish=True)
+        with path.open("r+b") as file:
+            file.seek(2000)
+            file.write(bytes(8))
+        with pytest.raises(DamagedFile):
+            registry.scan(["vertices"], where=pc.field("betti0") == 1).read_all()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MARKED_ROWS = 8  # in front of a cursor: rows of two histories have different ids
 _WIDE = "vertices"  #: most of what a registry holds
 CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
+_SHOWN = 200  # characters of a condition in an error
 _SCAN = {"batch_readahead": 2, "fragment_readahead": 4}  # a few row groups in memory, however large the file is
 
 
@@ -238,7 +239,7 @@ def _followed(
     where: pads.Expression | None,
     skip: int,
 ) -> Iterator[pa.RecordBatch]:
-    with state, damage_named(table):
+    with state, damage_named(table, snapshot, where):
         if where is None:
             yield from snapshot.base_batches(columns, skip=skip)
         else:
@@ -252,7 +253,7 @@ def _batches(
     columns: list[str],
     where: pads.Expression | None,
 ) -> Iterator[pa.RecordBatch]:
-    with state, damage_named(table):
+    with state, damage_named(table, snapshot, where):
         if where is None:
             yield from snapshot.base_batches(columns)
             for batch in snapshot.pending_batches():
@@ -307,14 +308,39 @@ def _matching(source: pads.Dataset, where: pads.Expression, *, wide: bool) -> pa
 
 
 @contextlib.contextmanager
-def damage_named(table: ParquetTable) -> Iterator[None]:
-    """Turn what Arrow says of a broken page into the error of the store, with the file and the remedy."""
+def damage_named(
+    table: ParquetTable, snapshot: Snapshot | None = None, where: pads.Expression | None = None
+) -> Iterator[None]:
+    """Turn what Arrow says of a broken page into the error of the store, with the file and the remedy.
+
+    With ``where`` a condition is applied to the rows of the snapshot: Arrow says the same of one that fails.
+    """
     try:
         yield
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowKeyError) as error:
         if isinstance(error, StoreError):
             raise
+        if snapshot is not None and where is not None and not isinstance(error, OSError):
+            _refuse_condition(table, snapshot, where, error)
         raise unreadable(table.path, error) from error
+
+
+def _refuse_condition(table: ParquetTable, snapshot: Snapshot, where: pads.Expression, error: Exception) -> None:
+    """BadInput where the rows can be read and the condition is what fails."""
+    refusal = BadInput(
+        f"filter, where: expected a condition that holds or does not for each row, got an error of Arrow: {error} "
+        f"The condition: {str(where)[:_SHOWN]}"
+    )
+    try:
+        schema = snapshot.spec.schema
+        list(_filtered([pa.RecordBatch.from_pylist([], schema=schema)], schema, ["row_id"], where))
+    except pa.ArrowException:
+        raise refusal from error
+    with damage_named(table):
+        for batches in (snapshot.base_batches(), snapshot.pending_batches()):
+            for _ in batches:
+                pass
+    raise refusal from error
 
 
 def as_dataset(table: ParquetTable, as_of: Any = None) -> pads.Dataset:
