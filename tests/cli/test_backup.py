@@ -92,6 +92,67 @@ def test_one_registry_goes_to_its_backup_and_back(capsys: Capture, root: Path, t
     assert call(capsys, "registry", "restore")[0] == 2
 
 
+def test_a_damaged_table_stops_no_other(capsys: Capture, root: Path, tmp_path: Path) -> None:
+    with TorusRegistry(root / "torus_registry.parquet") as registry:
+        registry.record_shape(CIRCLE, (1, 1))
+    for name in ("observer_tokens", "torus_diagrams"):
+        (root / f"{name}.parquet").write_bytes(b"PAR1 damaged PAR1")
+    (root / "torus_cells.d").mkdir()  # a first opening that was cut short
+    code, text = call(capsys, "backup", str(tmp_path / "kept"), "--json")
+    made, *failed = json.loads(text)
+    assert code == 1
+    assert made["n_rows"] == 1
+    assert [one["table"] for one in failed] == ["observer_tokens.parquet", "torus_diagrams.parquet"]
+    assert all(one["error"] == "damaged_file" for one in failed)
+    with ObserverSynthesis(path=tmp_path / "other" / "observer_tokens.parquet") as tokens:
+        tokens.emit_token({"type": "a"})
+    call(capsys, "backup", str(tmp_path / "kept"), "--root", str(tmp_path / "other"))
+    code, text = call(capsys, "restore", str(tmp_path / "kept"), "--json")
+    assert code == 2, "both are there"
+    (root / "observer_tokens.parquet").unlink()
+    code, text = call(capsys, "restore", str(tmp_path / "kept"), "--json")
+    [done, refused] = json.loads(text)
+    assert (code, done["n_rows"], Path(done["path"]).name) == (1, 1, "observer_tokens.parquet")
+    assert refused["table"] == "torus_registry.parquet"
+
+
+def test_a_token_log_is_sound_behind_a_restore_of_what_had_no_checkpoints(
+    capsys: Capture, root: Path, tmp_path: Path
+) -> None:
+    log = root / "observer_tokens.parquet"
+
+    def emit(n: int, *, flush: bool) -> None:
+        with ObserverSynthesis(path=log) as tokens:
+            for value in range(n):
+                tokens.emit_token({"type": "a", "source": "s", "v": value})
+            if flush:
+                tokens.flush()
+            else:
+                assert call(capsys, "backup", str(tmp_path / "kept"))[0] == 0
+
+    emit(5, flush=False)
+    emit(5, flush=True)
+    assert log.with_suffix(".checkpoints").exists()
+    assert call(capsys, "restore", str(tmp_path / "kept"), "--replace")[0] == 0
+    assert main(["tokens", "verify"]) == 0
+    emit(5, flush=False)
+    assert call(capsys, "restore", str(tmp_path / "kept"), "--to", str(tmp_path / "drill"))[0] == 0
+    assert main(["tokens", "verify", "--path", str(tmp_path / "drill" / log.name)]) == 0
+
+
+def test_a_registry_comes_back_under_another_name(capsys: Capture, root: Path, tmp_path: Path) -> None:
+    with TorusRegistry(root / "torus_registry.parquet") as registry:
+        registry.record_shape(CIRCLE, (1, 1))
+        made = registry.backup(tmp_path / "kept")
+    for place in (made.path, made.path.with_suffix(".json")):
+        other = tmp_path / place.suffix / "drill.parquet"
+        assert call(capsys, "registry", "restore", str(place), "--path", str(other))[0] == 0
+        with TorusRegistry(other, read_only=True) as restored:
+            assert len(restored) == 1
+    assert main(["registry", "restore", str(tmp_path / "kept"), "--path", str(tmp_path / "drill.parquet")]) == 2
+    assert "got those of torus_registry" in capsys.readouterr().err
+
+
 def test_repair_tells_before_it_does(capsys: Capture, root: Path) -> None:
     path = root / "torus_registry.parquet"
     with TorusRegistry(path) as registry:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from toriwork.cli.actions import COMMANDS, PATH
 from toriwork.cli.registry import ACTIONS, FILE
 from toriwork.cli.terminal import say, say_json
-from toriwork.errors import BadInput, NotFound
+from toriwork.errors import BadInput, NotFound, ToriworkError
 from toriwork.printed import one_line
 from toriwork.state import REGISTRY_FILE, registry_path, state_root
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from toriwork.storage import Backup, Restored, TableSpec
     from toriwork.storage.snapshot import Snapshot
 
+_Done = TypeVar("_Done")
 REPLACE = click.option("--replace", is_flag=True, help="Take the place of what is there; it is kept beside.")
 
 
@@ -84,10 +86,14 @@ def back_up(path: Path, table: Table, to: Path) -> Backup:
 def put_back(place: Path, path: Path, table: Table, *, name: str | None, replace: bool) -> tuple[Restored, str]:
     """A table restored from a folder of backups (or from the file of one), and what is wrong with it: "" when sound."""
     from toriwork.storage import find_backup, restore
+    from toriwork.storage.backup import table_of
 
+    of = path.stem
     if place.is_file():
         place, name = place.parent, place.name
-    return _checked(restore(find_backup(place, path.stem, name), path, replace=replace), table)
+        of = table_of(Path(name).stem) or of
+    found = find_backup(place, of, name)
+    return _checked(restore(found, path, replace=replace, beside=table.beside), table)
 
 
 def _checked(made: Restored, table: Table) -> tuple[Restored, str]:
@@ -104,13 +110,31 @@ def _checked(made: Restored, table: Table) -> tuple[Restored, str]:
 def backup_root(folder: Path, root: Path | None, as_json: bool) -> int:
     """Copy every table of the state root, unpublished rows too, while others write.
 
-    DIR is made when it is missing. Each backup is one Parquet file and a manifest, complete or not there.
+    DIR is made when it is missing. Each backup is one Parquet file and a manifest, complete or not there. Exit code 1:
+    a table could not be backed up; the others were.
     """
     place = (root or state_root()).absolute()
     present = [(place / name, table) for name, table in TABLES.items() if _is_there(place / name)]
     if not present:
         raise NotFound(f"{place}: expected tables of toriwork, got none")
-    return _tell_made([back_up(path, table(), folder) for path, table in present], as_json=as_json)
+    made, failed = _each({path.name: partial(_back_up_one, path, table, folder) for path, table in present})
+    return _tell_made(made, failed, as_json=as_json)
+
+
+def _back_up_one(path: Path, table: Callable[[], Table], folder: Path) -> Backup:
+    return back_up(path, table(), folder)
+
+
+def _each(todo: dict[str, Callable[[], _Done]]) -> tuple[list[_Done], dict[str, ToriworkError]]:
+    """The outcomes of all tables, and the errors by their names: one that is damaged stops no other."""
+    done: list[_Done] = []
+    failed: dict[str, ToriworkError] = {}
+    for name, do in todo.items():
+        try:
+            done.append(do())
+        except ToriworkError as error:
+            failed[name] = error
+    return done, failed
 
 
 @COMMANDS.action("restore", "toriwork restore /mnt/nightly --to /tmp/drill")
@@ -120,7 +144,7 @@ def backup_root(folder: Path, root: Path | None, as_json: bool) -> int:
 def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) -> int:
     """Bring every table of a state root back from its newest backup in DIR.
 
-    Exit code 1: a table is not sound then.
+    Exit code 1: a table is not sound then, or was not restored; the others were.
     """
     from toriwork.storage.backup import tables_in
     from toriwork.storage.files import OsFiles
@@ -130,8 +154,14 @@ def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) ->
     wanted = {name: table for name, table in TABLES.items() if Path(name).stem in found}
     if not wanted:
         raise NotFound(f"{folder}: expected backups of tables, got none")
-    done = [put_back(folder, root / name, table(), name=None, replace=replace) for name, table in wanted.items()]
-    return _tell_restored(done, as_json=as_json)
+    done, failed = _each(
+        {name: partial(_restore_one, folder, root / name, table, replace=replace) for name, table in wanted.items()}
+    )
+    return _tell_restored(done, failed, as_json=as_json)
+
+
+def _restore_one(folder: Path, path: Path, table: Callable[[], Table], *, replace: bool) -> tuple[Restored, str]:
+    return put_back(folder, path, table(), name=None, replace=replace)
 
 
 @ACTIONS.action("backup", "toriwork registry backup /mnt/nightly")
@@ -139,7 +169,7 @@ def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) ->
 @FILE
 def backup_registry(folder: Path, path: Path | None, as_json: bool) -> int:
     """Copy all rows, published or not, into a folder of backups."""
-    return _tell_made([back_up(_existing(path), _registry(), folder)], as_json=as_json)
+    return _tell_made([back_up(_existing(path), _registry(), folder)], {}, as_json=as_json)
 
 
 @ACTIONS.action("restore", "toriwork registry restore /mnt/nightly --to /tmp/drill")
@@ -168,7 +198,7 @@ def restore_registry(
         done = _checked(restore_generation(place, target, as_of=as_of, replace=replace), _registry())
     else:
         done = put_back(folder, target, _registry(), name=name, replace=replace)
-    return _tell_restored([done], as_json=as_json)
+    return _tell_restored([done], {}, as_json=as_json)
 
 
 @ACTIONS.action("repair", "toriwork registry repair --yes")
@@ -209,31 +239,47 @@ def _existing(given: Path | None) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    return os.path.lexists(path) or path.with_suffix(".d").is_dir()
+    folder = path.with_suffix(".d")
+    return os.path.lexists(path) or (folder.is_dir() and any(folder.iterdir()))
 
 
-def _tell_made(made: list[Backup], *, as_json: bool) -> int:
+def _tell_made(made: list[Backup], failed: dict[str, ToriworkError], *, as_json: bool) -> int:
     shown = ("n_rows", "n_unpublished", "generation", "sha256")
     if as_json:
         facts: list[dict[str, Any]] = [
             {"path": str(one.path), **{name: getattr(one, name) for name in shown}} for one in made
-        ]
+        ] + _failures(failed)
         say_json(facts if len(facts) != 1 else facts[0])
     else:
         for one in made:
             say(one_line(f"{one.n_rows} rows, {one.n_unpublished} of them not public yet, are in {one.path}"))
-    return 0
+        _tell_failed(failed)
+    return _code(made, failed)
 
 
-def _tell_restored(done: list[tuple[Restored, str]], *, as_json: bool) -> int:
+def _code(done: Sequence[object], failed: dict[str, ToriworkError]) -> int:
+    return 0 if not failed else 1 if done else 2
+
+
+def _failures(failed: dict[str, ToriworkError]) -> list[dict[str, Any]]:
+    return [{"table": name, "error": error.kind, "message": str(error)} for name, error in failed.items()]
+
+
+def _tell_failed(failed: dict[str, ToriworkError]) -> None:
+    for name, error in failed.items():
+        say(one_line(f"{name}: {error}"), error=True)
+
+
+def _tell_restored(done: list[tuple[Restored, str]], failed: dict[str, ToriworkError], *, as_json: bool) -> int:
     if as_json:
-        facts = [
+        facts: list[dict[str, Any]] = [
             {"path": str(one.path), "n_rows": one.n_rows, "kept": one.kept and str(one.kept), "clean": not wrong}
             for one, wrong in done
-        ]
+        ] + _failures(failed)
         say_json(facts if len(facts) != 1 else facts[0])
     else:
         for one, wrong in done:
             kept = f"; what was there is kept in {one.kept.parent}" if one.kept is not None else ""
             say(wrong or one_line(f"{one.path}: {one.n_rows} rows restored, sound{kept}"))
-    return int(any(wrong for _, wrong in done))
+        _tell_failed(failed)
+    return _code(done, failed) or int(any(wrong for _, wrong in done))
