@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toriwork.errors import BadInput, LockUnavailable, NotFound
 from toriwork.storage.head import read_head
+from toriwork.storage.manifest import MANIFEST_SUFFIX, stated
 from toriwork.storage.publish import publish, settle
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.snapshot import open_snapshot
@@ -50,6 +51,7 @@ def open_for_writing(
     if files.stat(paths.head) is None:
         paths.refuse_new()
         _refuse_foreign(files, paths)
+        _refuse_backup(files, paths)
     made = files.make_folder(paths.folder)
     new = mend or read_head(files, paths) is None
     # a first opening that was cut short may have left new folders that only the disk's cache knows of
@@ -88,6 +90,22 @@ def _refuse_foreign(files: Files, paths: StorePaths) -> None:
     if begins != MAGIC:
         found = f"a file that begins with {begins!r}" if begins else "an empty file"
         raise BadInput(f"{paths.base}: expected a Parquet file, got {found}. It was left as it is")
+
+
+def _refuse_backup(files: Files, paths: StorePaths) -> None:
+    """BadInput where the public file is a backup, which its first row would spoil."""
+    manifest = paths.base.with_suffix(MANIFEST_SUFFIX)
+    if files.stat(paths.base) is None or files.stat(manifest) is None:
+        return
+    try:
+        with closing(files.open(manifest)) as handle:
+            stated(handle.read_at(0, handle.stat().size))
+    except ValueError:  # somebody's own file
+        return
+    raise BadInput(
+        f"{paths.base}: is a backup, and is only read (read_only=True). Nothing was changed. Restore it to a root "
+        "of its own to go on with it"
+    )
 
 
 def _sync_folders(files: Files, folders: Iterable[Path]) -> None:
