@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +24,7 @@ from toriwork.errors import BadInput, DamagedFile, NotFound, StoreError, StoreMi
 from toriwork.registry.codec import SPEC as SHAPES
 from toriwork.storage import ParquetTable, backup, find_backup, restore
 from toriwork.storage.backup import Backup
+from toriwork.storage.files import OsFiles
 
 FOLDER = Path("/backups/nightly")
 
@@ -81,6 +85,92 @@ def test_the_folder_of_the_table_is_refused(path: Path, tmp_path: Path, place: s
         backup(table, tmp_path / place)
 
 
+def test_other_places_that_are_no_folder_for_backups_are_refused(path: Path, tmp_path: Path) -> None:
+    with opened(path) as table, opened(tmp_path / "other.parquet") as other:
+        for place in ("", other.path.with_suffix(".d"), other.path.with_suffix(".d") / "more"):
+            with pytest.raises(BadInput, match="expected a folder"):
+                backup(table, place)
+        add(table, "a")
+        made = backup(table, tmp_path / "kept")
+    with pytest.raises(BadInput, match="is a backup"):
+        opened(made.path)
+    assert rows_of(made.path) == ["a"], "it may be read"
+    made.check(OsFiles())
+    assert not made.path.with_suffix(".d").exists()
+
+
+def test_names_that_no_backup_can_have_are_passed_over(path: Path, tmp_path: Path) -> None:
+    with opened(path) as table:
+        add(table, "a")
+        made = backup(table, tmp_path / "kept")
+        for stamp in ("20261399T000000000000Z", "99991231T235959999999Z"):
+            (tmp_path / "kept" / f"table-{stamp}.json").write_text("{}")
+        assert backup(table, tmp_path / "kept") == made == find_backup(tmp_path / "kept", "table")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_rows", 10),
+        ("n_bytes", 1),
+        ("generation", 99),
+        ("table", "other"),
+        ("created", "once"),
+        ("sha256", ""),
+        ("beside", {".parquet": "x"}),
+        ("beside", {"/../evil": "x"}),
+        ("beside", {".checkpoints": "\ud800"}),
+    ],
+)
+def test_a_manifest_that_was_edited_is_refused_before_anything_is_there(
+    path: Path, tmp_path: Path, name: str, value: object
+) -> None:
+    with opened(path) as table:
+        add(table, "a")
+        made = backup(table, tmp_path / "kept")
+    manifest = made.path.with_suffix(".json")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), name: value}))
+    with pytest.raises(DamagedFile, match="Choose another backup"):
+        restore(find_backup(tmp_path / "kept", "table"), path, replace=True)
+    assert rows_of(path) == ["a"]
+    assert sorted(found.name for found in path.parent.iterdir()) == [".table.lock", "table.d", "table.parquet"]
+
+
+def test_a_damaged_backup_is_named_itself(path: Path, tmp_path: Path) -> None:
+    with opened(path) as table:
+        add(table, "a")
+        made = backup(table, tmp_path / "kept")
+    made.path.write_bytes(made.path.read_bytes()[:-1] + b"X")
+    with pytest.raises(DamagedFile, match=re.escape(f"{made.path}: damaged")) as refused:
+        restore(made, path, replace=True)
+    assert ".tmp" not in str(refused.value)
+    made.path.unlink()
+    with pytest.raises(NotFound, match="is missing, its manifest is there"):
+        restore(made, path, replace=True)
+    assert rows_of(path) == ["a"]
+
+
+def test_small_files_beside_are_those_of_the_backup_or_none(path: Path, tmp_path: Path) -> None:
+    notes = path.with_suffix(".notes")
+    with opened(path) as table:
+        add(table, "a")
+        bare = backup(table, tmp_path / "kept", beside=(".notes",))
+        notes.write_text("of a, b")
+        add(table, "b")
+        full = backup(table, tmp_path / "kept", beside=(".notes",))
+    notes.write_text("newer")
+    assert restore(full, path, replace=True).kept
+    assert notes.read_text() == "of a, b"
+    kept = restore(bare, path, replace=True).kept
+    assert not notes.exists()
+    assert kept is not None
+    assert kept.with_suffix(".notes").read_text() == "of a, b"
+    notes.write_text("newer")
+    # an earlier version left empty texts out
+    restore(dataclasses.replace(bare, beside={}), path, replace=True, beside=(".notes",))
+    assert not notes.exists()
+
+
 def test_damaged_rows_make_no_backup(path: Path, tmp_path: Path) -> None:
     with opened(path) as table:
         add(table, *(random.Random(n).randbytes(700).hex() for n in range(4000)))  # more than is checked at each open
@@ -97,8 +187,9 @@ def test_damaged_rows_make_no_backup(path: Path, tmp_path: Path) -> None:
 def test_what_was_cut_short_is_cleared_away_after_a_minute(path: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    remains = [kept / ".table-20260101T000000000000Z.ab.tmp", kept / "table-20260101T000000000000Z.parquet"]
-    strangers = [kept / "table.parquet", kept / "other-20260101T000000000000Z.parquet"]
+    remains = [kept / ".table-20260101T000000000000Z.ab.tmp"]
+    # one whose manifest was lost or never copied may be the only copy
+    strangers = [kept / name for name in ("table.parquet", "table-20260101T000000000000Z.parquet", "own.tmp")]
     for file in remains + strangers:
         file.write_bytes(b"x")
         os.utime(file, (time.time() - 100,) * 2)

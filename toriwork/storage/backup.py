@@ -1,6 +1,7 @@
 """Backups of a table: one plain Parquet file with every row of a moment, and a manifest, which is written last.
 
-A backup without its manifest does not exist: it was cut short, and the next one clears it away.
+A backup without its manifest does not exist: it was cut short, or the manifest was lost. Its file is left alone: only
+temporary names are cleared away.
 """
 
 from __future__ import annotations
@@ -63,9 +64,16 @@ def backup(
     """
     paths = StorePaths.of(table.path)
     folder = Path(os.path.realpath(Path(to).expanduser()))
+    if not os.fspath(to):
+        raise BadInput("to: expected a folder for backups, got nothing")
     if folder == paths.base.parent or folder.is_relative_to(paths.folder):
         raise BadInput(f"{folder}: expected a folder of its own for backups, got the one of {paths.base.name}")
+    inside = next((one for one in (folder, *folder.parents) if (one / paths.head.name).is_file()), None)
+    if inside is not None and inside.suffix == paths.folder.suffix:
+        raise BadInput(f"{folder}: expected a folder of its own for backups, got the private one of a table, {inside}")
     files = table.files
+    # before the snapshot: what lies beside may say less than the rows, never more
+    texts = {ending: _text(files, paths.base.with_suffix(ending)) for ending in beside}
     with typed(folder), table.snapshot() as snapshot:
         if fill is not None:
             fill(snapshot)
@@ -78,11 +86,10 @@ def backup(
         if names:
             with contextlib.suppress(DamagedFile, NotFound):  # then another one is needed
                 newest = read_backup(files, folder, names[-1])
-                if _holds(files, newest, plan):
+                if newest.beside == texts and _holds(files, newest, plan):
                     newest.check(files)
                     return newest
         _ask_for_room(files, folder, snapshot)
-        texts = {ending: _text(files, paths.base.with_suffix(ending)) for ending in beside}
         return _write(files, paths, folder, _new_name(paths.base.stem, names), plan, texts)
 
 
@@ -115,7 +122,7 @@ def _write(
             source.facts.generation if source.facts is not None else 0,
             source.stat.size,
             sha256_of(handle),
-            {ending: text for ending, text in texts.items() if text},
+            dict(texts),
         )
         files.replace(temporary, made.path)
         files.sync_folder(folder)
@@ -172,27 +179,33 @@ def _time_of(name: str) -> dt.datetime:
     return dt.datetime.strptime(name.rpartition("-")[2], _STAMP).replace(tzinfo=dt.UTC)
 
 
+def table_of(name: str) -> str | None:
+    """The table that a backup of this name is of; None where no backup has such a name."""
+    found = _NAME.fullmatch(name)
+    with contextlib.suppress(ValueError):  # no day of a calendar
+        # a name behind it has to be possible
+        return found["table"] if found is not None and _time_of(name).year < dt.MAXYEAR else None
+    return None
+
+
 def _finished(files: Files, folder: Path, table: str) -> list[str]:
     """The names of the backups of a table that have a manifest, the oldest first."""
     stems = [name.removesuffix(MANIFEST_SUFFIX) for name in files.names(folder) if name.endswith(MANIFEST_SUFFIX)]
-    return sorted(stem for stem in stems if (found := _NAME.fullmatch(stem)) and found["table"] == table)
+    return sorted(stem for stem in stems if table_of(stem) == table)
 
 
 def _remove_unfinished(files: Files, folder: Path, table: str) -> None:
-    """Remove what backups of dead processes left: temporary files, and files without a manifest."""
-    finished = _finished(files, folder, table)
+    """Remove the temporary files of dead processes."""
     for name in files.names(folder):
         is_temporary = name.startswith(f".{table}-") and name.endswith(TEMPORARY_SUFFIX)
-        found = _NAME.fullmatch(name.removesuffix(SUFFIX)) if name.endswith(SUFFIX) else None
-        orphaned = found is not None and found["table"] == table and name.removesuffix(SUFFIX) not in finished
-        if (is_temporary or orphaned) and is_abandoned(files, folder / name):
+        if is_temporary and is_abandoned(files, folder / name):
             files.unlink(folder / name)
 
 
 def tables_in(files: Files, folder: Path) -> list[str]:
     """The tables of which a folder has finished backups."""
     stems = [name.removesuffix(MANIFEST_SUFFIX) for name in files.names(folder) if name.endswith(MANIFEST_SUFFIX)]
-    return sorted({found["table"] for stem in stems if (found := _NAME.fullmatch(stem))})
+    return sorted({table for stem in stems if (table := table_of(stem)) is not None})
 
 
 def find_backup(
@@ -225,7 +238,9 @@ def find_backup(
             )
         names = chosen
     if not names:
-        raise NotFound(f"{place}: expected backups of {table}, got none")
+        others = ", ".join(tables_in(files, place))
+        remedy = f"those of {others}: give the file of one" if others else "none"
+        raise NotFound(f"{place}: expected backups of {table}, got {remedy}")
     return read_backup(files, place, names[-1])
 
 
@@ -235,7 +250,10 @@ def read_backup(files: Files, folder: Path, name: str) -> Backup:
     try:
         with contextlib.closing(files.open(path)) as handle:
             text = handle.read_at(0, min(handle.stat().size, _MAX_MANIFEST))
-        return Backup(folder, name, **stated(text))
+        found = Backup(folder, name, **stated(text))
+        if found.table != table_of(name):
+            raise ValueError(f"table: expected {table_of(name)!r}, got {found.table!r}")
+        return found
     except ValueError as error:
         raise DamagedFile(f"{path}: is not usable: {error}. Choose another backup by its name") from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import DamagedFile, NotFound
 from toriwork.storage.paths import SUFFIX
-from toriwork.storage.stated import are_texts, is_count, is_digest, is_text, read_stated
+from toriwork.storage.stated import are_beside, is_count, is_digest, is_moment, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -22,14 +22,14 @@ _CHUNK_BYTES = 4 * 2**20
 
 _STATED = {
     "table": is_text,
-    "created": is_text,
+    "created": is_moment,
     "n_rows": is_count,
     "n_unpublished": is_count,
     "store_id": is_text,
     "generation": is_count,
     "n_bytes": is_count,
     "sha256": is_digest,
-    "beside": are_texts,
+    "beside": are_beside,
 }
 
 

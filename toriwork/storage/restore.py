@@ -15,12 +15,13 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toriwork.errors import DamagedFile, LockUnavailable, StoreError, StoreMismatch
+from toriwork.errors import DamagedFile, LockUnavailable, NotFound, StoreError, StoreMismatch
 from toriwork.storage.access import lock_holders, typed
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import OsFiles, write_whole
 from toriwork.storage.head import Head, read_head, write_head
 from toriwork.storage.journal import journal_id
+from toriwork.storage.manifest import sha256_of
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.pending import is_segment
 from toriwork.storage.publish_plan import has_name
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import os
 
     from toriwork.storage.files import Files
+    from toriwork.storage.handles import Handle
     from toriwork.storage.manifest import Backup
     from toriwork.storage.spec import TableSpec
 
@@ -48,7 +50,12 @@ class Restored:
 
 
 def restore(
-    found: Backup, path: str | os.PathLike[str], *, replace: bool = False, files: Files | None = None
+    found: Backup,
+    path: str | os.PathLike[str],
+    *,
+    replace: bool = False,
+    beside: Iterable[str] = (),
+    files: Files | None = None,
 ) -> Restored:
     """The table that a backup holds, at ``path``; equal to what it was, row for row.
 
@@ -60,6 +67,8 @@ def restore(
     ----------
     replace
         Take the place of a table that is there. It is kept in ``x.replaced-TIME/``, its unpublished rows too.
+    beside
+        Endings of small files beside the public file that belong to it: one that the backup does not have goes, too.
 
     Raises
     ------
@@ -91,7 +100,7 @@ def restore(
                 if there:
                     _refuse_others(files, paths, found)
                     locked = _lock_journals(files, paths, held)
-                return _put(files, paths, found, locked)
+                return _put(files, paths, found, locked, {**dict.fromkeys(beside, ""), **found.beside})
 
 
 def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
@@ -128,13 +137,20 @@ def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) 
     return names
 
 
-def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | None) -> Restored:
-    """The table in its place; ``locked`` are the journals of the one that was there, None where there was none."""
+def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | None, texts: dict[str, str]) -> Restored:
+    """The table in its place, with the files beside it.
+
+    ``locked`` are the journals of the one that was there, None where there was none.
+    """
     temporary = paths.temporary
     handle = files.create(temporary)
     try:
         handle.try_lock()
-        with closing(files.open(found.path)) as source:
+        try:
+            opened = files.open(found.path)
+        except FileNotFoundError:
+            raise NotFound(f"{found.path}: is missing, its manifest is there; choose another backup") from None
+        with closing(opened) as source:
             status, copied = source.stat(), 0
             while copied < status.size:
                 taken = handle.copy_from(source, copied, status.size - copied)
@@ -144,13 +160,11 @@ def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | Non
         if locked is None:
             handle.set_owner(status.mode, status.group)
         handle.sync()
-        new = ParquetSource(handle, temporary)
-        new.check_data_digest()
-        found.check(files)
+        new = _sound(handle, temporary, found)
         head = kept = None
         if locked is not None:
             head = _next_head(files, paths, new)
-            kept = _set_aside(files, paths, head, locked, found.beside)
+            kept = _set_aside(files, paths, head, locked, texts)
         files.replace(temporary, paths.base)
         files.sync_folder(paths.base.parent)
     except BaseException:
@@ -159,15 +173,40 @@ def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | Non
         raise
     finally:
         handle.close()
-    for ending, text in found.beside.items():
-        write_whole(files, paths.base.with_suffix(ending), text.encode())
+    for ending, text in texts.items():
+        if text:
+            write_whole(files, paths.base.with_suffix(ending), text.encode())
+        else:
+            files.unlink(paths.base.with_suffix(ending))
     if head is not None:
         write_head(files, paths, changed(head, restoring=""))
     return Restored(paths.base, new.n_rows, kept)
 
 
+def _sound(handle: Handle, temporary: Path, found: Backup) -> ParquetSource:
+    """The copy, which is what the manifest says; DamagedFile names the backup, since nobody has the copy."""
+    again = f"Nothing was changed. Choose another backup of {found.table} by its name"
+    if sha256_of(handle) != found.sha256:
+        raise DamagedFile(f"{found.path}: damaged: its SHA-256 is not that of its manifest. {again}")
+    try:
+        new = ParquetSource(handle, temporary)
+        new.check_data_digest()
+    except DamagedFile as error:
+        why = str(error).removeprefix(f"{temporary}: ").partition(". ")[0]
+        raise DamagedFile(f"{found.path}: is what its manifest says, and is no sound table: {why}. {again}") from error
+    facts = new.facts
+    stated = (found.n_rows, found.n_bytes, found.generation)
+    holds = (new.n_rows, new.stat.size, facts.generation if facts is not None else 0)
+    if stated != holds:
+        raise DamagedFile(
+            f"{found.path}: is not what its manifest says: expected rows, bytes, generation "
+            f"{stated}, got {holds}. {again}"
+        )
+    return new
+
+
 def _next_head(files: Files, paths: StorePaths, new: ParquetSource) -> Head:
-    """The record of a restored file; it names where what was there is kept: by the first restore, if that was cut short."""
+    """The record of a restored file, with the folder that keeps what was there; a restore cut short had one."""
     before: Head | None = None
     with contextlib.suppress(DamagedFile):
         before = read_head(files, paths)

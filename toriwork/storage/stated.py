@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +14,8 @@ from toriwork.storage.spec import are_columns
 _COUNT = 2**63  # more fit into no column
 _HEX_ID = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{64})?")
+_ENDING = re.compile(r"\.[a-z]{1,40}")
+_OURS = (".parquet", ".d", ".lock", ".tmp", ".json")
 _SHOWN = 60
 
 Check = Callable[[Any], bool]
@@ -57,9 +61,27 @@ def are_frames(value: Any) -> bool:
     return isinstance(value, dict) and all(is_id(journal) and is_count(frame) for journal, frame in value.items())
 
 
-def are_texts(value: Any) -> bool:
-    """True for a mapping from texts to texts."""
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+def is_moment(value: Any) -> bool:
+    """True for an ISO time with its zone."""
+    with contextlib.suppress(ValueError, TypeError):
+        return dt.datetime.fromisoformat(value).tzinfo is not None
+    return False
+
+
+def are_beside(value: Any) -> bool:
+    """True for a mapping from endings of small files to texts; no ending of a store's own files is one."""
+    return isinstance(value, dict) and all(
+        _ENDING.fullmatch(ending) and ending not in _OURS and isinstance(text, str) and _is_utf8(text)
+        for ending, text in value.items()
+    )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
 
 
 def are_spans(value: Any) -> bool:
@@ -95,7 +117,8 @@ _EXPECTED: dict[Check, str] = {
     is_name: "the name of a file or none",
     is_flag: "true or false",
     are_frames: "journal ids with a frame number each",
-    are_texts: "names with a text each",
+    is_moment: "an ISO time with its zone",
+    are_beside: "endings of small files (.checkpoints) with a text each",
     are_extents: "extents of four numbers and a digest",
     are_indexes: "indexes of three numbers",
     are_spans: "journal ids with a first and a last frame number each",
