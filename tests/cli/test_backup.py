@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_a_damaged_table_stops_no_other(capsys: Capture, root: Path, tmp_path: P
     assert made["n_rows"] == 1
     assert [one["table"] for one in failed] == ["observer_tokens.parquet", "torus_diagrams.parquet"]
     assert all(one["error"] == "damaged_file" for one in failed)
-    with ObserverSynthesis(path=tmp_path / "other" / "observer_tokens.parquet") as tokens:
+    with closing(ObserverSynthesis(path=tmp_path / "other" / "observer_tokens.parquet")) as tokens:
         tokens.emit_token({"type": "a"})
     call(capsys, "backup", str(tmp_path / "kept"), "--root", str(tmp_path / "other"))
     code, text = call(capsys, "restore", str(tmp_path / "kept"), "--json")
@@ -122,7 +123,7 @@ def test_a_token_log_is_sound_behind_a_restore_of_what_had_no_checkpoints(
     log = root / "observer_tokens.parquet"
 
     def emit(n: int, *, flush: bool) -> None:
-        with ObserverSynthesis(path=log) as tokens:
+        with closing(ObserverSynthesis(path=log)) as tokens:
             for value in range(n):
                 tokens.emit_token({"type": "a", "source": "s", "v": value})
             if flush:
