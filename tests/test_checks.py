@@ -160,6 +160,18 @@ class Frozen(Mapping):  # type: ignore[type-arg]
         return 1
 
 
+class OwnText(str):
+    """A text that is equal to itself alone."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 @pytest.mark.parametrize(
     ("value", "stored"),
     [
@@ -183,6 +195,10 @@ class Frozen(Mapping):  # type: ignore[type-arg]
         (PurePosixPath("data/run 1.csv"), "data/run 1.csv"),
         (Frozen(), {"k": 1}),
         ((1, 2), [1, 2]),
+        (np.longdouble(1.5), 1.5),
+        (np.array([0.5, 2], np.longdouble), [0.5, 2.0]),
+        (np.ma.array([1, 2]), [1, 2]),
+        ({np.str_("a"): 1}, {"a": 1}),
     ],
 )
 def test_metadata_takes_what_measurements_are_made_of(value: object, stored: object) -> None:
@@ -206,6 +222,19 @@ def test_metadata_takes_what_measurements_are_made_of(value: object, stored: obj
         b"bytes",
         {1, 2},
         {float("nan"): 1},
+        {1: "a", 2: "b"},
+        {None: 1},
+        {True: 1},
+        MappingProxyType({1: 1}),
+        [{"fine": 1}, ({2: 1},)],
+        np.array([{3: 1}], object),
+        {OwnText("a"): 1, OwnText("a"): 2},
+        np.ma.masked,
+        np.ma.array([1.0, 2.0], mask=[0, 1]),
+        np.longdouble("inf"),
+        np.clongdouble(1),
+        dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5))),
+        dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(-dt.timedelta(hours=5))),
         PurePosixPath("\udcff"),
     ],
 )

@@ -126,8 +126,13 @@ def check_number(given: Any, *, name: str, least: float) -> float:
 
 def check_count(number: Any, *, name: str) -> int:
     """The number itself when it is an integer >= 1; otherwise BadInput."""
-    if not isinstance(number, int | np.integer) or number < 1:
-        raise BadInput(f"{name}: expected an integer >= 1, got {shown(number)}")
+    return check_integer(number, name=name, least=1)
+
+
+def check_integer(number: Any, *, name: str, least: int | None = None) -> int:
+    """The number itself when it is an integer, >= ``least`` where that is given; otherwise BadInput."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or (least is not None and number < least):
+        raise BadInput(f"{name}: expected an integer{'' if least is None else f' >= {least}'}, got {shown(number)}")
     return int(number)
 
 
@@ -178,12 +183,28 @@ def _culprit(metadata: Mapping[str, Any]) -> str:
 def _encoded(value: dict[str, Any]) -> str:
     """The text of a mapping, looked at closely only where something in it can be what strict readers refuse."""
     text = _ENCODER.encode(value)
+    _require_text_keys(value)
     if (
         len(text) > _DEEPEST
         and (text.count("{") + text.count("[") > _DEEPEST or _LONG_INTEGER in text.encode().translate(_DIGITS_AS_ZEROS))
     ) or _ESCAPED_SURROGATE in text:
         _require_strict(text)
     return text
+
+
+def _require_text_keys(value: Any) -> None:
+    """Raise ValueError for keys that JSON would write as others, or twice, in mappings at any depth."""
+    if isinstance(value, dict):
+        texts = {str.__str__(key) for key in value if isinstance(key, str)}
+        if len(texts) < len(value):
+            other = next((key for key in value if not isinstance(key, str)), None)
+            if other is None and None not in value:
+                raise ValueError("expected different keys, got texts of their own types that are equal")
+            raise ValueError(f"expected texts as keys, got {shown(other)}")
+        value = value.values()
+    for inner in value:
+        if isinstance(inner, dict | list | tuple):
+            _require_text_keys(inner)
 
 
 def _require_strict(text: str) -> None:
@@ -233,7 +254,7 @@ def shown(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """The stand-in for a value that JSON has no form for; see :func:`metadata_text`."""
     if isinstance(value, np.ndarray | np.generic):
-        return _plain_array(np.asarray(value))
+        return _plain_array(np.asanyarray(value))
     if isinstance(value, dt.datetime):  # a pandas Timestamp is one
         if value != value:  # noqa: PLR0124 - the NaT of pandas
             raise ValueError("expected a time, got NaT")
@@ -246,11 +267,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, Mapping):
-        return dict(value)
+        plain = dict(value)
+        _require_text_keys(plain)
+        return plain
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _plain_array(value: NDArray[Any]) -> Any:
+    if np.ma.is_masked(value):
+        raise ValueError(f"expected values, got {int(np.ma.getmaskarray(value).sum())} that are masked")
     if value.size > _LARGEST_ARRAY:
         raise ValueError(f"expected arrays of at most {_LARGEST_ARRAY:,} numbers, got {value.size:,}; record them")
     if value.dtype.kind in "mM" and np.isnat(value).any():
@@ -263,11 +288,15 @@ def _plain_array(value: NDArray[Any]) -> Any:
             return np.datetime_as_string(value, "D").tolist()
         texts = np.datetime_as_string(value.astype("M8[s]") if unit in ("h", "m") else value)
         return np.char.add(texts, "+00:00").tolist()
-    return value.tolist()
+    plain = value.astype(_AS_PYTHON.get(value.dtype.char, value.dtype)).tolist()
+    if isinstance(plain, list):
+        _require_text_keys(plain)
+    return plain
 
 
 _SHOWN = 80  # characters
 _LARGEST_ARRAY = 10_000
+_AS_PYTHON = {"g": np.float64, "G": np.complex128}  # Python has no such numbers: a list of them holds themselves
 _DEEPEST = 100  # the narrowest of the common readers stop at 64 and 128
 _LONG_INTEGER = b"0" * 309  # what may be beyond float64, whose largest number has so many digits
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
@@ -275,7 +304,7 @@ _ESCAPED_SURROGATE = "\\ud"  # of a pair, or alone
 _LONE = re.compile("[\ud800-\udfff]")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')  # texts as a whole, so that brackets in them do not count
 
-#: what an encoder raises: an unknown type; NaN, infinity or a cycle; a nesting too deep
-_NOT_JSON = (TypeError, ValueError, RecursionError)
+#: what an encoder raises: an unknown type; NaN, infinity or a cycle; a nesting too deep; a time before year 1 in UTC
+_NOT_JSON = (TypeError, ValueError, RecursionError, OverflowError)
 # one encoder for all calls: json.dumps with options builds a new one each time, half of the cost of a small row
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
