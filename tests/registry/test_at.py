@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
@@ -50,6 +51,39 @@ def test_each_generation_has_the_rows_that_were_published_by_then(registry: Toru
     assert "as of 3" in repr(then)
     with pytest.raises(KeyError):
         then.vertices(registry.df.shape_id[4])
+
+
+def test_numbers_and_times_of_numpy_and_pandas_are_moments(registry: TorusRegistry) -> None:
+    rows = registry.to_pandas(["generation", "published"], as_of=4)
+    assert len(registry.at(rows.generation.max())) == len(registry.at(np.uint8(4))) == 6
+    assert len(registry.at(rows.published.max())) == 6
+    assert len(registry.at(rows.published.to_numpy().max())) == 6, "in UTC"
+
+
+NO_MOMENTS = [
+    pd.NaT,
+    np.datetime64("NaT"),
+    np.bool_(True),
+    2.0,
+    dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14))),
+    dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(-dt.timedelta(hours=14))),
+]
+
+
+@pytest.mark.parametrize("moment", NO_MOMENTS, ids=repr)
+def test_what_is_no_moment_is_refused(registry: TorusRegistry, moment: object) -> None:
+    for call in (registry.at, lambda value: registry.scan(since=value), lambda value: registry.scan(until=value)):
+        with pytest.raises(BadInput, match="expected a"):
+            call(moment)
+
+
+@pytest.mark.parametrize("n", [-1, np.int64(-1), 1.5, True, "3", None])
+def test_a_number_of_rows_is_an_integer_from_0_on(registry: TorusRegistry, n: object) -> None:
+    registry.retract(registry.df.shape_id[0], "wrong")
+    for reader in (registry, registry.at(3)):
+        with pytest.raises(BadInput, match="n: expected an integer >= 0, got"):
+            reader.query_recent(n)
+        assert len(reader.query_recent(np.int64(2))) == 2
 
 
 def test_a_time_has_the_rows_that_were_published_by_then(registry: TorusRegistry) -> None:

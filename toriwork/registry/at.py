@@ -24,8 +24,6 @@ class ByScan(RegistryReader):
         """Nothing: the rows have them."""
 
     def _newest(self, n: int, choose: Choice) -> pa.Table:
-        if n < 0:
-            raise BadInput(f"n: expected a number of rows from 0 on, got {n}")
         ids = self.scan(["row_id"]).read_all()["row_id"]
         newest = ids.take(pc.sort_indices(ids)[len(ids) - min(n, len(ids)) :])
         names: list[str] = []

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from toriwork.checks import check_band
+from toriwork.checks import check_band, check_integer
 from toriwork.errors import BadInput, NotFound
 from toriwork.registry import reading
 from toriwork.registry.adoption import fill_in
@@ -155,6 +155,7 @@ class RegistryReader(ABC):
 
     def query_recent(self, n: int = 100) -> pd.DataFrame:
         """The ``n`` newest rows in the order of recording; BadInput for a negative number."""
+        n = check_integer(n, name="n", least=0)
         self._wait_for_numbers()
         return _frame(self._newest(n, reading.narrow))
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,7 +52,7 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
     """
     base = snapshot.base
     value: Any
-    if isinstance(as_of, bool) or not isinstance(as_of, int):
+    if isinstance(as_of, bool) or not isinstance(as_of, int | np.integer):
         name, value = "published", utc("as_of", as_of)
     else:
         name, value = "generation", int(as_of)
@@ -82,9 +83,15 @@ def utc(name: str, value: Any) -> dt.datetime:
             value = dt.datetime.fromisoformat(value)
         except ValueError as error:
             raise BadInput(f"{name}: no ISO time: {value!r}") from error
-    if isinstance(value, dt.datetime):  # a pandas Timestamp is one
-        return value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
-    if isinstance(value, dt.date):
+    if isinstance(value, np.datetime64):  # a cell of a column's values
+        value = value.astype("M8[us]").item()
+    if isinstance(value, dt.datetime) and value == value:  # noqa: PLR0124 - a pandas Timestamp is one, NaT too
+        try:
+            zoned = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+            return zoned.astimezone(dt.UTC)
+        except OverflowError as error:
+            raise BadInput(f"{name}: expected a time within the years 1 to 9999 in UTC, got {value}") from error
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     raise BadInput(f"{name}: expected a datetime or an ISO text, got {value!r}")
 
