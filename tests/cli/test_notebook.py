@@ -37,6 +37,10 @@ WAYS = {
     "d.npy": (lambda path: np.save(path, FRAME[["x", "y"]]), []),
     "e.npz": (lambda path: np.savez(path, points=FRAME[["x", "y"]]), []),
     "f.parquet": (FRAME.to_parquet, ["--columns", "y,x"]),
+    "g.npy": (lambda path: np.save(path, FRAME[["x", "y", "y"]]), ["--columns", "0,1"]),
+    "h.npy": (lambda path: np.save(path, FRAME[["x", "y"]].where(FRAME.x < 0.99)), ["--drop-missing"]),
+    "i.csv": (lambda path: FRAME[["x", "y"]].where(FRAME.x < 0.99, np.inf).to_csv(path), ["--drop-missing"]),
+    "j.csv": (lambda path: FRAME[["x", "y"]].to_csv(path, index=False, header=False), ["--columns", "0,1"]),
 }
 
 
@@ -52,6 +56,8 @@ def test_a_new_notebook_runs_on_the_file_and_records_it(
     assert main(["notebook", "new", str(tmp_path / "data" / name), "--to", str(out), *words]) == 0
     monkeypatch.chdir(out.parent)
     names = run(out)
+    assert names["points"].shape == (29 if "--drop-missing" in words else 30, 2)
+    assert np.isfinite(names["points"]).all()
     assert names["estimate"].numbers == (1, 1)
     assert json.loads(names["newest"].metadata.iloc[0]) == {"file": name}
     assert main(["notebook", "new", str(tmp_path / "data" / name), "--to", str(out), *words]) == 2

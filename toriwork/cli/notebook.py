@@ -16,10 +16,8 @@ ACTIONS = Actions("notebook", help="A starter notebook on your own file, and wha
 COMMANDS.add_command(ACTIONS)
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 
-_IMPORTS = """import numpy as np
-import pandas as pd
-
-from toriwork import TorusRegistry, estimate_betti, plot_cloud"""
+_IMPORTS = """from toriwork import TorusRegistry, estimate_betti
+from toriwork.cli.clouds import read_cloud"""
 _COMPUTE = """estimate = estimate_betti(points)
 estimate"""
 _RECORD = """with TorusRegistry("shapes.parquet") as registry:
@@ -34,15 +32,16 @@ newest.drop(columns="timestamp")"""
 @TABLES
 def new(file: Path, to: Path | None, columns: str | None, drop_missing: bool, as_json: bool) -> int:
     """Write a notebook that reads FILE, shows its shape and records it."""
-    from toriwork.cli.clouds import read_cloud, reading_code
+    from toriwork.cli.clouds import read_cloud
 
     out = to or file.with_suffix(".ipynb")
     points = read_cloud(file, columns=columns, drop_missing=drop_missing)
-    name = os.path.relpath(file, out.parent)
+    options = f", {columns=}" * (columns is not None) + f", {drop_missing=}" * drop_missing
+    read = f"points = read_cloud({os.path.relpath(file, out.parent)!r}{options})\npoints.shape"
     cells = [
         ("markdown", f"# {file.name}\n\n{len(points)} points, {points.shape[1]} coordinates each."),
         ("code", _IMPORTS),
-        ("code", f"{reading_code(file, name, columns=columns, drop_missing=drop_missing)}\npoints.shape"),
+        ("code", read),
         ("markdown", "How many pieces, how many loops? The estimate says what speaks for it."),
         ("code", _COMPUTE),
         ("code", "estimate.diagram.plot()"),
