@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import toriwork
+from toriwork.__main__ import run
 from toriwork.cli import COMMANDS, main
 from toriwork.cli.actions import Actions
 from toriwork.registry import TorusRegistry
@@ -103,6 +104,30 @@ def test_a_shell_completes_commands(capsys: Capture, monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit, match="0"):
         main([])
     assert capsys.readouterr().out.split() == [f"plain,{found}"]
+
+
+@pytest.mark.parametrize("given", [{}, {"COMP_WORDS": "toriwork"}, {"COMP_WORDS": "toriwork", "COMP_CWORD": "x"}])
+def test_completion_without_the_words_of_a_shell_is_refused(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    monkeypatch.setenv("_TORIWORK_COMPLETE", "bash_complete")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main([]) == 2
+    assert "expected COMP_WORDS and COMP_CWORD beside it" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_modules_load_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        """A finder that is interrupted when it looks for the command line."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "toriwork.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "toriwork.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert run() == 130
 
 
 def test_parsing_loads_nothing_heavy() -> None:

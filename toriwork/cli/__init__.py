@@ -47,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words[: words.index("--") if "--" in words else None]
     if COMPLETION in os.environ:
-        COMMANDS.main(words, prog_name="toriwork", complete_var=COMPLETION)
+        try:
+            COMMANDS.main(words, prog_name="toriwork", complete_var=COMPLETION)
+        except (KeyError, ValueError) as error:  # what the script of the shell sets
+            return _failed(
+                BadInput(f"{COMPLETION}: expected COMP_WORDS and COMP_CWORD beside it: {error}"), as_json=as_json
+            )
     code = 0  # where the reader of stdout goes away before the end
     try:
         try:
