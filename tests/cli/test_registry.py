@@ -87,10 +87,40 @@ def test_add_records_each_file_with_its_numbers_or_none(capsys: Capture, path: P
     assert len(pd.read_parquet(path)) == 5, "published"
 
 
+def test_add_shows_its_own_rows_beside_a_writer(
+    capsys: Capture, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    np.save(tmp_path / "two.npy", np.vstack([circle, circle + 5]))
+    np.save(tmp_path / "one.npy", circle)
+    flush = TorusRegistry.flush
+
+    def meanwhile(registry: TorusRegistry, **options: bool) -> None:
+        flush(registry, **options)
+        with TorusRegistry(path) as other:
+            other.record_shapes([np.eye(2) * n for n in range(1, 4)], [(77, 88, 99)] * 3)
+
+    monkeypatch.setattr(TorusRegistry, "flush", meanwhile)
+    files = [str(tmp_path / name) for name in ("two.npy", "one.npy", "one.npy")]
+    code, text = call(capsys, path, "add", *files, "--json")
+    numbers = [(row["betti0"], row["betti1"]) for row in json.loads(text)["rows"]]
+    assert (code, numbers) == (0, [(2, 2), (1, 1), (1, 1)])
+    code, text = call(capsys, path, "add", *files)
+    assert [line.split()[-2:] for line in text.splitlines()[1:]] == [["2", "2"], ["1", "1"], ["1", "1"]]
+
+
 def test_add_makes_the_registry_where_there_is_none(capsys: Capture, tmp_path: Path, state_root: Path) -> None:
     (tmp_path / "a.csv").write_text("0,0\n1,1\n")
     assert main(["registry", "add", str(tmp_path / "a.csv")]) == 0
     assert len(pd.read_parquet(state_root / "torus_registry.parquet")) == 1
+
+
+def test_head_of_fewer_than_no_rows_is_refused(capsys: Capture, path: Path) -> None:
+    with TorusRegistry(path) as registry:
+        registry.retract(registry.df.shape_id[0], "wrong")
+    assert main(["registry", "head", "-n", "-1", "--path", str(path)]) == 2
+    assert "n: expected an integer >= 0, got -1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])

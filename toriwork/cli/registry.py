@@ -132,20 +132,25 @@ def add(
 
     FILE: CSV or other text, .npy, .npz with one array, Parquet. The registry is made where there is none.
     """
+    from toriwork.checks import metadata_text
     from toriwork.cli.clouds import read_cloud
     from toriwork.registry import TorusRegistry
 
     clouds = [read_cloud(file, columns=columns, drop_missing=drop_missing) for file in files]
+    notes = [{"file": one_line(file.name)} for file in files]
     with TorusRegistry(path or registry_path()) as registry:
-        ids = registry.record_shapes(
-            clouds, coherence_band=band, metadata=[{"file": one_line(file.name)} for file in files]
-        )
+        ids = registry.record_shapes(clouds, coherence_band=band, metadata=notes)
         registry.flush(publish=True)
-        newest = registry.query_recent(len(ids))
+        found = registry.to_pandas(where=[("shape_id", "in", list(set(ids)))])  # the newest may be others' rows
+    keys = [(shape, metadata_text(note)) for shape, note in zip(ids, notes, strict=True)]
+    by_key = found.drop_duplicates(["shape_id", "metadata"], keep="last").set_index(
+        ["shape_id", "metadata"], drop=False
+    )
+    added = by_key.loc[keys]
     if as_json:
-        say_json({"path": str(registry.path), "rows": _records(newest)})
+        say_json({"path": str(registry.path), "rows": _records(added)})
     else:
-        rows = zip(files, ids, clouds, newest.betti0, newest.betti1, strict=True)
+        rows = zip(files, ids, clouds, added.betti0, added.betti1, strict=True)
         say_table(
             ("file", "shape_id", "points", "b0", "b1"),
             [(file, shape, len(cloud), f"{b0:g}", f"{b1:g}") for file, shape, cloud, b0, b1 in rows],
