@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +36,34 @@ def test_the_newest_rows_come_first_page_by_page(registry: TorusRegistry) -> Non
     assert state.page == 2
     state.go_to(-5)
     assert state.page == 0
+
+
+@pytest.mark.parametrize("odd", ["a", 1.5, None, True])
+def test_an_odd_page_column_or_number_of_rows_is_refused(registry: TorusRegistry, odd: Any) -> None:
+    state = BrowserState(registry, page_rows=4)
+    with pytest.raises(BadInput, match="page: expected an integer, got"):
+        state.go_to(odd)
+    with pytest.raises(BadInput, match="sort: expected an integer, got"):
+        state.sort(odd)
+    with pytest.raises(BadInput, match="page_rows: expected an integer >= 1, got"):
+        BrowserState(registry, page_rows=odd)
+    with pytest.raises(BadInput, match="registry: expected a TorusRegistry, got"):
+        BrowserState(odd)
+    assert (state.page, state.order) == (0, None)
+
+
+def test_a_deleted_registry_is_said_and_what_is_shown_stays(registry: TorusRegistry) -> None:
+    state = BrowserState(registry, page_rows=4)
+    shown = state.page_ids
+    registry.close()
+    with TorusRegistry(registry.path, read_only=True) as reader:
+        state = BrowserState(reader, page_rows=4)
+        registry.path.unlink()
+        shutil.rmtree(registry.path.with_suffix(".d"))
+        for again in (state.refresh, lambda: state.filter(Wanted()), lambda: BrowserState(reader)):
+            with pytest.raises(NotFound, match="there is no registry any more"):
+                again()
+        assert (state.page_ids, state.n_matching) == (shown, 10)
 
 
 def test_a_page_is_told_in_a_sentence_and_as_a_table(registry: TorusRegistry) -> None:

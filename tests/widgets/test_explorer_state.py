@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,3 +174,24 @@ def test_no_state_loads_ipywidgets_or_matplotlib_and_no_picture_loads_pyplot() -
         "assert not {'anywidget', 'ipywidgets', 'IPython', 'matplotlib.pyplot'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("points", [[1.5], [True], None, ["a"], [10**30], {1}, [[0], [0, 1]]], ids=repr)
+def test_what_is_no_index_selects_nothing(points: Any) -> None:
+    state = ExplorerState(np.eye(3))
+    state.select([2, np.int64(0), 2])
+    with pytest.raises(BadInput, match="select: expected"):
+        state.select(points)
+    assert state.selection.tolist() == [0, 2]
+    state.select([])
+    assert state.selection.tolist() == []
+
+
+@pytest.mark.parametrize("scale", ["a", None, [1.0], math.nan, math.inf, 1j], ids=repr)
+def test_what_is_no_scale_moves_nowhere(scale: Any) -> None:
+    state = ExplorerState(np.eye(3))
+    before = state.scale
+    with pytest.raises(BadInput, match="scale: expected a finite number, got"):
+        state.move_to(scale)
+    assert state.scale == before
+    assert state.move_to(10**400).scale == state.high

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.checks import check_count, check_integer, shown
 from toriwork.errors import BadInput, NotFound, ToriworkError
 from toriwork.plots.browser import Preview
 from toriwork.plots.text_alternative import TextAlternative, counted, short
 from toriwork.printed import one_line
+from toriwork.registry.reader import RegistryReader
 from toriwork.topology import persistence
 from toriwork.widgets.rows import MatchingRows, Wanted, find
 
@@ -39,11 +41,11 @@ class BrowserState:
     """
 
     def __init__(self, registry: TorusRegistry, wanted: Wanted | None = None, *, page_rows: int = PAGE_ROWS) -> None:
-        if page_rows < 1:
-            raise BadInput(f"page_rows: expected a number >= 1, got {page_rows}")
+        if not isinstance(registry, RegistryReader):
+            raise BadInput(f"registry: expected a TorusRegistry, got {shown(registry)}")
         self.registry = registry
         self.wanted = wanted or Wanted()
-        self.page_rows = page_rows
+        self.page_rows = check_count(page_rows, name="page_rows")
         self.page = 0
         self.row_id: str | None = None
         self.order: tuple[int, bool] | None = None  #: the column that rows are sorted by, and True for falling
@@ -87,7 +89,7 @@ class BrowserState:
         BadInput
             There is no such column.
         """
-        if not 0 <= column < len(self.header):
+        if not 0 <= check_integer(column, name="sort") < len(self.header):
             raise BadInput(f"sort: expected a column from 0 to {len(self.header) - 1}, got {column}")
         self.order = column, descending
         self._sorted = self._in_order()
@@ -106,7 +108,7 @@ class BrowserState:
 
     def go_to(self, page: int) -> None:
         """Show a page, or the last one, and choose its first row."""
-        self.page = min(max(page, 0), self.n_pages - 1)
+        self.page = min(max(check_integer(page, name="page"), 0), self.n_pages - 1)
         ids = self.page_ids
         self.row_id = ids[0] if ids else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.errors import ToriworkError
+from toriwork.errors import BadInput, ToriworkError
 from toriwork.plots.bars import last_finite_scale, shown_bars
 from toriwork.plots.cloud import describe_highlight, project
 from toriwork.plots.explorer import explorer_png
@@ -137,8 +137,10 @@ def _highlight(state: ExplorerState, chosen: list[int]) -> dict[str, Any]:
     if not chosen:
         state.unchoose()
         return {}
-    dimension, bar = chosen
     try:
+        if len(chosen) != 2:
+            raise BadInput(f"chosen: expected a dimension and a bar, got {chosen}")
+        dimension, bar = chosen
         found = state.choose(dimension, bar)
     except ToriworkError as error:
         return {"bar": chosen, "told": f"Not possible: {error}"}

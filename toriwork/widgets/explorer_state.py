@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.checks import check_points
+from toriwork.checks import as_array, check_points, shown
 from toriwork.errors import BadInput
 from toriwork.plots.bars import last_finite_scale, shown_bars
 from toriwork.plots.explorer import Moment, describe_moment
@@ -65,9 +65,10 @@ class ExplorerState:
 
     def move_to(self, scale: float) -> Moment:
         """Go to a finite scale, or to the nearest end of the range, and return the moment there."""
-        if not math.isfinite(scale):
-            raise BadInput(f"scale: expected a finite number, got {scale}")
-        kept = min(max(float(scale), self.low), self.high)
+        number: Any = scale
+        if not isinstance(number, int | float | np.integer | np.floating) or not -math.inf < number < math.inf:
+            raise BadInput(f"scale: expected a finite number, got {shown(scale)}")
+        kept = float(min(max(scale, self.low), self.high))
         self.moment = self._complex.at(kept) if self._complex is not None else _without_complex(kept)
         return self.moment
 
@@ -92,7 +93,10 @@ class ExplorerState:
     def select(self, points: Sequence[int]) -> None:
         """Select points by their indices; BadInput where one is none."""
         n_points = 0 if self.points is None else len(self.points)
-        chosen = np.unique(np.asarray(points, dtype=np.intp))
+        given = as_array(points, name="select")
+        if given.size and given.dtype.kind not in "iu":
+            raise BadInput(f"select: expected indices of {n_points} points, got {shown(points)}")
+        chosen = np.unique(given.astype(np.intp))
         if len(chosen) and not 0 <= chosen[0] <= chosen[-1] < n_points:
             raise BadInput(f"select: expected indices of {n_points} points, got {chosen[0]} to {chosen[-1]}")
         self.selection = chosen

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toriwork.checks import check_band
-from toriwork.errors import BadInput
+from toriwork.errors import BadInput, NotFound
 from toriwork.registry.reading import narrow
 
 if TYPE_CHECKING:
@@ -113,9 +113,19 @@ class MatchingRows:
 
 
 def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> MatchingRows:
-    """The newest ``most`` rows that match, and how many there are in all; BadInput where a time is none."""
+    """The newest ``most`` rows that match, and how many there are in all.
+
+    Raises
+    ------
+    BadInput
+        A time is none.
+    NotFound
+        Somebody deleted the registry; an open one reads as empty then.
+    """
     import pandas as pd
 
+    if not registry.path.exists() and not registry.path.with_suffix(".d").exists():
+        raise NotFound(f"{registry.path}: there is no registry any more")
     reader = registry.scan(partial(narrow, columns=COLUMNS), since=wanted.since, until=wanted.until)
     n_matching, kept = 0, pd.DataFrame(columns=reader.schema.names)
     for batch in reader:
