@@ -158,6 +158,11 @@ class DeltaRegistry(ByScan, TorusRegistry):
         return Path(self.rows.uri.removeprefix("file://"))
 
     @property
+    def is_there(self) -> bool:
+        """True: a read of a table that is gone raises."""
+        return True
+
+    @property
     def _shown(self) -> str:
         return self._given
 
@@ -199,8 +204,7 @@ class DeltaRegistry(ByScan, TorusRegistry):
     def _dataset(self, as_of: int | dt.date | str | None) -> pads.Dataset:
         if self._closed:
             raise Closed(f"{self._given}: this handle was closed; open the registry again")
-        moment = as_of if as_of is None or isinstance(as_of, int) else reading.utc("as_of", as_of)
-        return self.rows.dataset(moment)
+        return self.rows.dataset(None if as_of is None else reading.moment(as_of))
 
     def dataset(self) -> pads.Dataset:
         """The rows of the newest version as an Arrow dataset, which DuckDB and Polars query without copying it."""

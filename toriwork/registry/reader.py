@@ -48,6 +48,11 @@ class RegistryReader(ABC):
         return self._table.path
 
     @property
+    def is_there(self) -> bool:
+        """False when somebody deleted its files since it was opened: it reads as empty then."""
+        return self.path.exists() or self.path.with_suffix(".d").exists()
+
+    @property
     def _shown(self) -> str:
         return shown_path(self.path)
 

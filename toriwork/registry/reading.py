@@ -51,13 +51,10 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
     Rows of a file that an earlier release wrote do not say when they came: an answer that hangs on it is refused.
     """
     base = snapshot.base
-    value: Any
-    if isinstance(as_of, bool) or not isinstance(as_of, int | np.integer):
-        name, value = "published", utc("as_of", as_of)
-    else:
-        name, value = "generation", int(as_of)
-        if not 0 <= value <= generation_of(snapshot):
-            raise BadInput(f"as_of: expected a generation from 0 to {generation_of(snapshot)}, got {as_of}")
+    value: Any = moment(as_of)
+    name = "generation" if isinstance(value, int) else "published"
+    if name == "generation" and not 0 <= value <= generation_of(snapshot):
+        raise BadInput(f"as_of: expected a generation from 0 to {generation_of(snapshot)}, got {as_of}")
     column, bound = pc.field(name), pa.scalar(value, SCHEMA.field(name).type)
     first, n_unknown = base.bounds(name) if base is not None else (None, 0)
     if base is None or not n_unknown:
@@ -74,6 +71,13 @@ def as_of_filter(snapshot: Snapshot, as_of: Any) -> pads.Expression:
             f"{name} {first} or later, got {as_of}"
         )
     return column.is_null() | (column <= bound)
+
+
+def moment(as_of: Any) -> int | dt.datetime:
+    """A generation, or a time with its zone; BadInput for anything else."""
+    if isinstance(as_of, int | np.integer) and not isinstance(as_of, bool):
+        return int(as_of)
+    return utc("as_of", as_of)
 
 
 def utc(name: str, value: Any) -> dt.datetime:

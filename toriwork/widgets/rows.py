@@ -124,7 +124,7 @@ def find(registry: TorusRegistry, wanted: Wanted, most: int = MOST_ROWS) -> Matc
     """
     import pandas as pd
 
-    if not registry.path.exists() and not registry.path.with_suffix(".d").exists():
+    if not registry.is_there:
         raise NotFound(f"{registry.path}: there is no registry any more")
     reader = registry.scan(partial(narrow, columns=COLUMNS), since=wanted.since, until=wanted.until)
     n_matching, kept = 0, pd.DataFrame(columns=reader.schema.names)
