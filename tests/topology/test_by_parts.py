@@ -123,7 +123,7 @@ def test_the_first_version_is_there_by_name() -> None:
     cloud = moons(np.random.default_rng(0), 100, 0.0)
     assert estimate_betti(cloud, rule="calibrated").parameters["version"] == 1
     assert estimate_betti(cloud).rule == "by_parts"
-    assert estimate_betti(cloud).parameters["version"] == 3
+    assert estimate_betti(cloud).parameters["version"] == 4
 
 
 @given(st.integers(2, 40), st.integers(0, 10_000), st.sampled_from(["drawn", "grid", "equal"]))

@@ -94,13 +94,25 @@ def test_a_jump_lowers_the_odds_and_an_even_circle_raises_them() -> None:
 def test_repeated_points_and_equal_distances_have_their_steps() -> None:
     cloud = np.repeat([[0, 0], [0, 1], [1, 1], [1, 0]], 5, axis=0).astype(float)
     distances = oracles.euclidean(cloud)
-    steps, _ = cycles_of(distances).way(1.0)
+    steps, *_ = cycles_of(distances).way(1.0)
     assert np.count_nonzero(steps == 1.0) == 3  # three sides of the square, the fourth closes it
     assert (steps > 0.0).all()
     assert math.isfinite(estimate_betti(cloud).numbers[0])
 
 
 def test_there_is_a_weight_for_each_product_and_a_range_for_each_feature() -> None:
-    assert len(LOW) == len(HIGH) == 13
+    assert len(LOW) == len(HIGH) == 15
     assert (LOW < HIGH).all()
-    assert len(WEIGHTS) == 13 + 13 * 14 // 2
+    assert len(WEIGHTS) == 15 + 15 * 16 // 2
+
+
+def test_a_path_goes_on_straight_where_a_curve_closes_and_turns_off_between_two_turns_of_a_spiral() -> None:
+    ring = 2 * np.pi * np.arange(40) / 40
+    turn = np.linspace(20 * np.pi, 24 * np.pi, 800)
+    curves = np.column_stack([np.cos(ring), np.sin(ring)]), np.column_stack([turn * np.cos(turn), turn * np.sin(turn)])
+    closed, spiral = (oracles.euclidean(curve) for curve in curves)
+    _, _, straight = cycles_of(closed).way(persistence(distances=closed).in_dimension(1)[0, 0])
+    assert min(straight) > 0.8
+    between = spiral[200, 600]  # a turn apart
+    _, _, straight = cycles_of(spiral).way(between)
+    assert max(abs(one) for one in straight) < 0.4

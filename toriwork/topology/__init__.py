@@ -4,6 +4,7 @@ The names here load NumPy; gudhi, ripser and redzed are imported by ``engines.py
 """
 
 from toriwork.topology.betti import BettiEstimate, count_above, estimate_betti, judge, significant
+from toriwork.topology.circular import circular_coordinates
 from toriwork.topology.compute import persistence
 from toriwork.topology.cost_model import WorkEstimate, work_estimate, work_estimate_of
 from toriwork.topology.diagram import Diagram, Provenance
@@ -44,6 +45,7 @@ __all__ = [
     "as_diagram",
     "available_engines",
     "bottleneck",
+    "circular_coordinates",
     "count_above",
     "estimate_betti",
     "frechet_mean",

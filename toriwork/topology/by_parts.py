@@ -41,7 +41,7 @@ class ByParts:
     least_ratio: float = 1.25
     cavity_ratio: float = 1.36
     most_points: int = 700  #: of the clouds that the weights were fitted to; more are judged by a sample of so many
-    version: int = 3
+    version: int = 4
     name: str = "by_parts"
     filtrations: ClassVar[tuple[str, ...]] = ("rips", "landmark")
 

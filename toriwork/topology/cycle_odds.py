@@ -21,22 +21,30 @@ Matrix = NDArray[np.float64]
 #: bars with lower log-odds are not looked at: 1 in 150 of those of the fit would count
 LEAST_ODDS = -4.0
 #: ranges of the features, in their order, in the clouds of the fit; beyond them the nearest value is used
-LOW = np.array([-6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561, 0.0])
-HIGH = np.array([12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214, 3.418])
+LOW = np.array([
+    -6.0, 0.224, 0.035, 2.485, 0.0, 0.0, 0.223, 0.062, 1.3, 1.099, 0.225, 0.561, 0.0, -0.473, 0.11,
+])  # fmt: skip
+HIGH = np.array([
+    12.0, 2.575, 3.446, 6.551, 2.565, 1.341, 35.801, 3.408, 4.504, 5.642, 7.697, 3.214, 3.418, 0.98, 1.0,
+])  # fmt: skip
 #: of the features and of the products of each with itself and those behind it
 WEIGHTS = np.array([
-    0.6003, 1.2274, -0.0398, -3.9131, -0.5638, 9.2058, 0.7387, 1.6319, -2.3374, -1.7037, -2.407, -0.7433,
-    0.2728, -0.0176, 0.2622, -0.0945, 0.0194, 0.2856, 0.0568, 0.0148, -0.1007, -0.0677, -0.0843, 0.2688,
-    -0.0983, -0.026, 0.4491, 1.1613, 0.0551, 1.2952, -6.6708, -0.2005, 1.2751, -0.4651, -0.3668, 1.6342,
-    -0.122, 1.4362, -0.8273, 0.0152, 0.3311, -0.6603, -0.0257, -0.4664, 0.9558, 0.1339, 1.2344, -0.1178,
-    -0.3423, 0.2013, -0.2329, 1.5802, 0.008, 0.2603, 0.2562, 0.2083, 0.2364, -0.1128, 0.2595, -1.6829, 1.6006,
-    -0.07, -0.148, 0.3851, 0.2431, -0.5032, 0.5351, -0.46, -6.7547, 0.2928, 3.1441, 0.287, -2.0836, 0.3981,
-    -2.9767, -0.4179, -0.0001, -0.1266, -0.1199, -0.0709, -0.3017, 0.1099, 0.0552, -0.6291, 0.172, -0.0621,
-    -0.8196, 1.1424, -0.2294, 0.1452, 0.0826, 0.1988, 0.0913, -0.3394, -0.0239, 0.0133, -0.4373, -0.317,
-    0.3916, 0.4597, -0.6569, -0.1621, 0.0812, 0.2928,
+    0.632, 1.3226, -0.592, -3.8374, -0.5395, 5.9958, 0.7859, 2.0328, -2.2667, -1.6326, -2.2305, -0.5113, 0.5493,
+    2.0218, -2.1602, -0.0176, 0.1583, -0.0689, 0.0073, 0.2865, 0.0748, 0.0139, -0.126, -0.0534, -0.0736, 0.2638,
+    -0.076, -0.0169, 0.2303, -0.0389, -0.0433, 0.8911, -0.0198, 1.9463, -7.6733, -0.203, 1.2485, -0.4547, -0.3831,
+    1.7407, 0.5738, 1.4611, -0.5159, -1.3039, -0.6832, -0.1695, 0.0513, -0.339, -0.0571, -0.3166, 0.5651, -0.0069,
+    1.1944, 0.1345, -0.2216, -0.5507, 3.2868, 0.2121, -0.2797, 1.5053, 0.0162, 0.2436, 0.2392, 0.1701, 0.2663,
+    -0.1327, 0.2024, 0.0036, 0.6073, -1.8879, 2.3832, -0.0416, -0.1573, 0.5338, 0.3119, -0.5411, 0.5948, -0.3166,
+    -0.3977, -0.6499, -5.0188, 0.344, 1.9109, 0.2886, -2.2754, -0.4181, -1.748, -0.1925, 2.8098, 4.8518, 0.0006,
+    -0.1414, -0.1276, -0.0716, -0.2966, 0.0938, 0.037, -0.0539, 0.0253, -0.5075, 0.0521, -0.1151, -0.4939, 0.8692,
+    -0.2883, 2.004, -0.7628, 0.2082, 0.1041, 0.0848, 0.1432, -0.1538, -0.4027, 0.4865, -0.0297, -0.118, -0.2481,
+    -0.2729, -0.4974, 0.2097, 0.4526, 0.3255, -0.8027, 0.4257, 0.171, -0.168, 0.0418, -0.9538, -1.3499, 0.3042,
+    0.0925, -0.4528, 1.5527, 0.8451, -2.7429,
 ])  # fmt: skip
-CONSTANT = 11.9126
+CONSTANT = 11.9752
 _MOST_GAPS, _MOST_TIES = 16, 32
+#: in birth edges: from where to where along a path its direction is looked at
+_FROM, _TO = 0.7, 3.0
 _ROUNDING = 1e-9  #: two distances this close are the same, whatever the coordinates that they were made of
 
 
@@ -54,9 +62,9 @@ class Cycles:
         return float(seen @ (WEIGHTS[: len(LOW)] + _QUADRATIC @ seen)) + CONSTANT
 
     def features(self, birth: float, death: float, frozen: float) -> Matrix:
-        """A bar and its cycle in numbers that have no unit, shape (13,), in the order of the ranges above."""
+        """A bar and its cycle in numbers that have no unit, shape (15,), in the order of the ranges above."""
         entries = self._tree.entries
-        steps, beyond = self.way(birth)
+        steps, beyond, straight = self.way(birth)
         n_steps = len(steps)
         jumps = [birth, *steps[: -_MOST_GAPS - 1 : -1].tolist()]  # falling
         # of even random places on a curve each of these is one exponential variable
@@ -83,19 +91,37 @@ class Cycles:
                 math.log2(within / max(near, 1)),  # the dimension of the sample below the birth
                 math.log(far / within) / max(ratio, 0.05),  # and above it
                 math.log1p(beyond / birth),
+                min(straight),
+                max(straight),
             ]
         )
 
-    def way(self, birth: float) -> tuple[Matrix, float]:
-        """The edges, rising, of the path in the spanning tree that an edge of this length closes, and how far the tree
-        goes on beyond the ends of that edge, the farther of both.
+    def way(self, birth: float) -> tuple[Matrix, float, list[float]]:
+        """The edges, rising, of the path in the spanning tree that an edge of this length closes, how far the tree goes
+        on beyond the ends of that edge, the farther of both, and how straight the path goes on from the edge at each:
+        1 in its direction, 0 across it, as from turn to turn of a spiral.
         """
         ends = pairs_at(np.flatnonzero(self._tree.entries == birth), len(self._tree.heights) + 1)
         pairs = list(zip(*(end.tolist() for end in ends), strict=True))
         ways = [self._way(u, v, birth) for u, v in pairs[:: len(pairs) // _MOST_TIES + 1]]  # some of many ties
-        return max(ways, key=lambda way: (len(way[0]) > 1, float(way[0][-1]), float(way[0].sum()), -way[1]))
+        steps, beyond, walk = max(
+            ways, key=lambda way: (len(way[0]) > 1, float(way[0][-1]), float(way[0].sum()), -way[1])
+        )
+        return steps, beyond, [self._straight(points, birth) for points in (walk, walk[::-1])]
 
-    def _way(self, start: int, end: int, birth: float) -> tuple[Matrix, float]:
+    def _straight(self, walk: list[int], birth: float) -> float:
+        """How much farther its first points are from its last one than from its first, over the edge between these."""
+        some = walk[1 : max(2, len(walk) // 2 + 1)]
+        near, far = (self._tree.distances[end, some].tolist() for end in (walk[0], walk[-1]))
+        found: list[float] = []
+        for this, other in zip(near, far, strict=True):
+            if this >= _FROM * birth and (this <= _TO * birth or not found):
+                found.append((other - this) / birth)
+            if this > _TO * birth:
+                break
+        return sum(found) / len(found) if found else (far[-1] - near[-1]) / birth
+
+    def _way(self, start: int, end: int, birth: float) -> tuple[Matrix, float, list[int]]:
         walk, distances = self._tree.path(start, end), self._tree.distances
         steps = np.maximum(distances[walk[:-1], walk[1:]], _TINY)
         farthest, along = 0.0, steps.tolist()
@@ -104,7 +130,7 @@ class Cycles:
             if hanging:
                 farthest = max(farthest, float(distances[points[0], hanging].max()))
         steps.sort()
-        return steps, farthest
+        return steps, farthest, walk
 
 
 _TINY = float(np.finfo(np.float64).tiny)

@@ -201,7 +201,7 @@ def cocycle_values(ranks: Matrix, cut: float, field: int) -> tuple[Values, int]:
     """The values on directed edges, shape (n_edges, n_classes), of a basis of H^1 of the complex of all edges up to
     number ``cut``, and the number of classes.
     """
-    found = graph_cocycles(np.where(ranks <= cut, ranks, cut + 1.0), float(cut), field)
+    found = list(graph_cocycles(np.where(ranks <= cut, ranks, cut + 1.0), float(cut), field).values())
     tables = np.zeros((len(ranks), len(ranks), len(found)), dtype=np.int16)
     for k, cocycle in enumerate(found):
         first, second, value = cocycle.T
@@ -212,6 +212,11 @@ def cocycle_values(ranks: Matrix, cut: float, field: int) -> tuple[Values, int]:
         return on_edges
 
     return values, len(found)
+
+
+def cocycles_at(order: EdgeOrder, cut: int, field: int) -> dict[int, NDArray[np.intp]]:
+    """A cocycle of each class that is alive at edge number ``cut``, by its birth: rows (point, point, value)."""
+    return graph_cocycles(np.where(order.ranks <= cut, order.ranks, cut + 1.0), float(cut), field)
 
 
 def strong_collapse(joined: NDArray[np.bool_]) -> Places:

@@ -115,19 +115,20 @@ def guarded(work: Callable[[], _Answer], what: str, name: str = "gudhi", install
         raise EngineError(f"{name} failed on {what}: {error}") from error
 
 
-def graph_cocycles(ranks: Matrix, cut: float, field: int) -> list[NDArray[np.intp]]:
+def graph_cocycles(ranks: Matrix, cut: float, field: int) -> dict[int, NDArray[np.intp]]:
     """Cocycles over Z/p, of the classes of H1 that are alive at ``cut``, of edges that are numbered in whole numbers.
 
-    Each is an array of rows (point, point, value of the edge from the first to the second); together they are a basis.
+    By the edge that bears the class: an array of rows (point, point, value of the edge from the first to the second).
+    Together they are a basis.
     """
 
-    def compute() -> list[NDArray[np.intp]]:
+    def compute() -> dict[int, NDArray[np.intp]]:
         from ripser import ripser
 
         found = ripser(ranks, maxdim=1, thresh=cut, coeff=field, distance_matrix=True, do_cocycles=True)
-        alive = np.isinf(found["dgms"][1][:, 1])
         cocycles = (np.asarray(one, dtype=np.intp).reshape(-1, 3) for one in found["cocycles"][1])
-        return [one for one, lives in zip(cocycles, alive, strict=True) if lives]
+        bars = found["dgms"][1].tolist()
+        return {int(birth): one for one, (birth, end) in zip(cocycles, bars, strict=True) if math.isinf(end)}
 
     return guarded(compute, f"{len(ranks)} points, cocycles", "engine ripser", "ripser")
 

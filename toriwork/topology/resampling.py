@@ -7,6 +7,7 @@ is seeded: the same diagram has the same answer.  Hit and false-alarm rates are 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
+from toriwork.progress import progress_bar
 from toriwork.topology.clouds import as_square
 from toriwork.topology.compute import persistence
 from toriwork.topology.diagram import Diagram
@@ -100,7 +102,7 @@ class BootstrapBand:
         """One verdict per dimension, with persistence over the width of the band as the margins of the bars."""
         matrix = _distances_of(sampling, self.name)
         rng = np.random.default_rng(self.seed)
-        moved = np.array([self._moves(sampling.diagram, matrix, rng) for _ in range(self.resamples)])
+        moved = _repeated(self.name, self.resamples, lambda: self._moves(sampling.diagram, matrix, rng))
         widths = 2.0 * np.quantile(moved, 1.0 - self.level, axis=0, method="higher")
         return _longer_than(sampling, widths)
 
@@ -141,7 +143,7 @@ class ConfidenceBand:
         matrix = _distances_of(sampling, self.name)
         rng = np.random.default_rng(self.seed)
         size = max(1, round(len(matrix) / max(1.0, math.log(max(len(matrix), 1)))))
-        away = [self._away(matrix, size, rng) for _ in range(self.resamples)]
+        away = _repeated(self.name, self.resamples, lambda: self._away(matrix, size, rng))
         reach = float(np.quantile(away, 1.0 - self.level, method="higher"))
         width = reach * (4.0 if sampling.diagram.scale == "diameter" else 2.0)
         return _longer_than(sampling, np.full(sampling.diagram.max_dimension + 1, width))
@@ -150,6 +152,16 @@ class ConfidenceBand:
     def _away(matrix: Vector, size: int, rng: np.random.Generator) -> float:
         chosen = rng.permutation(len(matrix))[:size]
         return float(matrix[:, chosen].min(axis=1, initial=math.inf).max(initial=0.0)) if len(matrix) else 0.0
+
+
+def _repeated(rule: str, times: int, work: Callable[[], float | list[float]]) -> Vector:
+    """The answers of the work, done so many times; a bar shows how far it is where it takes long."""
+    found = []
+    with progress_bar(rule, times, unit=" clouds") as done:
+        for _ in range(times):
+            found.append(work())
+            done(1)
+    return np.array(found, dtype=np.float64)
 
 
 def _distances_of(sampling: Sampling, name: str) -> Vector:
@@ -182,10 +194,11 @@ def _step_below(n_points: int) -> int:
 def _null_maxima(n_points: int, k: int, kind: str, simulations: int, seed: int) -> Vector:
     """The largest death/birth of H_k in each of many featureless clouds, ascending; 1 for a cloud without a bar."""
     rng = np.random.default_rng([seed, n_points, k])
-    largest = np.ones(simulations)
-    for i in range(simulations):
+
+    def one() -> float:
         bars = persistence(rng.random((n_points, k + 1)), filtration=kind, max_dimension=k).in_dimension(k)
-        largest[i] = (bars[:, 1] / bars[:, 0]).max(initial=1.0)
-    largest.sort()
+        return float((bars[:, 1] / bars[:, 0]).max(initial=1.0))
+
+    largest = np.sort(_repeated("monte_carlo_null", simulations, one))
     largest.setflags(write=False)
     return largest
