@@ -42,7 +42,7 @@ def test_each_of_two_loops_has_its_own() -> None:
     turns, others = turns_of(80, 1), turns_of(60, 2)
     cloud = np.vstack([ring(turns), np.add(ring(others, 0.6), [1.6, 0.0])])
     large, small = (circular_coordinates(cloud, which=k) for k in (0, 1))
-    assert agreement(large[:80], turns) > 0.9
+    assert agreement(large[:80], turns) > 0.8
     assert agreement(small[80:], others) > 0.8
     assert abs(np.exp(2j * np.pi * large[80:]).mean()) > 0.95  # the other loop stands at one place
 
