@@ -66,7 +66,7 @@ def circular_coordinates(
     lengths = np.append(order.lengths, math.inf)[np.minimum(bars, len(order.lengths)).astype(np.intp)]
     longest = (lengths[:, 0] - lengths[:, 1]).argsort(kind="stable")
     bars = bars[longest[: np.count_nonzero(lengths[:, 1] > lengths[:, 0])]]  # numbers tell equal lengths apart
-    if not isinstance(which, int | np.integer) or not 0 <= which < len(bars):
+    if isinstance(which, bool) or which not in range(len(bars)):
         raise BadInput(f"which: expected one of the {len(bars)} loops, counted from 0, got {which!r}")
     birth, death = bars[which].astype(int).tolist()
     born, dies = order.lengths[[birth, death]].tolist()
