@@ -34,7 +34,9 @@ def as_user(uid: int, call: Callable[[], Any], groups: tuple[int, ...] = (), uma
             except BaseException as error:  # noqa: BLE001 - the parent judges
                 found = error
             with os.fdopen(writing, "wb") as pipe:
-                pipe.write(pickle.dumps(found))
+                pickler = pickle.Pickler(pipe)
+                pickler.dispatch_table = {}  # that of Dask carries tracebacks, by modules this user cannot read
+                pickler.dump(found)
         finally:
             os._exit(0)  # no handler at the end of the process: the parent's tables are not ours to close
     os.close(writing)

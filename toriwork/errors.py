@@ -57,6 +57,10 @@ class TooLarge(ToriworkError, MemoryError):
 
     kind = "too_large"
 
+    def __new__(cls, *args: object) -> TooLarge:
+        """Make one, also where unpickling calls this by name, as Dask does: that of MemoryError refuses it."""
+        return Exception.__new__(cls, *args)
+
 
 class StoreError(ToriworkError, OSError):
     """Root of everything that concerns a file of the store."""

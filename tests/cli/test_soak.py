@@ -26,6 +26,7 @@ def events(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_loses_nothing_and_its_figures_add_up(
     capsys: Capture, tmp_path: Path, state_root: Path
 ) -> None:

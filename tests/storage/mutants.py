@@ -315,8 +315,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the lock of publishing is never released": Mutant(
         _STORAGE + "maintenance",
-        "            return self._publish(writer, wait)\n        finally:\n            self._publishing.release()\n",
-        "            return self._publish(writer, wait)\n        finally:\n            pass\n",
+        "(writer, wait, declared)\n        finally:\n            self._publishing.release()\n",
+        "(writer, wait, declared)\n        finally:\n            pass\n",
         _PUBLISH,
     ),
     "the lock of publishing is taken outside of the try": Mutant(

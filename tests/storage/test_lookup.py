@@ -88,7 +88,7 @@ def test_a_look_up_decodes_one_row_group_of_many(monkeypatch: pytest.MonkeyPatch
 def test_a_negative_number_of_rows_is_refused(n: int, tmp_path: Path) -> None:
     with TorusRegistry(tmp_path / "x.parquet", compute_betti=False) as registry:
         registry.record_shape(np.ones((3, 2)))
-        with pytest.raises(BadInput, match=f"expected a number of rows from 0 on, got {n}"):
+        with pytest.raises(BadInput, match=f"n: expected an integer >= 0, got {n}"):
             registry.query_recent(n)
         assert len(registry.query_recent(0)) == 0
 

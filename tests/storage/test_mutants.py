@@ -12,10 +12,12 @@ import pytest
 
 from tests.storage.mutants import CAUGHT, HOME, MUTANTS, PASSED, SECONDS, Mutant, edited
 
-#: checks that take twenty seconds and more with all their mutants
+#: checks that take fifteen seconds and more with all their mutants
 LONG = (
     "tests/storage/test_power_cuts.py",
     "tests/storage/test_frames.py",
+    "tests/storage/test_writer.py",
+    "tests/registry/test_retry.py",
     "tests/storage/test_publish.py",
     "tests/storage/test_recovery.py",
     "tests/registry/test_left_behind.py",

@@ -277,7 +277,8 @@ def test_a_handle_travels_as_path_spec_and_options(path: Path) -> None:
         assert copy.spec.schema.equals(SCHEMA)
         assert sorted(names_of(table)) == sorted(names_of(copy)) == ["a1", "b1"]
         assert len(list(path.with_suffix(".d").glob("*.journal"))) == 2  # two handles are two writers
-        assert copy.__reduce__()[1][2] == {"durability": "power", "read_only": False, "prepare": None, "policy": policy}
+        options = {"durability": "power", "read_only": False, "prepare": None, "policy": policy, "publish_to": None}
+        assert copy.__reduce__()[1][2] == options
         copy.close()
 
 
