@@ -197,7 +197,8 @@ def grid_bars(
         model = CubicalPersistence(list(dimensions), input_type=kind, homology_coeff_field=field, n_jobs=1)
         found = model.fit_transform([values])[0]
     bars = [np.asarray(some, dtype=np.float64).reshape(-1, 2) for some in found]
-    return [some[np.isfinite(some[:, 0])] for some in bars]
+    finite = [np.isfinite(some[:, 0]) for some in bars]
+    return [some if rows.all() else some[rows] for some, rows in zip(bars, finite, strict=True)]
 
 
 def stay_most_edges(some: Matrix) -> bool:
