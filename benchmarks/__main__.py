@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=f"of {', '.join(NAMES)}; all")
     parser.add_argument("--size", choices=SIZES, default="default", help="smallest only shows that everything runs")
-    parser.add_argument("--rows", type=int, help="rows of the large registry in flat and opening")
+    parser.add_argument("--rows", type=int, help="rows of the large registry in flat, opening, lookup and columns")
     parser.add_argument("--state", type=Path, default=ROOT / "out", help="where temporary state goes (default: out/)")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     return parser

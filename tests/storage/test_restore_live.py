@@ -50,6 +50,17 @@ def opened(path: Path) -> ParquetTable:
     return ParquetTable(path, SPEC, policy=BY_HAND)
 
 
+def seal_all(table: ParquetTable) -> None:
+    """Turn the journals of a handle into segments, as its background thread does with full ones."""
+    writer, maintenance = table._writer, table._maintenance
+    assert writer is not None
+    writer.freeze()
+    for journal in list(writer.closed):
+        with maintenance._sealing.alone():
+            assert maintenance._seal_one(journal.path, writer.store_id)
+        writer.release({journal.id})
+
+
 def rows_of(path: Path) -> list[str]:
     with ParquetTable(path, SPEC, read_only=True) as table, table.snapshot() as snapshot:
         return sorted(names_in(snapshot))
@@ -90,6 +101,30 @@ def test_rows_of_a_writer_that_begins_during_a_restore_stay(
         table.flush(publish=True)
         assert table.verify().ok
     assert rows_of(path) == (["a", "c"] if ends else ["a", "c", "d"])
+
+
+@pytest.mark.parametrize("step", ["make_folder", "replace"])
+def test_a_segment_that_is_made_during_a_restore_stays(path: Path, tmp_path: Path, step: str) -> None:
+    with opened(path) as writer:
+
+        def record() -> None:
+            add(writer, "c")
+            seal_all(writer)
+
+        done = restore(find_backup(tmp_path / "kept", "table"), path, replace=True, files=Watched(path, step, record))
+        assert rows_of(path) == ["a", "c"]
+        assert done.kept is not None
+        assert rows_of(done.kept) == ["a", "b"]
+
+
+def test_segments_of_before_are_set_aside(path: Path, tmp_path: Path) -> None:
+    with opened(path) as writer:
+        add(writer, "c")
+        seal_all(writer)
+    done = restore(find_backup(tmp_path / "kept", "table"), path, replace=True)
+    assert rows_of(path) == ["a"]
+    assert done.kept is not None
+    assert rows_of(done.kept) == ["a", "b", "c"]
 
 
 def test_a_writer_that_ends_without_a_row_stops_no_restore(path: Path, tmp_path: Path) -> None:

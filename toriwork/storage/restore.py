@@ -96,11 +96,11 @@ def restore(
                     "or say that it is to be replaced (--replace): it is kept beside"
                 )
             with contextlib.ExitStack() as held:
-                locked: list[str] | None = None
+                pending: list[str] | None = None
                 if there:
                     _refuse_others(files, paths, found)
-                    locked = _lock_journals(files, paths, held)
-                return _put(files, paths, found, locked, {**dict.fromkeys(beside, ""), **found.beside})
+                    pending = _lock_journals(files, paths, held)
+                return _put(files, paths, found, pending, {**dict.fromkeys(beside, ""), **found.beside})
 
 
 def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
@@ -116,9 +116,10 @@ def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
 
 
 def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) -> list[str]:
-    """The names of all journals, whose locks are held: nobody records in them now.
+    """The names of all journals, whose locks are held, so that nobody records in them now, and of all segments.
 
-    A writer makes a journal under a lock of its own, at any time: one that is not among these is nobody's to remove.
+    A writer makes a journal under a lock of its own, and a segment of it, at any time: what is not among these is
+    nobody's to remove.
     """
     names = []
     for name in files.names(paths.folder):
@@ -134,13 +135,14 @@ def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) 
                     "what records there, or restore to another root"
                 )
             names.append(name)
-    return names
+    # listed when no journal of before can become one any more
+    return [*filter(is_segment, files.names(paths.folder)), *names]
 
 
-def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | None, texts: dict[str, str]) -> Restored:
+def _put(files: Files, paths: StorePaths, found: Backup, pending: list[str] | None, texts: dict[str, str]) -> Restored:
     """The table in its place, with the files beside it.
 
-    ``locked`` are the journals of the one that was there, None where there was none.
+    ``pending`` are the journals and segments of the one that was there, None where there was none.
     """
     temporary = paths.temporary
     handle = files.create(temporary)
@@ -157,14 +159,14 @@ def _put(files: Files, paths: StorePaths, found: Backup, locked: list[str] | Non
                 if taken <= 0:
                     raise StoreError(f"{found.path}: expected {status.size} bytes to copy, got {copied}")
                 copied += taken
-        if locked is None:
+        if pending is None:
             handle.set_owner(status.mode, status.group)
         handle.sync()
         new = _sound(handle, temporary, found)
         head = kept = None
-        if locked is not None:
+        if pending is not None:
             head = _next_head(files, paths, new)
-            kept = _set_aside(files, paths, head, locked, texts)
+            kept = _set_aside(files, paths, head, pending, texts)
         files.replace(temporary, paths.base)
         files.sync_folder(paths.base.parent)
     except BaseException:
@@ -224,7 +226,7 @@ def _next_head(files: Files, paths: StorePaths, new: ParquetSource) -> Head:
     )
 
 
-def _set_aside(files: Files, paths: StorePaths, head: Head, locked: list[str], endings: Iterable[str]) -> Path:
+def _set_aside(files: Files, paths: StorePaths, head: Head, pending: list[str], endings: Iterable[str]) -> Path:
     """Where the table that was there is kept, as a store of its own; HEAD refuses it here from now on.
 
     HEAD names the new public file before anything goes: so no opening takes the old one without its journals.
@@ -234,7 +236,6 @@ def _set_aside(files: Files, paths: StorePaths, head: Head, locked: list[str], e
     for folder in (paths.folder, kept.folder):
         for parent in files.make_folder(folder):
             files.sync_folder(parent)
-    pending = [*filter(is_segment, files.names(paths.folder)), *locked]
     wanted = [(paths.folder / name, kept.folder / name) for name in pending]
     if not resumed:  # else they are there, and of what lies here nobody knows
         wanted += [(paths.folder / "HEAD", kept.folder / "HEAD"), (paths.base, kept.base)]
