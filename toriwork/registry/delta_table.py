@@ -7,7 +7,6 @@ So whoever was cut short, or got no answer, asks the table what is there.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from toriwork.errors import BadInput, MissingExtra, NotFound, StoreError
 from toriwork.locks import Mutex
-from toriwork.storage.objects import aws_options, checked_uri, plain_http, without_secrets
+from toriwork.storage.objects import aws_options, checked_uri, plain_http, refuse_fork, without_secrets
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -182,10 +181,7 @@ class DeltaRows:
     def _said(self, what: str) -> Iterator[None]:
         from deltalake.exceptions import DeltaError
 
-        if not _USED_BY:
-            _USED_BY.append(os.getpid())
-        if os.getpid() not in _USED_BY:
-            raise StoreError(f"{self.uri}: cannot {what} it in a fork of a process that did; start processes by spawn")
+        refuse_fork(_USED_BY, f"{self.uri}: cannot {what} it")
         try:
             yield
         except (BadInput, StoreError):

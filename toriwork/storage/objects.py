@@ -135,10 +135,7 @@ class Objects:
     def _said(self, what: str) -> Iterator[None]:
         from obstore.exceptions import BaseError
 
-        if not _USED_BY:
-            _USED_BY.append(os.getpid())
-        if os.getpid() not in _USED_BY:
-            raise StoreError(f"{self.uri}: cannot {what} in a fork of a process that did; start processes by spawn")
+        refuse_fork(_USED_BY, f"{self.uri}: cannot {what}")
         try:
             yield
         except FileNotFoundError as error:  # of an object that is read, or of a bucket
@@ -147,6 +144,14 @@ class Objects:
         except (BaseError, OSError, ValueError) as error:
             # what the library says may hold a whole request: it is not chained
             raise StoreError(f"{self.uri}: cannot {what}: {without_secrets(error)}") from None
+
+
+def refuse_fork(used_by: list[int], what: str) -> None:
+    """StoreError in a fork of the process that uses a library, which is noted in ``used_by`` at first."""
+    if not used_by:
+        used_by.append(os.getpid())
+    if os.getpid() not in used_by:
+        raise StoreError(f"{what} in a fork of a process that did; start processes by spawn")
 
 
 def is_uri(place: str | os.PathLike[str]) -> bool:
