@@ -17,7 +17,7 @@ import numpy as np
 from toriwork.codebase.index import CodebaseIndex
 from toriwork.codebase.walk import BACKUP
 from toriwork.migrate.data.find import find_data
-from toriwork.migrate.data.steps import STREAM, data_steps, retire_steps, step_from_dict
+from toriwork.migrate.data.steps import data_steps, retire_steps, step_from_dict
 from toriwork.migrate.engine.plan import retired_entries
 from toriwork.migrate.engine.restore_script import MANIFEST, state_of
 from toriwork.migrate.engine.step import Run, Step
@@ -61,7 +61,7 @@ class Bench:
     state_root: Path
     facts: dict[str, Any] = field(default_factory=dict)
     begun: list[Step] = field(default_factory=list)
-    streams: dict[str, str] = field(default_factory=dict)  #: of the files that a class opens; empty: all, one stream
+    streams: dict[str, str] = field(default_factory=dict)  #: of the files that a class opens
 
     @property
     def run(self) -> Run:
@@ -70,10 +70,8 @@ class Bench:
 
     def plan(self) -> list[Step]:
         """All steps, as they come back from a plan file."""
-        index = CodebaseIndex.scan(self.root).without([self.state_root])
-        data = find_data(index)
-        streams = self.streams or dict.fromkeys(data.histories, STREAM)
-        steps = data_steps(index, data, streams, self.state_root) + retire_steps(data)
+        data = find_data(CodebaseIndex.scan(self.root).without([self.state_root]))
+        steps = data_steps(data, self.streams) + retire_steps(data)
         return [step_from_dict(json.loads(json.dumps(step.describe()))) for step in steps]
 
     def apply(self, steps: Sequence[Step] | None = None) -> dict[str, Any]:

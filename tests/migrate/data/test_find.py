@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sqlite3
@@ -80,12 +79,6 @@ def test_folders_and_files_of_tools_are_passed_over(tmp_path: Path) -> None:
         database(tmp_path / place)
     (tmp_path / "env" / "pyvenv.cfg").touch()
     assert look(tmp_path) == Data()
-
-
-def test_histories_in_json_are_found(tmp_path: Path) -> None:
-    (tmp_path / "spectra.json").write_text(json.dumps([{"time": 1, "eigenvalues": [1.0]}]))
-    (tmp_path / "package.json").write_text(json.dumps({"name": "eigen"}))
-    assert look(tmp_path).histories == ("spectra.json",)
 
 
 @pytest.mark.parametrize("wal", [False, True])

@@ -1,8 +1,7 @@
-"""Tables and JSON files of spectra are recognised by what is in them, and others are left alone."""
+"""Tables of spectra are recognised by what is in them, and others are left alone."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toriwork.migrate.data.history import Spectrum, Unread, history_tables, is_json_history, of_export, of_json
+from toriwork.migrate.data.history import Spectrum, Unread, history_tables, of_export
 from toriwork.sqlite import export_sqlite
 
 EIGEN = np.array([0.5, 0.25, 0.125])
@@ -47,11 +46,6 @@ def spectra(folder: Path) -> list[Spectrum]:
             "n_eigenvalues INT, eigenvalues_dtype TEXT, hash TEXT, eigenvalues BLOB",
             (3, "float32", "h", EIGEN.astype("<f4").tobytes()),
             id="count and type beside it",
-        ),
-        pytest.param(
-            "id INTEGER PRIMARY KEY, payload TEXT",
-            (1, json.dumps({"timestamp": 3, "eigenvalues": EIGEN.tolist()})),
-            id="everything in one column of JSON",
         ),
     ],
 )
@@ -140,42 +134,11 @@ def test_what_does_not_fit_a_column_of_the_registry_is_kept_beside_it(tmp_path: 
     assert (four.timestamp, four.betti, four.notes) == ("01", [None], {"betti_numbers": [-1]})
 
 
-ROW = {"timestamp": 1, "eigenvalues": [0.5], "coherence": "global"}
-
-
-@pytest.mark.parametrize(
-    ("text", "n_rows"),
-    [
-        pytest.param(json.dumps([ROW, ROW]), 2, id="a list"),
-        pytest.param(json.dumps({"a": ROW, "b": ROW}), 2, id="by hash"),
-        pytest.param(json.dumps({"version": 1, "meta": {}, "entries": [ROW]}), 1, id="a list in an object"),
-        pytest.param(json.dumps(ROW) + "\n" + json.dumps(ROW) + "\n", 2, id="a row a line"),
-        pytest.param(json.dumps(ROW), 1, id="one row"),
-    ],
-)
-def test_a_json_file_of_spectra_is_recognised(tmp_path: Path, text: str, n_rows: int) -> None:
-    path = tmp_path / "history.json"
-    path.write_text(text)
-    assert is_json_history(path)
-    found = list(of_json(path, "history.json"))
-    assert [(row.source, row.source_row) for row in found] == [("history.json", n + 1) for n in range(n_rows)]
-    assert all(isinstance(row, Spectrum) and row.band == "global" for row in found)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"eigen": 5}', '[{"eigenvalues": "none", "time": 1}]', "not JSON: eigenvalues", "[]", '{"a": [1, 2]}'],
-)
-def test_other_json_files_are_left_alone(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "other.json"
-    path.write_text(text)
-    assert not is_json_history(path)
-
-
 def test_columns_of_no_role_are_kept_beside_a_row(tmp_path):
-    row = {"eigenvalues": [0.3], "timestamp": 1, "hash_id": "a", "label": "warm", "run": 7, "empty": None, "id": 3}
-    path = tmp_path / "spectra.json"
-    path.write_text(json.dumps([row]))
-    (found,) = of_json(path, "spectra.json")
-    assert isinstance(found, Spectrum)
+    columns = "id INTEGER PRIMARY KEY, eigenvalues TEXT, timestamp REAL, hash_id TEXT, label TEXT, run INT, empty TEXT"
+    rows = [(3, "[0.3]", 1.0, "a", "warm", 7, None)]
+    folder = exported(
+        tmp_path, f"CREATE TABLE log ({columns})", "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)", rows=rows
+    )
+    (found,) = spectra(folder)
     assert found.notes == {"fields": {"label": "warm", "run": 7}}

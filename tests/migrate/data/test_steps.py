@@ -19,7 +19,7 @@ from tests.sqlite.test_source import holder
 from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import BadInput, Drift, NotProven, SourceInUse
 from toriwork.migrate.data.find import find_data
-from toriwork.migrate.data.steps import data_manual, data_notes, step_from_dict
+from toriwork.migrate.data.steps import data_manual, step_from_dict
 from toriwork.registry import SpectralDB, TorusRegistry
 from toriwork.sqlite import import_sqlite
 
@@ -303,32 +303,10 @@ def test_links_to_a_database_go_with_it_and_come_back(bench: Bench) -> None:
     assert (bench.root / "hard.sqlite").samefile(path)
 
 
-def test_a_json_history_becomes_rows_and_stays_where_it_is(tmp_path: Path) -> None:
-    root = tmp_path / "code"
-    root.mkdir()
-    rows = [{"timestamp": "2025-01-02T03:04:05", "eigenvalues": [0.1 * n, 1e-300], "betti": [1, n]} for n in range(5)]
-    (root / "spectra.json").write_text(json.dumps({"version": 2, "signatures": rows}))
-    bench = Bench(root, tmp_path / "state")
-    before = tree(tmp_path)
-    bench.apply()
-    found = rows_of(bench)
-    assert [(row["source"], row["source_row"]) for row in found] == [("spectra.json", n) for n in range(1, 6)]
-    assert found[0]["signature"]["timestamp"] == "2025-01-02T03:04:05"
-    with registry_of(bench) as registry:
-        assert [registry.vertices(shape_id).tolist() for shape_id in registry.df["shape_id"]] == [
-            row["eigenvalues"] for row in rows
-        ]
-    bench.undo()
-    assert tree(tmp_path) == before
-
-
 def test_rows_stand_in_the_stream_of_the_class_that_opens_their_file(bench: Bench) -> None:
     bench.streams = {"data/spectral.db": "other_db"}
-    (bench.root / "unopened.json").write_text('[{"timestamp": 1, "eigenvalues": [1.0]}]')
     bench.apply()
     assert {row["spectral_stream"] for row in rows_of(bench)} == {"other_db"}
-    (note,) = data_notes(find_data(CodebaseIndex.scan(bench.root)), bench.streams)
-    assert note.startswith("unopened.json: holds spectra")
 
 
 def test_a_code_base_without_data_has_no_steps(tmp_path: Path) -> None:

@@ -10,10 +10,8 @@ def test_it_is_known_which_class_opens_a_file(tmp_path):
     build(tmp_path, {"store.py": STORE, "spectral.db": "", "data.bin": ""})
     world = World.look(pickle_backend(tmp_path))
     assert world.openers("spectra.pkl") == ("memory.py",)
-    assert world.file_stream("spectra.pkl", "pickle") == "spectrum_memory"
-    assert world.file_stream("spectral.db", "sqlite") == "spectral_db"
-    assert world.file_stream("elsewhere/data.bin", "sqlite") == "spectral_db:data.bin"
-    assert world.file_stream("spectral.db", "json") is None
+    assert world.file_stream("spectral.db") == "spectral_db"
+    assert world.file_stream("elsewhere/data.bin") == "spectral_db:data.bin"
 
 
 def test_what_is_no_part_of_the_code_base_is_passed_over(tmp_path):

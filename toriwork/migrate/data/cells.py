@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from toriwork.errors import BadInput
 from toriwork.sqlite.values import Text
 
-_MAX_UNPACKED = 2**28
 _SEPARATORS = re.compile(r"[\s,;]+")
 _NPY = b"\x93NUMPY"
 _PLAUSIBLE = (1e-30, 1e30)  #: sizes of numbers that somebody measured
@@ -52,7 +50,6 @@ def numbers(cell: Any, dtype: str = "", count: int | None = None) -> NDArray[Any
 
 
 def _of_bytes(cell: bytes, dtype: str, count: int | None) -> NDArray[Any]:
-    cell = cell if isinstance(cell, Text) else _unpacked(cell)
     if cell.startswith(_NPY):
         return _flat(np.load(io.BytesIO(cell), allow_pickle=False))
     if _is_pickle(cell):
@@ -70,18 +67,6 @@ def _is_pickle(cell: bytes) -> bool:
     return cell[:1] == b"\x80" and cell[1:2] in b"\x02\x03\x04\x05" and cell.endswith(b".")
 
 
-def _unpacked(cell: bytes) -> bytes:
-    """Return what zlib packed, else the bytes themselves."""
-    if cell[:2] not in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
-        return cell
-    unpacker = zlib.decompressobj()
-    try:
-        inner = unpacker.decompress(cell, _MAX_UNPACKED)
-    except zlib.error:
-        return cell  # numbers that only begin like this
-    return inner if unpacker.eof else cell
-
-
 def likely_dtype(cells: Iterable[Any]) -> str:
     """Return "<f8" or "<f4" for bytes that nothing describes, told by all cells of a column together; else "".
 
@@ -89,7 +74,7 @@ def likely_dtype(cells: Iterable[Any]) -> str:
     float32 when all of them are of usual size, and float64 otherwise. Numbers like 0.5 have low halves of zeros, which
     say nothing.
     """
-    raw = [_unpacked(cell) for cell in cells if isinstance(cell, bytes) and not isinstance(cell, Text)]
+    raw = [cell for cell in cells if isinstance(cell, bytes) and not isinstance(cell, Text)]
     raw = [cell for cell in raw if cell and not cell.startswith((b"[", b"{", _NPY)) and not _is_pickle(cell)]
     if not raw or any(len(cell) % 4 for cell in raw):
         return ""

@@ -1,4 +1,4 @@
-"""Data of a code base: databases by their first bytes and by name, spectral histories, files that nobody can read.
+"""Data of a code base: databases by their first bytes and by name, files that nobody can read.
 
 The original of a database is only read, and hashed once; SQLite looks at a copy. Each file counts once, whatever links
 stand for it.
@@ -22,7 +22,6 @@ from toriwork.sqlite.source import MAGIC, SIDE_SUFFIXES, Identity, holders, snap
 from toriwork.sqlite.values import Text
 
 _DATABASE_NAMES = re.compile(r"\.(db|db3|sqlite|sqlite3|s3db|sdb|sl3)$", re.IGNORECASE)
-_JSON_NAMES = re.compile(r"\.(json|jsonl|ndjson)$", re.IGNORECASE)
 _PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pck)$", re.IGNORECASE)
 _SIDE_NAMES = re.compile(rf"({'|'.join(SIDE_SUFFIXES)})$")
 _SPECTRAL = re.compile(rb"eigen|spectr|signature|numpy", re.IGNORECASE)
@@ -58,7 +57,6 @@ class Data:
     """All data of a code base."""
 
     databases: tuple[Database, ...] = ()
-    histories: tuple[str, ...] = ()  #: JSON files that hold spectra
     strange: tuple[tuple[str, str], ...] = ()  #: files that somebody must look at, and why
 
     @property
@@ -71,7 +69,7 @@ def find_data(index: CodebaseIndex) -> Data:
     """Return the data of a code base. Files come before links, so that a file is known by its own name."""
     first: dict[tuple[int, int], str] = {}
     names: dict[str, list[str]] = {}
-    strange, histories = [], []
+    strange = []
     for path in (path for path in (*index.files, *index.links) if not _COVERAGE.search(path)):
         kind = _kind(index, path)
         if kind == "database" and _leads_outside(index.root, path):
@@ -79,12 +77,10 @@ def find_data(index: CodebaseIndex) -> Data:
         elif kind == "database":
             about = (index.root / path).stat()
             names.setdefault(first.setdefault((about.st_dev, about.st_ino), path), []).append(path)
-        elif kind == "history":
-            histories.append(path)
         elif kind:
             strange.append((path, kind))
     databases = tuple(_database(index, path, tuple(more)) for path, (_, *more) in names.items())
-    return Data(databases, tuple(histories), tuple(strange))
+    return Data(databases, tuple(strange))
 
 
 def _leads_outside(root: Path, path: str) -> bool:
@@ -93,7 +89,7 @@ def _leads_outside(root: Path, path: str) -> bool:
 
 
 def _kind(index: CodebaseIndex, path: str) -> str:
-    """Return ``database``, ``history``, nothing of interest (""), or why somebody must look at a file."""
+    """Return ``database``, nothing of interest (""), or why somebody must look at a file."""
     start, called = index.head(path, len(MAGIC)), bool(_DATABASE_NAMES.search(path))
     if start == MAGIC or (not start and called):
         return "database"
@@ -107,7 +103,7 @@ def _kind(index: CodebaseIndex, path: str) -> str:
     main = _SIDE_NAMES.sub("", path)
     if main != path and start and _DATABASE_NAMES.search(main) and not (index.root / main).exists():
         return f"is a side file of {Path(main).name}, which is not there"
-    return "history" if _JSON_NAMES.search(path) and history.is_json_history(index.root / path) else ""
+    return ""
 
 
 def _database(index: CodebaseIndex, path: str, names: tuple[str, ...]) -> Database:

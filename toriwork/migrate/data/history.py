@@ -1,4 +1,4 @@
-"""Spectral history that legacy code kept: which tables and JSON files hold it, and each row as a spectrum.
+"""Spectral history that legacy code kept: which tables hold it, and each row as a spectrum.
 
 A table is recognised by its columns, whatever they are called in detail: one that holds lists of eigenvalues, and
 beside it a time, a hash, Betti numbers, a band or gaps. What is read is the proven export, never the database.
@@ -6,7 +6,6 @@ beside it a time, a hash, Betti numbers, a band or gaps. What is read is the pro
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -50,7 +49,7 @@ _LOOKED_AT = 200  #: rows whose first eigenvalues decide whether a table is one
 class Spectrum:
     """One row of legacy history, as the registry will hold it."""
 
-    source: str  #: ``<database>/<table>`` or the path of a JSON file
+    source: str  #: ``<database>/<table>``
     source_row: int  #: the row id in SQLite; the place from 1 where there is none
     eigenvalues: NDArray[Any]  #: (n_modes,) float64 or complex128, finite
     timestamp: Any = None  #: as it was stored
@@ -128,71 +127,14 @@ def unread(names: Sequence[str], rows: Callable[[], Iterable[Sequence[Any]]]) ->
     return dict(Counter(one.why for one in found if isinstance(one, Unread)))
 
 
-def of_json(path: Path, name: str) -> Iterator[Spectrum | Unread]:
-    """The spectra of a JSON or JSON-lines file, in its order."""
-    for index, row in enumerate(_entries(path) or (), 1):
-        roles = _recognise(list(row), [row])
-        if roles is None:
-            yield Unread(name, index, "no eigenvalues")
-        else:
-            yield _spectrum(name, index, row, roles)
-
-
-def is_json_history(path: Path) -> bool:
-    """Return True when a JSON file holds spectra."""
-    if not _mentions(path, b"eigen", b"spectr", b"lambdas"):
-        return False
-    try:
-        entries = _entries(path)
-    except (ValueError, OSError, RecursionError):
-        return False
-    return bool(entries) and any(_recognise(list(row), [row]) is not None for row in (entries or ())[:_LOOKED_AT])
-
-
-def _mentions(path: Path, *words: bytes) -> bool:
-    with path.open("rb") as file:
-        tail = b""
-        while block := file.read(2**20):
-            window = (tail + block).lower()
-            if any(word in window for word in words):
-                return True
-            tail = block[-16:]
-    return False
-
-
-def _entries(path: Path) -> list[dict[str, Any]] | None:
-    """The rows of a JSON file: of a list, of the longest list or mapping of rows in an object, or one a line."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = [json.loads(line) for line in text.splitlines() if line.strip()]
-    found = _dicts(content)
-    if found is None and isinstance(content, dict):
-        inside = [rows for value in content.values() if (rows := _dicts(value))]
-        found = max(inside, key=len, default=None)
-    if found is None and isinstance(content, dict) and _recognise(list(content), [content]) is not None:
-        found = [content]
-    return found
-
-
-def _dicts(content: Any) -> list[dict[str, Any]] | None:
-    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
-        return list(content)
-    if isinstance(content, dict) and content and all(isinstance(row, dict) for row in content.values()):
-        return [{"hash_id": key, **row} for key, row in content.items()]
-    return None
-
-
 # ---- which column is which ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """The columns of a table that say something about a spectrum; ``payload`` is one of JSON objects that hold all."""
+    """The columns of a table that say something about a spectrum."""
 
     columns: Mapping[str, str]  #: role -> column
-    payload: str | None = None
     dtype: str = ""  #: of eigenvalues that stand as bytes which no other column describes
 
 
@@ -206,17 +148,6 @@ def _roles_of(folder: Path, table: TableReport) -> _Roles | None:
 
 
 def _recognise(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> _Roles | None:
-    found = _by_name(names, rows)
-    if found is not None:
-        return found
-    for name in names:
-        objects = [inner for row in rows if (inner := _object(row.get(name))) is not None]
-        if objects and _by_name(list(objects[0]), objects) is not None:
-            return _Roles({}, payload=name)
-    return None
-
-
-def _by_name(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> _Roles | None:
     plain = {name: _plain(name) for name in names}
     wanted = [name for name in names if _EIGEN.search(plain[name]) and not _ABOUT.search(plain[name])]
     eigen = next((name for name in wanted if any(_is_list(row.get(name)) for row in rows)), None)
@@ -248,20 +179,6 @@ def _is_list(cell: Any) -> bool:
         return "pickle" in str(error)
 
 
-def _object(cell: Any) -> dict[str, Any] | None:
-    """A JSON object in a cell, or None."""
-    if isinstance(cell, dict):
-        return cell
-    text = bytes(cell) if isinstance(cell, bytes) else cell.encode() if isinstance(cell, str) else b""
-    if not text.lstrip().startswith(b"{"):
-        return None
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
 # ---- rows ---------------------------------------------------------------------------------------------------------
 
 
@@ -273,13 +190,6 @@ def _rows(folder: Path, table: TableReport) -> Iterator[dict[str, Any]]:
 
 
 def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -> Spectrum | Unread:
-    if roles.payload is not None:
-        inner = _object(row.get(roles.payload))
-        known = _by_name(list(inner), [inner]) if inner else None
-        if inner is None or known is None:
-            return Unread(source, number, "no eigenvalues")
-        outer = {name: value for name, value in row.items() if name not in inner and name != roles.payload}
-        row, roles = {**outer, **inner}, _by_name([*inner, *outer], [{**outer, **inner}]) or known
     cells = {role: row.get(name) for role, name in roles.columns.items()}
     try:
         dtype = _text(cells.get("dtype")) or roles.dtype
@@ -299,7 +209,7 @@ def _spectrum(source: str, number: int, row: Mapping[str, Any], roles: _Roles) -
 
 def _beside(row: Mapping[str, Any], roles: _Roles) -> dict[str, Any]:
     """Return what a row says in columns of no role, as far as JSON takes it: the fields of older signatures."""
-    taken = {*roles.columns.values(), roles.payload}
+    taken = set(roles.columns.values())
     found = {
         name: _plain_value(cell) for name, cell in row.items() if name not in taken and not _is_number_of_row(name)
     }

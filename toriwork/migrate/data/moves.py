@@ -131,22 +131,19 @@ class KeepRegistry(DataStep):
 class Import(DataStep):
     """Rows of legacy history in the registry. They are taken back together with those of all sources, at the end."""
 
-    path: str  #: a database, or a JSON file
-    digest: str  #: of the database as above; of a JSON file its sha256
-    name: str  #: of the export; "" for a JSON file
+    path: str  #: of the database, relative to the code base
+    digest: str  #: of the database as above
+    name: str  #: of the export
     stream: str  #: under which they stand
     columns: dict[str, str] = field(default_factory=dict)  #: of the table of a moved class, see ``MovedClass``
     kind: ClassVar[str] = "data.import"
 
     def do(self, run: Run) -> dict[str, Any]:
         target = run.state_root / REGISTRY_FILE
-        place = run.root / self.path
-        if not self.name and (not place.exists() or file_sha256(place) != self.digest):
-            raise Drift(f"{self.path}: is gone or was written to since the plan was made; plan again")
         unread = self._unread(run)
         if not any(isinstance(row, history.Spectrum) for row in self._rows(run)):
             return {"proven": True, "added": 0, "rows": 0, **unread}
-        n_added = registry.record(target, run.plan_id, self._spectra(run), self.stream, stays=not self.name)
+        n_added = registry.record(target, run.plan_id, self._spectra(run), self.stream)
         run.progress("import", path=self.path, rows=n_added)
         return {"added": n_added, "stream": self.stream, **self.verify(run), "proven": True}
 
@@ -159,21 +156,14 @@ class Import(DataStep):
         return {"unread": sum(found.values()), "notes": [f"{line}; the export holds them"]}
 
     def verify(self, run: Run) -> dict[str, Any]:
-        names = (
-            [self.path]
-            if not self.name
-            else [
-                f"{self.path}/{table}" for table in history.history_tables(export_folder(run, self.name), self.columns)
-            ]
-        )
+        tables = history.history_tables(export_folder(run, self.name), self.columns)
+        names = [f"{self.path}/{table}" for table in tables]
         target = run.state_root / REGISTRY_FILE
-        proven = registry.prove(target, run.plan_id, self._spectra(run), names, stays=not self.name)
+        proven = registry.prove(target, run.plan_id, self._spectra(run), names)
         return {"rows": proven, **self._unread(run)}
 
     def _rows(self, run: Run) -> Iterator[history.Spectrum | history.Unread]:
-        if self.name:
-            return history.of_export(export_folder(run, self.name), self.path, self.columns)
-        return history.of_json(run.root / self.path, self.path)
+        return history.of_export(export_folder(run, self.name), self.path, self.columns)
 
     def _spectra(self, run: Run) -> Iterator[history.Spectrum]:
         return (row for row in self._rows(run) if isinstance(row, history.Spectrum))

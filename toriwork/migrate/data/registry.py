@@ -6,7 +6,7 @@ Every row says in its metadata which migration brought it and which row of which
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain, islice
@@ -34,33 +34,19 @@ Key = tuple[str, int]  #: source, source row
 
 
 def rows_of(path: Path, migration: str) -> dict[Key, str]:
-    """Return source and source row of every row that a migration brought -> its shape id."""
-    return {key: shape_id for key, shape_id, brought in _migrated(path) if brought == migration}
-
-
-def is_brought(path: Path, spectra: Iterable[Spectrum]) -> bool:
-    """Return True when migrations brought all of these spectra: a file that stays where it is, is met again."""
-    known = _brought(path)
-    return bool(known) and all((_key(spectrum), _shape_id(spectrum)) in known for spectrum in spectra)
-
-
-def _brought(path: Path, migration: str | None = None) -> set[tuple[Key, str]]:
-    """Return source row and shape id of what a migration brought, or any migration."""
-    return {(key, shape_id) for key, shape_id, brought in _migrated(path) if migration in (None, brought)}
-
-
-def _migrated(path: Path) -> Iterator[tuple[Key, str, str]]:
-    """Yield source row, shape id and migration of every row that some migration brought; nothing without a registry."""
+    """Return source and source row of each row that a migration brought -> its shape id; nothing without a registry."""
     try:
         registry = TorusRegistry(path, read_only=True)
     except NotFound:
-        return
+        return {}
+    found = {}
     with registry:
         for batch in registry.scan(["shape_id", "metadata"], pc.match_substring(pc.field("metadata"), '"source_row":')):
             for shape_id, text in zip(batch["shape_id"].to_pylist(), batch["metadata"].to_pylist(), strict=True):
                 row = json.loads(text)
-                if "migration" in row and "source_row" in row:
-                    yield (row["source"], row["source_row"]), shape_id, row["migration"]
+                if row.get("migration") == migration and "source_row" in row:
+                    found[row["source"], row["source_row"]] = shape_id
+    return found
 
 
 def _key(spectrum: Spectrum) -> Key:
@@ -71,15 +57,12 @@ def _shape_id(spectrum: Spectrum) -> str:
     return pack_shape(spectrum.eigenvalues, (), spectrum.band, None, allow_nonfinite=True).shape_id
 
 
-def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str, *, stays: bool = False) -> int:
-    """Add rows and return how many; those that the migration had brought before are not added again.
-
-    ``stays``: the source is not retired, so what earlier migrations brought of it is not added again either.
-    """
-    n_added, pending, known = 0, iter(spectra), _brought(path, None if stays else migration)
+def record(path: Path, migration: str, spectra: Iterable[Spectrum], stream: str) -> int:
+    """Add rows and return how many; those that the migration had brought before are not added again."""
+    n_added, pending, known = 0, iter(spectra), rows_of(path, migration)
     with TorusRegistry(path) as registry:
         while batch := list(islice(pending, BATCH_ROWS)):
-            fresh = [one for one in batch if (_key(one), _shape_id(one)) not in known]
+            fresh = [one for one in batch if known.get(_key(one)) != _shape_id(one)]
             registry.record_shapes(
                 [spectrum.eigenvalues for spectrum in fresh],
                 [spectrum.betti for spectrum in fresh],
@@ -100,28 +83,24 @@ def metadata(spectrum: Spectrum, migration: str, stream: str) -> dict[str, Any]:
     return {"signature": signature, **spectrum.notes, **origin, STREAM_KEY: stream}
 
 
-def prove(
-    path: Path, migration: str, spectra: Iterable[Spectrum], sources: Sequence[str], *, stays: bool = False
-) -> int:
+def prove(path: Path, migration: str, spectra: Iterable[Spectrum], sources: Sequence[str]) -> int:
     """Return how many spectra were found in the registry, each under its content id, and none beside them.
-
-    ``stays`` as above: what earlier migrations brought counts.
 
     Raises
     ------
     NotProven
         One is missing, has other numbers, or there is one too many.
     """
-    own = {key for key in rows_of(path, migration) if key[0] in sources}
-    known, n_found = _brought(path, None if stays else migration), 0
+    known, n_found = rows_of(path, migration), 0
+    more = {key for key in known if key[0] in sources}
     for spectrum in spectra:
         key = _key(spectrum)
-        if (key, _shape_id(spectrum)) not in known:
+        if known.get(key) != _shape_id(spectrum):
             raise NotProven(f"{path}: row {key[1]} of {key[0]} is missing or has other numbers")
-        own.discard(key)
+        more.discard(key)
         n_found += 1
-    if own:
-        source, number = next(iter(own))
+    if more:
+        source, number = next(iter(more))
         raise NotProven(f"{path}: holds row {number} of {source}, which the source does not have")
     return n_found
 

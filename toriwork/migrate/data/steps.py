@@ -7,9 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from toriwork.codebase.index import CodebaseIndex
 from toriwork.errors import BadInput
-from toriwork.migrate.data import history, registry
 from toriwork.migrate.data.find import Data
 from toriwork.migrate.data.moves import Export, Import, KeepRegistry, MakeState
 from toriwork.migrate.engine.retire import RetireFiles
@@ -17,7 +15,6 @@ from toriwork.migrate.engine.step import Step
 from toriwork.migrate.recipes.source import Manual
 from toriwork.migrate.recipes.tables import MovedClass, reasons
 from toriwork.sqlite.export import file_stem
-from toriwork.state import REGISTRY_FILE
 
 STREAM = "spectral_db"  #: of a history that no class of the code base opens; SpectralDB's own
 KINDS: dict[str, type[Any]] = {step.kind: step for step in (MakeState, Export, KeepRegistry, Import, RetireFiles)}
@@ -40,28 +37,21 @@ def step_from_dict(described: dict[str, Any]) -> Step:
 
 
 def data_steps(
-    index: CodebaseIndex,
     data: Data,
     streams: Mapping[str, str],
-    state_root: Path,
     moved: Mapping[str, MovedClass] | None = None,
 ) -> list[Step]:
     """Return everything that happens to the data before a line of code changes, in order.
 
     Parameters
     ----------
-    index : CodebaseIndex
     data : Data
     streams : mapping
-        Path of a database or history -> stream of the class that opens it. A history without one stays where it is.
-    state_root : Path
-        Where exports and registry go.
+        Path of a database -> stream of the class that opens it.
     moved : mapping, optional
         Path of a database -> the class that answers from its rows from now on.
     """
-    target = state_root / REGISTRY_FILE
-    histories = [path for path in data.histories if path in streams and not _is_brought(index.root, path, target)]
-    if not data.usable and not histories:
+    if not data.usable:
         return []
     steps: list[Step] = [MakeState("data:state")]
     for database in data.usable:
@@ -75,14 +65,7 @@ def data_steps(
         if (owner := (moved or {}).get(database.path)) is not None:
             stream, columns = f"{owner.stream}:{database.path}", dict(owner.columns)
         steps.append(Import(f"data:import:{name}", database.path, database.digest, name, stream, columns))
-    steps += [Import(f"data:import:{path}", path, index.digest(path), "", streams[path]) for path in histories]
     return steps
-
-
-def _is_brought(root: Path, path: str, target: Path) -> bool:
-    """Return True when an earlier migration brought what a JSON file holds; the file stays, so it is met again."""
-    rows = history.of_json(root / path, path)
-    return registry.is_brought(target, (row for row in rows if isinstance(row, history.Spectrum)))
 
 
 def retire_steps(data: Data) -> list[Step]:
@@ -117,13 +100,11 @@ def kept_manual(kept: Mapping[str, str]) -> list[Manual]:
     return found
 
 
-def data_notes(data: Data, streams: Mapping[str, str]) -> list[str]:
-    """Return a line for each table with rows that are no spectra, and for each history that stays as it is."""
-    odd = [
+def data_notes(data: Data) -> list[str]:
+    """Return a line for each table with rows that are no spectra."""
+    return [
         f"{database.path}: {sum(found.values()):,} of {database.tables[table]:,} rows of {table} are no spectra: "
         f"{reasons(found)}; no row of the registry comes of them, the export holds them"
         for database in data.usable
         for table, found in database.unread.items()
     ]
-    idle = [path for path in data.histories if path not in streams]
-    return odd + [f"{path}: holds spectra, and no class of this code base opens it; they stay in it" for path in idle]

@@ -81,24 +81,23 @@ def propose(
     owners = {one.path: owner for one in known for owner in moved if one.holds(owner.columns["table"])}
     kept = _kept(world, data, _readers_after(index, names, told, changes), owners, retire)
     leaving = replace(data, databases=tuple(one for one in data.databases if one.path not in kept))
-    files = [(path, "sqlite") for found in leaving.databases for path in (found.path, *found.names)]
-    files += [(path, "json") for path in data.histories]
-    streams = {path: stream for path, kind in files if (stream := world.file_stream(path, kind))}
+    files = [path for found in leaving.databases for path in (found.path, *found.names)]
+    streams = {path: stream for path in files if (stream := world.file_stream(path))}
     databases = [found.facts() | {"kept": kept.get(found.path, "")} for found in data.databases]
     manual = [entry for found in code.values() for entry in found.manual]
     manual += [*data_manual(data), *kept_manual(kept)]
     manual += direct_sql(world, {one.path: one.after or b"" for one in changes}, databases)
     notes = [f"{entry.path}:{entry.line}: {entry.why}" for found in code.values() for entry in found.notes]
-    steps, going = data_steps(index, leaving, streams, state_root, owners), retire_steps(leaving)
+    steps, going = data_steps(leaving, streams, owners), retire_steps(leaving)
     if changes or steps or going:  # a code base with nothing to leave behind needs no place for it, and no guard
         made, left = generated_files(index.root, state_root)
         changes += [Change(path, before, after, ("generated_files",)) for path, before, after in made]
         manual += left
     return Proposal(
-        seen=(*index.code, *data.histories, *sorted({path for path, _ in chain(*told.values())} - {*index.code})),
+        seen=(*index.code, *sorted({path for path, _ in chain(*told.values())} - {*index.code})),
         changes=tuple(changes),
         manual=tuple(asdict(entry) for entry in manual),
-        notes=(*notes, *data_notes(leaving, streams)),
+        notes=(*notes, *data_notes(leaving)),
         databases=tuple(databases),
         data=steps,
         retire=going,

@@ -54,7 +54,6 @@ WORDS: dict[str, Words] = {
 }
 _DOT = r"\.[\s\\]*"
 _PROSE = (".md", ".rst", "ignore")  #: ends of files that tell people or tools about others
-_SQLITE = b"SQLite format 3\0"
 _SQL = re.compile(r"^\s*(SELECT|WITH|INSERT|REPLACE|UPDATE|DELETE|CREATE|DROP|ALTER)\b", re.IGNORECASE)
 _STAR = re.compile(rb"from[\s\\]+(\S+)[\s\\]+import[\s\\]*\*")
 
@@ -154,11 +153,6 @@ class World:
             self._facts[path] = facts_of(path, self._tree(path))
         return self._facts[path]
 
-    @cached_property
-    def databases(self) -> tuple[str, ...]:
-        """The files of SQLite."""
-        return tuple(path for path in self.files if self.index.head(path, len(_SQLITE)) == _SQLITE)
-
     def _those(self, word: str, form: str, test: Callable[[Facts], bool]) -> tuple[str, ...]:
         """The files that pass a test, of those in which a word stands in the form of a regular expression."""
         pattern = re.compile(form.format(re.escape(word.lower())).encode())
@@ -224,13 +218,13 @@ class World:
 
         return tuple(code for code in self.index.files_with(words_of(name)) if names_it(self.facts(code)))
 
-    def file_stream(self, path: str, kind: str) -> str | None:
-        """Return the stream of the class whose module names a data file; None: no class keeps spectra in it.
+    def file_stream(self, path: str) -> str | None:
+        """Return the stream of the class whose module names a database; None: no class keeps spectra in it.
 
-        Where other code hands the file to the only class of the kind (``sqlite``, ``json``, ``pickle``), it is that
-        stream and the file's name, as ``stream_for`` has it.
+        Where other code hands the file to the only class over SQLite, it is that stream and the file's name, as
+        ``stream_for`` has it.
         """
-        candidates = [found for found in self.spectral if found.kind == kind]
+        candidates = [found for found in self.spectral if found.kind == "sqlite"]
         by = self.openers(path) if candidates else ()
         naming = [found.stream for found in candidates if found.path in by]
         if naming or len(candidates) != 1:
