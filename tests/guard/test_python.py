@@ -14,7 +14,7 @@ from toriwork.guard.python import hits_in, is_suspect
 POLICY = Policy()
 NAMES = (
     "sqlite3 sqlite redis dbm shelve mysql postgres psycopg2 alembic lmdb ducklake google.cloud.firestore PyQt5.QtSql "
-    "huey.SqliteHuey mlflow builtins importlib sys os nox numpy store cache".split()
+    "huey.SqliteHuey mlflow builtins importlib sys os numpy store cache".split()
 )
 STATEMENTS = (
     "import {0}",
@@ -29,8 +29,6 @@ STATEMENTS = (
     "import importlib as i\nm = i.import_module('{0}')",
     "from importlib import import_module as get\nget('{0}')",
     "m = __import__('{0}')",
-    "import sys as s\nm = s.modules['{0}']",
-    "from sys import modules\nmodules.get('{0}')",
     "import builtins as b\nb.exec('import {0}')",
     "import builtins as b\ngetattr(b, 'ev' + 'al')('{0}')",
     "exec('import {0}')",
@@ -41,7 +39,6 @@ STATEMENTS = (
     "from os import (\n    system,\n)\nsystem('python -m {0}')",
     "import subprocess as p\np.run(['{0}', 'x'])",
     "import timeit\ntimeit.timeit('1', 'import {0}')",
-    "from ctypes import cdll\ncdll['lib{0}.so']",
     "url = '{0}://host/x'",
     "url = '{0}' + '://' + host",
     "url = f'{{kind}}:///{0}'",
@@ -59,7 +56,6 @@ STATEMENTS = (
     "pd.read_sql('x', c)",
     "from own import pd\npd.read_sql_query('x', c)",
     "setup(tests_require=['{0}'])",
-    "import nox\ndef test(session):\n    session.install('{0}')",
     "import mlflow as m\nm.start_run()",
     "from mlflow import log_metric\nlog_metric('x', 1)",
     "# {0} and {1}",
@@ -130,7 +126,6 @@ def test_what_only_looks_alike_is_not_parsed(source):
         "x = '''\n'''\nkind = 'sqlite'",
         "c.execute('attach \"x\" as y')",
         "c.sql('Install mysql')",
-        "s.modules['redis']; import sys as s",
         "f(  exec)",
         "exec (x)",
         "from dataset import connect",

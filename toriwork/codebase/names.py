@@ -21,7 +21,7 @@ from toriwork.codebase.syntax import joined, source_of
 _BUILTINS = frozenset(dir(builtins))
 MAX_DEPTH = 40
 #: what these are called with is what they give
-_IMPORTING = frozenset({"importlib.import_module", "importlib.__import__", "builtins.__import__", "sys.modules.get"})
+_IMPORTING = frozenset({"importlib.import_module", "importlib.__import__", "builtins.__import__"})
 
 
 class Names:
@@ -121,13 +121,6 @@ class Names:
         if len(arguments) > 1 and "builtins.getattr" in functions:
             names = self.constants.texts(arguments[1])
             found |= {f"{one}.{name}" for one in self.qualify(arguments[0]) for name in names}
-        return found
-
-    def _of_subscript(self, node: ast.Subscript) -> set[str]:
-        whole = self.qualify(node.value)
-        found = set(self.constants.texts(node.slice)) if "sys.modules" in whole else set()
-        for name in whole & {"builtins", "ctypes.cdll"}:
-            found |= {f"{name}.{key}" for key in self.constants.texts(node.slice)}
         return found
 
     def _values(self, name: str) -> tuple[Any, ...]:
@@ -240,7 +233,6 @@ _QUALIFIERS: dict[type[ast.AST], str] = {
     ast.Name: "_of_name",
     ast.Attribute: "_of_attribute",
     ast.Call: "_of_call",
-    ast.Subscript: "_of_subscript",
     ast.IfExp: "_of_choice",
     ast.BoolOp: "_of_choice",
     ast.NamedExpr: "_of_wrapped",

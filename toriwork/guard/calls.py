@@ -1,4 +1,4 @@
-"""Calls that import, run code, start programs, load libraries or open connections."""
+"""Calls that import, run code, start programs or open connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from toriwork.codebase.constants import MAX_VALUES, as_text
 from toriwork.codebase.syntax import last_name
 from toriwork.guard.drivers import DEFAULTS, DUCKDB_EXTENSIONS, OPENERS, SQL_EXTENSIONS
-from toriwork.guard.parsed_module import Hit, ParsedModule, library_in
+from toriwork.guard.parsed_module import Hit, ParsedModule
 from toriwork.guard.shell import Started, started_by, started_by_line
 
 #: functions that import what their first argument names; the value names that argument as a keyword
@@ -55,7 +55,6 @@ STARTERS = {
 _READS_FILES = re.compile(
     r"duckdb|['\"][^'\"]*\.(?:parquet|csv|json|arrow|feather)\b|read_(?:parquet|csv|json)", re.IGNORECASE
 )
-LOADER_ENDS = frozenset({"CDLL", "PyDLL", "WinDLL", "LoadLibrary", "find_library", "dlopen"})
 READ_ENDS = frozenset({"read_sql", "read_sql_query", "read_sql_table", "read_database", "read_database_uri"})
 _READERS = frozenset({"pandas", "polars", "dask", "geopandas", "modin", "pd", "pl", "gpd", "dd"})
 REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "extras_require"})
@@ -63,11 +62,9 @@ REQUIRING = frozenset({"install_requires", "setup_requires", "tests_require", "e
 WATCHED_ENDS = (
     frozenset(name.rpartition(".")[2] for name in (*IMPORTERS, *RUNNERS, *STARTERS))
     | IMPORTER_ENDS
-    | LOADER_ENDS
     | READ_ENDS
     | {name.rpartition(".")[2] for name in OPENERS}
-    | {"get", "pop", "to_sql", "connect", "connect_async", "setup", "install", "conda_install", "run_always"}
-    | {"load_extension", "install_extension"}
+    | {"to_sql", "connect", "setup", "load_extension", "install_extension"}
 )
 CodeHits = Callable[[ParsedModule, str], Iterator[Hit]]
 
@@ -88,18 +85,15 @@ def _call_hits(
     yield from _imported(unit, node, names, ends)
     yield from _run(unit, node, names, end, code_hits)
     yield from _started(unit, node, names, code_hits)
-    yield from _loaded(unit, node, ends)
     yield from _connected(unit, node, names, ends)
     yield from _opened(unit, node, names, end)
     if end == "setup":
         yield from _required(unit, node)
-    elif "nox" in unit.names.tops and not names:
-        yield from _in_session(unit, node, end, code_hits)
 
 
 def _imported(unit: ParsedModule, node: ast.Call, names: set[str], ends: set[str]) -> Iterator[Hit]:
     known = names & IMPORTERS.keys()
-    if not known and not ends & IMPORTER_ENDS and not names & {"sys.modules.get", "sys.modules.pop"}:
+    if not known and not ends & IMPORTER_ENDS:
         return
     keywords = {IMPORTERS[name] for name in known} | {"name", "package", None}
     given = [*node.args[:2], *(keyword.value for keyword in node.keywords if keyword.arg in keywords)]
@@ -207,16 +201,6 @@ def _words(unit: ParsedModule, given: list[ast.expr]) -> list[str]:
     return words
 
 
-def _loaded(unit: ParsedModule, node: ast.Call, ends: set[str]) -> Iterator[Hit]:
-    if LOADER_ENDS.isdisjoint(ends):
-        return
-    for argument in [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "name")]:
-        for text in unit.names.constants.texts(argument):
-            if found := library_in(unit.policy, text):
-                yield Hit(node, "TWG108", f"the library {text} is loaded", found)
-                return
-
-
 def _connected(unit: ParsedModule, node: ast.Call, names: set[str], ends: set[str]) -> Iterator[Hit]:
     keywords = {keyword.arg for keyword in node.keywords}
     root = node.func.value.id if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) else ""
@@ -233,31 +217,17 @@ def _connected(unit: ParsedModule, node: ast.Call, names: set[str], ends: set[st
 
 
 def _opened(unit: ParsedModule, node: ast.Call, names: set[str], end: str) -> Iterator[Hit]:
-    """Yield what opens a database by default, elsewhere, or through an extension of DuckDB."""
+    """Yield what opens a database by default, or through an extension of DuckDB."""
     given = {keyword.arg for keyword in node.keywords}
     for name in sorted(names & OPENERS.keys()):
         default = DEFAULTS[OPENERS[name]]
         if given.isdisjoint(default.keywords.split()):
             yield Hit(node, "TWG110", f"{name} opens a database: {default.reason}", OPENERS[name])
             return
-    texts = unit.names.constants.texts(node.args[0]) if node.args else []
-    if names & {"lancedb.connect", "lancedb.connect_async"}:
-        if given & {"api_key", "region", "host_override"} or any(text.startswith("db://") for text in texts):
-            yield Hit(node, "TWG109", "a connection to a LanceDB elsewhere", "lancedb")
-    elif end in ("load_extension", "install_extension") and "duckdb" in unit.names.tops:
-        for text in texts:
+    if end in ("load_extension", "install_extension") and "duckdb" in unit.names.tops and node.args:
+        for text in unit.names.constants.texts(node.args[0]):
             if text in DUCKDB_EXTENSIONS:
                 yield Hit(node, "TWG106", f"DuckDB loads its extension for {text}", text)
-
-
-def _in_session(unit: ParsedModule, node: ast.Call, end: str, code_hits: CodeHits) -> Iterator[Hit]:
-    """Yield what a session of nox installs or starts."""
-    words = _words(unit, node.args)
-    if end in ("install", "conda_install"):
-        for package in filter(None, map(unit.policy.driver, words)):
-            yield Hit(node, "TWG301", f"{package} is installed", package)
-    elif end in ("run", "run_always"):
-        yield from started_hits(unit, node, started_by(words, unit.policy), code_hits)
 
 
 def _required(unit: ParsedModule, node: ast.Call) -> Iterator[Hit]:

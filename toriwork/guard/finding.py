@@ -52,7 +52,6 @@ CODES: dict[str, Code] = {
     "TWG105": Code("address of a database", "Name a Parquet file instead."),
     "TWG106": Code("SQL that opens another database", "DuckDB reads Parquet by itself: SELECT ... FROM 'x.parquet'."),
     "TWG107": Code("a database program started", "Read the data with toriwork, pandas or DuckDB from Parquet."),
-    "TWG108": Code("the library of a database loaded", _KEEP),
     "TWG109": Code("rows read from or written to a database connection", "Use read_parquet and to_parquet."),
     "TWG110": Code(
         "a call that opens a database unless a store is named",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +14,6 @@ from toriwork.codebase.syntax import last_name
 from toriwork.guard.drivers import PLAIN_WORDS
 from toriwork.guard.policy import Policy
 
-_LOADERS = frozenset({"ctypes.cdll", "ctypes.windll", "ctypes.oledll", "ctypes.pydll"})
 MAX_NESTING = 5  #: of code in strings in code
 
 
@@ -108,45 +106,19 @@ def import_from_hits(unit: ParsedModule, node: ast.ImportFrom) -> Iterator[Hit]:
 
 
 def attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterable[Hit]:
-    """``nbformat.sign.sqlite3``: a driver inside somebody else's module; ``ctypes.cdll.sqlite3``."""
-    if node.attr in unit.policy.telling or "ctypes" in unit.names.tops:
+    """``nbformat.sign.sqlite3``: a driver inside somebody else's module."""
+    if node.attr in unit.policy.telling:
         return _attribute_hits(unit, node)
     return ()  # as nearly all, at once: a generator for each takes half of the time
 
 
 def _attribute_hits(unit: ParsedModule, node: ast.Attribute) -> Iterator[Hit]:
-    if node.attr in unit.policy.telling:
-        for name in unit.names.qualify(node.value):
-            top = name.split(".")[0]
-            if top in ("ctypes", "sys") or not top or unit.is_local(name) or not _is_module(unit, node.value):
-                continue
-            yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
-            return
-    found = library_in(unit.policy, node.attr) if "ctypes" in unit.names.tops else ""
-    if found and _LOADERS & unit.names.qualify(node.value):
-        yield Hit(node, "TWG108", f"the library {node.attr} is loaded", found)
-
-
-def subscript_hits(unit: ParsedModule, node: ast.Subscript) -> Iterator[Hit]:
-    """``sys.modules["sqlite3"]``, read; ``ctypes.cdll["libsqlite3.so"]``."""
-    if not isinstance(node.ctx, ast.Load) or not isinstance(node.value, ast.Name | ast.Attribute):
+    for name in unit.names.qualify(node.value):
+        top = name.split(".")[0]
+        if top in ("ctypes", "sys") or not top or unit.is_local(name) or not _is_module(unit, node.value):
+            continue
+        yield Hit(node, "TWG104", f"{name} passes on {node.attr}", node.attr)
         return
-    wholes = unit.names.qualify(node.value)
-    if "sys.modules" in wholes:
-        for name in unit.names.constants.texts(node.slice):
-            if found := unit.banned(name):
-                yield Hit(node, "TWG102", f"{name} taken out of sys.modules", found)
-                return
-    elif wholes & _LOADERS:
-        for name in unit.names.constants.texts(node.slice):
-            if found := library_in(unit.policy, name):
-                yield Hit(node, "TWG108", f"the library {name} is loaded", found)
-
-
-def library_in(policy: Policy, path: str) -> str:
-    """Return the library of a database that the path of a shared library names, or ""."""
-    matched = policy.library.match(re.split(r"[/\\]", path)[-1])
-    return matched[1].lower() if matched else ""
 
 
 def _is_module(unit: ParsedModule, node: ast.expr) -> bool:

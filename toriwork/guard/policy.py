@@ -106,12 +106,6 @@ class Policy:
         begin = r"django\.(?:db|core\.cache)\.backends|django\.contrib\.gis\.db\.backends|dogpile\.cache"
         return re.compile(rf"(?:{begin})\.({named}|db)(?:\.\w+)*\Z|(?P<own>django_redis|diskcache)\.[\w.]+\Z")
 
-    @cached_property
-    def library(self) -> re.Pattern[str]:
-        """Pattern of the file name of a shared library of a database; group 1 is the library."""
-        named = _any(frozenset(self._words("libraries")) - self.permit)
-        return re.compile(rf"(?:lib)?({named})(?:[-.\d].*)?\Z", re.IGNORECASE)
-
     def banned(self, dotted: str) -> str:
         """The banned module that a dotted name is or lies in; "" when it is none."""
         if dotted.split(".", 1)[0] not in self.tops:

@@ -10,7 +10,7 @@ from typing import Any
 
 from toriwork.codebase.source import nodes_of, parsed, salvaged
 from toriwork.codebase.time_limit import check_time
-from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, LOADER_ENDS, READ_ENDS, REQUIRING, STARTERS, call_hits
+from toriwork.guard.calls import IMPORTER_ENDS, IMPORTERS, READ_ENDS, REQUIRING, STARTERS, call_hits
 from toriwork.guard.drivers import DEFAULTS
 from toriwork.guard.parsed_module import (
     MAX_NESTING,
@@ -20,7 +20,6 @@ from toriwork.guard.parsed_module import (
     import_from_hits,
     import_hits,
     parsed_module,
-    subscript_hits,
 )
 from toriwork.guard.policy import Policy
 from toriwork.guard.texts import OPENING, has_address, opens, text_hits, worthwhile
@@ -29,28 +28,26 @@ _RULES: dict[type[ast.AST], Callable[[ParsedModule, Any], Iterable[Hit]]] = {
     ast.Import: import_hits,
     ast.ImportFrom: import_from_hits,
     ast.Attribute: attribute_hits,
-    ast.Subscript: subscript_hits,
     ast.Call: lambda unit, node: call_hits(unit, node, code_hits),
 }
 #: words without which no source does anything that the rules look for, beside the names of modules, schemes, programs
 _SUSPECT = frozenset(
     {name.rpartition(".")[2] for name in (*IMPORTERS, *STARTERS)}
     | IMPORTER_ENDS
-    | LOADER_ENDS
     | READ_ENDS
     | REQUIRING
-    | set("__builtins__ pkgutil runpy timeit to_sql ctypes subprocess dogpile".split())
+    | set("__builtins__ pkgutil runpy timeit to_sql subprocess dogpile".split())
 ) - {"run", "call", "system"}
 #: words that are common otherwise count where they are called, handed on or imported: behind these signs, or before (
 _CLOSER = {"system": frozenset(".=(,[:'\"\\"), **dict.fromkeys(("exec", "eval", "compile"), frozenset("=(,[:"))}
 _CLOSELY = {word: re.compile(rf"{word}\b(\s*\()?") for word in _CLOSER}
 #: words that count together; in one line
 _TOGETHER = (frozenset({"importlib", "getattr"}), frozenset({"django", "backends"}))
-_IN_ONE_LINE = (("sys", "modules"), ("import", "system"))
+_IN_ONE_LINE = (("import", "system"),)
 #: a scheme, as a whole text or before its colon; no module of that name is a driver
 _SQLITE = re.compile(r"sqlite[:'\"](?<![\w-]sqlite.)")
-#: words that mean something else as well count where a module is imported, as `nox`, `builtins` and `duckdb` do
-_PLAIN = frozenset({*DEFAULTS, "nox", "builtins", "duckdb", "lancedb"})
+#: words that mean something else as well count where a module is imported, as `builtins` and `duckdb` do
+_PLAIN = frozenset({*DEFAULTS, "builtins", "duckdb"})
 _RUNNING = frozenset({"exec", "eval", "compile", "getattr"})  #: without them nobody needs `builtins`
 _IMPORTED = re.compile(r"\bfrom[\s\\]+([\w.]+)[\s\\]+(?:lazy[\s\\]+)?import\b|\bimport\b((?:[^\n\\]|\\\n)*)")
 _TOP = re.compile(r"(?<![\w.])\w+")  #: of a dotted name
@@ -69,7 +66,6 @@ def is_suspect(source: str, words: set[str], policy: Policy) -> bool:
         or any(word in words and _is_close(source, word) for word in _CLOSER)
         or ("sqlite" in words and _SQLITE.search(source) is not None)
         or any(one in words and other in words and _in_one_line(source, one, other) for one, other in _IN_ONE_LINE)
-        or (bool(plain) and {"sys", "modules"} <= words)
         or (bool(plain) and any(not plain.isdisjoint(_tops(found)) for found in _IMPORTED.finditer(source)))
     )
 

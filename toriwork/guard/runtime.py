@@ -23,7 +23,6 @@ from typing import Any
 from toriwork.errors import BadInput
 from toriwork.guard.databases import judged
 from toriwork.guard.finding import Finding
-from toriwork.guard.parsed_module import library_in
 from toriwork.guard.policy import Policy
 from toriwork.guard.settings import Settings
 from toriwork.guard.shell import started_by, started_by_line
@@ -43,7 +42,6 @@ class Watch:
         self._rules: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "import": lambda given: self.imported(str(given[0])),
             "sqlite3.connect": self._connected,
-            "ctypes.dlopen": self._loaded,
             "subprocess.Popen": lambda given: self._started(given[1] if given[1] is not None else given[0]),
             "os.system": lambda given: self._started(given[0]),
             "os.exec": lambda given: self._started(given[1]),
@@ -68,11 +66,6 @@ class Watch:
         tool = judged(path, b"")
         if tool is None or tool.code:
             self._note(self._nearest(), "TWG109", "a connection to SQLite is opened, seen", "sqlite3")
-
-    def _loaded(self, given: tuple[Any, ...]) -> None:
-        found = library_in(self._policy, str(given[0])) if given[0] else ""
-        if found:
-            self._note(self._nearest(), "TWG108", f"the library {given[0]} is loaded, seen", found)
 
     def _started(self, command: Any) -> None:
         words = command if isinstance(command, list | tuple) else [command]
