@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toriwork.printed import one_line, several_lines
+from toriwork.printed import html_table, one_line, several_lines, text_table
 
 STEERING = {
     "\x1b[2J": r"\x1b[2J",
@@ -49,3 +49,14 @@ def test_whatever_is_given_one_line_comes_back_that_any_output_takes(text: str) 
 
 def test_several_lines_stay_several() -> None:
     assert several_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
+
+
+def test_the_columns_of_a_table_are_aligned_on_either_side():
+    rows = [("a", "long"), ("word", "b")]
+    assert text_table(rows) == ["a     long", "word  b   "]
+    assert text_table(rows, right=True) == ["   a  long", "word     b"]
+    assert text_table([]) == []
+
+
+def test_what_stands_in_a_table_of_a_page_is_no_markup():
+    assert "<td>&lt;script&gt;</td>" in html_table(("name",), [("<script>",)])

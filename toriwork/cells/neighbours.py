@@ -6,6 +6,8 @@ import html
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from toriwork.printed import html_table, text_table
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Nearest:
@@ -36,12 +38,9 @@ class Nearest:
 
     def __repr__(self) -> str:
         lines, rows = self.facts()
-        width = max((len(name) for name, _ in rows), default=0)
-        return "\n".join(["Nearest: " + "; ".join(lines), *(f"{name.ljust(width)}  {far}" for name, far in rows)])
+        return "\n".join(["Nearest: " + "; ".join(lines), *(line.rstrip() for line in text_table(rows))])
 
     def _repr_html_(self) -> str:
         lines, rows = self.facts()
-        head = "<tr><th>id</th><th>distance</th></tr>"
-        body = "".join(f"<tr><td>{html.escape(name)}</td><td>{far}</td></tr>" for name, far in rows)
         caption = "<br>".join(html.escape(line) for line in lines)
-        return f"<div><b>Nearest</b><br>{caption}<table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
+        return f"<div><b>Nearest</b><br>{caption}{html_table(('id', 'distance'), rows)}</div>"

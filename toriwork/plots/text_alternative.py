@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from html import escape
 
+from toriwork.printed import text_table
+
 
 @dataclass(frozen=True, slots=True)
 class TextAlternative:
@@ -27,9 +29,7 @@ class TextAlternative:
 
     def to_text(self) -> str:
         """The sentence, then the table in columns two blanks apart."""
-        lines = (self.header, *self.rows)
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
-        table = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        table = text_table((self.header, *self.rows))
         return "\n".join([self.sentence, *(f"  {line}".rstrip() for line in table)])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from toriwork.printed import html_table
 from toriwork.soak.history import History, merged, percentile
 
 Event = Mapping[str, Any]
@@ -32,13 +33,15 @@ def report(history: History) -> str:
     if not events:
         return _page("<p>No round is over yet.</p>")
     parts = [
-        _table(("figure", "value"), _totals(history, events)),
+        html_table(("figure", "value"), _totals(history, events)),
         "<h2>Violations</h2>",
         "".join(f"<p>{html.escape(text)}</p>" for text in events[-1]["findings"]) or "<p>none</p>",
         "<h2>How long it took</h2>",
-        _table(("what", "times", "median", "95 %", "99 %", "longest"), _latencies(events)),
+        html_table(("what", "times", "median", "95 %", "99 %", "longest"), _latencies(events)),
         "<h2>What could grow</h2>",
-        _table(("process that is never killed", "piece", "figure", "first quarter", "last quarter"), _growth(history)),
+        html_table(
+            ("process that is never killed", "piece", "figure", "first quarter", "last quarter"), _growth(history)
+        ),
         "<h2>Over time</h2>",
         *_curves(events),
     ]
@@ -139,20 +142,12 @@ def _chart(title: str, hours: Sequence[float], curves: Sequence[Curve]) -> str:
     rows = zip(
         *([f"{hour:.3f}" for hour in hours], *([f"{v:.3g}" for v in values] for _, values in curves)), strict=True
     )
-    numbers = _table(("hours", *(name for name, _ in curves)), rows)
+    numbers = html_table(("hours", *(name for name, _ in curves)), rows)
     return (
         f"<h3>{html.escape(title)}</h3><p>{names}</p><svg viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}' role='img' "
         f"aria-label='{html.escape(title, quote=True)}' font-size='11'>{axis}{''.join(lines)}</svg>"
         f"<details><summary>numbers</summary>{numbers}</details>"
     )
-
-
-def _table(head: Sequence[str], rows: Any) -> str:
-    def cells(row: Sequence[str], tag: str) -> str:
-        return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
-
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f"<table><tr>{cells(head, 'th')}</tr>{body}</table>"
 
 
 def _seconds(value: float) -> str:

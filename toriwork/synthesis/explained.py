@@ -11,6 +11,7 @@ from hashlib import blake2b
 from html import escape
 from typing import Any, NamedTuple
 
+from toriwork.printed import text_table
 from toriwork.synthesis.identity import PREFIX
 from toriwork.synthesis.references import Observer
 
@@ -97,11 +98,9 @@ class Selection:
         return self.text
 
     def __repr__(self) -> str:
-        rows = (_CHOSEN_HEADER, *self._rows())
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_CHOSEN_HEADER))]
-        table = ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        table = text_table((_CHOSEN_HEADER, *self._rows()))
         notes = (f"  {name}: {value}" for name, value in self._notes())
-        return "\n".join([self._headline(), *(row.rstrip() for row in table), *notes])
+        return "\n".join([self._headline(), *(f"  {row}".rstrip() for row in table), *notes])
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _CHOSEN_HEADER)

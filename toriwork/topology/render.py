@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toriwork.printed import html_table, text_table
+
 #: where a rule keeps its bars, the best refused one behind those that count: the word for their last entry
 _MEASURES = {"features": "log-odds", "merges": "log-odds", "margins": "margin", "p_values": "p-value"}
 _SHOWN = 12  #: so many bars that count are in the evidence at most
@@ -28,18 +30,13 @@ def bar_row(k: int, bars: NDArray[np.float64], n_censored: int) -> tuple[str, ..
 
 def diagram_text(lines: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
     """Plain text: the statements on one line, an aligned table below."""
-    table = [_HEADINGS, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(_HEADINGS))]
-    aligned = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(["Diagram: " + "; ".join(lines), *aligned])
+    return "\n".join(["Diagram: " + "; ".join(lines), *text_table([_HEADINGS, *rows], right=True)])
 
 
 def diagram_html(lines: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
     """The same as a small HTML table without scripts or outside resources."""
-    head = _cells("th", _HEADINGS)
-    body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
     caption = "<br>".join(html.escape(line) for line in lines)
-    return f"<div><b>Diagram</b><br>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div><b>Diagram</b><br>{caption}{html_table(_HEADINGS, rows)}</div>"
 
 
 def representative_text(facts: Sequence[tuple[str, str]]) -> str:
@@ -49,7 +46,7 @@ def representative_text(facts: Sequence[tuple[str, str]]) -> str:
 
 def representative_html(facts: Sequence[tuple[str, str]]) -> str:
     """The same as a small HTML table."""
-    rows = "".join(f"<tr><th>{html.escape(name)}</th>{_cells('td', [value])}</tr>" for name, value in facts)
+    rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts)
     return f"<div><b>Representative</b><table><tbody>{rows}</tbody></table></div>"
 
 
@@ -83,15 +80,9 @@ def estimate_text(made: str, rows: Sequence[tuple[str, str, str]]) -> str:
 
 def estimate_html(made: str, rows: Sequence[tuple[str, str, str]]) -> str:
     """The same as a small HTML table."""
-    head = _cells("th", ("", "Betti number", "evidence"))
-    body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = html_table(("", "Betti number", "evidence"), rows)
     return f"<div><b>Betti numbers</b><br>{html.escape(made)}{table}</div>"
 
 
 def _and(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _cells(tag: str, texts: Sequence[str]) -> str:
-    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
