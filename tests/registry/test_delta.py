@@ -295,6 +295,21 @@ def test_a_forked_child_is_told_to_start_anew(tmp_path: Path) -> None:
         assert len(registry) == 0
 
 
+def test_typed_columns_are_declared_when_it_is_opened(uri: str) -> None:
+    with open_registry(uri, columns={"heat": "float64"}) as table:
+        table.record_shape(CIRCLE, GIVEN, heat=20.5)
+    with open_registry(uri, columns={"heat": "float64", "sample": "string"}) as table:
+        table.record_shape(CIRCLE * 2, GIVEN, sample="a")
+        assert table.columns == {"heat": "float64", "sample": "string"}
+        assert [row["heat"] for row in table.scan(["heat"], where=[("heat", ">", 20)]).read_all().to_pylist()] == [20.5]
+    with pytest.raises(BadInput, match="heat"):
+        open_registry(uri, columns={"heat": "string"})
+    with open_registry(uri, read_only=True, columns={"heat": "float64"}) as table:
+        assert len(table) == 2
+    with pytest.raises(ReadOnly):
+        open_registry(uri, read_only=True, columns={"more": "int64"})
+
+
 def test_typed_columns_are_there_too(uri: str, tmp_path: Path) -> None:
     with TorusRegistry(tmp_path / "r.parquet", columns={"heat": "float64"}) as registry, open_registry(uri) as table:
         registry.record_shape(CIRCLE, GIVEN, heat=20.5)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -110,9 +110,13 @@ class DeltaRegistry(ByScan, TorusRegistry):
         Read, and make nothing.
     keep_vertices, compute_betti, budget
         See :class:`TorusRegistry`; Betti numbers are computed by who records, before the commit.
+    columns : mapping of str to str, optional
+        Typed columns that the table is to have; those that it has already may be left out.
 
     Raises
     ------
+    BadInput
+        A column is there with another type.
     MissingExtra
         deltalake is not installed: ``pip install 'toriwork[cluster]'``.
     StoreError, NotFound
@@ -127,6 +131,7 @@ class DeltaRegistry(ByScan, TorusRegistry):
         keep_vertices: bool = True,
         compute_betti: bool = True,
         budget: Budget | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self._budget = budget or Budget()
         self._options: dict[str, Any] = {
@@ -145,6 +150,8 @@ class DeltaRegistry(ByScan, TorusRegistry):
             check=lambda text: check_values(self._writer.columns, text),
         )
         self._closed = False
+        if columns:
+            self.add_columns(columns)
 
     @property
     def _table(self) -> Any:  # type: ignore[override]  # what records in a table: it is asked for nothing else
