@@ -126,10 +126,15 @@ def test_every_import_of_the_package_is_declared():
     assert missing == set(), DECLARE
 
 
+#: giotto-tda and MLflow, which need older packages: an environment of their own, named to ``benchmarks.other_tools``
+ELSEWHERE = {"gtda", "mlflow"}
+
+
 def test_every_import_of_benchmarks_and_research_is_declared():
     peers = declared("demo", "bench", "cluster", "soak")
     names = imported_by(ROOT / "benchmarks") | imported_by(ROOT / "research")
-    missing = {name for name in names if IMPORT_NAMES.get(name, name) not in peers}
+    assert names >= ELSEWHERE
+    missing = {name for name in names - ELSEWHERE if IMPORT_NAMES.get(name, name) not in peers}
     assert missing == set(), DECLARE
 
 
