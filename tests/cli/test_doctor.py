@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from packaging.requirements import Requirement
+
 from toriwork.cli import doctor, main
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 MOUNTS = "\n".join(
     [
@@ -94,3 +99,27 @@ def test_a_missing_package_is_a_problem_with_a_remedy(monkeypatch: pytest.Monkey
     (finding,) = (f for f in doctor.run_checks() if f.level == "problem")
     assert finding.message == "missing: no-such-package"
     assert doctor.line(finding).endswith("-> pip install --upgrade toriwork")
+
+
+def packages(texts: list[str]) -> set[str]:
+    """The names of some requirements, without the extras that an extra names."""
+    return {item.name for item in map(Requirement, texts) if item.name != PROJECT["name"]}
+
+
+def test_it_looks_for_every_package_that_an_install_brings() -> None:
+    everywhere = [text for text in PROJECT["dependencies"] if ";" not in text]
+    assert set(doctor.NEEDED) == packages(everywhere)
+
+
+def test_it_looks_for_every_package_of_the_extras_of_users() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert {extra: set(names) for extra, (names, _) in doctor.OPTIONAL.items()} == {
+        extra: packages(texts) for extra, texts in extras.items() if extra not in ("docs", "bench", "dev")
+    }
+
+
+def test_absent_packages_of_an_extra_are_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "OPTIONAL", {"cluster": (("no-such-package", "click", "nor-this"), "buckets")})
+    (finding,) = (f for f in doctor.run_checks() if f.level == "note" and f.subject == "packages")
+    assert finding.message == "not installed: no-such-package, nor-this"
+    assert finding.remedy == "pip install 'toriwork[cluster]' for buckets"

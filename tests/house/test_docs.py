@@ -93,12 +93,65 @@ def test_every_page_is_reached_from_the_index():
     assert {page for page in pages if f"]({page})" not in PAGES["index.md"]} == set(), "link it from docs/index.md"
 
 
-def test_the_docs_name_every_command_and_every_action():
-    page = PAGES["commands.md"]
+def every_action() -> dict[str, set[str]]:
+    """``NAME`` or ``NAME ACTION`` of the command line -> its options; a command has those of its actions."""
+    found = {}
     for name, command in COMMANDS.every_command().items():
-        assert f"toriwork {name}" in page, f"add toriwork {name} to the table in docs/commands.md"
-        untold = [action for action in getattr(command, "commands", ()) if f"`{action}" not in page]
-        assert untold == [], f"add the actions to the line of toriwork {name} in docs/commands.md"
+        actions = {f"{name} {action}": one for action, one in getattr(command, "commands", {}).items()}
+        found |= {line: {word for option in one.params for word in option.opts} for line, one in actions.items()}
+        found[name] = set().union(*(found[line] for line in actions), *(option.opts for option in command.params))
+    return found
+
+
+ACTIONS = every_action()
+
+
+def table_of_commands() -> dict[str, list[str]]:
+    """Command -> the code in the lines of the table that tell of it, in docs/commands.md."""
+    rows, told = {}, []
+    for line in re.findall(r"^\|(.*\|.*\|.*)\|$", PAGES["commands.md"], re.MULTILINE):
+        first, others = line.split("|", 1)
+        told = re.findall(r"`toriwork ([a-z-]+)`", first) or told
+        for name in told:
+            rows.setdefault(name, []).extend(re.findall(r"`([^`]+)`", others))
+    return rows
+
+
+def test_the_table_of_commands_names_each_of_them_and_no_other():
+    assert set(table_of_commands()) == {line for line in ACTIONS if " " not in line}, "mend docs/commands.md"
+
+
+@pytest.mark.parametrize("name", sorted(table_of_commands()))
+def test_the_line_of_a_command_names_its_actions_and_no_option_that_it_has_not(name):
+    told = [code.split() for code in table_of_commands()[name]]
+    actions = {line.split()[1] for line in ACTIONS if line.startswith(f"{name} ")}
+    assert actions - {code[0] for code in told} == set(), f"add the actions to the line of toriwork {name}"
+    options = {word for code in told for word in code if word.startswith("-")}
+    assert options - ACTIONS[name] == set(), f"toriwork {name} has no such option; mend its line"
+
+
+def calls() -> list[tuple[str, list[str]]]:
+    """Page and words of each call of the command line in README.md and docs, those in decisions left out."""
+    pages = [path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")) if path.parent.name != "decisions"]
+    found = []
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        lines = re.findall(r"`toriwork ([^`\n]+)`", text)
+        for block in re.findall(r"```(?:bash|console)\n(.*?)```", text, re.DOTALL):
+            lines += re.findall(r"^(?:\$ )?toriwork ([^#\n]*)", block, re.MULTILINE)
+        found += [(path.name, re.sub(r" -- .*|[][]", "", line).split()) for line in lines]
+    return found
+
+
+def test_each_call_in_the_docs_names_a_command_and_options_that_there_are():
+    assert len(calls()) > 50
+    for page, (name, *more) in calls():
+        if name == "COMMAND":
+            continue
+        assert name in ACTIONS, f"{page}: there is no toriwork {name}"
+        line = f"{name} {more[0]}" if more and f"{name} {more[0]}" in ACTIONS else name
+        options = {word.partition("=")[0] for word in more if word.startswith("-")}
+        assert options - ACTIONS[line] - {"--help", "--json"} == set(), f"{page}: not an option of toriwork {line}"
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -21,15 +21,18 @@ from toriwork.printed import one_line
 from toriwork.state import CAPSULE, ENV_NAME, REGISTRY_FILE, nearest_capsule, state_root
 
 NEEDED = (
-    "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "matplotlib", "ipywidgets", "anywidget", "platformdirs",
-    "pyyaml",
+    "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "gudhi", "ripser", "matplotlib", "ipywidgets", "anywidget",
+    "platformdirs", "click", "pyyaml", "tqdm",
 )  # fmt: skip
-OPTIONAL = (
-    ("duckdb", "toriwork[demo]"),
-    ("jupyterlab", "toriwork[lab]"),
-    ("redzed-tda", "toriwork[fast]"),
-    ("obstore", "toriwork[cluster]"),
-)
+#: extra -> its packages, and what they are for
+OPTIONAL = {
+    "demo": (("duckdb",), "a second reader of the files"),
+    "lab": (("jupyterlab", "ipykernel", "nbval", "nbclient", "nbformat"), "the notebooks"),
+    "migrate": (("libcst",), "rewriting the code of a backend"),
+    "cluster": (("obstore", "deltalake", "distributed"), "buckets, tables that many machines write, and Dask"),
+    "soak": (("polars",), "one more reader in `toriwork soak`"),
+    "fast": (("redzed-tda",), "the fastest Rips engine"),
+}
 #: where a lock or a rename may not mean what it means on a local disk
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "lustre", "beegfs")
 LATE_SECONDS = 15 * 60.0  #: a row is public by then where anybody records or flushes
@@ -85,9 +88,10 @@ def check_versions() -> Iterator[Finding]:
         yield Finding("problem", "packages", f"missing: {', '.join(missing)}", "pip install --upgrade toriwork")
     else:
         yield Finding("ok", "packages", ", ".join(f"{name} {_installed(name)}" for name in NEEDED))
-    for name, extra in OPTIONAL:
-        if _installed(name) is None:
-            yield Finding("note", "packages", f"{name} is not installed", f"pip install '{extra}' if you want it")
+    for extra, (names, purpose) in OPTIONAL.items():
+        if absent := [name for name in names if _installed(name) is None]:
+            remedy = f"pip install 'toriwork[{extra}]' for {purpose}"
+            yield Finding("note", "packages", f"not installed: {', '.join(absent)}", remedy)
 
 
 def check_engines() -> Iterator[Finding]:
