@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toriwork.plots.figure import Panel, Picture, picture
 from toriwork.plots.text_alternative import TextAlternative
 from toriwork.plots.tokens import describe_context, plot_context, plot_tokens
-from toriwork.widgets.asked import Action, AskedView
+from toriwork.widgets.asked import Action, AskedView, said
 from toriwork.widgets.context_state import UNITS, ContextState, Sought
 from toriwork.widgets.live import section
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LIST_CAPTION = "Emissions, the newest first"
 SIZE_MM = (132.0, 86.0)
+FIELDS = ("source", "type", "since", "until")  #: of a filter
 
 
 class TokenContextExplorer(AskedView):
@@ -100,14 +101,14 @@ class TokenContextExplorer(AskedView):
         return {
             "limit": state.set_budget,
             "unit": lambda unit: state.set_budget(None, unit),
-            "filter": lambda fields: state.filter(Sought(**{name: _said(text) for name, text in fields.items()})),
+            "filter": lambda fields: state.filter(Sought(**said(fields, FIELDS))),
             "refresh": lambda _: state.refresh(),
         }
 
     def _shown(self) -> dict[str, Any]:
         state, sought = self.state, self.state.sought
         tokens = state.text
-        fields = {name: getattr(sought, name) for name in ("source", "type", "since", "until")}
+        fields = {name: getattr(sought, name) for name in FIELDS}
         return {
             "caption": LIST_CAPTION,
             "header": list(tokens.header),
@@ -121,8 +122,3 @@ class TokenContextExplorer(AskedView):
             "sought": {name: None if value is None else str(value) for name, value in fields.items()},
             "context": self._context_html(),
         }
-
-
-def _said(text: str | None) -> str | None:
-    """The text of a field; None for an empty one."""
-    return (text or "").strip() or None

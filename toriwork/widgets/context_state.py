@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from toriwork.checks import check_integer
 from toriwork.errors import BadInput
 from toriwork.plots.text_alternative import TextAlternative, counted
 from toriwork.plots.tokens import plain_words
@@ -106,8 +107,8 @@ class ContextState:
         """
         if unit is not None and unit not in UNITS:
             raise BadInput(f"unit: expected one of {', '.join(UNITS)}, got {unit!r}")
-        if limit is not None and limit < 0:
-            raise BadInput(f"limit: expected a number >= 0, got {limit}")
+        if limit is not None:
+            limit = check_integer(limit, name="limit", least=0)
         self.unit = unit or self.unit
         self._limits = {} if limit is None or limit >= self.highest else {self.unit: limit}
         return self._choose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,8 +95,8 @@ class DiagramExplorer(LiveView):
         def choose(change: Any) -> None:
             front.highlight = _highlight(state, change["new"])
 
-        front.observe(lambda change: state.move_to(change["new"]), names="scale")
-        front.observe(lambda change: state.select(change["new"]), names="selection")
+        front.observe(lambda change: _taken(change, state.move_to), names="scale")
+        front.observe(lambda change: _taken(change, state.select), names="selection")
         front.observe(choose, names="chosen")
         return front
 
@@ -132,10 +133,19 @@ def explorer_data(state: ExplorerState) -> dict[str, Any]:
     }
 
 
+def _taken(change: Any, take: Callable[[Any], object]) -> None:
+    """Hand on the new value of a trait; one that is refused gives way to the one before."""
+    try:
+        take(change["new"])
+    except ToriworkError:
+        change["owner"].set_trait(change["name"], change["old"])
+        raise
+
+
 def _highlight(state: ExplorerState, chosen: list[int]) -> dict[str, Any]:
     """The class that was chosen as the front end draws it, or why it cannot be shown; nothing for none."""
+    state.unchoose()
     if not chosen:
-        state.unchoose()
         return {}
     try:
         if len(chosen) != 2:

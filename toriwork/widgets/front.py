@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Float, Int, List, Unicode
+from traitlets import Dict, Float, Int, List, TraitError, Unicode
 
+from toriwork.errors import ToriworkError
+from toriwork.printed import one_line
+
+_LOG = logging.getLogger("toriwork.widgets")
 STATIC = files("toriwork.widgets") / "static"
 
 
@@ -22,6 +27,14 @@ class Front(anywidget.AnyWidget):
     key = Unicode().tag(sync=True)
     styles = Unicode(sources("style.css")).tag(sync=True)
     data = Dict().tag(sync=True)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what a browser sends; what cannot be is refused in one line of the log, and the browser corrected."""
+        try:
+            super().set_state(sync_data)
+        except (ToriworkError, TraitError) as error:
+            _LOG.warning("%s: refused what the browser sent: %s", type(self).__name__, one_line(str(error)))
+            self.send_state([name for name in sync_data if name in self.keys])
 
     def close(self) -> None:
         """Close the comm, and that of the layout, which ipywidgets would keep."""

@@ -7,11 +7,12 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toriwork.checks import BANDS
+from toriwork.checks import BANDS, check_integer, shown
+from toriwork.errors import BadInput
 from toriwork.plots.browser import Preview, preview_picture
 from toriwork.plots.figure import Picture
 from toriwork.plots.text_alternative import TextAlternative
-from toriwork.widgets.asked import Action, AskedView
+from toriwork.widgets.asked import Action, AskedView, said
 from toriwork.widgets.browser_state import BrowserState
 from toriwork.widgets.live import section
 from toriwork.widgets.rows import Span, Wanted
@@ -19,6 +20,8 @@ from toriwork.widgets.rows import Span, Wanted
 if TYPE_CHECKING:
     from toriwork.registry import TorusRegistry
     from toriwork.widgets.front import BrowserFront
+
+FIELDS = ("band", "since", "until", "b0", "b1", "b2")  #: of a filter
 
 
 class RegistryBrowser(AskedView):
@@ -107,8 +110,8 @@ class RegistryBrowser(AskedView):
         return {
             "filter": lambda fields: state.filter(_wanted(fields)),
             "choose": state.choose,
-            "sort": lambda order: state.sort(*order),
-            "go": lambda pages: state.go_to(state.page + pages),
+            "sort": lambda order: state.sort(*_order(order)),
+            "go": lambda pages: state.go_to(state.page + check_integer(pages, name="go")),
             "refresh": lambda _: state.refresh(),
         }
 
@@ -132,8 +135,15 @@ class RegistryBrowser(AskedView):
         }
 
 
-def _wanted(fields: Mapping[str, str | None]) -> Wanted:
+def _wanted(fields: Any) -> Wanted:
     """The filter that the fields of the browser say; BadInput where they say none."""
-    said = {name: text.strip() for name, text in fields.items() if text is not None and text.strip()}
-    spans = {k: span for k in range(3) if (span := Span.read(said.get(f"b{k}", ""))) is not None}
-    return Wanted(said.get("band"), said.get("since"), said.get("until"), spans)
+    found = said(fields, FIELDS)
+    spans = {k: span for k in range(3) if (span := Span.read(found.get(f"b{k}", ""))) is not None}
+    return Wanted(found.get("band"), found.get("since"), found.get("until"), spans)
+
+
+def _order(given: Any) -> tuple[int, bool]:
+    """A column and whether it falls, as the head of the table says it; BadInput where it says something else."""
+    if not isinstance(given, list | tuple) or len(given) != 2 or not isinstance(given[1], bool):
+        raise BadInput(f"sort: expected a column and true or false, got {shown(given)}")
+    return given[0], given[1]

@@ -240,7 +240,7 @@ function build(model) {
 
   function highlighted() {
     const { bar, told, refused, ...shown } = model.get("highlight");
-    const i = bar ? bars.indices.find((one) => bars.k[one] === bar[0] && bars.row[one] === bar[1]) : -1;
+    const i = bar ? bars.indices.find((one) => bars.k[one] === bar[0] && bars.row[one] === bar[1]) ?? -1 : -1;
     state.chosen = i;
     state.shown = shown.points ? shown : null;
     state.told = told ?? "";
