@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from toriwork.progress import ENV_NAME, LONG, progress_bar, shows_bars
+from toriwork.progress import DELAY, ENV_NAME, progress_bar, shows_bars
 
 
 class Terminal(io.StringIO):
@@ -35,17 +35,17 @@ def shown(stream=None, **options) -> str:
 @pytest.mark.usefixtures("no_wish")
 class TestATerminal:
     def test_shows_from_the_start_what_long_work_is_and_how_far(self):
-        text = shown(seconds=2 * LONG)
+        text = shown(seconds=2 * DELAY)
         assert "export" in text
         assert "0/3 [" in text
         assert text.endswith("\r")  # the bar is gone when the work is over
 
     def test_shows_later_what_turns_out_long(self, monkeypatch):
-        moments = iter([0.0, 1.0, 2.0, LONG + 1.0, LONG + 2.0])
+        moments = iter([0.0, DELAY / 3, DELAY / 2, DELAY + 1.0, DELAY + 2.0])
         monkeypatch.setattr("toriwork.progress.time.monotonic", lambda: next(moments))
         assert "1/3 [" in shown()
 
-    @pytest.mark.parametrize("options", [{}, {"seconds": 1.0}, {"seconds": 60.0, "progress": False}], ids=str)
+    @pytest.mark.parametrize("options", [{}, {"seconds": DELAY}, {"seconds": 60.0, "progress": False}], ids=str)
     def test_shows_nothing_of_short_work_and_nothing_unwanted(self, options):
         assert shown(**options) == ""
 
@@ -73,15 +73,33 @@ def test_a_file_and_no_standard_error_at_all_see_nothing():
         assert not shows_bars()
 
 
-@pytest.mark.process
 @pytest.mark.usefixtures("no_wish")
-def test_a_notebook_shows_a_widget():
-    source = """
+def test_units_in_all_may_be_told_later():
+    written = Terminal()
+    with redirect_stderr(written), progress_bar("publish", seconds=60.0) as done:
+        done(2)
+        done(0, 8)
+    assert "2/8 [" in written.getvalue() or "0/8 [" in written.getvalue()
+
+
+IN_A_NOTEBOOK = """
+from ipywidgets.widgets.widget import _instances
 from toriwork.progress import progress_bar
 with progress_bar("export", 3, seconds=60.0) as done:
     done(3)
+    kinds = [type(one).__name__ for one in _instances.values()]
+assert "FloatProgress" in kinds, kinds
+assert not [one for one in _instances.values() if type(one).__name__ in ("FloatProgress", "HBox", "HTML")]
 """
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    (output,) = notebook.cells[0].outputs
-    assert "application/vnd.jupyter.widget-view+json" in output.data
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("no_wish")
+@pytest.mark.parametrize("end", ["", "\nwith progress_bar('x', 3, seconds=60.0) as done:\n    done(1 // 0)"])
+def test_a_notebook_shows_a_widget_and_keeps_nothing_of_it(end):
+    """A saved view of a bar that is gone would be an error line, and a difference for nbval."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(IN_A_NOTEBOOK + end)])
+    NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=bool(end)).execute()
+    outputs = notebook.cells[0].outputs
+    assert [one.data for one in outputs if one.output_type == "display_data"] == [{}] * (2 if end else 1)
+    assert [one.ename for one in outputs if one.output_type == "error"] == (["ZeroDivisionError"] if end else [])

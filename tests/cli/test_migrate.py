@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -305,3 +307,34 @@ def test_a_database_that_some_file_names_stays_until_it_is_asked_for(
     )
     assert said(capsys, root, "--retire", "old.db")[0] == 0
     assert not (root / "data/old.db").exists()
+
+
+def test_a_table_that_takes_long_has_a_bar_between_the_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[Any] = []
+
+    @contextmanager
+    def counted(what: str, total: float, **options: Any) -> Iterator[Any]:
+        yield lambda n: told.append((what, n, total, options["progress"]))
+        told.append("end")
+
+    monkeypatch.setattr(command, "progress_bar", counted)
+    talk = command.Talk(as_json=False)
+    for table, rows in (("runs", 3), ("runs", 8), ("notes", 2)):
+        talk.progress("export", path="a.db", table=table, rows=rows, of=8)
+    talk.progress("step", step="code", number=2, steps=2)
+    of_runs, of_notes = "a.db, runs", "a.db, notes"
+    assert told == [(of_runs, 3, 8, True), (of_runs, 5, 8, True), "end", (of_notes, 2, 8, True), "end"]
+    assert capsys.readouterr().out == "[2/2] code\n"
+
+
+def test_json_has_no_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("toriwork.progress.DELAY", -1.0)
+    for as_json, bars in ((True, False), (False, True)):
+        talk = command.Talk(as_json=as_json)
+        talk.progress("export", path="a.db", table="runs", rows=3, of=8)
+        talk.finish(0)
+        assert ("a.db, runs" in capsys.readouterr().err) is bars

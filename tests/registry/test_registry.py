@@ -359,3 +359,18 @@ def test_a_frame_imports_nothing_while_it_is_made(tmp_path: Path, monkeypatch: p
         for frame in (registry.df, registry.query_recent(1), registry.to_pandas(["timestamp"])):
             pd.testing.assert_series_equal(frame["timestamp"], expected)
         assert registry.to_pandas(["row_id"]).columns.tolist() == ["row_id"]
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_flush_that_takes_long_shows_bars_to_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], progress: bool
+) -> None:
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("toriwork.progress.DELAY", -1.0)
+    with TorusRegistry(tmp_path / "r.parquet") as registry:
+        for n in range(40):
+            registry.record_shape(np.random.default_rng(n).normal(size=(30, 2)))
+        registry.flush(publish=True, progress=progress)
+        shown = capsys.readouterr().err
+    assert ("publish" in shown, "Betti numbers" in shown) == (progress, progress)

@@ -30,6 +30,22 @@ def disk() -> MemDisk:
     return found
 
 
+def test_whoever_publishes_hears_of_the_rows_that_are_written() -> None:
+    told: list[tuple[int, int]] = []
+    with opened(MemDisk().files()) as table:
+        for name in ("a1", "a2", "a3"):
+            add(table, name)
+        table.flush(publish=True, told=lambda n, of: told.append((n, of)))
+        assert sum(n for n, _ in told) == 3
+        assert {of for _, of in told} == {3}
+        told.clear()
+        table.flush(publish=False, told=lambda n, of: told.append((n, of)))
+        assert told == []
+        add(table, "a4")
+        table.flush(publish=True, told=lambda n, of: told.append((n, of)))
+        assert sum(n for n, _ in told) == told[0][1] in (1, 4)  # small row groups are written again
+
+
 def test_a_copy_of_the_very_last_generation_is_refused(disk: MemDisk) -> None:
     inode = disk.inode(BASE)
     assert inode is not None

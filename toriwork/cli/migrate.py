@@ -12,6 +12,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ import click
 from toriwork.cli.actions import COMMANDS, PATH, PROGRESS, Actions
 from toriwork.cli.terminal import say
 from toriwork.errors import Drift, ToriworkError
+from toriwork.progress import progress_bar
 
 if TYPE_CHECKING:
     from toriwork.migrate import Outcome, Plan
@@ -110,6 +112,8 @@ class Talk:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self.summary: dict[str, Any] = {}
+        self._bars = ExitStack()  #: one or none
+        self._table: tuple[str, str] | None = None  #: path and name of that whose rows the bar counts
 
     def say(self, event: str, text: str, /, **facts: Any) -> None:
         """One event; ``text`` is what a person reads, and nothing is read where it is empty."""
@@ -119,11 +123,28 @@ class Talk:
             print(text, flush=True)
 
     def progress(self, event: str, **facts: Any) -> None:
-        """The progress of apply and rollback."""
+        """The progress of apply and rollback: a line a step, and a bar for a table that takes long."""
+        if event == "export":
+            self._count(**facts)
+        else:
+            self._end_bar()
         self.say(event, _words(event, facts), **facts)
+
+    def _count(self, path: str, table: str, rows: int, of: int) -> None:
+        if self._table != (path, table):
+            self._end_bar()
+            bar = progress_bar(f"{path}, {table}", of, unit=" rows", progress=not self.as_json)
+            self._table, self._rows, self._tell = (path, table), 0, self._bars.enter_context(bar)
+        self._tell(rows - self._rows)
+        self._rows = rows
+
+    def _end_bar(self) -> None:
+        self._bars.close()
+        self._table = None
 
     def fail(self, error: BaseException) -> None:
         """The reason why it stopped."""
+        self._end_bar()
         kind = error.kind if isinstance(error, ToriworkError) else "system"
         if self.as_json:
             self.say("error", "", error=kind, message=str(error))
@@ -132,6 +153,7 @@ class Talk:
 
     def finish(self, code: int) -> None:
         """The last line of a program's events."""
+        self._end_bar()
         if self.as_json:
             self.say("summary", "", exit=code, **self.summary)
 

@@ -84,6 +84,7 @@ def metrics(file: Path, path: Path | None, as_json: bool) -> int:
 @ACTIONS.action("publish", "toriwork registry publish --to s3://lab/shapes")
 @FILE
 @click.option("--to", metavar="URI", help="Upload the public file too: s3://BUCKET/PREFIX or a folder.")
+@PROGRESS
 def publish(path: Path | None, to: str | None, as_json: bool) -> int:
     """Bring every pending row into the public file."""
     with _open(path, read_only=False) as registry:

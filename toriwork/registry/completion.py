@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -137,8 +137,10 @@ class BettiQueue:
                 for _, group in itertools.groupby(positions, lambda position: position // _GROUP):
                     yield _Piece(-1, place, list(group))
 
-    def settle(self, *, search: bool = False) -> str:
+    def settle(self, *, search: bool = False, told: Callable[[int], object] | None = None) -> str:
         """Wait until every row recorded before has its numbers: "", or why some of them could not be stored.
+
+        ``told`` hears how many more rows were taken up.
 
         With ``search`` the journals are looked through in any case, not only when there is a doubt. Busy where the
         calling thread is in the middle of another call, for which the threads may have to wait, or of a row.
@@ -146,7 +148,7 @@ class BettiQueue:
         self.ask()
         if self.doubt is not None or (search and self._used):
             self._find()
-        self.join()
+        self.join(told=told)
         return "" if self.doubt is None else self.doubt.why
 
     def ask(self) -> None:
@@ -156,19 +158,25 @@ class BettiQueue:
         if any(thread == me for thread, _ in self._hands.copy()):
             raise Busy(BUSY)
 
-    def join(self, timeout: float | None = None, *, here: bool = False) -> bool:
+    def join(
+        self, timeout: float | None = None, *, here: bool = False, told: Callable[[int], object] | None = None
+    ) -> bool:
         """Wait for everything put in before; True when it is done. With ``here`` this thread does its part.
 
         It does so too where no thread can be started.
         """
         until = None if timeout is None else time.monotonic() + timeout
         before, bell, me = next(self._tickets), SimpleQueue[None](), object()
+        n_waiting = self.n_waiting
         self._joiners[me] = bell
         try:
             while self._busy(before):
                 left = _LOOK_SECONDS if until is None else until - time.monotonic()
                 if left <= 0 or self._stopped or self._table.closed:
                     return False
+                if told is not None and (fewer := n_waiting - self.n_waiting) > 0:
+                    told(fewer)
+                    n_waiting -= fewer
                 self._call_threads()
                 if (here or not self._threads) and self._work_once():
                     continue

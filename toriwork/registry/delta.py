@@ -258,7 +258,7 @@ class DeltaRegistry(ByScan, TorusRegistry):
         """The files that were removed: no version of the last ``hours`` (168 where not given) has them."""
         return self.rows.vacuum(hours)
 
-    def flush(self, publish: bool | None = None) -> None:
+    def flush(self, publish: bool | None = None, *, progress: bool = True) -> None:
         """Nothing: what was recorded is committed."""
 
     def stamp(self) -> object:

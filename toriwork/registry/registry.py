@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from toriwork.checks import check_count, shown
 from toriwork.errors import BadInput, Closed, NotFound, PublishError, StoreError
 from toriwork.lifetime import OpenStores
 from toriwork.printed import one_line
+from toriwork.progress import progress_bar
 from toriwork.registry import reading
 from toriwork.registry.adoption import Preparation
 from toriwork.registry.at import RegistryAt
@@ -399,7 +400,7 @@ class TorusRegistry(RegistryReader):
             self._queue.interrupted()
             raise
 
-    def flush(self, publish: bool | None = None) -> None:
+    def flush(self, publish: bool | None = None, *, progress: bool = True) -> None:
         """Return when every row that this handle recorded before survives a power cut and has its Betti numbers.
 
         Numbers that cannot be stored, because the disk is full, are not waited for: the rows are safe, a warning says
@@ -412,6 +413,8 @@ class TorusRegistry(RegistryReader):
             other live handles are there up to the first one of each handle that still waits for its numbers. False:
             it is left as it is. Not given: a small registry is published, a large one in the background, within
             a minute; one of more than 256 MB within a minute for each 256 MB, where the disk shares no copied bytes.
+        progress : bool
+            False: no bar where it takes long.
 
         Raises
         ------
@@ -424,8 +427,10 @@ class TorusRegistry(RegistryReader):
         self._queue.ask()
         recorded = self._table.own_frames() if publish else {}
         self._table.sync()
-        self._settle_numbers()
-        self._table.flush(publish)
+        with progress_bar("Betti numbers", self._queue.n_waiting, unit=" rows", progress=progress) as done:
+            self._settle_numbers(done)
+        with progress_bar("publish", unit=" rows", progress=progress) as done:
+            self._table.flush(publish, told=done)
         if publish:
             self._publish_rest(recorded)
 
@@ -495,9 +500,9 @@ class TorusRegistry(RegistryReader):
         if not self._options["read_only"]:
             self._settle_numbers()
 
-    def _settle_numbers(self, *, search: bool = False) -> str:
+    def _settle_numbers(self, told: Callable[[int], object] | None = None, *, search: bool = False) -> str:
         """Wait for this handle's Betti numbers; Closed when a ``close`` that is not over yet has stopped them."""
-        why = self._queue.settle(search=search)
+        why = self._queue.settle(search=search, told=told)
         if self._queue.stopped and not self._table.closed:
             raise Closed(f"{self.path}: this handle is being closed; open the registry again")
         return why

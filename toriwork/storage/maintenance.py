@@ -20,7 +20,7 @@ from toriwork.locks import Mutex
 from toriwork.storage.frames import Address, Kind
 from toriwork.storage.pending import open_journal, open_rows
 from toriwork.storage.policy import PublishPolicy
-from toriwork.storage.publish import Published, publish
+from toriwork.storage.publish import Published, Told, publish
 from toriwork.storage.publish_stats import PublishStats
 from toriwork.storage.seal import is_needed, seal
 from toriwork.storage.snapshot import Snapshot, open_snapshot
@@ -166,7 +166,13 @@ class Maintenance:
             _LOG.warning("%s was not published, rows stay safe in the journals: %s", self._paths.base, error)
 
     def publish(
-        self, writer: Writer, *, wait: float, blocking: bool = True, declared: Sequence[Column] = ()
+        self,
+        writer: Writer,
+        *,
+        wait: float,
+        blocking: bool = True,
+        declared: Sequence[Column] = (),
+        told: Told | None = None,
     ) -> Published | None:
         """Publish; None when somebody else does: another process, or with ``blocking=False`` a thread.
 
@@ -177,11 +183,11 @@ class Maintenance:
         try:  # from here on: an interrupt between the two would leave it taken
             if not lock.acquire(blocking):  # this handle's own thread is at it
                 return None
-            return self._publish(writer, wait, declared)
+            return self._publish(writer, wait, declared, told)
         finally:
             self._publishing.release()
 
-    def _publish(self, writer: Writer, wait: float, declared: Sequence[Column]) -> Published | None:
+    def _publish(self, writer: Writer, wait: float, declared: Sequence[Column], told: Told | None) -> Published | None:
         """The same; the caller holds the mutex."""
         if writer.over:
             raise Closed(f"{self._paths.base}: this handle was closed; open the table again")
@@ -200,7 +206,7 @@ class Maintenance:
                 with self._sealing.alone():  # a segment that is being made is finished first
                     own = self._absorbing = writer.freeze()
                 try:
-                    done = publish(self._files, self._paths, self._spec, lock, own, declared)
+                    done = publish(self._files, self._paths, self._spec, lock, own, declared, told)
                 except BadInput as error:
                     if declared:
                         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from toriwork.storage.paths import StorePaths
     from toriwork.storage.spec import Column, TableSpec
 
+Told = Callable[[int, int], object]  #: hears how many rows were written since the last call, and of how many in all
 _SPARE_BYTES = 2**20
 _LARGE_BYTES = 64 * 2**20
 MERGED_BYTES = 32 * 2**20  #: an extent that is larger is never written anew
@@ -63,6 +64,7 @@ def publish(
     lock: Lock,
     own: frozenset[str],
     declared: Sequence[Column] = (),
+    told: Told | None = None,
 ) -> Published:
     """Write the next generation of the public file, with columns that are declared now, and remove what it absorbed.
 
@@ -80,7 +82,7 @@ def publish(
             if base is not None and facts is not None and not plan.n_new and facts.columns == snapshot.spec.columns:
                 settle(files, paths, snapshot)
                 return Published(facts.generation, base.n_rows, 0, *_clean_up(files, paths, plan))
-            facts = _write_next(files, paths, plan, lock)
+            facts = _write_next(files, paths, plan, lock, told)
             done = _clean_up(files, paths, plan)
             return Published(facts.generation, facts.n_rows, plan.n_new, *done)
     except OSError as error:
@@ -116,14 +118,14 @@ def settle(files: Files, paths: StorePaths, snapshot: Snapshot) -> None:
         write_head(files, paths, replace(head, digest=digest, committed=True, n_rows=n_rows, held=held))
 
 
-def _write_next(files: Files, paths: StorePaths, plan: PublishPlan, lock: Lock) -> Facts:
+def _write_next(files: Files, paths: StorePaths, plan: PublishPlan, lock: Lock, told: Told | None) -> Facts:
     snapshot = plan.snapshot
     _ask_for_room(files, paths, snapshot)
     temporary = paths.temporary
     handle = files.create(temporary)
     try:
         handle.try_lock()  # as long as it is locked nobody takes it for the remains of a dead process
-        facts, n_retired = write_rows(handle, temporary, plan, plan.absorbed(files))
+        facts, n_retired = write_rows(handle, temporary, plan, plan.absorbed(files), told)
         if snapshot.base is not None:
             handle.set_owner(snapshot.base.stat.mode, snapshot.base.stat.group)
         handle.sync()
@@ -155,10 +157,13 @@ def _ask_for_room(files: Files, paths: StorePaths, snapshot: Snapshot) -> None:
         )
 
 
-def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dict[str, int]) -> tuple[Facts, int]:
+def write_rows(
+    handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dict[str, int], told: Told | None = None
+) -> tuple[Facts, int]:
     """The facts of the next public file, and how many rows the table's retention left out.
 
-    Row groups that stay as they are are copied, their bytes and their descriptions; the others are written anew.
+    ``told`` hears of each batch. Row groups that stay as they are are copied, their bytes and their descriptions; the
+    others are written anew.
     """
     snapshot = plan.snapshot
     spec, base, note = snapshot.spec, snapshot.base, snapshot.note
@@ -178,11 +183,13 @@ def write_rows(handle: Handle, temporary: Path, plan: PublishPlan, absorbed: dic
         base.copy_to(handle, behind.end)
     sink = ParquetSink(handle, temporary, spec.schema, spec.dictionary, spec.group_bytes, keys=spec.keys, behind=behind)
     _index_kept(snapshot, behind, sink)
-    n_retired = 0
+    n_retired, n_rows = 0, plan.n_new + (0 if base is None else base.n_rows - behind.kept.n_rows)
     for batch in _all_batches(plan, skip=behind.kept.n_rows, facts=facts):
         kept = batch if choice is None else choice.keep(batch)
         n_retired += batch.num_rows - kept.num_rows
         sink.write(kept)
+        if told is not None:
+            told(batch.num_rows, n_rows)
     return sink.close(replace(facts, note=note if choice is None else choice.note())), n_retired
 
 

@@ -25,6 +25,7 @@ from toriwork.storage.maintenance import Maintenance
 from toriwork.storage.opening import open_for_reading, open_for_writing
 from toriwork.storage.paths import StorePaths
 from toriwork.storage.policy import PublishPolicy, PublishTime
+from toriwork.storage.publish import Told
 from toriwork.storage.publish_stats import oldest_pending, seconds_since
 from toriwork.storage.recovery import RecoveryReport
 from toriwork.storage.snapshot import Snapshot, open_snapshot
@@ -218,13 +219,15 @@ class ParquetTable:
         with typed(self.path):
             self._require_writer().sync(mark=True)
 
-    def flush(self, publish: bool | None = None) -> None:
+    def flush(self, publish: bool | None = None, *, told: Told | None = None) -> None:
         """Return when every row appended before survives a power cut; publish when that is cheap.
 
         Parameters
         ----------
         publish
             True: publish now, waiting for the lock. False: only sync. None: by policy.
+        told
+            With ``publish=True`` it hears of the rows as they are written: how many, and of how many in all.
 
         Raises
         ------
@@ -238,7 +241,7 @@ class ParquetTable:
             return
         if publish:
             with typed(self.path):
-                self._maintenance.publish(self._require_writer(), wait=_LOCK_WAIT)
+                self._maintenance.publish(self._require_writer(), wait=_LOCK_WAIT, told=told)
             return
         with typed(self.path):
             choice = self._maintenance.stats.decide(flushing=True)
