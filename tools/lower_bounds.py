@@ -29,7 +29,11 @@ def pins() -> list[str]:
     texts = project["dependencies"] + [text for extra in project["optional-dependencies"].values() for text in extra]
     items = [Requirement(text) for text in texts]
     wanted = [item for item in items if item.name != project["name"] and item.name not in LATEST]
-    return sorted({f"{item.name}=={_lowest(item)}" for item in wanted})
+    return sorted({f"{item.name}{_extras(item)}=={_lowest(item)}" for item in wanted})
+
+
+def _extras(item: Requirement) -> str:
+    return f"[{','.join(sorted(item.extras))}]" if item.extras else ""
 
 
 def _lowest(item: Requirement) -> str:

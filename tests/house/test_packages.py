@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import toriwork
+from tools import lower_bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -118,6 +119,16 @@ def test_every_requirement_has_a_lower_bound():
         for name, bounds in declared(*PROJECT["optional-dependencies"]).items()
         if not any(">=" in str(bound) for bound in bounds)
     ] == [], "give it a lower bound in pyproject.toml and environment.yml"
+
+
+def test_the_oldest_releases_are_tried_with_their_extras():
+    """``python tools/lower_bounds.py --try`` runs the tests with them; this is the part that takes no time."""
+    pinned = {item.name.lower(): item for item in map(Requirement, lower_bounds.pins())}
+    asked = [text for texts in PROJECT["optional-dependencies"].values() for text in texts] + PROJECT["dependencies"]
+    for item in map(Requirement, asked):
+        if item.name != PROJECT["name"] and item.name not in lower_bounds.LATEST:
+            assert pinned[item.name.lower()].extras == item.extras
+            assert f">={str(pinned[item.name.lower()].specifier)[2:]}" in str(item.specifier).split(",")
 
 
 def test_every_import_of_the_package_is_declared():

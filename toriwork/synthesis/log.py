@@ -112,7 +112,7 @@ class TokenCodec:
         known: dict[bytes, _Parts] = {}
         starts = range(0, max(1, len(payloads)), _MANY_FRAMES)  # as Python objects a row takes many times its bytes
         batches = [self._some(payloads[start : start + _MANY_FRAMES], known) for start in starts]
-        return pa.concat_batches(batches)
+        return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
     def _some(self, payloads: Sequence[Payload], known: dict[bytes, _Parts]) -> pa.RecordBatch:
         rows = []

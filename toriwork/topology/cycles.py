@@ -129,14 +129,14 @@ def shortest_cycle(order: EdgeOrder, birth: int, death: float, field: int, *, ol
     -------
     Busaryev, Cabello, Chen, Dey & Wang 2012, doi:10.1007/978-3-642-31155-0_17 (cycles by their annotations).
     """
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import dijkstra
 
     start, end = order.edge(birth)
     first, second = np.nonzero(order.before(birth))
     lengths = order.lengths[order.ranks[first, second].astype(np.intp)]
     starts = first.searchsorted(np.arange(len(order.ranks) + 1))
-    left = dijkstra(csr_array((lengths, second, starts), shape=order.ranks.shape), indices=end)
+    left = dijkstra(csr_matrix((lengths, second, starts), shape=order.ranks.shape), indices=end)
     values = _cocycle_values(order, death, field) if older else None
     steps = np.zeros((len(first), 0), dtype=np.int16) if values is None else values(first, second)
     wanted = (

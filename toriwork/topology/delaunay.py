@@ -124,11 +124,11 @@ def pair_lengths(cloud: Matrix, first: NDArray[Any], second: NDArray[Any]) -> Ma
 
 def tree_edges(n_points: int, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
     """Which edges, given shortest first, a minimal spanning tree of them has; of equal ones the earlier."""
-    from scipy.sparse import coo_array
+    from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import minimum_spanning_tree
 
     places = np.arange(1, len(first) + 1)  # not the lengths: SciPy takes 0 for no edge
-    tree = minimum_spanning_tree(coo_array((places, (first, second)), shape=(n_points, n_points)).tocsr())
+    tree = minimum_spanning_tree(coo_matrix((places, (first, second)), shape=(n_points, n_points)).tocsr())
     found = np.zeros(len(first), dtype=np.bool_)
     found[tree.data.astype(np.intp) - 1] = True
     return found

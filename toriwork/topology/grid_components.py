@@ -21,7 +21,7 @@ def component_bars_of_grid(values: Matrix, periodic: tuple[bool, ...], field: in
     graph of the minima and of the lowest passes between them.
     """
     from scipy.ndimage import minimum_filter
-    from scipy.sparse import coo_array
+    from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import minimum_spanning_tree
 
     closed = periodic or (False,) * values.ndim
@@ -39,7 +39,7 @@ def component_bars_of_grid(values: Matrix, periodic: tuple[bool, ...], field: in
     minima = np.flatnonzero(down[:n_values] == np.arange(n_values))
     first, second, passes = _passes(ranks, down, n_values, closed)
     ends = np.searchsorted(minima, first), np.searchsorted(minima, second)
-    graph = coo_array((passes + 1.0, ends), shape=(len(minima), len(minima)))
+    graph = coo_matrix((passes + 1.0, ends), shape=(len(minima), len(minima)))
     tree = minimum_spanning_tree(graph.tocsr()).tocoo()
     edges = tree.row, tree.col, rising[tree.data.astype(np.intp) - 1]
     return weighted_bars(rising[minima], edges, 0, field)

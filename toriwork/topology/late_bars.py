@@ -56,11 +56,11 @@ class _Late:
     """The classes of a cloud that are alive at large scales."""
 
     def __init__(self, graph: DelaunayGraph, field: int, most_pairs: float) -> None:
-        from scipy.sparse import coo_array
+        from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import breadth_first_order
 
         n_points, tree = len(graph.cloud), graph.in_tree
-        edges = coo_array((np.ones(n_points - 1), (graph.first[tree], graph.second[tree])), shape=(n_points, n_points))
+        edges = coo_matrix((np.ones(n_points - 1), (graph.first[tree], graph.second[tree])), shape=(n_points, n_points))
         self._parent = breadth_first_order(edges, 0, directed=False)[1].astype(np.intp)
         self._parent[0] = 0
         bears = ~tree & ~graph.witnessed  # no other edge bears a class

@@ -61,7 +61,7 @@ def within(one: Bars, other: Bars, reach: float) -> Matching:
 
 def _places(one: Bars, other: Bars, reach: float) -> Matching:
     """The partner of each bar of the one and of each place of the other's bars on the diagonal, -1 for none."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
     n, m = len(one), len(other)
@@ -69,7 +69,7 @@ def _places(one: Bars, other: Bars, reach: float) -> Matching:
     low, high = (np.flatnonzero(bars[:, 1] / 2 - bars[:, 0] / 2 <= reach) for bars in (one, other))
     rows = np.concatenate([first, n + second, low, n + high])
     columns = np.concatenate([second, m + first, m + low, high])
-    graph = csr_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n + m, n + m))
+    graph = csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n + m, n + m))
     partner: Matching = maximum_bipartite_matching(graph, perm_type="column")
     return partner
 
