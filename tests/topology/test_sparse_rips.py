@@ -103,6 +103,38 @@ def test_births_end_where_the_slow_way_says(always: list[object]) -> None:
     assert graph.in_tree.sum() == 149
 
 
+@pytest.mark.parametrize(
+    "name", ["square", "gauss", "ring", "circle", "grid", "holes", "bundles", "heavy", "gauss in space"]
+)
+def test_births_that_lonely_points_tell_are_births(name: str) -> None:
+    told = true = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        shape = shapes(rng, 500) | {"heavy": rng.standard_t(1.5, (500, 2)), "gauss in space": rng.normal(size=(500, 3))}
+        graph = sparse_rips.delaunay_graph(shape[name])
+        assert graph is not None
+        for scale in np.quantile(graph.lengths[graph.in_tree], [0.5, 0.9, 0.99]).tolist():
+            surely = sparse_rips.surely_born_beyond(graph.cloud, graph.neighbours, scale)
+            births = len(graph.births_beyond(scale, math.inf))
+            assert 0 <= surely <= births
+            told, true = told + surely, true + births
+    assert told >= (0.0 if name in ("ring", "circle", "holes") else 0.5) * true
+
+
+def test_what_neighbours_cannot_do_is_refused_before_a_triangulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(cloud: Matrix) -> None:
+        raise AssertionError(f"{len(cloud)} points were triangulated")
+
+    monkeypatch.setattr(sparse_rips, "delaunay_graph", fail)
+    rng = np.random.default_rng(0)
+    for cloud in (rng.standard_normal((60_000, 3)), rng.standard_normal((60_000, 2)), rng.standard_t(2, (60_000, 3))):
+        with pytest.raises(TooLarge, match="60000 points, H1: about"):
+            persistence(cloud)
+    for cloud in (rng.random((60_000, 3)), rng.random((60_000, 2))):
+        with pytest.raises(AssertionError, match="60000 points were triangulated"):
+            persistence(cloud)
+
+
 def test_what_does_not_fit_is_refused_with_the_number_of_pairs() -> None:
     cloud = np.random.default_rng(0).random((3_000, 2))
     with pytest.raises(TooLarge, match=r"3000 points, .* pairs within"):

@@ -31,6 +31,10 @@ DIMENSIONS = (2, 3)
 _RESOLVED = 1e-7
 #: beyond the rounding of a tree's own distances
 _A_LITTLE = 1.0 + 2.0**-20
+#: points farthest from others whose edges are looked at, and the nearest points among which
+_LONELY, _AROUND = 400, 64
+#: nearest points of each point that tell which are joined at a scale
+_NEAREST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,42 @@ def delaunay_graph(cloud: Matrix) -> DelaunayGraph | None:
     in_tree = tree_edges(n_points, first, second)
     hull = np.unique(found.convex_hull)
     return DelaunayGraph(cloud, first, second, lengths[order], in_tree, witnessed[order], hull, tree)
+
+
+def surely_born_beyond(cloud: Matrix, neighbours: Any, scale: float) -> int:
+    """At how many scales beyond this one a class of H1 is born for certain: those that lonely points alone tell.
+
+    No triangulation is made: whether the lune of a point and one of its nearest is empty, the nearer ones tell; that an
+    edge is in no minimal spanning tree, any path of shorter ones.  ``neighbours`` is SciPy's cKDTree of the cloud.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_points, around = len(cloud), min(_AROUND, len(cloud))
+    near = neighbours.query(cloud, k=min(_NEAREST, n_points - 1) + 1)[1]
+    first, second = np.repeat(near[:, 0], near.shape[1] - 1), near[:, 1:].ravel()
+    lengths = pair_lengths(cloud, first, second)
+    lonely = lengths.reshape(n_points, -1)[:, -1].argsort()[-_LONELY:]
+    joined = lengths <= scale
+    graph = coo_array((np.ones(joined.sum()), (first[joined], second[joined])), shape=(n_points, n_points))
+    n_groups, group = connected_components(graph, directed=False)
+
+    near = neighbours.query(cloud[lonely], k=around)[1]
+    there = cloud[near]
+    apart = np.sqrt(((there[:, :, None] - there[:, None]) ** 2).sum(axis=3))
+    nearer = np.maximum(apart[:, 0, :, None], apart) < apart[:, 0, None, :]
+    row, place = np.nonzero(~nearer.any(axis=1) & (apart[:, 0] > scale))
+    ends = (np.concatenate([near[row, 0], first[~joined]]), np.concatenate([near[row, place], second[~joined]]))
+    lengths = pair_lengths(cloud, *ends)
+    born = np.unique(lengths[: len(row)])  # with those of a tree
+    pairs = np.sort([group[end] for end in ends], axis=0)
+    order = lengths.argsort(kind="stable")
+    order = order[pairs[0, order] != pairs[1, order]]
+    numbers = pairs[0, order] * n_groups + pairs[1, order]
+    shortest = np.sort(np.unique(numbers, return_index=True)[1])  # of each two groups
+    order, numbers = order[shortest], numbers[shortest]
+    tree = lengths[order[tree_edges(n_groups, numbers // n_groups, numbers % n_groups)]]
+    return len(np.setdiff1d(born, tree))
 
 
 def pair_lengths(cloud: Matrix, first: NDArray[Any], second: NDArray[Any]) -> Matrix:

@@ -15,9 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.topology.clouds import TINY, drawn, safely_scaled
+from toriwork.topology.clouds import TINY, drawn, euclidean_pairs, safely_scaled
 from toriwork.topology.cost_model import admit, collapse_seconds, less_work, work_estimate
-from toriwork.topology.delaunay import DIMENSIONS, DelaunayGraph, delaunay_graph, pair_lengths, tree_edges
+from toriwork.topology.delaunay import (
+    DIMENSIONS,
+    DelaunayGraph,
+    delaunay_graph,
+    pair_lengths,
+    surely_born_beyond,
+    tree_edges,
+)
 from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
 from toriwork.topology.late_bars import late_bars
 from toriwork.topology.metric import component_bars
@@ -41,6 +48,9 @@ _SHORT, _LATE = 2.0, 3e-7
 _PER_LOOK = 3e-8
 #: points whose neighbours are counted
 _COUNTED = 1_000
+#: points from which a triangulation takes longer than to ask whether it is of use; of how many all distances are
+#: looked at for that, and how many more pairs than are expected by them
+_WORTH_ASKING, _ASKED, _A_FEW_MORE = 5_000, 2_000, 1.1
 #: fewer points are sooner done by all distances: where few are dominated, the late way is tried for nothing
 _WORTH_LATE = 2000
 #: bars and births that are followed one by one, at most
@@ -110,6 +120,8 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     n_points, dim = cloud.shape
     if n_points < WORTH_IT.get(dim, n_points + 1):
         return None
+    if n_points >= _WORTH_ASKING and _too_uneven(cloud, limit):
+        return None
     graph = _graph_of(cloud, max_bytes)
     if graph is None:
         return None
@@ -119,7 +131,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         scale = min(scale, limit)
         n_pairs = _count_within(cloud, graph.neighbours, scale)
         seconds = collapse_seconds(n_points, n_pairs)
-        if left == math.inf and seconds > max(_SHORT, _LATE * n_points**2):
+        if left == math.inf and seconds > _most_seconds(n_points):
             scale /= _MORE  # late bars are sooner found one by one
             continue
         later = graph.births_beyond(scale, limit)
@@ -147,6 +159,25 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
     parts = _tree_lengths(graph, scale, first, second, lengths)
     cut = math.inf if math.isinf(limit) or limit >= graph.enclosing_radius() else limit
     return SparseRips([component_bars(parts, n_points, cut), loops], scale, cut)
+
+
+def _most_seconds(n_points: int) -> float:
+    """Seconds that the first neighbours may take, if late bars can be found."""
+    return max(_SHORT, _LATE * n_points**2)
+
+
+def _too_uneven(cloud: Matrix, limit: float) -> bool:
+    """Tell if more classes than are followed one by one are born beyond any scale with so few pairs as can be taken."""
+    from scipy.spatial import cKDTree
+
+    n_points, most = len(cloud), _most_seconds(len(cloud))
+    n_pairs = n_points**2 / 2.0
+    while collapse_seconds(n_points, n_pairs) > most:
+        n_pairs /= 1.1
+    lengths = euclidean_pairs(cloud[drawn(n_points, _ASKED)])
+    place = min(len(lengths) - 1, round(_A_FEW_MORE * len(lengths) * 2.0 * n_pairs / n_points**2))
+    scale = float(np.partition(lengths, place)[place])
+    return scale < limit and surely_born_beyond(cloud, cKDTree(cloud), scale) > _FEW_LATE
 
 
 def _is_convex_curve(cloud: Matrix) -> bool:
