@@ -237,3 +237,21 @@ def test_minutes_are_announced_or_refused_before_all_distances_are_made(caplog: 
     assert max(looked_at) <= 1_000
     cost_model.admit_rips(2_000, 1, among(wide[:2_000]), dim=10)
     assert len(looked_at) == 2  # what takes seconds is not looked at
+
+
+def test_advice_is_asked_for_only_where_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def advice() -> str:
+        asked.append("once")
+        return "fewer need less"
+
+    admit("work", 1.0, 1e3, None, advice)
+    assert not asked
+    for refused in ({"seconds": 1.0, "n_bytes": 10.0, "max_bytes": 5.0}, {"seconds": 1e9, "n_bytes": 1.0}):
+        with pytest.raises(TooLarge, match="fewer need less"):
+            admit("work", **{"max_bytes": None, **refused}, advice=advice)  # type: ignore[arg-type]
+    assert len(asked) == 2
+    # whoever computes a small diagram does not ask what is free
+    monkeypatch.setattr(cost_model, "available_bytes", lambda: pytest.fail("the free memory was asked for"))
+    assert persistence(circle(300, 0.1)).betti(0.6) == (1, 1)

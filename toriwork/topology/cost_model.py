@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from toriwork.topology.inputs import check_distances, is_sparse
 from toriwork.topology.truncation import WORTH_CUTTING, joined_at_the_cut
 
 _LOG = logging.getLogger(__name__)
+
+#: the call that can be done in place of one that is refused; it may ask for the free memory, which takes a millisecond
+Advice = str | Callable[[], str]
 
 
 class WorkEstimate(NamedTuple):
@@ -112,7 +116,7 @@ def work_estimate(n_points: int, dim: int, max_dimension: int = 1) -> WorkEstima
 
 
 def admit(
-    what: str, seconds: float, n_bytes: float, max_bytes: float | None, advice: str, *, rough: bool = False
+    what: str, seconds: float, n_bytes: float, max_bytes: float | None, advice: Advice, *, rough: bool = False
 ) -> None:
     """Let work begin that is predicted to be possible; what takes long is announced in the log, at level INFO.
 
@@ -132,12 +136,15 @@ def admit(
     if seconds > MOST_SECONDS and max_bytes is None:
         raise too_large(what, seconds, n_bytes, f"{MOST_SECONDS:.0f} s where no max_bytes is given", advice)
     if seconds > LONG:
-        level, less = (logging.WARNING, f"; {advice}") if seconds > _MINUTES else (logging.INFO, "")
+        level, less = logging.INFO, ""
+        if seconds > _MINUTES:
+            level, less = logging.WARNING, f"; {advice if isinstance(advice, str) else advice()}"
         _LOG.log(level, "%s: about %.2g s and %.3g bytes are predicted%s", what, seconds, n_bytes, less)
 
 
-def too_large(what: str, seconds: float, n_bytes: float, limit: str, advice: str) -> TooLarge:
+def too_large(what: str, seconds: float, n_bytes: float, limit: str, advice: Advice) -> TooLarge:
     """The error of work that is not begun: its prediction, the limit and the call that can be done."""
+    advice = advice if isinstance(advice, str) else advice()
     predicted = f"about {seconds:.2g} s and {n_bytes:.3g} bytes are predicted"
     return TooLarge(f"{what}: {predicted}, the limit is {limit}; {advice}")
 
@@ -160,7 +167,7 @@ def admit_rips(  # what the cost depends on
         return  # no law knows what a cut leaves of so many dimensions
     cost = _cost(n_points, 0, max_dimension, among, engine, field, threshold)
     rough = max_dimension == 1 and n_points >= WORTH_CUTTING  # until it is known where they may be cut
-    advice, what = less_work(dim, max_dimension, max_bytes), f"{n_points} points, H{max_dimension}"
+    advice, what = partial(less_work, dim, max_dimension, max_bytes), f"{n_points} points, H{max_dimension}"
     admit(what, *cost, max_bytes, advice, rough=rough)
     if (
         rough and cost.seconds > _MINUTES and math.isinf(threshold)

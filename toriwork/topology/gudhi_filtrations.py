@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -146,7 +147,7 @@ def _delaunay(asked: Request, name: str) -> FiltrationResult:
     high = min(dim, 100)  # no more coordinates are needed to be refused
     per_point = _CELLS_PER_POINT[high - 1] if high <= 6 else 1300.0 * 8.0 ** (high - 6)
     simplices = min(2.0 ** min(n_places, 1000), n_places * per_point * 2.0**high)
-    advice = less_work(None, asked.max_dimension, asked.max_bytes, n_points)
+    advice = partial(less_work, None, asked.max_dimension, asked.max_bytes, n_points)
     admit_simplices(simplices, f"{n_points} points, {name}", asked.max_bytes, advice)
     latest = asked.threshold
     for one in unit:

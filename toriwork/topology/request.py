@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from toriwork.errors import BadInput
 from toriwork.topology.clouds import Cloud
-from toriwork.topology.cost_model import admit
+from toriwork.topology.cost_model import Advice, admit
 from toriwork.topology.diagram import Scale
 from toriwork.topology.engines import Bars, engine_version, pick_engine
 
@@ -100,7 +100,7 @@ def points_of(asked: Request, name: str) -> Cloud:
 
 
 def admit_simplices(
-    simplices: float, what: str, max_bytes: float | None, advice: str = "fewer points need less"
+    simplices: float, what: str, max_bytes: float | None, advice: Advice = "fewer points need less"
 ) -> None:
     """Raise TooLarge when a complex of so many simplices does not fit into ``max_bytes``, or takes too long."""
     words = f"{what}, {simplices:.2g} simplices"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -184,7 +185,9 @@ class Landmark:
             seconds = n_chosen * (_STEP + _WALK_SECONDS * cloud.size)
             n_bytes = work_estimate(n_chosen, 0, min(asked.max_dimension, 1)).bytes + _WALK_BYTES * cloud.size
             what = f"{n_chosen} landmarks of {n_points} points"
-            admit(what, seconds, n_bytes, asked.max_bytes, less_work(None, asked.max_dimension, asked.max_bytes))
+            admit(
+                what, seconds, n_bytes, asked.max_bytes, partial(less_work, None, asked.max_dimension, asked.max_bytes)
+            )
             chosen, covers = farthest_points(n_points, self.n_landmarks, _rows_of(cloud), seconds)
             _in_range(covers)
             among = euclidean_distances(cloud[chosen])
@@ -339,7 +342,7 @@ def _cut_early(matrix: Matrix, asked: Request, *, by_ranks: bool, whole: bool) -
     def bars_to(threshold: float) -> tuple[Bars, Engine, str]:
         joined = share_within(matrix, threshold)
         n_bytes = bytes_ranked(n_points) if by_ranks else bytes_joined(n_points, joined)
-        advice = less_work(dim, 1, asked.max_bytes)
+        advice = partial(less_work, dim, 1, asked.max_bytes)
         admit(f"{n_points} points, H1", seconds_joined(n_points, joined), n_bytes, asked.max_bytes, advice)
         collapse = worth_collapsing(found.crossing, n_points, joined)
         return run_best(matrix, 1, threshold, asked.engine, asked.field, collapse=collapse)

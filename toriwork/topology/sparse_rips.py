@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _graph_of(cloud: Matrix, max_bytes: float | None = None) -> DelaunayGraph | 
     """The Delaunay graph of a cloud that its prediction fits."""
     seconds, n_bytes = (factor * len(cloud) for factor in _GRAPH[cloud.shape[1]])
     what = f"{len(cloud)} points, their Delaunay graph"
-    admit(what, seconds, n_bytes, max_bytes, less_work(None, 1, max_bytes))
+    admit(what, seconds, n_bytes, max_bytes, partial(less_work, None, 1, max_bytes))
     return delaunay_graph(cloud)
 
 
@@ -138,7 +139,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         if seconds > work_estimate(n_points, dim).seconds or len(later) > _FEW_LATE:
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
-        admit(what, seconds, PAIR_BYTES * n_pairs, max_bytes, less_work(dim, 1, max_bytes))
+        admit(what, seconds, PAIR_BYTES * n_pairs, max_bytes, partial(less_work, dim, 1, max_bytes))
         first, second, lengths = _neighbours(cloud, graph.neighbours, scale)
         loops = _loops(n_points, (first, second, lengths), field)
         alive = loops[np.isinf(loops[:, 1]), 0]
@@ -147,7 +148,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
         if not hopeless and len(alive) + len(later) <= _FEW_LATE:
             what = f"{n_points} points, {len(alive) + len(later)} late bars"
-            admit(what, _LATE * n_points**2, n_points**2 / 2.0, max_bytes, less_work(dim, 1, max_bytes))
+            admit(what, _LATE * n_points**2, n_points**2 / 2.0, max_bytes, partial(less_work, dim, 1, max_bytes))
             most = work_estimate(n_points, dim).seconds / _PER_LOOK
             late = late_bars(graph, alive, scale, limit, field, most_pairs=most)
             if late is not None:
