@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.errors import BadInput, StoreError
+from toriwork.registry.matching import matching
 from toriwork.registry.retractions import retracted_ids, valid_filter
 from toriwork.registry.rows import SCHEMA, V1_COLUMNS
 from toriwork.storage import ParquetTable, lookup
-from toriwork.storage.columns import parquet_format
-from toriwork.storage.footer import unreadable
+from toriwork.storage.footer import parquet_format, unreadable
 from toriwork.storage.publish import generation_of
 from toriwork.storage.snapshot import Snapshot
 
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 _MARKED_ROWS = 8  # in front of a cursor: rows of two histories have different ids
-_WIDE = "vertices"  #: most of what a registry holds
 CURSOR = "cursor"  #: where the schema of a reader that follows keeps the next cursor
 _SHOWN = 200  # characters of a condition in an error
-_SCAN = {"batch_readahead": 2, "fragment_readahead": 4}  # a few row groups in memory, however large the file is
 
 
 def time_filter(since: Any, until: Any) -> pads.Expression | None:
@@ -254,7 +252,7 @@ def _followed(
         if where is None:
             yield from snapshot.base_batches(columns, skip=skip)
         else:
-            yield from _filtered(snapshot.base_batches(skip=skip), snapshot.spec.schema, columns, where)
+            yield from _published(snapshot, columns, where, skip)
 
 
 def _batches(
@@ -270,9 +268,7 @@ def _batches(
             for batch in snapshot.pending_batches():
                 yield batch.select(columns)
             return
-        for source in _sources(snapshot):
-            wanted = _matching(source, where, wide=_WIDE in columns)
-            yield from wanted.scanner(columns=columns, filter=where, **_SCAN).to_batches()
+        yield from _published(snapshot, columns, where)
         yield from _filtered(snapshot.pending_batches(), snapshot.spec.schema, columns, where)
 
 
@@ -285,6 +281,22 @@ def _filtered(
         yield from pads.Scanner.from_batches([batch], schema=schema, columns=columns, filter=where).to_batches()
 
 
+def _published(
+    snapshot: Snapshot, columns: list[str], where: pads.Expression, skip: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """The published rows that match, without the first ``skip`` rows of the file."""
+    if snapshot.base is not None and _is_current(snapshot):
+        yield from matching(snapshot.base, snapshot.spec.schema, columns, where, skip=skip)
+    else:
+        yield from _filtered(snapshot.base_batches(skip=skip), snapshot.spec.schema, columns, where)
+
+
+def _is_current(snapshot: Snapshot) -> bool:
+    """True when the public file has the schema of the table; an older version may have written it."""
+    base = snapshot.base
+    return base is not None and base.footer.metadata.schema.to_arrow_schema().equals(snapshot.spec.schema)
+
+
 def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
     """The published rows as datasets: the file itself, or a converted copy where an older version wrote it."""
     import pyarrow.dataset as pads
@@ -292,30 +304,11 @@ def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:
     if snapshot.base is None:
         return
     schema = snapshot.spec.schema
-    if snapshot.base.footer.metadata.schema.to_arrow_schema().equals(schema):
+    if _is_current(snapshot):
         yield pads.FileSystemDataset([snapshot.base.fragment()], schema=schema, format=parquet_format())
     else:
         for batch in snapshot.base_batches():
             yield pads.dataset(pa.Table.from_batches([batch], schema=schema))
-
-
-def _matching(source: pads.Dataset, where: pads.Expression, *, wide: bool) -> pads.Dataset:
-    """The row groups that may hold a row that matches, each apart, so that several are decoded at once.
-
-    ``wide``: only those that hold one; of the others only what the condition asks for is read.
-    """
-    import pyarrow.dataset as pads
-
-    if not isinstance(source, pads.FileSystemDataset):  # rows in memory
-        return source
-    groups = [part for one in source.get_fragments() for part in one.split_by_row_group(where, source.schema)]
-    found = pads.FileSystemDataset(groups, schema=source.schema, format=source.format)
-    if not wide:
-        return found
-    hits: set[int] = set()
-    for batch in found.scanner(columns=["__fragment_index"], filter=where, **_SCAN).to_batches():
-        hits.update(batch.column(0).unique().to_pylist())
-    return pads.FileSystemDataset([groups[hit] for hit in sorted(hits)], schema=source.schema, format=source.format)
 
 
 @contextlib.contextmanager

@@ -330,6 +330,9 @@ class TorusRegistry(RegistryReader):
     def at(self, as_of: int | dt.date | str) -> RegistryAt:
         """The registry as it was at a generation or a time: the rows that were published then.
 
+        A publish stamps its rows before it writes the file, and they are seen when it is there: a time within the
+        publish that is under way shows more when it is asked again. A generation is the same for ever.
+
         Parameters
         ----------
         as_of : int, datetime or ISO text

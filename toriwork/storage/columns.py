@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from toriwork.errors import StoreError
 from toriwork.storage import index, splice
-from toriwork.storage.footer import Extent, Facts, damaged, read_footer, unreadable
+from toriwork.storage.footer import Extent, Facts, damaged, parquet_format, read_footer, unreadable
 from toriwork.storage.sink import Behind
 
 if TYPE_CHECKING:
@@ -149,11 +149,25 @@ class ParquetSource:
                 if passed < batch.num_rows:
                     yield batch.slice(passed)
 
+    def groups_for(self, where: pads.Expression, schema: pa.Schema) -> list[int]:
+        """The row groups that may hold a row of a condition, by their statistics."""
+        return [part.row_groups[0].id for part in self.footer.fragment.split_by_row_group(where, schema)]
+
     def group(self, number: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
         """The rows of one row group; the reader stays open for the next one."""
         if self._reader is None:
             self._reader = self._open_reader()
         return pa.Table.from_batches(self._read(self._reader, number, columns)).combine_chunks().to_batches()[0]
+
+    def groups(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """The rows of some row groups; several threads may ask at once."""
+        reader = self._open_reader()
+        try:
+            return reader.read_row_groups(numbers, columns=columns, use_threads=False)
+        except StoreError:
+            raise
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise unreadable(self.path, error) from error
 
     def _open_reader(self) -> pq.ParquetFile:
         try:
@@ -191,12 +205,3 @@ class ParquetSource:
     def close(self) -> None:
         """Close the file."""
         self._handle.close()
-
-
-def parquet_format() -> pads.ParquetFileFormat:
-    """The dataset format with which the store reads: page checksums verified, no read-ahead of whole files."""
-    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
-
-    return pads.ParquetFileFormat(
-        default_fragment_scan_options=pads.ParquetFragmentScanOptions(page_checksum_verification=True)
-    )

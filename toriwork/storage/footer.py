@@ -36,6 +36,8 @@ from toriwork.storage.stated import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
     from toriwork.storage.handles import FileStat, Handle
 
 KEY_DIGEST = b"toriwork.footer_blake2b"
@@ -129,6 +131,12 @@ class Footer:
         """The number of the first row of each row group, and behind them the number of all rows."""
         metadata = self.metadata
         return [0, *accumulate(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))]
+
+    @cached_property
+    def fragment(self) -> pads.ParquetFileFragment:
+        """The row groups and their statistics for conditions of Arrow; no rows can be read by it."""
+        end = self.raw + len(self.raw).to_bytes(4, "little") + MAGIC
+        return parquet_format().make_fragment(pa.PythonFile(_Tail(end, self.data_bytes + len(end)), mode="r"))
 
     def groups_by(self, column: str) -> list[tuple[int, str]]:
         """Row groups with the highest value of a text column, by the statistics, the highest first.
@@ -280,6 +288,15 @@ def _digest_at(footer: bytes) -> int | None:
     """Where the digest stands. The last place that looks like it: in front of it lie statistics of the user's texts."""
     at = footer.rfind(_FIELD)
     return at + len(_FIELD) if 0 <= at <= len(footer) - len(_FIELD) - len(NO_DIGEST) else None
+
+
+def parquet_format() -> pads.ParquetFileFormat:
+    """The dataset format with which the store reads: page checksums verified, no read-ahead of whole files."""
+    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
+
+    return pads.ParquetFileFormat(
+        default_fragment_scan_options=pads.ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
 
 
 def sealed_footer(raw: bytes) -> tuple[bytes, str]:

@@ -1,0 +1,125 @@
+"""Rows by a condition: the same as Arrow finds in the whole table, whatever the condition asks for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+import pytest
+
+from toriwork.errors import DamagedFile
+from toriwork.registry import TorusRegistry, matching
+from toriwork.storage.columns import ParquetSource
+
+N_ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorusRegistry]:
+    """Several row groups; ``at`` rises, ``noise`` is anywhere and at times null, ``name`` repeats."""
+    path = tmp_path_factory.mktemp("matching") / "torus_registry.parquet"
+    rng = np.random.default_rng(0)
+    typed = {"at": "int64", "noise": "float64", "name": "string"}
+    with TorusRegistry(path, columns=typed, compute_betti=False) as registry:
+        noise = [None if k % 7 == 0 else float(value) for k, value in enumerate(rng.uniform(size=N_ROWS))]
+        names = [f"s{k % 11}" for k in range(N_ROWS)]
+        clouds = rng.normal(size=(N_ROWS, 600, 2))
+        for k in range(0, N_ROWS, 300):
+            part = slice(k, k + 300)
+            registry.record_shapes(
+                clouds[part], [(1, 0)] * 300, at=range(k, k + 300), noise=noise[part], name=names[part]
+            )
+            registry.flush(publish=True)
+        yield registry
+
+
+CONDITIONS = [
+    pc.field("at") == 1234,
+    (pc.field("at") >= 290) & (pc.field("at") < 310),
+    pc.field("noise") > 0.99,
+    pc.field("noise").is_null(),
+    ~(pc.field("noise") > 0.5),
+    (pc.field("name") == "s3") & (pc.field("noise") < 0.01),
+    pc.field("name").isin(["s1", "s10", "none"]),
+    pc.field(18) == 7,
+    pc.field("at") < 0,
+    pc.scalar(True),
+    pc.list_value_length(pc.field("vertices")) > 0,
+]
+WANTED = [["row_id"], ["noise"], ["vertices", "at"], ["name", "shape_id", "noise"]]
+
+
+@pytest.mark.parametrize("columns", WANTED, ids="+".join)
+@pytest.mark.parametrize("where", CONDITIONS, ids=str)
+@pytest.mark.parametrize("piece_bytes", [1, 2**17, 2**22])
+def test_a_condition_finds_what_arrow_finds(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch, where: pc.Expression, columns: list[str], piece_bytes: int
+) -> None:
+    monkeypatch.setattr(matching, "_PIECE_BYTES", piece_bytes)
+    found = registry.scan(columns, where=where).read_all()
+    assert found == pads.dataset(registry.path).to_table(columns=columns, filter=where)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("skip", [0, 1, 299, 300, 1000, N_ROWS])
+def test_the_first_rows_are_passed_over(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch, skip: int, n_threads: int
+) -> None:
+    monkeypatch.setattr(pa, "cpu_count", lambda: n_threads)
+    with registry._table.snapshot() as snapshot:
+        where = pc.field("noise") < 0.7
+        args = (snapshot.base, snapshot.spec.schema, ["at"], where)
+        everything = [n for batch in matching.matching(*args) for n in batch["at"].to_pylist()]
+        some = [n for batch in matching.matching(*args, skip=skip) for n in batch["at"].to_pylist()]
+    assert len(everything) > N_ROWS / 3
+    assert some == [n for n in everything if n >= skip]
+
+
+def test_only_the_columns_of_the_condition_are_needed(registry: TorusRegistry) -> None:
+    schema = pq.read_schema(registry.path)
+    assert matching.needed((pc.field("noise") > 1) & pc.field("name").is_valid(), schema) == ["noise", "name"]
+    assert matching.needed(pc.scalar(True), schema) == []
+    assert matching.needed(pc.field(3) == "x", schema) == schema.names
+
+
+def test_other_columns_are_read_only_where_a_row_matches(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[list[int], list[str]]] = []
+    groups = ParquetSource.groups
+
+    def noted(self: ParquetSource, numbers: list[int], columns: list[str]) -> pa.Table:
+        read.append((numbers, columns))
+        return groups(self, numbers, columns)
+
+    monkeypatch.setattr(ParquetSource, "groups", noted)
+    noise = pq.read_table(registry.path, columns=["noise"])["noise"].drop_null().to_pylist()
+    wanted = [("noise", "==", sorted(noise)[N_ROWS // 3])]
+    (row,) = registry.scan(["vertices", "at"], where=wanted).read_all().to_pylist()
+    assert len(row["vertices"]) == 1200
+    assert [len(numbers) for numbers, columns in read if columns == ["vertices", "at"]] == [1]
+    assert len([number for numbers, columns in read if columns == ["noise"] for number in numbers]) > 3
+
+
+def test_a_reader_that_is_given_up_leaves_no_thread_at_work(registry: TorusRegistry) -> None:
+    reader = registry.scan(["vertices"], where=[("at", ">=", 0)])
+    reader.read_next_batch()
+    del reader
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("matching")]
+
+
+def test_a_broken_page_is_damage(registry: TorusRegistry, tmp_path: Path) -> None:
+    copy = tmp_path / registry.path.name
+    data = bytearray(registry.path.read_bytes())
+    group = pq.read_metadata(registry.path).row_group(2)
+    [chunk] = [c for k in range(group.num_columns) if (c := group.column(k)).path_in_schema == "noise"]
+    data[chunk.data_page_offset + chunk.total_compressed_size - 9] ^= 1
+    copy.write_bytes(data)
+    with TorusRegistry(copy, read_only=True) as broken, pytest.raises(DamagedFile, match="repair"):
+        broken.scan(["row_id"], where=[("noise", ">", 0.5)]).read_all()

@@ -1,0 +1,173 @@
+"""The rows of the public file that match a condition: its columns are read first, others only where a row matches.
+
+Arrow's scanner decodes all columns of a row group before it looks for rows, and needs longer for each group than its
+columns take. Here a few threads read row groups by ``ParquetSource``, page checksums verified.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toriwork.storage.columns import ParquetSource
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
+_PIECE_BYTES = 8 * 2**20  #: decoded; a row group that is larger is a piece by itself
+_MOST_THREADS = 4  #: each holds a piece in memory, and as many wait to be taken
+
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
+
+
+class _Hit(NamedTuple):
+    """A row group that holds a match."""
+
+    group: int
+    first: pa.Table  #: the columns of the condition
+    rows: pa.BooleanArray  #: which match
+
+
+def matching(
+    source: ParquetSource, schema: pa.Schema, columns: Sequence[str], where: pads.Expression, *, skip: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """The rows that match, in file order, without the first ``skip`` rows of the file.
+
+    Of row groups whose statistics allow a match the columns of the condition are read, of those that hold one the
+    others.
+    """
+    first = needed(where, schema) or schema.names[:1]
+    rest = [name for name in dict.fromkeys(columns) if name not in first]
+    starts = source.footer.starts
+    groups = [number for number in source.groups_for(where, schema) if starts[number + 1] > skip]
+    pool = _Threads(min(pa.cpu_count(), _MOST_THREADS, len(groups)))
+    try:
+        looked = pool.in_turn(partial(_look, source, first, where, skip), _pieces(groups, _sizes(source, first)))
+        size_of = _sizes(source, columns)
+        hits = _pieces(chain.from_iterable(looked), lambda hit: size_of(hit.group))
+        for rows in pool.in_turn(partial(_fetch, source, rest, columns), hits):
+            yield from rows
+    finally:  # the file is closed next
+        pool.close()
+
+
+def needed(where: pads.Expression, schema: pa.Schema) -> list[str]:
+    """The columns that a condition asks for: those without which it cannot be bound to the schema."""
+    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
+
+    if "FieldPath(" in str(where):  # a column by its number, which hangs on the others
+        return list(schema.names)
+    found = []
+    for at, name in enumerate(schema.names):
+        try:
+            pads.Scanner.from_batches([], schema=schema.remove(at), filter=where)
+        except pa.ArrowInvalid:
+            found.append(name)
+    return found
+
+
+def _look(
+    source: ParquetSource, first: Sequence[str], where: pads.Expression, skip: int, groups: list[int]
+) -> list[_Hit]:
+    """The row groups of some that hold a match."""
+    starts = source.footer.starts
+    table = source.groups(groups, first)
+    hits = _mask(table, where)
+    found, begin = [], 0
+    for number in groups:
+        n_rows = starts[number + 1] - starts[number]
+        rows = hits.slice(begin, n_rows)
+        if starts[number] < skip:
+            rows = pc.and_(rows, pa.array(np.arange(starts[number], starts[number + 1]) >= skip))
+        if rows.true_count:
+            found.append(_Hit(number, table.slice(begin, n_rows), rows))
+        begin += n_rows
+    return found
+
+
+def _mask(rows: pa.Table, where: pads.Expression) -> pa.BooleanArray:
+    """Which rows match; an unknown answer is none."""
+    from pyarrow import acero
+
+    plan = [
+        acero.Declaration("table_source", acero.TableSourceNodeOptions(rows)),
+        acero.Declaration("project", acero.ProjectNodeOptions([where], ["hit"])),
+    ]
+    # one thread: several of these run at once, and the rows stay in order
+    found = acero.Declaration.from_sequence(plan).to_table(use_threads=False)["hit"]
+    return found.cast(pa.bool_()).combine_chunks()
+
+
+def _fetch(
+    source: ParquetSource, rest: Sequence[str], columns: Sequence[str], hits: list[_Hit]
+) -> list[pa.RecordBatch]:
+    """The rows that match, of the columns that are wanted."""
+    parts = [pa.concat_tables([hit.first for hit in hits])]
+    if rest:
+        parts.append(source.groups([hit.group for hit in hits], rest))
+    arrays = {name: part[name] for part in parts for name in part.column_names}
+    rows = pa.chunked_array([hit.rows for hit in hits])
+    table = pa.Table.from_arrays([arrays[name] for name in columns], list(columns))
+    return list(table.filter(rows).to_batches())
+
+
+def _sizes(source: ParquetSource, columns: Sequence[str]) -> Callable[[int], int]:
+    """How many bytes some columns of a row group have, about."""
+    metadata = source.footer.metadata
+    at = [n for n in range(metadata.num_columns) if metadata.schema.column(n).path.partition(".")[0] in columns]
+
+    def size_of(number: int) -> int:
+        group = metadata.row_group(number)
+        return sum(group.column(n).total_uncompressed_size for n in at)
+
+    return size_of
+
+
+def _pieces(given: Iterable[_Given], size_of: Callable[[_Given], int]) -> Iterator[list[_Given]]:
+    """Lists of what is given, in order: few enough each to be held in memory."""
+    piece: list[_Given] = []
+    n_bytes = 0
+    for one in given:
+        size = size_of(one)
+        if piece and n_bytes + size > _PIECE_BYTES:
+            yield piece
+            piece, n_bytes = [], 0
+        piece.append(one)
+        n_bytes += size
+    if piece:
+        yield piece
+
+
+class _Threads:
+    """A few threads for one answer; none where one would be alone."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="matching") if n_threads > 1 else None
+
+    def in_turn(self, work: Callable[[_Given], _Found], given: Iterable[_Given]) -> Iterator[_Found]:
+        """The answers in order; the next ones are worked out meanwhile."""
+        if self._pool is None:
+            yield from map(work, given)
+            return
+        waiting: deque[Future[_Found]] = deque()
+        for one in given:
+            waiting.append(self._pool.submit(work, one))
+            if len(waiting) > self._n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def close(self) -> None:
+        """Return when none of them is at work any more."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
