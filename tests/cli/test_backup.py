@@ -141,6 +141,23 @@ def test_a_token_log_is_sound_behind_a_restore_of_what_had_no_checkpoints(
     assert main(["tokens", "verify", "--path", str(tmp_path / "drill" / log.name)]) == 0
 
 
+def test_an_empty_backup_is_taken_only_when_that_is_said(capsys: Capture, root: Path, tmp_path: Path) -> None:
+    path, kept = root / "torus_registry.parquet", str(tmp_path / "kept")
+    with TorusRegistry(path) as registry:
+        registry.backup(kept)
+        registry.record_shape(CIRCLE, (1, 1))
+    for arguments in (["registry", "restore", kept, "--replace"], ["restore", kept, "--replace"]):
+        assert main(arguments) == 2
+        assert "holds no rows" in capsys.readouterr().err
+        with TorusRegistry(path) as registry:
+            assert len(registry) == 1
+            registry.flush(publish=True)
+        assert call(capsys, *arguments, "--empty")[0] == 0
+        with TorusRegistry(path) as registry:
+            assert len(registry) == 0
+            registry.record_shape(CIRCLE, (1, 1))
+
+
 def test_a_registry_comes_back_under_another_name(capsys: Capture, root: Path, tmp_path: Path) -> None:
     with TorusRegistry(root / "torus_registry.parquet") as registry:
         registry.record_shape(CIRCLE, (1, 1))

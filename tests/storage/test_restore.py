@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.storage.rows import BY_HAND, SPEC, add
-from toriwork.storage import ParquetTable, rehearse_repair
+from toriwork.errors import StoreMismatch
+from toriwork.storage import ParquetTable, backup, rehearse_repair, restore
 from toriwork.storage.recovery import RecoveryReport
 
 
@@ -61,3 +66,84 @@ def test_there_is_nothing_to_repair_in_a_sound_table_that_is_in_use(tmp_path: Pa
         table.flush(publish=True)
         assert table.verify().ok
     assert [found.name for found in tmp_path.iterdir() if found.name.endswith(".trial")] == []
+
+
+KILLED = """
+import os, signal, sys
+from tests.storage.rows import SPEC
+from toriwork.storage import rehearse_repair
+sys.modules["toriwork.storage.restore"].repair = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+rehearse_repair(sys.argv[1], SPEC)
+"""
+
+
+@pytest.mark.parametrize("remedy", ["open", "restore"])
+def test_what_a_killed_rehearsal_left_goes_with_the_next_opening_or_restore(tmp_path: Path, remedy: str) -> None:
+    path = tmp_path / "root" / "table.parquet"
+    with ParquetTable(path, SPEC, policy=BY_HAND) as table:
+        add(table, "a")
+        kept = backup(table, tmp_path / "kept")
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], cwd=Path(__file__).parents[2]) as process:
+        assert process.wait() == -signal.SIGKILL
+    [left] = path.parent.glob(".table.*.trial")
+    older = left.with_name(".table.0.trial")  # of a release that locked none
+    (older / "table.d").mkdir(parents=True)
+    others = [path.with_name(name) for name in (".other.0.trial", "x.trial")]
+    for one in others:
+        one.mkdir()
+
+    def look() -> None:
+        if remedy == "open":
+            ParquetTable(path, SPEC, policy=BY_HAND).close()
+        else:
+            restore(kept, path, replace=True)
+
+    look()
+    assert left.exists(), "it may be at work: it is not a minute old"
+    for one in (left / "owner", older, *others):
+        os.utime(one, (1, 1))
+    look()
+    assert not left.exists()
+    assert not older.exists()
+    assert all(one.exists() for one in others)
+    with ParquetTable(path, SPEC, read_only=True) as table:
+        assert table.verify().ok
+
+
+def test_a_rehearsal_that_is_at_work_keeps_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.parquet"
+    with ParquetTable(path, SPEC, policy=BY_HAND) as table:
+        add(table, "a")
+
+    def meanwhile(*_: object) -> RecoveryReport:
+        [folder] = path.parent.glob(".table.*.trial")
+        os.utime(folder / "owner", (1, 1))
+        ParquetTable(path, SPEC, policy=BY_HAND).close()
+        assert folder.exists()
+        return RecoveryReport()
+
+    monkeypatch.setattr(sys.modules["toriwork.storage.restore"], "repair", meanwhile)
+    rehearse_repair(path, SPEC)
+    assert not list(path.parent.glob(".table.*.trial"))
+
+
+@pytest.mark.parametrize("state", ["published", "journal", "HEAD lost", "public file lost"])
+def test_an_empty_backup_takes_no_rows_away_unless_that_is_said(tmp_path: Path, state: str) -> None:
+    path = tmp_path / "root" / "table.parquet"
+    with ParquetTable(path, SPEC, policy=BY_HAND) as table:
+        empty = backup(table, tmp_path / "kept")
+        restore(empty, tmp_path / "drill" / "table.parquet")
+        add(table, "a")
+        if state == "published":
+            table.flush(publish=True)
+    if state == "HEAD lost":
+        path.with_suffix(".d").joinpath("HEAD").unlink()
+    if state == "public file lost":
+        path.unlink()
+    before = everything(path.parent)
+    with pytest.raises(StoreMismatch, match=r"holds no rows.* by its name.*empty=True"):
+        restore(empty, path, replace=True)
+    assert everything(path.parent) == before
+    made = restore(empty, path, replace=True, empty=True)
+    assert made.n_rows == 0
+    restore(empty, path, replace=True)  # nothing is there to lose

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _Done = TypeVar("_Done")
 REPLACE = click.option("--replace", is_flag=True, help="Take the place of what is there; it is kept beside.")
+EMPTY = click.option("--empty", is_flag=True, help="With --replace: also by a backup of no rows.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def back_up(path: Path, table: Table, to: Path) -> Backup:
         return backup(opened, to, fill=table.fill, beside=table.beside)
 
 
-def put_back(place: Path, path: Path, table: Table, *, name: str | None, replace: bool) -> tuple[Restored, str]:
+def put_back(
+    place: Path, path: Path, table: Table, *, name: str | None, replace: bool, empty: bool
+) -> tuple[Restored, str]:
     """A table restored from a folder of backups (or from the file of one), and what is wrong with it: "" when sound."""
     from toriwork.storage import find_backup, restore
     from toriwork.storage.backup import table_of
@@ -93,7 +96,7 @@ def put_back(place: Path, path: Path, table: Table, *, name: str | None, replace
         place, name = place.parent, place.name
         of = table_of(Path(name).stem) or of
     found = find_backup(place, of, name)
-    return _checked(restore(found, path, replace=replace, beside=table.beside), table)
+    return _checked(restore(found, path, replace=replace, empty=empty, beside=table.beside), table)
 
 
 def _checked(made: Restored, table: Table) -> tuple[Restored, str]:
@@ -141,7 +144,8 @@ def _each(todo: dict[str, Callable[[], _Done]]) -> tuple[list[_Done], dict[str, 
 @click.argument("folder", type=PATH, metavar="DIR")
 @click.option("--to", type=PATH, metavar="ROOT", help="Another state root, for a drill.")
 @REPLACE
-def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) -> int:
+@EMPTY
+def restore_root(folder: Path, to: Path | None, replace: bool, empty: bool, as_json: bool) -> int:
     """Bring every table of a state root back from its newest backup in DIR.
 
     Exit code 1: a table is not sound then, or was not restored; the others were.
@@ -155,13 +159,18 @@ def restore_root(folder: Path, to: Path | None, replace: bool, as_json: bool) ->
     if not wanted:
         raise NotFound(f"{folder}: expected backups of tables, got none")
     done, failed = _each(
-        {name: partial(_restore_one, folder, root / name, table, replace=replace) for name, table in wanted.items()}
+        {
+            name: partial(_restore_one, folder, root / name, table, replace=replace, empty=empty)
+            for name, table in wanted.items()
+        }
     )
     return _tell_restored(done, failed, as_json=as_json)
 
 
-def _restore_one(folder: Path, path: Path, table: Callable[[], Table], *, replace: bool) -> tuple[Restored, str]:
-    return put_back(folder, path, table(), name=None, replace=replace)
+def _restore_one(
+    folder: Path, path: Path, table: Callable[[], Table], *, replace: bool, empty: bool
+) -> tuple[Restored, str]:
+    return put_back(folder, path, table(), name=None, replace=replace, empty=empty)
 
 
 @ACTIONS.action("backup", "toriwork registry backup /mnt/nightly")
@@ -179,8 +188,17 @@ def backup_registry(folder: Path, path: Path | None, as_json: bool) -> int:
 @click.option("--as-of", metavar="GENERATION|TIME", help="Of what a registry published to URI; default: the newest.")
 @click.option("--to", type=PATH, metavar="ROOT", help="Another state root, for a drill.")
 @REPLACE
+@EMPTY
 def restore_registry(
-    place: str, path: Path | None, name: str | None, as_of: str | None, to: Path | None, replace: bool, as_json: bool
+    place: str,
+    path: Path | None,
+    name: str | None,
+    as_of: str | None,
+    to: Path | None,
+    *,
+    replace: bool,
+    empty: bool,
+    as_json: bool,
 ) -> int:
     """Bring a registry back from a folder of backups, the file of one, or what it published to (s3://..., file://...).
 
@@ -195,9 +213,9 @@ def restore_registry(
     if is_uri(place) or as_of is not None or (folder / f"{target.stem}.store").is_file():
         if name is not None:
             raise BadInput("--name: expected --as-of GENERATION here; names are those of backups")
-        done = _checked(restore_generation(place, target, as_of=as_of, replace=replace), _registry())
+        done = _checked(restore_generation(place, target, as_of=as_of, replace=replace, empty=empty), _registry())
     else:
-        done = put_back(folder, target, _registry(), name=name, replace=replace)
+        done = put_back(folder, target, _registry(), name=name, replace=replace, empty=empty)
     return _tell_restored([done], {}, as_json=as_json)
 
 

@@ -12,7 +12,6 @@ import datetime as dt
 import os
 import re
 import secrets
-import tempfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from toriwork.storage.files import Files, OsFiles
 from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, sha256_of, stated
 from toriwork.storage.objects import Objects
 from toriwork.storage.paths import TEMPORARY_SUFFIX, StorePaths
+from toriwork.storage.recovery import aside
 from toriwork.storage.restore import Restored, restore
 
 _GENERATION = re.compile(r"g?(\d{1,19})")
@@ -166,6 +166,7 @@ def restore_generation(
     *,
     as_of: int | dt.date | str | None = None,
     replace: bool = False,
+    empty: bool = False,
     table: str = "",
 ) -> Restored:
     """The table of a generation in an object store, at ``path``; as :func:`toriwork.storage.restore` has it.
@@ -174,8 +175,8 @@ def restore_generation(
     ----------
     as_of
         A generation or a time; the newest when not given.
-    replace
-        Take the place of a table that is there; it is kept beside.
+    replace, empty
+        Take the place of a table that is there, which is kept beside; also with a generation of no rows.
     table
         The name that it was published under; that of ``path`` when not given.
     """
@@ -185,8 +186,8 @@ def restore_generation(
     found = there.find(as_of)
     for parent in files.make_folder(paths.base.parent):
         files.sync_folder(parent)
-    with tempfile.TemporaryDirectory(prefix=f".{paths.base.stem}.", dir=paths.base.parent) as folder:
-        return restore(there.fetch(found, Path(folder), files), path, replace=replace)
+    with aside(files, paths) as folder:
+        return restore(there.fetch(found, folder, files), path, replace=replace, empty=empty)
 
 
 def _moment(value: object) -> dt.datetime:

@@ -13,6 +13,7 @@ from toriwork.errors import BadInput
 
 SUFFIX = ".parquet"  #: of a public file
 TEMPORARY_SUFFIX = ".tmp"
+_ASIDE_SUFFIX = ".trial"
 _TICK_NS = 20_000_000  # a file system's times are those of the kernel's tick, 10 ms at most
 
 
@@ -75,6 +76,15 @@ class StorePaths:
     def is_temporary(self, name: str) -> bool:
         """True for a name beside the public file that :attr:`temporary` gave."""
         return name.startswith(f".{self.base.stem}.") and name.endswith(TEMPORARY_SUFFIX)
+
+    @property
+    def aside(self) -> Path:
+        """A new name for a folder beside the public file, for links and copies that nobody needs afterwards."""
+        return self.base.with_name(f".{self.base.stem}.{secrets.token_hex(4)}{_ASIDE_SUFFIX}")
+
+    def is_aside(self, name: str) -> bool:
+        """True for a name beside the public file that :attr:`aside` gave."""
+        return name.startswith(f".{self.base.stem}.") and name.endswith(_ASIDE_SUFFIX)
 
 
 def stamp(paths: StorePaths, *, own: Container[str] = ()) -> object:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("toriwork.storage")
 _NO_NUMBER = 2**63  # of a frame: a column of addresses holds no more
 _STALE_SECONDS = 60.0
+_OWNER = "owner"  #: in a folder aside: locked as long as its maker is alive
 _TEMPORARY_ENDINGS = (TEMPORARY_SUFFIX, REPLACEMENT_SUFFIX, ".journal.new")
 
 
@@ -114,6 +115,32 @@ def remove_stale(files: Files, paths: StorePaths) -> None:
         with contextlib.suppress(NotPermitted):  # somebody else's: they are in nobody's way
             if is_abandoned(files, path):
                 files.unlink(path)
+    for name in filter(paths.is_aside, files.names(paths.base.parent)):
+        _remove_aside(files, paths.base.with_name(name))
+
+
+@contextlib.contextmanager
+def aside(files: Files, paths: StorePaths) -> Iterator[Path]:
+    """A new folder beside the public file, gone at the end; that of a dead process goes with :func:`remove_stale`."""
+    import shutil
+
+    folder = paths.aside
+    files.make_folder(folder)
+    try:
+        with contextlib.closing(files.create(folder / _OWNER)):  # locked
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_aside(files: Files, folder: Path) -> None:
+    """Remove a folder that :func:`aside` made when its maker is gone; what it holds are links and copies."""
+    import shutil
+
+    with contextlib.suppress(OSError, OddFile, NotPermitted):  # gone meanwhile, or somebody else's
+        old = time.time() - folder.lstat().st_mtime > _STALE_SECONDS
+        if old if files.stat(folder / _OWNER) is None else is_abandoned(files, folder / _OWNER):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_abandoned(files: Files, path: Path) -> bool:

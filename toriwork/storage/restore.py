@@ -23,9 +23,9 @@ from toriwork.storage.head import Head, read_head, write_head
 from toriwork.storage.journal import journal_id
 from toriwork.storage.manifest import sha256_of
 from toriwork.storage.paths import StorePaths
-from toriwork.storage.pending import is_segment
+from toriwork.storage.pending import PendingSegment, is_segment, open_journal
 from toriwork.storage.publish_plan import has_name
-from toriwork.storage.recovery import RecoveryReport, repair
+from toriwork.storage.recovery import RecoveryReport, aside, remove_stale, repair
 from toriwork.storage.store_lock import lock_holder, refuse_network, store_lock
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from toriwork.storage.spec import TableSpec
 
 _LOCK_WAIT = 60.0  # seconds
-_TRIAL = ".trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ def restore(
     path: str | os.PathLike[str],
     *,
     replace: bool = False,
+    empty: bool = False,
     beside: Iterable[str] = (),
     files: Files | None = None,
 ) -> Restored:
@@ -67,13 +67,15 @@ def restore(
     ----------
     replace
         Take the place of a table that is there. It is kept in ``x.replaced-TIME/``, its unpublished rows too.
+    empty
+        Also where the backup holds no row and the table that is there does.
     beside
         Endings of small files beside the public file that belong to it: one that the backup does not have goes, too.
 
     Raises
     ------
     StoreMismatch
-        There is a table and ``replace`` was not given; or it is of another store.
+        There is a table and ``replace`` was not given; or it is of another store; or it has rows and the backup none.
     LockUnavailable
         Somebody has the table open and has recorded in it, or publishes.
     DamagedFile, NotFound, StoreError
@@ -89,6 +91,7 @@ def restore(
         with store_lock(files, paths, wait=_LOCK_WAIT) as lock:
             if lock is None:
                 raise LockUnavailable(f"{paths.lock}: held by somebody else{lock_holder(files, paths)}; try again")
+            remove_stale(files, paths)
             there = files.stat(paths.base) is not None or bool(files.names(paths.folder))
             if there and not replace:
                 raise StoreMismatch(
@@ -100,6 +103,8 @@ def restore(
                 if there:
                     _refuse_others(files, paths, found)
                     pending = _lock_journals(files, paths, held)
+                    if not found.n_rows and not empty:
+                        _refuse_empty(files, paths, found)
                 return _put(files, paths, found, pending, {**dict.fromkeys(beside, ""), **found.beside})
 
 
@@ -113,6 +118,38 @@ def _refuse_others(files: Files, paths: StorePaths, found: Backup) -> None:
                 f"Nothing was changed. Restore it to another root, or move {paths.base.name} and {paths.folder.name} "
                 "away"
             )
+
+
+def _refuse_empty(files: Files, paths: StorePaths, found: Backup) -> None:
+    """StoreMismatch where there are rows: a backup of a table that had just been made anew may be the newest."""
+    if any(_rows_there(files, paths)):
+        raise StoreMismatch(
+            f"{found.path}: holds no rows, the table at {paths.base} does. Nothing was changed. Choose another backup "
+            f"of {found.table} by its name, or say that an empty table is meant (empty=True, --empty)"
+        )
+
+
+def _rows_there(files: Files, paths: StorePaths) -> Iterator[int]:
+    """The rows of each file of a table, published or not; what is damaged counts as nothing."""
+    absorbed: dict[str, int] = {}
+    store_id = ""
+    with contextlib.suppress(StoreError, FileNotFoundError), closing(files.open(paths.base)) as handle:
+        base = ParquetSource(handle, paths.base)
+        yield base.n_rows
+        if base.facts is not None:
+            absorbed, store_id = base.facts.absorbed, base.facts.store_id
+    with contextlib.suppress(StoreError):
+        head = read_head(files, paths)
+        store_id = head.store_id if head is not None else store_id
+    for name in files.names(paths.folder):
+        path, journal = paths.folder / name, journal_id(name)
+        if journal is None and not is_segment(name):
+            continue
+        with contextlib.suppress(StoreError, FileNotFoundError), closing(files.open(path)) as handle:
+            if journal is not None:
+                yield open_journal(handle, path, store_id, absorbed.get(journal, 0)).n_rows
+            else:
+                yield PendingSegment(path, ParquetSource(handle, path), absorbed, 0).count()
 
 
 def _lock_journals(files: Files, paths: StorePaths, held: contextlib.ExitStack) -> list[str]:
@@ -277,10 +314,8 @@ def rehearse_repair(path: str | os.PathLike[str], spec: TableSpec) -> RecoveryRe
 
 @contextlib.contextmanager
 def _trial(files: Files, paths: StorePaths) -> Iterator[StorePaths]:
-    import shutil
-
-    trial = StorePaths(paths.base.with_name(f".{paths.base.stem}.{secrets.token_hex(4)}{_TRIAL}") / paths.base.name)
-    try:
+    with aside(files, paths) as folder:
+        trial = StorePaths(folder / paths.base.name)
         with store_lock(files, paths, wait=_LOCK_WAIT) as lock:
             if lock is None:
                 raise LockUnavailable(f"{paths.lock}: held by somebody else{lock_holder(files, paths)}; try again")
@@ -292,5 +327,3 @@ def _trial(files: Files, paths: StorePaths) -> Iterator[StorePaths]:
             if files.stat(paths.base) is not None:
                 files.link(paths.base, trial.base)
         yield trial
-    finally:
-        shutil.rmtree(trial.base.parent, ignore_errors=True)
