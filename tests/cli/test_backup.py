@@ -180,11 +180,16 @@ def test_repair_tells_before_it_does(capsys: Capture, root: Path) -> None:
     head.write_text("damaged")
     code, text = call(capsys, "registry", "repair")
     assert code == 1
-    assert f"HEAD was moved to {path.with_suffix('.d') / 'quarantine' / 'HEAD.0'}" in text
+    assert f"HEAD goes to {path.with_suffix('.d') / 'quarantine' / 'HEAD.0'}" in text
     assert head.read_text() == "damaged"
     code, text = call(capsys, "registry", "repair", "--yes", "--json")
     assert (code, json.loads(text)["done"]) == (0, True)
     assert call(capsys, "registry", "verify")[0] == 0
+    with TorusRegistry(path) as registry:
+        registry.record_shape(CIRCLE)
+        registry.flush(publish=False)
+        head.unlink()
+        assert "HEAD is missing; it is written anew" in call(capsys, "registry", "repair")[1]
 
 
 def test_doctor_tells_unpublished_rows_and_their_age(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

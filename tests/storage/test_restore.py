@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.storage.rows import BY_HAND, SPEC, add
-from toriwork.errors import StoreMismatch
+from toriwork.errors import LockUnavailable, StoreMismatch, ToriworkError
 from toriwork.storage import ParquetTable, backup, rehearse_repair, restore
 from toriwork.storage.recovery import RecoveryReport
 
@@ -39,23 +41,126 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def told(report: RecoveryReport, folder: Path) -> set[str]:
-    """The notes without what is drawn by lot."""
-    return {note.replace(str(folder), "").partition(", are in ")[0] for note in report.notes}
+    """The notes without the folder."""
+    return {note.replace(str(folder), "") for note in report.notes}
+
+
+def lost(*names: str) -> Callable[[Path], None]:
+    """What removes files of a table."""
+
+    def remove(path: Path) -> None:
+        for name in names:
+            path.with_suffix(".d").joinpath(name).unlink()
+
+    return remove
+
+
+STATES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "all damaged": (
+        lambda _: None,
+        [
+            "HEAD goes to .*: damaged; it is written anew",
+            "table.parquet goes to .*: damaged: it",
+            "good frames, .* are in a new segment",
+        ],
+    ),
+    "public file lost": (Path.unlink, ["table.parquet is missing, .*: an empty one takes its place; rows in"]),
+    "HEAD lost": (lost("HEAD"), ["HEAD is missing; it is written anew"]),
+    "older file": (
+        lambda path: path.write_bytes(path.with_name("older").read_bytes()),
+        ["table.parquet is generation 1 .* older copy; .*: it is accepted as it is"],
+    ),
+    "foreign segment": (
+        lambda path: path.with_suffix(".d").joinpath("ab" * 16 + ".parquet").write_bytes(b"PAR1 no PAR1"),
+        ["ab.parquet goes to .*: damaged: its footer"],
+    ),
+}
+
+
+def broken(folder: Path, state: str) -> Path:
+    """A table in one of these states."""
+    if state == "all damaged":
+        return damaged(folder)
+    path = folder / "table.parquet"
+    with ParquetTable(path, SPEC, policy=BY_HAND) as table:
+        path.with_name("older").write_bytes(path.read_bytes())
+        for name in "abc":
+            add(table, name)
+            table.flush(publish=True)
+        add(table, "d")
+    STATES[state][0](path)
+    return path
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_rehearsal_tells_what_repair_then_does_and_changes_nothing(tmp_path: Path) -> None:
-    path = damaged(tmp_path)
+@pytest.mark.parametrize("state", STATES)
+def test_a_rehearsal_tells_what_repair_then_does_and_changes_nothing(tmp_path: Path, state: str) -> None:
+    path = broken(tmp_path, state)
     before = everything(tmp_path)
     plan = rehearse_repair(path, SPEC)
     after = everything(tmp_path)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) <= {str(tmp_path / ".table.lock")}
-    assert len(plan.notes) >= 3
+    assert len(plan.notes) == len(STATES[state][1])
+    for note, wanted in zip(plan.notes, STATES[state][1], strict=True):
+        assert re.search(wanted, note)
+        assert not re.search(r"trial|Nothing was changed|repair=True|was moved", note), "true before and after"
     with ParquetTable(path, SPEC, repair=True) as table:
         done = table.recovery_report
     assert told(plan, tmp_path) == told(done, tmp_path)
     assert sorted(plan.quarantined) == sorted(done.quarantined)
+    assert rehearse_repair(path, SPEC).notes == []
+    with ParquetTable(path, SPEC) as table:
+        assert table.verify().ok
+
+
+CUT = """
+import os, signal, sys
+from tests.storage.rows import SPEC
+from toriwork.storage import find_backup, restore
+from toriwork.storage.files import OsFiles
+
+class Killed(OsFiles):
+    def replace(self, source, target):
+        if str(target) == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().replace(source, target)
+
+restore(find_backup(sys.argv[1], "table"), sys.argv[2], replace=True, files=Killed())
+"""
+
+
+def test_a_restore_that_was_cut_short_is_resumed_behind_a_writer_that_was_open_before(tmp_path: Path) -> None:
+    path = tmp_path / "root" / "table.parquet"
+    with ParquetTable(path, SPEC, policy=BY_HAND) as table:
+        add(table, "a")
+        table.flush(publish=True)
+        kept = backup(table, tmp_path / "kept")
+        add(table, "b")
+        table.flush(publish=True)
+    writer = ParquetTable(path, SPEC, policy=BY_HAND)  # has recorded nothing yet
+    command = [sys.executable, "-c", CUT, str(tmp_path / "kept"), str(path)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == -signal.SIGKILL
+    add(writer, "c")
+    with pytest.raises(StoreMismatch, match="Restore once more"):
+        rehearse_repair(path, SPEC)
+    with pytest.raises(ToriworkError, match="Restore once more"):
+        writer.flush(publish=True)
+    before = everything(path.parent)
+    with pytest.raises(LockUnavailable, match="in use"):
+        restore(kept, path, replace=True)
+    assert {name: content for name, content in everything(path.parent).items() if ".lock" not in name} == {
+        name: content for name, content in before.items() if ".lock" not in name
+    }
+    writer.close()
+    made = restore(kept, path, replace=True)
+    assert made.kept is not None
+    held = {}
+    for place in (path, made.kept):
+        with ParquetTable(place, SPEC) as table, table.snapshot() as snapshot:
+            held[place] = snapshot.n_rows()
+            assert table.verify().ok
+    assert held == {path: 1, made.kept: 3}, "no row is gone"
 
 
 def test_there_is_nothing_to_repair_in_a_sound_table_that_is_in_use(tmp_path: Path) -> None:

@@ -69,13 +69,18 @@ def create_head(files: Files, paths: StorePaths) -> None:
     """Give a store its identity, unless it has one. The caller holds the lock."""
     if read_head(files, paths) is not None:
         return
-    left = [name for name in files.names(paths.folder) if is_segment(name) or journal_id(name) is not None]
+    left = _left(files, paths)
     if left:
         raise StoreMismatch(
             f"{paths.head}: is missing, although {len(left)} journals or segments lie beside it. Nothing was changed. "
             "Put it back from a backup, or open with repair=True, which takes the public file as it is and goes on"
         )
     write_head(files, paths, _new_head(files, paths))
+
+
+def _left(files: Files, paths: StorePaths) -> list[str]:
+    """The journals and segments."""
+    return [name for name in files.names(paths.folder) if is_segment(name) or journal_id(name) is not None]
 
 
 def _new_head(files: Files, paths: StorePaths) -> Head:
@@ -197,15 +202,23 @@ def repair(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
 def _set_aside(files: Files, paths: StorePaths, path: Path, why: object, report: RecoveryReport) -> None:
     target = quarantine(files, paths, path)
     report.quarantined.append(target)
-    report.notes.append(f"{path.name} was moved to {target}: {why}")
+    report.notes.append(f"{path.name} goes to {target}: {_reason(why, path)}")
+
+
+def _reason(why: object, path: Path) -> str:
+    """The finding alone, of the error that an opening without repair gives: a note is told before and after."""
+    return str(why).removeprefix(f"{path}: ").partition(". Nothing was changed")[0]
 
 
 def _repair_head(files: Files, paths: StorePaths, report: RecoveryReport) -> Head:
     try:
         head = read_head(files, paths)
     except DamagedFile as error:
-        _set_aside(files, paths, paths.head, error, report)
+        _set_aside(files, paths, paths.head, f"{_reason(error, paths.head)}; it is written anew", report)
         head = None
+    else:
+        if head is None and _left(files, paths):
+            report.notes.append(f"{paths.head.name} is missing; it is written anew")
     if head is None:
         with contextlib.suppress(DamagedFile):  # set aside in the next step
             head = _new_head(files, paths)
@@ -243,8 +256,11 @@ def _accept_base(files: Files, paths: StorePaths, spec: TableSpec, report: Recov
             check_base(snapshot.head, snapshot.base, paths.base)
             return
         except StoreMismatch as error:
-            report.notes.append(f"accepted as it is: {error}")
-        base, head, held = snapshot.base, snapshot.head, {}
+            found = f"{paths.base.name} {_reason(error, paths.base)}"
+            base = snapshot.base
+            goes_on = "an empty one takes its place; rows in journals and segments stay"
+            report.notes.append(f"{found}: {goes_on if base is None else 'it is accepted as it is'}")
+        head, held = snapshot.head, {}
         if base is not None and (base.facts is None or base.facts.store_id != head.store_id):
             held = _frames_held(snapshot, _base_ids(snapshot))
         digest, n_rows = (base.footer.digest, base.n_rows) if base is not None else ("", 0)
@@ -288,7 +304,8 @@ def _repair_journal(
         if n_strange:
             why = f"{len(good)} good frames, and {n_strange} that hold no rows of this table"
         if snapshot.rows():
-            why += f", are in {seal(files, paths, spec, store_id, [snapshot], snapshot.done).name}"
+            seal(files, paths, spec, store_id, [snapshot], snapshot.done)
+            why += ", are in a new segment"
         _set_aside(files, paths, path, why, report)
 
 

@@ -305,8 +305,12 @@ def rehearse_repair(path: str | os.PathLike[str], spec: TableSpec) -> RecoveryRe
     paths = StorePaths.of(path)
     files = OsFiles(paths.base)
     with typed(paths.base), _trial(files, paths) as trial:
-        report = repair(OsFiles(trial.base), trial, spec)
-    here, there = str(trial.base.parent), str(paths.base.parent)
+        here, there = str(trial.base.parent), str(paths.base.parent)
+        try:
+            report = repair(OsFiles(trial.base), trial, spec)
+        except StoreError as error:  # nobody else sees the trial
+            error.args = tuple(str(part).replace(here, there) for part in error.args)
+            raise
     report.notes = [note.replace(here, there) for note in report.notes]
     report.quarantined = [Path(str(place).replace(here, there)) for place in report.quarantined]
     return report
