@@ -33,7 +33,7 @@ test: lint  ## everything that CI runs: style, types, import contract, notebooks
 	$(PY) -m pytest --nbval -n 2 --dist loadfile $(ARGS)
 
 check: lint  ## the fast part: style, types, import contract, tests that start no process
-	$(PY) -m pytest -q tests -m "not process" $(ARGS)
+	$(PY) -m pytest -q tests -m "not process" -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/with-dev  ## style, types, import contract, notebook rules, plain words
 	$(PY) -m ruff format --check

@@ -25,6 +25,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     print_blob=True,
+    max_examples=50,  # the long form takes more
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("long", settings.get_profile("toriwork"), derandomize=False, max_examples=2000)

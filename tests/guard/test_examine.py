@@ -51,7 +51,7 @@ def lay(folder: Path, **files: str) -> Path:
     return folder
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     content=st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=12).map(b"".join)),
     suffix=st.sampled_from([".py", ".ipynb", ".ipy", ".toml", ".txt", "", ".sh", ".qmd", ".yml", ".json", ".mk"]),

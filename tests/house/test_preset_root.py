@@ -1,4 +1,7 @@
-"""Whoever set TORI_STATE_ROOT for real work finds it untouched after notebooks, demo and tests have run."""
+"""Whoever set TORI_STATE_ROOT for real work finds it untouched after notebooks and tests have run.
+
+That the demo leaves it alone stands in tests/cli/test_demo.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.probe import ROOT, exists, nbval, small_project, write
+from tests.house.probe import ROOT, nbval, small_project, write
 
 #: writes where state lives, and claims that this is not where the user keeps hers
 WRITER = """
@@ -58,14 +61,4 @@ def test_notebooks_under_the_runner_leave_it_alone(tmp_path, precious):
     line = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "--check", str(path)]
     done = subprocess.run(line, env=os.environ | environment(precious), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert content(precious) == before
-
-
-@pytest.mark.skipif(not exists("toriwork.cli"), reason="the command line does not exist yet")
-def test_the_demo_leaves_it_alone(tmp_path, precious):
-    before = content(precious)
-    full = os.environ | environment(precious)
-    line = [sys.executable, "-m", "toriwork", "demo"]
-    done = subprocess.run(line, cwd=tmp_path, env=full, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
     assert content(precious) == before

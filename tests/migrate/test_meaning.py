@@ -259,6 +259,10 @@ def test_a_variant_answers_after_a_migration_as_it_did_before(tmp_path: Path, na
     if not plan.empty:
         apply_plan(root, trial=None)
     assert (root / "spectral.db").exists() != variant.moves
+    if not variant.moves:  # the same code over the same database
+        for path in (*files, "spectral.db"):
+            assert (root / path).read_bytes() == (before / path).read_bytes()
+        return
     answers = python(before, tmp_path / "unused", DRIVE, *variant.asked)
     assert python(root, tmp_path / "state", DRIVE, *variant.asked) == answers
 

@@ -79,7 +79,7 @@ value = (
 affinity = st.sampled_from(["", "INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows=st.lists(st.tuples(value, value, value), max_size=12), affinities=st.tuples(affinity, affinity, affinity))
 def test_any_values_in_any_columns_come_back(
     rows: list[tuple[Any, ...]], affinities: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory

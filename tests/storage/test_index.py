@@ -39,7 +39,7 @@ def found(data: bytes, n_rows: int, value: str) -> list[int]:
 texts = st.one_of(st.text(max_size=40), st.sampled_from(["", "a", "shape_" + "0" * 32, "é" * 20]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(texts, st.integers(0, 2**63)), max_size=80), st.integers(1, 7))
 def test_every_row_of_a_value_is_found_the_newest_first(rows: list[tuple[str, int]], block: int) -> None:
     values, times = [value for value, _ in rows], [time for _, time in rows]

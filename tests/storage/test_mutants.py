@@ -22,7 +22,9 @@ LONG = (
     "tests/storage/test_recovery.py",
     "tests/registry/test_left_behind.py",
     "tests/registry/test_following.py",
-    "tests/storage/test_growing.py -k 'stay_where",
+    "tests/storage/test_growing.py",
+    "tests/storage/test_interrupts.py",
+    "tests/storage/test_clock.py",
 )
 CHECKS = [
     pytest.param(check, marks=pytest.mark.long) if check.startswith(LONG) else check

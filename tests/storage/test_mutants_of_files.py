@@ -14,7 +14,7 @@ from toriwork.storage.stated import read_stated
 
 
 @pytest.mark.parametrize(
-    ("n_mutants", "seed"), [(100, 1), *(pytest.param(2000, seed, marks=pytest.mark.long) for seed in range(2, 5))]
+    ("n_mutants", "seed"), [(50, 1), *(pytest.param(2000, seed, marks=pytest.mark.long) for seed in range(2, 5))]
 )
 @pytest.mark.filterwarnings("ignore")
 def test_every_mutant_ends_with_an_answer_or_an_error_that_names_a_file(n_mutants: int, seed: int) -> None:

@@ -167,7 +167,7 @@ def test_whole_numbers_of_64_bits_are_texts_in_the_json():
     assert {"key": "n", "value": {"intValue": "3"}} in record["body"]["kvlistValue"]["values"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(measurements, max_size=3))
 def test_whatever_was_measured_protobuf_reads_it(some):
     found = emitted(*some)
@@ -209,7 +209,7 @@ def test_source_and_id_are_unique_for_each_occurrence():
     assert events[0]["subject"] == events[2]["subject"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(measurements)
 def test_whatever_was_measured_it_is_an_event(measurement):
     (event,) = to_cloudevents(emitted(measurement))
@@ -259,7 +259,7 @@ def test_a_derivation_leads_from_a_token_to_what_it_rests_on():
     assert any(name.startswith("ref:x") for name in used)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.lists(measurements, min_size=1, max_size=3))
 def test_whatever_was_measured_it_is_a_document(some):
     document = document_of(emitted(*some))

@@ -131,7 +131,7 @@ def test_the_text_does_not_depend_on_when_it_is_asked_for(entries, budget, rules
     assert chosen(entries, budget, rules, NOW + later).text == chosen(entries, budget, rules).text
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(contexts(min_size=5), tight, rules, strangers)
 def test_a_token_below_the_cut_changes_nothing(entries, budget, rules, stranger):
     before = chosen(entries, budget, rules)
@@ -161,7 +161,7 @@ def test_an_older_token_of_an_observer_changes_nothing(entries, budget, rules):
     assert reason_of(after, old) is Reason.SUPERSEDED
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(contexts(), budgets, rules)
 def test_what_is_chosen_is_what_a_plain_walk_down_the_ranking_takes(entries, budget, rules):
     """The slow twin: one token after the other, the whole text written anew each time."""

@@ -72,7 +72,8 @@ def found_late(cloud: Matrix, *, from_birth: int, field: int = 2, limit: float =
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n", [24, 90])
 def test_late_bars_are_those_of_the_matrix(name: str, n: int) -> None:
-    for seed, later in itertools.product(range(4), (0, 3)):
+    every = itertools.product(range(4), (0, 3))
+    for seed, later in every if n < 50 else zip(range(4), (0, 3, 3, 0), strict=True):
         rng = np.random.default_rng(seed)
         cloud = loops(rng, name, n)
         limit = math.inf if seed % 2 else float(rng.uniform(0.3, 2.0))
@@ -100,9 +101,10 @@ def test_a_noisy_circle_of_many_points_needs_no_matrix(monkeypatch: pytest.Monke
         assert np.array_equal(found.pairs, persistence(distances=distances_of_points(cloud)).pairs)
 
 
-def test_two_rings_far_apart_are_followed_beyond_the_gap_between_them() -> None:
+def test_two_rings_far_apart_are_followed_beyond_the_gap_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
     rng = np.random.default_rng(1)
-    cloud = np.vstack([ring(rng, 1_100, 1.0, 0.05, (0, 0)), ring(rng, 900, 0.6, 0.05, (2.5, 0.3))])
+    cloud = np.vstack([ring(rng, 550, 1.0, 0.05, (0, 0)), ring(rng, 450, 0.6, 0.05, (2.5, 0.3))])
     assert sparse_rips.sparse_rips(cloud, math.inf, 2) is not None
     assert np.array_equal(persistence(cloud).pairs, persistence(distances=distances_of_points(cloud)).pairs)
 

@@ -17,7 +17,7 @@ TIED = hnp.arrays(np.float64, st.tuples(st.integers(0, 12), st.just(2)), element
 
 
 @given(TIED, st.integers(0, 2))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_fallback_and_default_engine_equal_the_textbook_on_tied_clouds(cloud: np.ndarray, top: int) -> None:
     wanted = oracles.rips_pairs(oracles.euclidean(cloud), top)
     for engine in ("simple", "auto"):
@@ -27,7 +27,7 @@ def test_fallback_and_default_engine_equal_the_textbook_on_tied_clouds(cloud: np
 
 
 @given(CLOUDS, st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_the_order_of_the_points_does_not_matter(cloud: np.ndarray, random: object) -> None:
     order = list(range(len(cloud)))
     random.shuffle(order)  # type: ignore[attr-defined]  # hypothesis types its randoms as object
@@ -35,7 +35,7 @@ def test_the_order_of_the_points_does_not_matter(cloud: np.ndarray, random: obje
 
 
 @given(CLOUDS, st.integers(-30, 30))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_scaling_by_a_power_of_two_scales_every_bar_exactly(cloud: np.ndarray, power: int) -> None:
     scaled, plain = persistence(cloud * 2.0**power), persistence(cloud)
     assert np.array_equal(scaled.pairs, plain.pairs * [1, 2.0**power, 2.0**power])
@@ -43,7 +43,7 @@ def test_scaling_by_a_power_of_two_scales_every_bar_exactly(cloud: np.ndarray, p
 
 
 @given(st.integers(3, 14), st.integers(0, 10_000))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_moving_and_turning_a_cloud_keeps_its_bars(n_points: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     cloud = rng.random((n_points, 3))
@@ -53,7 +53,7 @@ def test_moving_and_turning_a_cloud_keeps_its_bars(n_points: int, seed: int) -> 
 
 
 @given(st.integers(2, 25), st.integers(0, 10_000), st.floats(0, 0.5))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_bars_move_at_most_twice_as_far_as_the_points(n_points: int, seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     cloud = rng.random((n_points, 2))
@@ -69,7 +69,7 @@ def test_repeating_points_adds_nothing(cloud: np.ndarray) -> None:
 
 
 @given(CLOUDS, st.floats(0, 30))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_alternating_sum_and_single_component_hold_beyond_the_diameter(cloud: np.ndarray, r: float) -> None:
     diagram = persistence(cloud, max_dimension=2)
     assert diagram.betti(r) == oracles.betti_at(diagram.pairs, r, 2)

@@ -133,7 +133,7 @@ def agree(seed: int) -> None:
     assert persistence(**case, max_dimension=highest) == wanted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_engines_over_ranks_agree_with_gudhi_bit_for_bit(seed: int) -> None:
     agree(seed)

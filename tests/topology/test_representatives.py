@@ -175,13 +175,13 @@ def integer_distances(seed: int, n: int = 16, largest: int = 7) -> np.ndarray:
 
 def test_integer_distances_without_a_triangle_inequality_have_representatives() -> None:
     n_bars = 0
-    for seed in range(150):
+    for seed in range(100):
         distances = integer_distances(seed, 12 + seed % 8, 3 + seed % 9)
         diagram = persistence(distances=distances)
         found = diagram.representatives(distances=distances, which=range(len(diagram.in_dimension(1))))
         check_loops(distances, diagram, found)
         n_bars += len(found)
-    assert n_bars > 500
+    assert n_bars > 300
 
 
 def test_an_edge_that_ends_several_loops_at_once_shares_its_triangles_out() -> None:
@@ -201,10 +201,10 @@ def test_an_edge_that_ends_several_loops_at_once_shares_its_triangles_out() -> N
 
 def test_a_cycle_avoids_an_older_loop_that_lives_longer() -> None:
     seen = 0
-    for seed in range(40):
+    for seed in range(25):
         points = _rng(seed).random((36, 2))
         seen += len(all_loops(points))
-    assert seen > 100
+    assert seen > 60
 
 
 def test_other_fields_find_the_simplices_of_their_own_pairs() -> None:

@@ -63,7 +63,7 @@ def assert_below(bounds: np.ndarray, query: np.ndarray, many: list[np.ndarray], 
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(few_bars, st.lists(few_bars, max_size=4))
 def test_no_bound_exceeds_the_distance(order: float, query: np.ndarray, many: list[np.ndarray]) -> None:
     assert_below(sorted_bounds(query, ragged(*many), order), query, many, order)
@@ -86,7 +86,7 @@ def one_birth(birth: float) -> st.SearchStrategy[np.ndarray]:
     return lengths.map(lambda some: longest_first(np.array([[birth, birth + p] for p in some]).reshape(-1, 2)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from([0.0, 1.0, -2.5]).flatmap(lambda birth: st.tuples(one_birth(birth), one_birth(birth))))
 def test_with_one_birth_the_formula_is_the_distance(pair: tuple[np.ndarray, np.ndarray]) -> None:
     one, other = pair

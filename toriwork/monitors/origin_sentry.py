@@ -160,7 +160,7 @@ class OriginSentry(ObservingMonitor):
 
     def should_inject_entropy(self, threshold_high: float = 0.7, threshold_low: float = 0.2) -> tuple[bool, float]:
         """Advice to stir the system, and how much: (True, 1.5) when the last novelty is above the high threshold,
-        (True, 0.8) below the low one, else (False, 1.0). PriorState the first spectrum novelty is 0.
+        (True, 0.8) below the low one, else (False, 1.0). Before the first spectrum novelty is 0.
         """
         last = (self.novelty_history or (0.0,))[-1]
         if last > threshold_high:

@@ -69,7 +69,7 @@ def test_an_odd_file_comes_back_as_it_is_with_the_reason_where_it_speaks_of_a_da
 
 
 @given(st.text(alphabet="abc =()[]:#\n\t\f'\"\\%!{}", max_size=60))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_no_text_makes_it_raise_and_none_is_changed_without_a_recipe(tmp_path, text):
     world = World.look(tmp_path)
     for path in ("a.py", "a.ipynb"):
