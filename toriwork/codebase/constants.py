@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import posixpath
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -43,15 +42,6 @@ def _added(one: Any, other: Any) -> Any:
     if isinstance(one, str | bytes | list | tuple) and len(one) + len(other) > MAX_SIZE:
         raise ValueError("too large")
     return operator.add(one, other)
-
-
-def _times(one: Any, other: Any) -> Any:
-    for whole, times in ((one, other), (other, one)):
-        if hasattr(whole, "__len__") and isinstance(times, int) and len(whole) * max(times, 1) > MAX_SIZE:
-            raise ValueError("too large")
-    if isinstance(one, int) and isinstance(other, int) and one.bit_length() + other.bit_length() > 4096:
-        raise ValueError("too large")
-    return operator.mul(one, other)
 
 
 def _percent(text: Any, given: Any) -> Any:
@@ -111,18 +101,11 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "builtins.str": str,
     "builtins.list": list,
     "builtins.tuple": tuple,
-    "builtins.chr": chr,
-    "os.path.join": posixpath.join,
-    "posixpath.join": posixpath.join,
-    "pathlib.Path": posixpath.join,
-    "pathlib.PurePath": posixpath.join,
     "shutil.which": lambda program, *_: program,
 }
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: _added,
-    ast.Mult: _times,
     ast.Mod: _percent,
-    ast.Div: lambda one, other: f"{one}/{other}" if isinstance(one, str) and isinstance(other, str) else None,
 }
 
 
@@ -139,7 +122,6 @@ class ConstantEvaluator:
     ) -> None:
         self._look_up = look_up
         self._qualify = qualify or _builtin
-        self._bound: list[tuple[str, Any]] = []  # variables of comprehensions
         self._depth = self._steps = 0
 
     def values(self, node: ast.expr | None) -> tuple[Any, ...]:
@@ -188,8 +170,7 @@ class ConstantEvaluator:
         return "…"
 
     def name(self, node: ast.Name) -> tuple[Any, ...]:
-        bound = next((value for name, value in reversed(self._bound) if name == node.id), None)
-        return self._look_up(node.id) if bound is None else (bound,)
+        return self._look_up(node.id)
 
     def attribute(self, node: ast.Attribute) -> tuple[Any, ...]:
         if self._qualify(node) == {"sys.executable"}:
@@ -227,7 +208,7 @@ class ConstantEvaluator:
     def binary(self, node: ast.BinOp) -> tuple[Any, ...]:
         apply = _OPERATORS[type(node.op)]
         pairs = islice(product(self.values(node.left), self.values(node.right)), MAX_VALUES)
-        return tuple(value for one, other in pairs if (value := apply(one, other)) is not None)
+        return tuple(apply(one, other) for one, other in pairs)
 
     def unary(self, node: ast.UnaryOp) -> tuple[Any, ...]:
         return tuple(-value for value in self.values(node.operand)) if isinstance(node.op, ast.USub) else ()
@@ -246,20 +227,6 @@ class ConstantEvaluator:
         if not keys:  # which one is not known: any of them
             return tuple(v for whole in wholes for v in (whole.values() if isinstance(whole, dict) else whole))
         return tuple(value for whole, key in product(wholes, keys) for value in _at(whole, key))
-
-    def comprehension(self, node: ast.GeneratorExp | ast.ListComp | ast.SetComp) -> tuple[Any, ...]:
-        if len(node.generators) != 1 or node.generators[0].ifs or not isinstance(node.generators[0].target, ast.Name):
-            return ()
-        name, made = node.generators[0].target.id, []
-        for whole in self.values(node.generators[0].iter)[:1]:
-            for value in islice(whole, MAX_SIZE):
-                self._bound.append((name, value))
-                try:
-                    (one,) = self.values(node.elt)
-                finally:
-                    self._bound.pop()
-                made.append(one)
-        return (made,) if made else ()
 
     def called(self, node: ast.Call) -> tuple[Any, ...]:
         names = self._qualify(node.func)
@@ -327,10 +294,5 @@ _RULES: dict[type[ast.expr], Callable[[ConstantEvaluator, Any], tuple[Any, ...]]
     ast.IfExp: ConstantEvaluator.either,
     ast.BoolOp: ConstantEvaluator.either,
     ast.Subscript: ConstantEvaluator.subscript,
-    ast.GeneratorExp: ConstantEvaluator.comprehension,
-    ast.ListComp: ConstantEvaluator.comprehension,
-    ast.SetComp: ConstantEvaluator.comprehension,
     ast.Call: ConstantEvaluator.called,
-    ast.NamedExpr: lambda evaluator, node: evaluator.values(node.value),
-    ast.Await: lambda evaluator, node: evaluator.values(node.value),
 }
