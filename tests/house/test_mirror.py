@@ -12,7 +12,7 @@ MODULES = [path.relative_to(ROOT / "toriwork") for path in sorted((ROOT / "toriw
 TESTED_IN = {
     "cells/test_cells.py": "cells/shape cells/shared",
     "cells/test_ideas.py": "cells/events cells/idea_store",
-    "cells/test_memory.py": "cells/cache cells/barstore",
+    "cells/test_memory.py": "cells/cache cells/bar_arrays",
     "cells/test_memory_rows.py": "cells/diagrams cells/diagrams_shelf cells/diagram_store",
     "cells/test_nearest.py": "cells/neighbours cells/search",
     "cells/test_protection.py": "cells/protector cells/protected_ideas",
@@ -26,7 +26,7 @@ TESTED_IN = {
     "monitors/test_braid_aggregator.py": "monitors/timescales",
     "monitors/test_chaos_controller.py": "monitors/lattice",
     "monitors/test_curvature_guard.py": "monitors/curvature",
-    "monitors/test_monitors.py": "monitors/legacy monitors/adopted monitors/observing compat/*",
+    "monitors/test_monitors.py": "monitors/legacy monitors/adopted monitors/base compat/*",
     "monitors/test_origin_sentry.py": "monitors/novelty",
     "plots/test_diagram.py": "plots/bars",
     "plots/test_figure.py": "plots/style",

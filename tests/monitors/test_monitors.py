@@ -12,7 +12,7 @@ import pytest
 import toriwork.monitors
 from toriwork.errors import BadInput
 from toriwork.monitors import BraidAggregator, ChaosChannelController, CurvatureAwareGuard, OriginSentry
-from toriwork.monitors.observing import check_count, check_name
+from toriwork.monitors.base import check_count, check_name
 from toriwork.synthesis import get_observer_synthesis
 from toriwork.synthesis.digest import rounded
 

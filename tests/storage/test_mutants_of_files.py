@@ -10,7 +10,7 @@ import pytest
 
 from tests.storage.mutants_of_files import BASE, TABLES, WAYS, head_of, made, mutants, outcome, tried
 from toriwork.storage.footer import Facts, _check_places
-from toriwork.storage.stated import read_stated
+from toriwork.storage.json_checks import read_checked
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_facts_are_checked_by_name(text: str, words: str) -> None:
 
 
 def test_what_is_stated_without_a_check_is_passed_on() -> None:
-    assert read_stated('{"new": [1]}', {}, frozenset()) == {"new": [1]}
+    assert read_checked('{"new": [1]}', {}, frozenset()) == {"new": [1]}
 
 
 @pytest.mark.parametrize(

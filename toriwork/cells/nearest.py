@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator, S
 import numpy as np
 from numpy.typing import NDArray
 
-from toriwork.cells.barstore import BarStore, parted, span
+from toriwork.cells.bar_arrays import BarStore, parted, span
 from toriwork.cells.neighbours import Nearest
 from toriwork.checks import check_count
 from toriwork.errors import BadInput, TooLarge

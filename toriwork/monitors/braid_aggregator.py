@@ -18,8 +18,8 @@ from typing import Any
 
 from toriwork.cells import TorusCells, get_torus_cells
 from toriwork.errors import BadInput, NotFound, ToriworkError
+from toriwork.monitors.base import ObservingMonitor
 from toriwork.monitors.novelty import check_betti
-from toriwork.monitors.observing import ObservingMonitor
 from toriwork.monitors.origin_sentry import OriginSentry
 from toriwork.monitors.timescales import SCALES, Event, Ring, Scale, coherences, summarise
 from toriwork.synthesis import ObserverSynthesis
@@ -41,7 +41,7 @@ class BraidAggregator(ObservingMonitor):
     cells : TorusCells, optional
         Computes Betti numbers that are not given; the shared ones when needed.
     synthesis, clock
-        See :class:`~toriwork.monitors.observing.ObservingMonitor`; also for a sentry of its own.
+        See :class:`~toriwork.monitors.base.ObservingMonitor`; also for a sentry of its own.
     scales : tuple of Scale
         Fine to coarse.
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from toriwork.errors import BadInput
+from toriwork.monitors.base import ObservingMonitor, call_back, check_callback, check_count
 from toriwork.monitors.lattice import (
     Field,
     complex_noise,
@@ -27,7 +28,6 @@ from toriwork.monitors.lattice import (
     relaxed,
     stepped,
 )
-from toriwork.monitors.observing import ObservingMonitor, call_back, check_callback, check_count
 from toriwork.synthesis import ObserverSynthesis
 
 MAX_DURATION = 500  #: steps of a burst
@@ -67,7 +67,7 @@ class ChaosChannelController(ObservingMonitor):
     rng : numpy.random.Generator, optional
         All randomness; seeded from the system when not given.
     synthesis, clock
-        See :class:`~toriwork.monitors.observing.ObservingMonitor`; a token for each finished burst.
+        See :class:`~toriwork.monitors.base.ObservingMonitor`; a token for each finished burst.
 
     Raises
     ------

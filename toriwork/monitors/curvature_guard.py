@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toriwork.errors import BadInput
+from toriwork.monitors.base import ObservingMonitor, call_back, check_callback, check_count
 from toriwork.monitors.curvature import CurvatureMetrics, as_graph, damped, decide, local_curvature, threshold_at
-from toriwork.monitors.observing import ObservingMonitor, call_back, check_callback, check_count
 from toriwork.registry.spectral import check_spectrum
 from toriwork.synthesis import ObserverSynthesis
 
@@ -37,7 +37,7 @@ class CurvatureAwareGuard(ObservingMonitor):
     rng : numpy.random.Generator, optional
         For :meth:`inject_synthetic_blowup` alone; seeded from the system when not given.
     synthesis, clock
-        See :class:`~toriwork.monitors.observing.ObservingMonitor`.
+        See :class:`~toriwork.monitors.base.ObservingMonitor`.
 
     Raises
     ------

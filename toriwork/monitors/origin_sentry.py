@@ -14,8 +14,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from toriwork.errors import BadInput
+from toriwork.monitors.base import ObservingMonitor, check_name
 from toriwork.monitors.novelty import TOP_K, PriorState, check_betti, judge
-from toriwork.monitors.observing import ObservingMonitor, check_name
 from toriwork.registry.spectral import SpectralDB, SpectralSignature, check_spectrum, magnitudes
 from toriwork.synthesis import ObserverSynthesis
 
@@ -37,7 +37,7 @@ class OriginSentry(ObservingMonitor):
         Its stream and the subject of its tokens; not empty. Sentries of different names do not see each other; two of
         one name in two processes write one stream and see each other's rows after a restart.
     synthesis, clock
-        See :class:`~toriwork.monitors.observing.ObservingMonitor`.
+        See :class:`~toriwork.monitors.base.ObservingMonitor`.
 
     Raises
     ------

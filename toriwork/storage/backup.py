@@ -19,7 +19,7 @@ from toriwork.errors import BadInput, DamagedFile, NotFound, StoreError
 from toriwork.storage.access import typed
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import WITH_REFLINKS, OsFiles, write_whole
-from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, sha256_of, stated
+from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, manifest_fields, sha256_of
 from toriwork.storage.paths import SUFFIX, TEMPORARY_SUFFIX, StorePaths
 from toriwork.storage.publish import generation_of, write_rows
 from toriwork.storage.publish_plan import PublishPlan, store_id_of
@@ -250,7 +250,7 @@ def read_backup(files: Files, folder: Path, name: str) -> Backup:
     try:
         with contextlib.closing(files.open(path)) as handle:
             text = handle.read_at(0, min(handle.stat().size, _MAX_MANIFEST))
-        found = Backup(folder, name, **stated(text))
+        found = Backup(folder, name, **manifest_fields(text))
         if found.table != table_of(name):
             raise ValueError(f"table: expected {table_of(name)!r}, got {found.table!r}")
         return found

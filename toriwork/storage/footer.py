@@ -20,9 +20,7 @@ import pyarrow.parquet as pq
 
 from toriwork.errors import DamagedFile, StoreError, VersionTooOld
 from toriwork.storage import frames, splice
-from toriwork.storage.spec import Column, are_columns
-from toriwork.storage.splice import MAGIC
-from toriwork.storage.stated import (
+from toriwork.storage.json_checks import (
     are_extents,
     are_frames,
     are_indexes,
@@ -32,8 +30,10 @@ from toriwork.storage.stated import (
     is_id,
     is_text,
     is_version,
-    read_stated,
+    read_checked,
 )
+from toriwork.storage.spec import Column, are_columns
+from toriwork.storage.splice import MAGIC
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -62,7 +62,7 @@ class Extent(NamedTuple):
     digest: str  #: BLAKE2b-256 of its bytes, 64 hex digits
 
 
-_STATED = {
+_CHECKS = {
     "store_id": is_id,
     "generation": is_count,
     "n_rows": is_count,
@@ -106,7 +106,7 @@ class Facts:
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
         """The facts in a footer's text, without names that a newer version added; ValueError says what is wrong."""
-        raw = read_stated(text, _STATED, frozenset({"store_id"}))
+        raw = read_checked(text, _CHECKS, frozenset({"store_id"}))
         known = {name: raw[name] for name in cls.__slots__ if name in raw}
         known["extents"] = tuple(Extent(*extent) for extent in known.get("extents", ()))
         known["indexes"] = tuple((at, first, n_rows) for at, first, n_rows in known.get("indexes", ()))

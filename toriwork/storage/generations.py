@@ -20,7 +20,7 @@ from toriwork.errors import BadInput, DamagedFile, NotFound, StoreError, StoreMi
 from toriwork.storage.access import typed
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.files import Files, OsFiles
-from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, sha256_of, stated
+from toriwork.storage.manifest import MANIFEST_SUFFIX, Backup, manifest_fields, sha256_of
 from toriwork.storage.objects import Objects
 from toriwork.storage.paths import TEMPORARY_SUFFIX, StorePaths
 from toriwork.storage.recovery import aside
@@ -54,7 +54,7 @@ class Generations:
         """A generation by its manifest; NotFound where there is none, DamagedFile where it is not usable."""
         name = self._name(generation)
         try:
-            found = Backup(Path(), "", **stated(self._objects.get(name + MANIFEST_SUFFIX)))
+            found = Backup(Path(), "", **manifest_fields(self._objects.get(name + MANIFEST_SUFFIX)))
         except ValueError as error:
             raise DamagedFile(f"{self._objects.uri}/{name}{MANIFEST_SUFFIX}: is not usable: {error}") from error
         return replace(found, name=f"{name}-{found.sha256[:_DIGITS]}")

@@ -16,8 +16,8 @@ from zlib import crc32
 
 from toriwork.errors import DamagedFile, StoreMismatch
 from toriwork.storage.files import write_whole
+from toriwork.storage.json_checks import are_frames, is_count, is_digest, is_flag, is_id, is_name, is_text, read_checked
 from toriwork.storage.spec import Column, are_columns
-from toriwork.storage.stated import are_frames, is_count, is_digest, is_flag, is_id, is_name, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.columns import ParquetSource
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 16 * 2**20  #: of HEAD: the names of some hundred thousand journals
 
 
-_STATED = {
+_CHECKS = {
     "store_id": is_id,
     "generation": is_count,
     "digest": is_digest,
@@ -41,7 +41,7 @@ _STATED = {
     "name": is_text,
     "restoring": is_name,
 }
-_REQUIRED = frozenset(_STATED) - {
+_REQUIRED = frozenset(_CHECKS) - {
     "held",
     "accepted",
     "columns",
@@ -82,7 +82,7 @@ class Head:
                 "file, open with repair=True, which takes it as it is and writes this record anew"
             )
         try:
-            raw = read_stated(text, _STATED, _REQUIRED)
+            raw = read_checked(text, _CHECKS, _REQUIRED)
         except ValueError as error:
             raise DamagedFile(
                 f"{path}: passes its checksum and is not usable: {error}. Nothing was changed. Restore it from a "

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toriwork.errors import DamagedFile, NotFound
+from toriwork.storage.json_checks import are_beside, is_count, is_digest, is_moment, is_text, read_checked
 from toriwork.storage.paths import SUFFIX
-from toriwork.storage.stated import are_beside, is_count, is_digest, is_moment, is_text, read_stated
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MANIFEST_SUFFIX = ".json"
 _CHUNK_BYTES = 4 * 2**20
 
-_STATED = {
+_CHECKS = {
     "table": is_text,
     "created": is_moment,
     "n_rows": is_count,
@@ -70,10 +70,10 @@ class Backup:
             raise DamagedFile(f"{self.path}: damaged: its SHA-256 is not that of its manifest. Choose another backup")
 
 
-def stated(text: bytes) -> dict[str, Any]:
+def manifest_fields(text: bytes) -> dict[str, Any]:
     """The fields of a :class:`Backup` that the text of a manifest states; ValueError where it is none."""
-    raw = read_stated(text, _STATED, frozenset(_STATED) - {"beside"})
-    return {key: raw[key] for key in _STATED if key in raw}
+    raw = read_checked(text, _CHECKS, frozenset(_CHECKS) - {"beside"})
+    return {key: raw[key] for key in _CHECKS if key in raw}
 
 
 def sha256_of(handle: Handle) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toriwork.errors import BadInput, LockUnavailable, NotFound
 from toriwork.storage.head import read_head
-from toriwork.storage.manifest import MANIFEST_SUFFIX, stated
+from toriwork.storage.manifest import MANIFEST_SUFFIX, manifest_fields
 from toriwork.storage.publish import publish, settle
 from toriwork.storage.recovery import RecoveryReport, create_head, examine, remove_stale, repair
 from toriwork.storage.snapshot import open_snapshot
@@ -99,7 +99,7 @@ def _refuse_backup(files: Files, paths: StorePaths) -> None:
         return
     try:
         with closing(files.open(manifest)) as handle:
-            stated(handle.read_at(0, handle.stat().size))
+            manifest_fields(handle.read_at(0, handle.stat().size))
     except ValueError:  # somebody's own file
         return
     raise BadInput(

@@ -17,8 +17,8 @@ from toriwork.errors import ToriworkError
 from toriwork.printed import one_line
 from toriwork.storage.files import write_whole
 from toriwork.storage.generations import Generations
+from toriwork.storage.json_checks import is_count, is_text, read_checked
 from toriwork.storage.objects import Objects
-from toriwork.storage.stated import is_count, is_text, read_stated
 from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("toriwork.storage")
 NAME = "UPLOADED"
 _LOOK_SECONDS = 0.5  # between two looks of whoever waits, so that an interrupt is heard
-_STATED = {"to": is_text, "generation": is_count, "error": is_text}
+_CHECKS = {"to": is_text, "generation": is_count, "error": is_text}
 _CLOSE_SECONDS = 10.0
 _MAX_BYTES = 2**20
 
@@ -50,10 +50,10 @@ def read_uploaded(files: Files, paths: StorePaths) -> Uploaded | None:
     """How far the generations of a table got, whoever uploads them; None where nobody does."""
     try:
         with closing(files.open(paths.folder / NAME)) as handle:
-            raw = read_stated(handle.read_at(0, min(handle.stat().size, _MAX_BYTES)), _STATED, frozenset(_STATED))
+            raw = read_checked(handle.read_at(0, min(handle.stat().size, _MAX_BYTES)), _CHECKS, frozenset(_CHECKS))
     except (FileNotFoundError, ValueError):  # not usable: the next upload writes it anew
         return None
-    return Uploaded(**{name: raw[name] for name in _STATED})
+    return Uploaded(**{name: raw[name] for name in _CHECKS})
 
 
 class Uploads:

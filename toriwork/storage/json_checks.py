@@ -126,7 +126,7 @@ _EXPECTED: dict[Check, str] = {
 }
 
 
-def read_stated(text: bytes | str, checks: Mapping[str, Check], required: frozenset[str]) -> dict[str, Any]:
+def read_checked(text: bytes | str, checks: Mapping[str, Check], required: frozenset[str]) -> dict[str, Any]:
     """The JSON object in a text; ValueError says which name is missing or has a wrong value.
 
     Names without a check are passed on: a newer version may have added them.
