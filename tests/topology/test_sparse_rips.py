@@ -183,3 +183,20 @@ def test_long_work_is_announced_with_its_seconds_and_bytes(
         assert any(line.startswith(start) and "bytes are predicted" in line for line in caplog.messages), start
     with pytest.raises(TooLarge, match="their Delaunay graph: about"):
         persistence(cloud, max_bytes=1e5)
+
+
+def test_the_triangulation_of_a_sphere_is_predicted_to_take_long() -> None:
+    rng = np.random.default_rng(0)
+    ball = rng.standard_normal((60_000, 3))
+    radius = np.linalg.norm(ball, axis=1)[:, None]
+    sphere, rough = 3.0 * ball / radius + 5.0, ball / radius + 1e-4 * ball
+    assert sparse_rips._on_a_sphere(sphere[:1000])
+    assert sparse_rips._on_a_sphere(sphere[sphere[:, 0] > 6.0][:1000])
+    assert not sparse_rips._on_a_sphere(rough[:1000])
+    assert not sparse_rips._on_a_sphere(ball[:1000])
+    with pytest.raises(TooLarge, match=r"their Delaunay graph: about 1.5e\+03 s"):
+        persistence(sphere, max_bytes=1e8)
+    with pytest.raises(TooLarge, match=r"their Delaunay graph: about 9 s"):
+        persistence(rough, max_bytes=1e8)
+    with pytest.raises(TooLarge, match="the limit is 3600 s"):
+        persistence(np.concatenate([sphere, 10.0 - sphere]))

@@ -41,6 +41,8 @@ _BEYOND, _MORE = {2: 1.4, 3: 1.1}, 1.4
 PAIR_BYTES = 180.0
 #: seconds and bytes of the Delaunay graph for each point, by the number of coordinates
 _GRAPH = {2: (4.5e-5, 900.0), 3: (1.5e-4, 5_000.0)}
+#: the seconds at 8,000 points, and their power, where all lie on one sphere; how exactly
+_ON_SPHERE, _ON_SPHERE_POWER, _SAME_SPHERE = 10.0, 2.5, 1e-9
 #: nearest points whose tree tells how long an edge of a minimal one may be, and pairs within that length for each point
 _NEAREST, _MOST_NEIGHBOURS = 6, 100.0
 #: seconds that the neighbours may take, at least and by the square of the number of points, if late bars can be found
@@ -81,9 +83,20 @@ def spanning_lengths(cloud: Matrix) -> Matrix | None:
 def _graph_of(cloud: Matrix, max_bytes: float | None = None) -> DelaunayGraph | None:
     """The Delaunay graph of a cloud that its prediction fits."""
     seconds, n_bytes = (factor * len(cloud) for factor in _GRAPH[cloud.shape[1]])
+    if cloud.shape[1] == 3 and _on_a_sphere(cloud[drawn(len(cloud), _COUNTED)]):
+        seconds = max(seconds, _ON_SPHERE * (len(cloud) / 8_000.0) ** _ON_SPHERE_POWER)
     what = f"{len(cloud)} points, their Delaunay graph"
     admit(what, seconds, n_bytes, max_bytes, partial(less_work, None, 1, max_bytes))
     return delaunay_graph(cloud)
+
+
+def _on_a_sphere(cloud: Matrix) -> bool:
+    """Tell if some points lie exactly on one sphere, whatever its middle, by least squares."""
+    from_middle = cloud - cloud.mean(axis=0)
+    squares = (from_middle**2).sum(axis=1)
+    rows = np.column_stack([from_middle, np.ones(len(cloud))])
+    off = rows @ np.linalg.lstsq(rows, squares, rcond=None)[0] - squares
+    return bool(np.abs(off).max(initial=0.0) <= _SAME_SPHERE * squares.max(initial=0.0))
 
 
 def _tree_of_neighbours(cloud: Matrix) -> Matrix | None:
