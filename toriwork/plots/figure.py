@@ -174,7 +174,7 @@ def figure_html(png: bytes, alt: str, caption: str, tables: str) -> str:
     """A self-contained HTML figure with alt text and a caption; below it, folded, the tables (HTML)."""
     code = base64.b64encode(png).decode("ascii")
     return (
-        f'<figure role="group" aria-label="{escape(caption)}">'
+        f'<figure role="group" aria-label="{escape(caption)}" style="margin:1em 0">'
         f'<img alt="{escape(alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         f"<details><summary>The figure in numbers</summary>{tables}</details>"

@@ -150,7 +150,7 @@ function tableHtml(caption, header, rows) {
 
 function figureHtml(source, alt, caption, tables) {
   return (
-    `<figure role="group" aria-label="${escaped(caption)}"><img alt="${escaped(alt)}" src="${source}" ` +
+    `<figure role="group" aria-label="${escaped(caption)}" style="margin:1em 0"><img alt="${escaped(alt)}" src="${source}" ` +
     `style="max-width:100%"><figcaption>${escaped(caption)}</figcaption></figure>` +
     `<details><summary>The figure in numbers</summary>${tables}</details>`
   );
