@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,11 +108,36 @@ def test_other_columns_are_read_only_where_a_row_matches(
     assert len([number for numbers, columns in read if columns == ["noise"] for number in numbers]) > 3
 
 
-def test_a_reader_that_is_given_up_leaves_no_thread_at_work(registry: TorusRegistry) -> None:
+def test_a_reader_that_is_given_up_leaves_no_thread_at_work(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[threading.Thread] = []
+    groups = ParquetSource.groups
+
+    def noted(self: ParquetSource, numbers: list[int], columns: list[str]) -> pa.Table:
+        at_work.append(threading.current_thread())
+        try:
+            return groups(self, numbers, columns)
+        finally:
+            at_work.remove(threading.current_thread())
+
+    monkeypatch.setattr(ParquetSource, "groups", noted)
     reader = registry.scan(["vertices"], where=[("at", ">=", 0)])
     reader.read_next_batch()
     del reader
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("matching")]
+    assert at_work == []
+
+
+def test_a_child_of_a_fork_has_threads_of_its_own(registry: TorusRegistry) -> None:
+    where = [("at", ">=", 100)]
+    assert registry.scan(["at"], where=where).read_all().num_rows == N_ROWS - 100
+    own = matching._shared_pool()
+    assert matching._shared_pool() is own
+    matching._POOLS[os.getpid() + 1] = matching._POOLS.pop(os.getpid())  # as it is behind a fork
+    assert matching._shared_pool() is not own
+    assert len(matching._POOLS) == 1
+    assert registry.scan(["at"], where=where).read_all().num_rows == N_ROWS - 100
+    own.shutdown()
 
 
 def test_a_broken_page_is_damage(registry: TorusRegistry, tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ columns take. Here a few threads read row groups by ``ParquetSource``, page chec
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,8 @@ from toriwork.storage.columns import ParquetSource
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
-_PIECE_BYTES = 8 * 2**20  #: decoded; a row group that is larger is a piece by itself
+_PIECE_BYTES = 4 * 2**20  #: decoded; a row group that is larger is a piece by itself
+_PIECES = 4  #: at least for each thread, where there are so many row groups
 _MOST_THREADS = 4  #: each holds a piece in memory, and as many wait to be taken
 
 _Given = TypeVar("_Given")
@@ -49,11 +51,14 @@ def matching(
     rest = [name for name in dict.fromkeys(columns) if name not in first]
     starts = source.footer.starts
     groups = [number for number in source.groups_for(where, schema) if starts[number + 1] > skip]
-    pool = _Threads(min(pa.cpu_count(), _MOST_THREADS, len(groups)))
+    n_threads = min(pa.cpu_count(), _MOST_THREADS, len(groups))
+    pool = _Threads(n_threads)
     try:
-        looked = pool.in_turn(partial(_look, source, first, where, skip), _pieces(groups, _sizes(source, first)))
-        size_of = _sizes(source, columns)
-        hits = _pieces(chain.from_iterable(looked), lambda hit: size_of(hit.group))
+        size_of = _sizes(source, first)
+        most = min(_PIECE_BYTES, sum(map(size_of, groups)) / (_PIECES * max(1, n_threads)))
+        looked = pool.in_turn(partial(_look, source, first, where, skip), _pieces(groups, size_of, most))
+        size_of_all = _sizes(source, columns)
+        hits = _pieces(chain.from_iterable(looked), lambda hit: size_of_all(hit.group), _PIECE_BYTES)
         for rows in pool.in_turn(partial(_fetch, source, rest, columns), hits):
             yield from rows
     finally:  # the file is closed next
@@ -132,13 +137,13 @@ def _sizes(source: ParquetSource, columns: Sequence[str]) -> Callable[[int], int
     return size_of
 
 
-def _pieces(given: Iterable[_Given], size_of: Callable[[_Given], int]) -> Iterator[list[_Given]]:
+def _pieces(given: Iterable[_Given], size_of: Callable[[_Given], int], most: float) -> Iterator[list[_Given]]:
     """Lists of what is given, in order: few enough each to be held in memory."""
     piece: list[_Given] = []
     n_bytes = 0
     for one in given:
         size = size_of(one)
-        if piece and n_bytes + size > _PIECE_BYTES:
+        if piece and n_bytes + size > most:
             yield piece
             piece, n_bytes = [], 0
         piece.append(one)
@@ -148,26 +153,42 @@ def _pieces(given: Iterable[_Given], size_of: Callable[[_Given], int]) -> Iterat
 
 
 class _Threads:
-    """A few threads for one answer; none where one would be alone."""
+    """The threads of this process, for one answer; none where one would be alone."""
 
-    def __init__(self, n_threads: int) -> None:
-        self._n_threads = n_threads
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="matching") if n_threads > 1 else None
+    def __init__(self, n_at_once: int) -> None:
+        self._n_at_once = n_at_once
+        self._at_work: set[Future[Any]] = set()
 
     def in_turn(self, work: Callable[[_Given], _Found], given: Iterable[_Given]) -> Iterator[_Found]:
         """The answers in order; the next ones are worked out meanwhile."""
-        if self._pool is None:
+        if self._n_at_once < 2:
             yield from map(work, given)
             return
         waiting: deque[Future[_Found]] = deque()
         for one in given:
-            waiting.append(self._pool.submit(work, one))
-            if len(waiting) > self._n_threads:
-                yield waiting.popleft().result()
+            waiting.append(_shared_pool().submit(work, one))
+            self._at_work.add(waiting[-1])
+            if len(waiting) > self._n_at_once:
+                yield self._answer(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield self._answer(waiting.popleft())
+
+    def _answer(self, future: Future[_Found]) -> _Found:
+        self._at_work.discard(future)
+        return future.result()
 
     def close(self) -> None:
-        """Return when none of them is at work any more."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        """Return when none of them is at work on this answer any more."""
+        wait([future for future in self._at_work if not future.cancel()])
+
+
+#: by process: a child of a fork has no threads of its parent's. They stay: a system that is busy makes new ones wait
+_POOLS: dict[int, ThreadPoolExecutor] = {}
+
+
+def _shared_pool() -> ThreadPoolExecutor:
+    own = os.getpid()
+    if own not in _POOLS:
+        _POOLS.clear()
+        _POOLS[own] = ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), thread_name_prefix="matching")
+    return _POOLS[own]
