@@ -37,8 +37,8 @@ def text_lists(values: Sequence[Sequence[str]]) -> pa.Array:
 
 
 def integers(values: ArrayLike, of: pa.DataType) -> pa.Array:
-    """An array of whole numbers of a type."""
-    flat = np.ascontiguousarray(values, dtype=of.to_pandas_dtype())
+    """An array of whole numbers of a type; its NumPy type is not asked for, pyarrow 18 loads pandas for the answer."""
+    flat = np.ascontiguousarray(values, dtype=f"{'i' if pa.types.is_signed_integer(of) else 'u'}{of.bit_width // 8}")
     return pa.Array.from_buffers(of, len(flat), [None, pa.py_buffer(flat)])
 
 
