@@ -7,6 +7,7 @@ columns take. Here a few threads read row groups by ``ParquetSource``, page chec
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 4 * 2**20  #: decoded; a row group that is larger is a piece by itself
 _PIECES = 4  #: at least for each thread, where there are so many row groups
+_NAME = "toriwork-matching"  #: of a thread
 _MOST_THREADS = 4  #: each holds a piece in memory, and as many wait to be taken
 
 _Given = TypeVar("_Given")
@@ -179,7 +181,9 @@ class _Threads:
 
     def close(self) -> None:
         """Return when none of them is at work on this answer any more."""
-        wait([future for future in self._at_work if not future.cancel()])
+        left = [future for future in self._at_work if not future.cancel()]
+        if not threading.current_thread().name.startswith(_NAME):  # one that collects garbage would wait for itself
+            wait(left)
 
 
 #: by process: a child of a fork has no threads of its parent's. They stay: a system that is busy makes new ones wait
@@ -190,5 +194,5 @@ def _shared_pool() -> ThreadPoolExecutor:
     own = os.getpid()
     if own not in _POOLS:
         _POOLS.clear()
-        _POOLS[own] = ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), thread_name_prefix="matching")
+        _POOLS[own] = ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), thread_name_prefix=_NAME)
     return _POOLS[own]
