@@ -255,8 +255,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "journals go before the public file is written": Mutant(
         _STORAGE + "publish",
-        "            facts = _write_next(files, paths, plan, lock)\n            done = _clean_up(files, paths, plan)\n",
-        "            done = _clean_up(files, paths, plan)\n            facts = _write_next(files, paths, plan, lock)\n",
+        "facts = _write_next(files, paths, plan, lock, told)\n            done = _clean_up(files, paths, plan)\n",
+        "done = _clean_up(files, paths, plan)\n            facts = _write_next(files, paths, plan, lock, told)\n",
         _CUTS,
     ),
     "the list of absorbed journals is empty": Mutant(
@@ -315,8 +315,8 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the lock of publishing is never released": Mutant(
         _STORAGE + "maintenance",
-        "(writer, wait, declared)\n        finally:\n            self._publishing.release()\n",
-        "(writer, wait, declared)\n        finally:\n            pass\n",
+        "(writer, wait, declared, told)\n        finally:\n            self._publishing.release()\n",
+        "(writer, wait, declared, told)\n        finally:\n            pass\n",
         _PUBLISH,
     ),
     "the lock of publishing is taken outside of the try": Mutant(
