@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -128,16 +134,122 @@ def test_a_reader_that_is_given_up_leaves_no_thread_at_work(
     assert at_work == []
 
 
-def test_a_child_of_a_fork_has_threads_of_its_own(registry: TorusRegistry) -> None:
+def test_a_child_of_a_fork_has_threads_of_its_own(registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     where = [("at", ">=", 100)]
+    monkeypatch.setattr(pa, "cpu_count", lambda: 2)
     assert registry.scan(["at"], where=where).read_all().num_rows == N_ROWS - 100
-    own = matching._shared_pool()
-    assert matching._shared_pool() is own
-    matching._POOLS[os.getpid() + 1] = matching._POOLS.pop(os.getpid())  # as it is behind a fork
-    assert matching._shared_pool() is not own
-    assert len(matching._POOLS) == 1
+    assert matching._threads()
+    parent = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)  # as it is behind a fork
+    assert matching._threads() == []
     assert registry.scan(["at"], where=where).read_all().num_rows == N_ROWS - 100
-    own.shutdown()
+    del matching._POOLS[parent + 1]
+
+
+def test_where_no_thread_can_be_started_whoever_asks_does_the_work(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(pa, "cpu_count", lambda: 2)
+    monkeypatch.setattr(matching, "_POOLS", {})
+    monkeypatch.setattr(matching.BackgroundThread, "start", refuse)
+    assert registry.scan(["at"], where=[("at", ">=", 100)]).read_all().num_rows == N_ROWS - 100
+    assert matching._threads() == []
+
+
+AT_EXIT = """
+import atexit, sys
+from toriwork.registry import TorusRegistry
+
+def read(when):
+    with TorusRegistry(sys.argv[1], read_only=True) as registry:
+        print(when, registry.scan(["at"], where=[("at", ">=", 100)]).read_all().num_rows, flush=True)
+
+class Last:
+    def __init__(self):
+        self.reader = TorusRegistry(sys.argv[1], read_only=True).scan(["vertices"], where=[("at", ">=", 0)])
+        self.reader.read_next_batch()  # and is left so
+
+read("before")
+last = Last()
+atexit.register(read, "at exit")
+"""
+
+
+def test_an_interpreter_that_ends_still_reads(registry: TorusRegistry) -> None:
+    command = [sys.executable, "-c", AT_EXIT, str(registry.path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[:2] == [f"before {N_ROWS - 100}", f"at exit {N_ROWS - 100}"]
+
+
+def test_a_signal_handler_reads_wherever_a_reader_is(registry: TorusRegistry) -> None:
+    """A timer interrupts every line that hands out work, and each time a whole answer is asked for."""
+    where, answers = [("noise", ">", 0.9)], []
+    expected = registry.scan(["at"], where=where).read_all().num_rows
+    busy = False
+
+    def handle(*_: object) -> None:
+        nonlocal busy
+        if not busy:
+            busy = True
+            answers.append(registry.scan(["at"], where=where).read_all().num_rows)
+            busy = False
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        for delay in np.linspace(0.0002, 0.02, 40):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            answers.append(registry.scan(["at"], where=where).read_all().num_rows)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert set(answers) == {expected}
+    assert len(answers) > 40
+
+
+def open_files() -> int:
+    """How many files this process has open; 0 where nobody tells."""
+    place = Path("/proc/self/fd")
+    return len(list(place.iterdir())) if place.exists() else 0
+
+
+def test_an_interrupt_at_any_line_leaves_nothing_that_waits(
+    registry: TorusRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is interrupted at each line of this module in turn; the next answer is whole, no file stays open."""
+    monkeypatch.setattr(pa, "cpu_count", lambda: 2)
+    where = [("at", ">=", 100)]
+    n_open = open_files()
+    for stop in range(1, 4000, 37):
+        seen = 0
+
+        def trace(frame: FrameType, event: str, _: object, stop: int = stop) -> Any:
+            nonlocal seen
+            if frame.f_code.co_filename != matching.__file__:
+                return None
+            seen += event == "line"
+            if seen == stop:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        reached = False
+        sys.settrace(trace)
+        try:
+            registry.scan(["vertices"], where=where).read_all()
+        except KeyboardInterrupt:
+            reached = True
+        finally:
+            sys.settrace(None)
+        if not reached:
+            break
+    assert stop > 37
+    assert registry.scan(["at"], where=where).read_all().num_rows == N_ROWS - 100
+    gc.collect()
+    assert open_files() <= n_open
 
 
 def test_a_broken_page_is_damage(registry: TorusRegistry, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ columns take. Here a few threads read row groups by ``ParquetSource``, page chec
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
+import sys
+from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import chain
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toriwork.storage.columns import ParquetSource
+from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
@@ -54,17 +57,17 @@ def matching(
     starts = source.footer.starts
     groups = [number for number in source.groups_for(where, schema) if starts[number + 1] > skip]
     n_threads = min(pa.cpu_count(), _MOST_THREADS, len(groups))
-    pool = _Threads(n_threads)
+    turns = _Turns(n_threads)
     try:
         size_of = _sizes(source, first)
         most = min(_PIECE_BYTES, sum(map(size_of, groups)) / (_PIECES * max(1, n_threads)))
-        looked = pool.in_turn(partial(_look, source, first, where, skip), _pieces(groups, size_of, most))
+        looked = turns.in_turn(partial(_look, source, first, where, skip), _pieces(groups, size_of, most))
         size_of_all = _sizes(source, columns)
         hits = _pieces(chain.from_iterable(looked), lambda hit: size_of_all(hit.group), _PIECE_BYTES)
-        for rows in pool.in_turn(partial(_fetch, source, rest, columns), hits):
+        for rows in turns.in_turn(partial(_fetch, source, rest, columns), hits):
             yield from rows
     finally:  # the file is closed next
-        pool.close()
+        turns.close()
 
 
 def needed(where: pads.Expression, schema: pa.Schema) -> list[str]:
@@ -154,45 +157,114 @@ def _pieces(given: Iterable[_Given], size_of: Callable[[_Given], int], most: flo
         yield piece
 
 
-class _Threads:
-    """The threads of this process, for one answer; none where one would be alone."""
+class _Task:
+    """A piece of work that is done once, by a thread or by whoever asks for its answer first.
+
+    An interrupt may come between any two steps of who asks, none comes in a thread.
+    """
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._waiting = [work]  #: taking it out is one step, which no other thread and no signal handler divides
+        self._asked = False  #: whoever asks does it, or begins to
+        self._found: tuple[Any, BaseException | None] | None = None
+        self._done = allocate_lock()  #: taken until a thread has the answer
+        self._done.acquire()
+
+    def do(self) -> None:
+        """Do the work in a thread, unless somebody has begun."""
+        with contextlib.suppress(IndexError):
+            work = self._waiting.pop()
+            try:
+                self._found = work(), None
+            except BaseException as error:  # noqa: BLE001 - whoever asks raises it
+                self._found = None, error
+            self._done.release()
+
+    def answer(self) -> Any:
+        """The result of the work; its exception is raised."""
+        self._asked = True
+        try:
+            work = self._waiting.pop()
+        except IndexError:
+            self._asked = False
+        else:
+            return work()
+        while self._found is None:
+            self._done.acquire()
+            self._done.release()
+        found, error = self._found
+        if error is not None:
+            raise error
+        return found
+
+    def give_up(self) -> bool:
+        """True when no thread is at work on it, and none will be."""
+        with contextlib.suppress(IndexError):
+            self._waiting.pop()
+            return True
+        return self._asked
+
+
+class _Turns:
+    """The tasks of one answer, which the threads of this process and the one that asks do in turn."""
 
     def __init__(self, n_at_once: int) -> None:
         self._n_at_once = n_at_once
-        self._at_work: set[Future[Any]] = set()
+        self._open: dict[int, _Task] = {}  #: whose answers nobody took yet
 
     def in_turn(self, work: Callable[[_Given], _Found], given: Iterable[_Given]) -> Iterator[_Found]:
         """The answers in order; the next ones are worked out meanwhile."""
         if self._n_at_once < 2:
             yield from map(work, given)
             return
-        waiting: deque[Future[_Found]] = deque()
+        waiting: deque[_Task] = deque()
         for one in given:
-            waiting.append(_shared_pool().submit(work, one))
-            self._at_work.add(waiting[-1])
+            task = _Task(partial(work, one))
+            self._open[id(task)] = task
+            waiting.append(task)
+            _hand_over(task)
             if len(waiting) > self._n_at_once:
                 yield self._answer(waiting.popleft())
         while waiting:
             yield self._answer(waiting.popleft())
 
-    def _answer(self, future: Future[_Found]) -> _Found:
-        self._at_work.discard(future)
-        return future.result()
+    def _answer(self, task: _Task) -> Any:
+        found = task.answer()
+        del self._open[id(task)]
+        return found
 
     def close(self) -> None:
-        """Return when none of them is at work on this answer any more."""
-        left = [future for future in self._at_work if not future.cancel()]
-        if not threading.current_thread().name.startswith(_NAME):  # one that collects garbage would wait for itself
-            wait(left)
+        """Return when no thread is at work on this answer any more."""
+        begun = [task for task in self._open.values() if not task.give_up()]
+        # a thread of these that collects garbage would wait for itself; those of an interpreter that ends stand still
+        if sys.is_finalizing() or any(thread.is_current() for thread in _threads()):
+            return
+        for task in begun:
+            with contextlib.suppress(Exception):  # whoever asked has given up
+                task.answer()
 
 
-#: by process: a child of a fork has no threads of its parent's. They stay: a system that is busy makes new ones wait
-_POOLS: dict[int, ThreadPoolExecutor] = {}
+#: by process, since a child of a fork has no threads of its parent's: what is to be done, and the threads that do it.
+#: They stay: a system that is busy makes new ones wait. No lock is held: a signal handler may ask while others do.
+_POOLS: dict[int, tuple[SimpleQueue[_Task], list[BackgroundThread]]] = {}
 
 
-def _shared_pool() -> ThreadPoolExecutor:
-    own = os.getpid()
-    if own not in _POOLS:
-        _POOLS.clear()
-        _POOLS[own] = ThreadPoolExecutor(min(pa.cpu_count(), _MOST_THREADS), thread_name_prefix=_NAME)
-    return _POOLS[own]
+def _threads() -> list[BackgroundThread]:
+    return _POOLS.setdefault(os.getpid(), (SimpleQueue(), []))[1]
+
+
+def _hand_over(task: _Task) -> None:
+    tasks, threads = _POOLS.setdefault(os.getpid(), (SimpleQueue(), []))
+    if sys.is_finalizing():
+        return
+    tasks.put(task)
+    if len(threads) < min(pa.cpu_count(), _MOST_THREADS):
+        thread = BackgroundThread(partial(_do_all, tasks), _NAME)
+        with contextlib.suppress(RuntimeError):  # there are too many: whoever asks does it
+            thread.start()
+            threads.append(thread)
+
+
+def _do_all(tasks: SimpleQueue[_Task]) -> None:
+    while True:
+        tasks.get().do()
