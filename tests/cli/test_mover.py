@@ -31,7 +31,7 @@ def test_rows_move_a_bar_and_no_progress_turns_it_off(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    monkeypatch.setattr("toriwork.progress.LONG", 0.0)
+    monkeypatch.setattr("toriwork.progress.DELAY", -1.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     source, folder = make(tmp_path / "a.db"), tmp_path / "out"
     assert main(["export-sqlite", str(source), "--to", str(folder)]) == 0
