@@ -191,9 +191,9 @@ def test_what_a_killed_rehearsal_left_goes_with_the_next_opening_or_restore(tmp_
     with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], cwd=Path(__file__).parents[2]) as process:
         assert process.wait() == -signal.SIGKILL
     [left] = path.parent.glob(".table.*.trial")
-    older = left.with_name(".table.0.trial")  # of a release that locked none
+    older = left.with_name(".table.00000000.trial")  # of a release that locked none
     (older / "table.d").mkdir(parents=True)
-    others = [path.with_name(name) for name in (".other.0.trial", "x.trial")]
+    others = [path.with_name(name) for name in (".other.00000000.trial", ".table.mine.trial", "x.trial")]
     for one in others:
         one.mkdir()
 

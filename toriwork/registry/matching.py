@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from _thread import allocate_lock
 from collections import deque
@@ -71,18 +72,12 @@ def matching(
 
 
 def needed(where: pads.Expression, schema: pa.Schema) -> list[str]:
-    """The columns that a condition asks for: those without which it cannot be bound to the schema."""
-    import pyarrow.dataset as pads  # only where it is needed: it imports pandas
-
-    if "FieldPath(" in str(where):  # a column by its number, which hangs on the others
+    """The columns that a condition asks for, and at times another one whose name stands in its text."""
+    text = str(where)
+    if "FieldPath(" in text:  # a column by its number, which hangs on the others
         return list(schema.names)
-    found = []
-    for at, name in enumerate(schema.names):
-        try:
-            pads.Scanner.from_batches([], schema=schema.remove(at), filter=where)
-        except pa.ArrowInvalid:
-            found.append(name)
-    return found
+    words = set(re.findall(r"\w+", text))
+    return [name for name in schema.names if words.issuperset(re.findall(r"\w+", name))]
 
 
 def _look(
@@ -126,8 +121,9 @@ def _fetch(
         parts.append(source.groups([hit.group for hit in hits], rest))
     arrays = {name: part[name] for part in parts for name in part.column_names}
     rows = pa.chunked_array([hit.rows for hit in hits])
-    table = pa.Table.from_arrays([arrays[name] for name in columns], list(columns))
-    return list(table.filter(rows).to_batches())
+    names = list(columns) or list(arrays)[:1]  # a table of no columns has no rows
+    found = pa.Table.from_arrays([arrays[name] for name in names], names).filter(rows)
+    return [batch.select(list(columns)) for batch in found.to_batches()]
 
 
 def _sizes(source: ParquetSource, columns: Sequence[str]) -> Callable[[int], int]:
@@ -164,6 +160,8 @@ class _Task:
     """
 
     def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+        self._process = os.getpid()  #: a child of a fork does anew what a thread of its parent's is at work on
         self._waiting = [work]  #: taking it out is one step, which no other thread and no signal handler divides
         self._asked = False  #: whoever asks does it, or begins to
         self._found: tuple[Any, BaseException | None] | None = None
@@ -190,6 +188,8 @@ class _Task:
         else:
             return work()
         while self._found is None:
+            if os.getpid() != self._process:
+                return self._work()
             self._done.acquire()
             self._done.release()
         found, error = self._found
@@ -202,7 +202,7 @@ class _Task:
         with contextlib.suppress(IndexError):
             self._waiting.pop()
             return True
-        return self._asked
+        return self._asked or os.getpid() != self._process
 
 
 class _Turns:

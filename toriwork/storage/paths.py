@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Container
@@ -84,7 +85,9 @@ class StorePaths:
 
     def is_aside(self, name: str) -> bool:
         """True for a name beside the public file that :attr:`aside` gave."""
-        return name.startswith(f".{self.base.stem}.") and name.endswith(_ASIDE_SUFFIX)
+        return (
+            re.fullmatch(rf"\.{re.escape(self.base.stem)}\.[0-9a-f]{{8}}{re.escape(_ASIDE_SUFFIX)}", name) is not None
+        )
 
 
 def stamp(paths: StorePaths, *, own: Container[str] = ()) -> object:

@@ -121,9 +121,10 @@ class TableSpec:
         for column in columns:
             found = known.get(column.name)
             if found is not None and found.type != column.type:
+                who = f", as {found.by} declared it at {found.at}" if found.by else ""  # a Delta table does not say
                 raise BadInput(
-                    f"column {column.name}: expected {found.type}, as {found.by} declared it at {found.at}, got "
-                    f"{column.type}. A column keeps its type; declare one of another name"
+                    f"column {column.name}: expected {found.type}{who}, got {column.type}. A column keeps its type; "
+                    "declare one of another name"
                 )
             if found is None:
                 if column.name.lower() in taken:
