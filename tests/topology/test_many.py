@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,21 @@ def test_a_wrong_option_is_no_fault_of_a_cloud() -> None:
         persistence_many(CLOUDS, max_workers=0)
 
 
+class Watched(ThreadPoolExecutor):
+    """Threads that count the tasks that are not done and the clouds of all tasks."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.tasks: list[Future[Any]] = []
+        self.most_waiting = self.clouds = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        waiting = sum(not task.done() for task in self.tasks)
+        self.most_waiting, self.clouds = max(self.most_waiting, waiting + 1), self.clouds + len(args[0])
+        self.tasks.append(super().submit(fn, *args, **kwargs))
+        return self.tasks[-1]
+
+
 def test_clouds_are_taken_as_room_becomes_free() -> None:
     taken, large = [], circle(600, 0.05)
     alone = persistence(large)
@@ -96,11 +112,15 @@ def test_clouds_are_taken_as_room_becomes_free() -> None:
             taken.append(1)
             yield large
 
-    results = persistence_many(endless(), max_workers=2)
-    for _ in range(5):
+    with Watched(2) as executor:
+        results = persistence_many(endless(), executor, max_workers=2)
         assert next(results).diagram == alone
-    results.close()
-    assert 5 <= len(taken) <= 5 + 2 * 2
+        assert len(taken) == executor.clouds == 2 * 2  # a task each: such a cloud is predicted to fill one
+        for _ in range(4):  # how many clouds a task has from now on, the speed of this machine tells
+            assert next(results).diagram == alone
+        results.close()
+    assert 5 <= executor.clouds <= len(taken)
+    assert executor.most_waiting <= 2 * 2
 
 
 def test_a_cloud_that_would_not_fit_is_refused_with_the_number_and_not_begun() -> None:
