@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,14 @@ def test_a_worker_that_fails_is_a_finding_with_its_last_words(tmp_path: Path) ->
         pool.stop()
     assert told.startswith("reader 0 failed: toriwork.errors.")
     assert pool.failures() == []
+
+
+def test_what_grows_is_looked_for_with_one_arena_and_others_run_as_users_do(tmp_path: Path) -> None:
+    run_folder(tmp_path, RUN).mkdir()
+    pool = WorkerPool(tmp_path, RUN, 0.01)
+    try:
+        pool.wait_for([pool.start("writer"), pool.start("writer", steady=True)])
+        found = [psutil.Process(one.process.pid).environ().get("MALLOC_ARENA_MAX") for one in pool._workers.values()]
+    finally:
+        pool.stop()
+    assert found == [os.environ.get("MALLOC_ARENA_MAX"), "1"]

@@ -24,6 +24,8 @@ _START_SECONDS = 120.0  #: a machine may be busy
 _STOP_SECONDS = 60.0
 _STATUS, _FILES = "/proc/{}/status", "/proc/{}/fd"  # Linux; elsewhere neither is told
 _HELD, _PEAK = "VmRSS:", "VmHWM:"
+#: glibc keeps memory that is free in an arena of each thread, and more of it for hours: it would look like growth
+_ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class WorkerPool:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env={**os.environ, ENV_NAME: str(self._folder)},
+            env={**os.environ, **(_ONE_ARENA if steady else {}), ENV_NAME: str(self._folder)},
             start_new_session=True,  # Ctrl-C is for the one who watches
         )
         self._workers[number] = Worker(role, process, errors, steady)
