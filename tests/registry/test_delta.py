@@ -18,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 
 from tests.s3 import environment
 from toriwork import TorusRegistry, open_registry
@@ -150,6 +151,36 @@ def test_many_processes_commit_at_once_and_all_is_there_once(
         assert registry.stamp() >= n_writers * n_commits
 
 
+def test_how_far_somebody_got_is_asked_where_it_may_have_changed(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(table: DeltaTable, name: str) -> int | None:
+        asked.append(name)
+        return told(table, name)
+
+    told = DeltaTable.transaction_version
+    monkeypatch.setattr(DeltaTable, "transaction_version", counted)
+    with open_registry(uri) as one, open_registry(uri) as other:
+        for registry in (one, other, one, other, one, one):
+            registry.record_shape(CIRCLE, GIVEN)
+            assert len(registry.df) == len(registry)
+        assert len(asked) == 2, "the engine reads its whole log to tell it: once for each writer"
+        rows, shared = one.rows, other.rows
+        piece = one.scan().read_all().slice(0, 1)
+        assert rows.append(piece, "both", 1)
+        assert shared.done("both") == rows.done("both") == 1
+        assert shared.append(piece, "both", 2)
+        assert not rows.append(piece, "both", 3), "the other has committed meanwhile"
+        assert rows.done("both") == 2
+        assert rows.append(piece, "both", 2), "it is there"
+        n_asked = len(asked)
+        assert rows.append(piece, "both", 3)
+        assert rows.append(piece, "both", 4)
+        assert rows.done("both") == 4
+        assert len(asked) == n_asked
+        assert len(one) == 6 + 4
+
+
 FOLLOWER = """
 import sys
 from toriwork.registry.exchange import follow
@@ -247,8 +278,8 @@ def test_a_call_without_an_answer_is_asked_about_by_its_row_ids(bucket: str, mon
     with open_registry(f"delta+{bucket}/table") as registry:
         registry.record_shape(CIRCLE, GIVEN)
 
-        def cut(rows: pa.Table, who: str, upto: int) -> bool:
-            assert append(rows, who, upto)
+        def cut(rows: pa.Table, who: str, upto: int, *, alone: bool) -> bool:
+            assert append(rows, who, upto, alone=alone)
             raise StoreError("no answer")
 
         append = registry.rows.append

@@ -59,6 +59,7 @@ class DeltaRows:
         except ImportError as error:
             raise MissingExtra(f"{self.uri}: needs deltalake: pip install 'toriwork[cluster]'") from error
         self._lock = Mutex("_lock")
+        self._got: tuple[str, int, int | None] | None = None  # a committer, a version, and how far it got there
         parts = urlsplit(self.uri)
         self._place = url2pathname(parts.path) if parts.scheme == "file" else self.uri
         options = {**aws_options(), "aws_conditional_put": "etag"} if parts.scheme == "s3" else {}
@@ -90,28 +91,39 @@ class DeltaRows:
 
     def done(self, who: str) -> int | None:
         """How far a committer got; None when it never committed, or so long ago that it is forgotten."""
-        self.newest()
-        found = self._table.transaction_version(who)
-        return None if found is None else int(found)
+        with self._lock.alone(), self._said("read"):
+            self._table.update_incremental()
+            return self._done(who)
 
-    def append(self, rows: pa.Table, who: str, upto: int) -> bool:
+    def _done(self, who: str, *, alone: bool = False) -> int | None:
+        """How far a committer got, at the version looked at last; the engine reads the whole log to tell it."""
+        version = self._table.version()
+        if self._got is None or self._got[0] != who or (self._got[1] != version and not alone):
+            found = self._table.transaction_version(who)
+            self._got = who, version, None if found is None else int(found)
+        return self._got[2]
+
+    def append(self, rows: pa.Table, who: str, upto: int, *, alone: bool = False) -> bool:
         """True when the rows are there, in one commit; False when somebody of the same name has committed meanwhile.
 
         Parameters
         ----------
         who, upto
             The committer, and how far it got with these rows: more than :meth:`done` says.
+        alone
+            Nobody else has this name.
         """
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, SchemaMismatchError
 
         with self._lock.alone(), self._said("append"):
-            there = self._table.transaction_version(who)
+            there = self._done(who, alone=alone)
             for attempt in range(_TRIES):
                 if there is not None and there >= upto:
                     return bool(there == upto)
                 named = Transaction(who, upto, int(time.time() * 1000))
                 how = CommitProperties(app_transactions=[named], max_commit_retries=_RETRIES)
+                self._got = None  # until the commit has its answer
                 try:
                     merge: Literal["merge"] | None = None if rows.schema.equals(self.schema()) else "merge"
                     write_deltalake(self._table, rows, mode="append", schema_mode=merge, commit_properties=how)
@@ -122,12 +134,13 @@ class DeltaRows:
                     before = there
                     time.sleep(random.random() * min(_LONGEST_WAIT, _WAIT * 2**attempt))
                     self._table.update_incremental()
-                    there = self._table.transaction_version(who)
+                    there = self._done(who)
                     if there != before:
                         return there == upto
                     if attempt == _TRIES - 1:
                         raise
                 else:
+                    self._got = who, self._table.version(), upto
                     return True
         raise AssertionError("the last attempt returns or raises")
 
