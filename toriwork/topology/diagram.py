@@ -52,6 +52,10 @@ class Provenance:
     parameters: str = ""  #: of the filtration, JSON text; empty when it has none
     error: float = 0.0  #: the bottleneck distance to the exact diagram is at most this, rounding of float64 aside
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a cluster sends very many, and of a dataclass with slots pickle looks up the fields each time
+        return Provenance, tuple(getattr(self, name) for name in self.__slots__)
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Diagram:
