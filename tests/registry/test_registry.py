@@ -21,9 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from toriwork.errors import BadInput, Closed, NotFound, ReadOnly, ToriworkError
+from tests.storage.rows import add, opened
+from toriwork.errors import BadInput, Closed, NotFound, ReadOnly, StoreMismatch, ToriworkError
 from toriwork.registry import TorusRegistry, get_torus_registry
+from toriwork.registry.codec import SPEC
 from toriwork.registry.rows import SCHEMA, V1_COLUMNS
+from toriwork.storage.restore import rehearse_repair
 
 RNG = np.random.default_rng(20261123)
 
@@ -265,9 +268,46 @@ def test_a_foreign_parquet_file_is_refused_and_left_alone(tmp_path: Path) -> Non
     path = tmp_path / "torus_registry.parquet"
     pq.write_table(pa.table({"x": [1, 2]}), path)
     before = path.read_bytes()
-    with pytest.raises(BadInput, match="columns"), TorusRegistry(path) as registry:
-        _ = registry.df
+    for options in ({}, {"repair": True}, {"read_only": True}):
+        with pytest.raises(BadInput, match=r"columns.*It was left as it is"):
+            TorusRegistry(path, **options)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("betti", [["one"], [[1.0]]])
+def test_a_column_of_another_type_is_no_registry(tmp_path: Path, betti: list[Any]) -> None:
+    path = tmp_path / "torus_registry.parquet"
+    names = ("shape_id", "vertices_hash", "coherence_band", "metadata", "_schema", "timestamp")
+    numbers = {f"betti{k}": betti for k in range(3)}
+    pq.write_table(pa.table({**{name: ["2024-03-01T12:00:00"] for name in names}, **numbers}), path)
+    with pytest.raises(BadInput, match="betti0"), TorusRegistry(path) as registry:
+        _ = registry.df
+
+
+def test_a_foreign_parquet_file_in_its_place_is_set_aside_by_repair(tmp_path: Path) -> None:
+    """Neither a table of other columns nor one of this package; a registry that other software wrote is taken."""
+    path = tmp_path / "torus_registry.parquet"
+    with TorusRegistry(path) as registry:
+        registry.record_shape(circle(), [1, 1])
+        registry.flush(publish=True)
+    with opened(tmp_path / "other.parquet") as other:
+        add(other, "a1")
+        other.flush(publish=True)
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "any.parquet")
+    for name in ("any", "other"):
+        foreign = (tmp_path / f"{name}.parquet").read_bytes()
+        path.write_bytes(foreign)
+        with pytest.raises(StoreMismatch, match="did not write"):
+            TorusRegistry(path)
+        planned = rehearse_repair(path, SPEC).notes
+        with TorusRegistry(path, repair=True) as registry:
+            assert registry.recovery_report.notes == planned
+            [aside] = registry.recovery_report.quarantined
+            assert aside.read_bytes() == foreign
+            registry.record_shape(circle(), [1, 1])
+            registry.flush(publish=True)
+            assert len(registry) == len(registry.df) == 1
 
 
 def test_the_shared_registry_is_one_per_path_and_opens_again(state_root: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -212,6 +213,22 @@ def test_a_lost_head_beside_journals_is_refused_and_repair_writes_it_anew(base: 
         assert names_of(table) == ["a1", "b1"]
         table.flush(publish=True)
         assert published_names(base) == ["a1", "b1"]
+
+
+@pytest.mark.parametrize("damage", [lambda head: head.unlink(), lambda head: head.write_bytes(b"{} 00000000\n")])
+def test_repair_says_what_is_lost_where_neither_head_nor_public_file_is_there(base: Path, damage: Any) -> None:
+    with opened(base) as table:
+        add(table, "a1")
+        table.flush(publish=True)
+        add(table, "b1")
+    damage(base.with_suffix(".d") / "HEAD")
+    with opened(base, repair=True) as table:
+        assert not any("gone" in note for note in table.recovery_report.notes)
+    damage(base.with_suffix(".d") / "HEAD")
+    base.unlink()
+    with opened(base, repair=True) as table:
+        assert names_of(table) == ["b1"]
+        assert any("rows that only it held are gone" in note for note in table.recovery_report.notes)
 
 
 def test_a_file_of_older_software_is_adopted_and_its_original_kept(base: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,14 +27,30 @@ def upgrade(table: pa.Table) -> pa.Table:
     at = table.column_names.index("timestamp")
     table = table.set_column(at, "timestamp", _utc(table["timestamp"]))
     for name in ("betti0", "betti1", "betti2"):
-        numbers = pc.cast(table[name], pa.float64())
+        try:
+            numbers = pc.cast(table[name], pa.float64())
+        except pa.ArrowException as error:
+            raise BadInput(f"column {name}: expected numbers: {error}") from error
         numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
         table = table.set_column(table.column_names.index(name), name, numbers)
     if "row_id" not in table.column_names:
         table = table.append_column("row_id", _row_ids(table["timestamp"]))
     if "betti_status" not in table.column_names:
         table = table.append_column("betti_status", pa.array(["given"] * table.num_rows, pa.string()))
-    return unify(table, SCHEMA)
+    table = unify(table, SCHEMA)
+    at = table.column_names.index("vertices")
+    return table.set_column(at, SCHEMA.field("vertices"), _with_nan(table["vertices"]))
+
+
+def _with_nan(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists of numbers without nulls in them: pandas writes NaN as null."""
+    parts = []
+    for part in lists.chunks:
+        inner = part.values.fill_null(math.nan) if part.values.null_count else part.values
+        parts.append(
+            pa.Array.from_buffers(part.type, len(part), part.buffers()[:2], offset=part.offset, children=[inner])
+        )
+    return pa.chunked_array(parts, lists.type)
 
 
 def _utc(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -57,6 +57,8 @@ def matching(
     rest = [name for name in dict.fromkeys(columns) if name not in first]
     starts = source.footer.starts
     groups = [number for number in source.groups_for(where, schema) if starts[number + 1] > skip]
+    if not groups:  # what is no condition is refused all the same
+        _mask(schema.empty_table().select(first), where)
     n_threads = min(pa.cpu_count(), _MOST_THREADS, len(groups))
     turns = _Turns(n_threads)
     try:
@@ -109,7 +111,9 @@ def _mask(rows: pa.Table, where: pads.Expression) -> pa.BooleanArray:
     ]
     # one thread: several of these run at once, and the rows stay in order
     found = acero.Declaration.from_sequence(plan).to_table(use_threads=False)["hit"]
-    return found.cast(pa.bool_()).combine_chunks()
+    if not pa.types.is_boolean(found.type):
+        raise pa.ArrowTypeError(f"expected true or false for each row, got {found.type}")
+    return found.combine_chunks()
 
 
 def _fetch(

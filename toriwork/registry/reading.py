@@ -104,7 +104,7 @@ Choice = Callable[[pa.Schema], list[str]]
 Where = Callable[[pa.Schema], "pads.Expression | None"] | None
 
 
-def chosen(columns: Sequence[str] | None, schema: pa.Schema) -> list[str]:
+def chosen(columns: Iterable[str] | None, schema: pa.Schema) -> list[str]:
     """The names of existing columns; None means all of them."""
     if columns is None:
         return list(schema.names)
@@ -112,6 +112,8 @@ def chosen(columns: Sequence[str] | None, schema: pa.Schema) -> list[str]:
     unknown = [name for name in names if name not in schema.names]
     if unknown:
         raise BadInput(f"columns: {unknown} are not in the registry; there are {schema.names}")
+    if len(set(names)) < len(names):
+        raise BadInput(f"columns: expected each name once, got {names}")
     return names
 
 
@@ -136,7 +138,8 @@ def scan(
     state = contextlib.ExitStack()
     snapshot = state.enter_context(table.snapshot())  # now, not when the first batch is asked for
     try:
-        columns, given = choose(snapshot.spec.schema), where(snapshot.spec.schema) if where is not None else None
+        columns = chosen(choose(snapshot.spec.schema), snapshot.spec.schema)
+        given = where(snapshot.spec.schema) if where is not None else None
         if as_of is not None:
             snapshot = replace(snapshot, segments=[], journals=[])
         then = None if as_of is None else as_of_filter(snapshot, as_of)
@@ -162,7 +165,7 @@ def where_filter(where: Any, schema: pa.Schema) -> pads.Expression | None:
 
     try:
         groups = [[one] if isinstance(one, tuple) else list(one) for one in where]
-        chosen([name for group in groups for name, _, _ in group], schema)
+        chosen({name for group in groups for name, _, _ in group}, schema)
         found: pads.Expression | None = pq.filters_to_expression(where) if groups else None
     except BadInput:
         raise
@@ -193,7 +196,8 @@ def follow(
     try:
         skip = _place(after, snapshot, table)
         cursor = _cursor(snapshot, snapshot.base.n_rows if snapshot.base is not None else 0)
-        columns, given = choose(snapshot.spec.schema), where(snapshot.spec.schema) if where is not None else None
+        columns = chosen(choose(snapshot.spec.schema), snapshot.spec.schema)
+        given = where(snapshot.spec.schema) if where is not None else None
         wanted = joined(given, None if retracted else _valid(snapshot))
     except BaseException:
         state.close()
@@ -292,9 +296,11 @@ def _published(
 
 
 def _is_current(snapshot: Snapshot) -> bool:
-    """True when the public file has the schema of the table; an older version may have written it."""
+    """True when the rows of the public file are read as they are; an older version or other software may have written
+    it.
+    """
     base = snapshot.base
-    return base is not None and base.footer.metadata.schema.to_arrow_schema().equals(snapshot.spec.schema)
+    return base is not None and base.facts is not None and base.schema.equals(snapshot.spec.schema)
 
 
 def _sources(snapshot: Snapshot) -> Iterator[pads.Dataset]:

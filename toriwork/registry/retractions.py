@@ -44,7 +44,11 @@ def _retractions(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
     """Batches that hold all retractions, of a few columns; row groups and frames without one are not decoded."""
     sources = [snapshot.base] if snapshot.base is not None else []
     for source in (*sources, *(segment.source for segment in snapshot.segments)):
-        if source.has(_COLUMNS):
+        if not source.has(_COLUMNS):
+            continue
+        if source.facts is None:  # other software has types and row groups of its own
+            yield from snapshot.base_batches(_COLUMNS)
+        else:
             for number in _groups(source):
                 yield source.group(number, _COLUMNS)
     for journal in snapshot.journals:

@@ -54,6 +54,11 @@ class ParquetSource:
         """Rows in the file."""
         return int(self.footer.metadata.num_rows)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        return self.footer.metadata.schema.to_arrow_schema()
+
     def behind(self, extents: Sequence[Extent]) -> Behind:
         """The front of a new file that keeps the first extents of this one."""
         n_groups, n_rows, n_bytes = (sum(column) for column in list(zip(*extents, strict=True))[1:4] or [()] * 3)
@@ -120,7 +125,7 @@ class ParquetSource:
 
     def has(self, columns: Sequence[str]) -> bool:
         """True when the file has all of some columns."""
-        return set(columns) <= set(self.footer.metadata.schema.to_arrow_schema().names)
+        return set(columns) <= set(self.schema.names)
 
     def groups_of(self, rows: Iterable[int]) -> set[int]:
         """The row groups in which some rows stand."""

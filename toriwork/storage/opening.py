@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from toriwork.errors import BadInput, LockUnavailable, NotFound
+from toriwork.errors import BadInput, DamagedFile, LockUnavailable, NotFound
+from toriwork.storage.columns import ParquetSource
 from toriwork.storage.head import read_head
 from toriwork.storage.manifest import MANIFEST_SUFFIX, manifest_fields
 from toriwork.storage.publish import publish, settle
@@ -34,7 +36,7 @@ def open_for_reading(files: Files, paths: StorePaths, spec: TableSpec) -> Recove
     """The report on a store that is only read; nothing is made, NotFound where there is none."""
     if files.stat(paths.base) is None and files.stat(paths.head) is None:
         raise NotFound(f"{paths.base}: there is no such table; read_only=True creates none")
-    _refuse_foreign(files, paths)
+    _refuse_foreign(files, paths, spec)
     snapshot = open_snapshot(files, paths, spec)
     with snapshot.opened:
         return RecoveryReport(snapshot.n_rows(), snapshot.spec.columns, snapshot.pending_bytes())
@@ -50,7 +52,7 @@ def open_for_writing(
     refuse_network(files, paths)
     if files.stat(paths.head) is None:
         paths.refuse_new()
-        _refuse_foreign(files, paths)
+        _refuse_foreign(files, paths, spec)
         _refuse_backup(files, paths)
     made = files.make_folder(paths.folder)
     new = mend or read_head(files, paths) is None
@@ -78,8 +80,8 @@ def open_for_writing(
     return found, head.store_id
 
 
-def _refuse_foreign(files: Files, paths: StorePaths) -> None:
-    """BadInput where the public file is none of ours: nothing is in its folder, and it does not begin like Parquet.
+def _refuse_foreign(files: Files, paths: StorePaths, spec: TableSpec) -> None:
+    """BadInput where the public file is none of ours: nothing is in its folder, and it holds no rows of this table.
 
     Nothing was damaged there, so that nothing is made beside it, and no repair sets it aside.
     """
@@ -87,9 +89,16 @@ def _refuse_foreign(files: Files, paths: StorePaths) -> None:
         return
     with closing(files.open(paths.base)) as handle:
         begins = handle.read_at(0, len(MAGIC))
-    if begins != MAGIC:
-        found = f"a file that begins with {begins!r}" if begins else "an empty file"
-        raise BadInput(f"{paths.base}: expected a Parquet file, got {found}. It was left as it is")
+        if begins != MAGIC:
+            found = f"a file that begins with {begins!r}" if begins else "an empty file"
+            raise BadInput(f"{paths.base}: expected a Parquet file, got {found}. It was left as it is")
+        with contextlib.suppress(DamagedFile):  # which is told where it may be repaired
+            base = ParquetSource(handle, paths.base)
+            if base.facts is None:
+                try:
+                    spec.upgraded(base.schema.empty_table())
+                except BadInput as error:
+                    raise BadInput(f"{paths.base}: {error}. It was left as it is") from error
 
 
 def _refuse_backup(files: Files, paths: StorePaths) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toriwork.errors import DamagedFile, NotPermitted, OddFile, StoreMismatch
+from toriwork.errors import BadInput, DamagedFile, NotPermitted, OddFile, StoreMismatch
 from toriwork.storage import frames
 from toriwork.storage.columns import ParquetSource
 from toriwork.storage.decoding import decode, is_sound
@@ -29,7 +29,7 @@ from toriwork.storage.pending import PendingJournal, is_segment, is_segment_of, 
 from toriwork.storage.publish import quarantine
 from toriwork.storage.publish_stats import oldest_pending
 from toriwork.storage.seal import TEMPORARY_SUFFIX, seal
-from toriwork.storage.snapshot import Snapshot, open_snapshot
+from toriwork.storage.snapshot import Snapshot, grown, open_snapshot
 
 if TYPE_CHECKING:
     from toriwork.storage.files import Files
@@ -188,7 +188,7 @@ def repair(files: Files, paths: StorePaths, spec: TableSpec) -> RecoveryReport:
     report = RecoveryReport()
     head = _repair_head(files, paths, report)
     refuse_unrestored(head, paths.base)
-    _repair_base(files, paths, report)
+    _repair_base(files, paths, spec, head, report)
     for name in files.names(paths.folder):
         if is_segment(name):
             _repair_segment(files, paths, head.store_id, paths.folder / name, report)
@@ -219,6 +219,10 @@ def _repair_head(files: Files, paths: StorePaths, report: RecoveryReport) -> Hea
     else:
         if head is None and _left(files, paths):
             report.notes.append(f"{paths.head.name} is missing; it is written anew")
+    if report.notes and files.stat(paths.base) is None:  # and nothing says how many rows it held
+        report.notes.append(
+            f"{paths.base.name} is missing, too: rows that only it held are gone, unless a backup has them"
+        )
     if head is None:
         with contextlib.suppress(DamagedFile):  # set aside in the next step
             head = _new_head(files, paths)
@@ -228,14 +232,19 @@ def _repair_head(files: Files, paths: StorePaths, report: RecoveryReport) -> Hea
     return head
 
 
-def _repair_base(files: Files, paths: StorePaths, report: RecoveryReport) -> None:
+def _repair_base(files: Files, paths: StorePaths, spec: TableSpec, head: Head, report: RecoveryReport) -> None:
     if files.stat(paths.base) is None:
         return
     try:
         with _source(files, paths.base) as source:
             source.check_data_digest()
+            known = grown(spec, head, source, paths.base)
+            if source.facts is None:  # it is read whole where it is read
+                known.upgraded(pa.Table.from_batches(source.batches(), schema=source.schema))
+            elif source.facts.store_id != head.store_id:  # else a newer release may know more columns
+                list(known.fitted(source.schema.empty_table()))
             _read_all(source)
-    except DamagedFile as error:
+    except (DamagedFile, StoreMismatch, BadInput) as error:
         _set_aside(files, paths, paths.base, error, report)
 
 

@@ -323,7 +323,9 @@ def _trial(files: Files, paths: StorePaths) -> Iterator[StorePaths]:
         with store_lock(files, paths, wait=_LOCK_WAIT) as lock:
             if lock is None:
                 raise LockUnavailable(f"{paths.lock}: held by somebody else{lock_holder(files, paths)}; try again")
-            files.make_folder(trial.folder)
+            files.make_folder(trial.quarantine)
+            for name in files.names(paths.quarantine):  # whose names are taken
+                files.link(paths.quarantine / name, trial.quarantine / name)
             for name in files.names(paths.folder):
                 if name == "HEAD" or is_segment(name) or journal_id(name) is not None:
                     with contextlib.suppress(FileNotFoundError):  # its owner gave it a new inode just then

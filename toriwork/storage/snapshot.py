@@ -92,7 +92,7 @@ class Snapshot:
         """The published rows in file order, in the schema of the table; not the first ``skip`` of them."""
         if self.base is None:
             return
-        schema = self.base.footer.metadata.schema.to_arrow_schema()
+        schema = self.base.schema
         if self.base.facts is None:  # small: the software that wrote it kept it in memory whole
             table = self.spec.upgraded(pa.Table.from_batches(self.base.batches(), schema=schema))
             yield from (table.select(columns) if columns is not None else table).slice(skip).to_batches()
@@ -183,12 +183,13 @@ def _open_once(files: Files, paths: StorePaths, spec: TableSpec, opened: ExitSta
             if read_head(files, paths) != head:
                 raise _Vanished from error
             raise
+    spec = grown(spec, head, base, paths.base)
     facts = base.facts if base is not None else None
     store_id = head.store_id if head is not None else (facts.store_id if facts is not None else "")
     # a file of other software, adopted or accepted with repair=True, cannot say what it holds of our journals
     held = head.held if head is not None else {}
     absorbed = dict(facts.absorbed if facts is not None and facts.store_id == store_id else held)
-    snapshot = Snapshot(_grown(spec, head, base, paths), base, [], [], absorbed, head, paths.folder, opened)
+    snapshot = Snapshot(spec, base, [], [], absorbed, head, paths.folder, opened)
     listed = {journal_id(name) for name in names}
     for name in filter(is_segment, names):
         segment = _open_segment(files, paths.folder / name, store_id, snapshot, opened)
@@ -214,15 +215,21 @@ def _open_once(files: Files, paths: StorePaths, spec: TableSpec, opened: ExitSta
     return snapshot
 
 
-def _grown(spec: TableSpec, head: Head | None, base: ParquetSource | None, paths: StorePaths) -> TableSpec:
-    """The table with the columns that users declared: what the public file says of them, else what HEAD does."""
+def grown(spec: TableSpec, head: Head | None, base: ParquetSource | None, path: Path) -> TableSpec:
+    """The table with the columns that users declared: what the public file says of them, else what HEAD does.
+
+    StoreMismatch where other software wrote the public file, and its columns are those of another table.
+    """
     stated = base.facts.columns if base is not None and base.facts is not None else ()
     known = {column.name for column in stated}
     columns = (*stated, *(column for column in (head.columns if head is not None else ()) if column.name not in known))
     try:
-        return spec.grown(columns)
+        spec = spec.grown(columns)
+        if base is not None and base.facts is None:
+            spec.upgraded(base.schema.empty_table())
     except BadInput as error:
-        raise misfit(paths.base, error) from error
+        raise misfit(path, error) from error
+    return spec
 
 
 def _open_base(files: Files, paths: StorePaths, opened: ExitStack) -> ParquetSource | None:
