@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -51,6 +52,7 @@ nb_execution_mode = "off"
 # a saved widget view needs a script from elsewhere; the still picture beside it needs none
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
+smartquotes_action = "De"  # dashes and dots; quotes stay: "rips" is typed as it stands
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
 
@@ -61,8 +63,7 @@ autodoc_class_signature = "mixed"
 napoleon_google_docstring = False
 napoleon_use_param = False  # a type is text: "path" is no reference to every attribute of that name
 napoleon_use_rtype = False
-napoleon_use_ivar = True
-napoleon_custom_sections = ["Sources"]
+napoleon_custom_sections = ["Sources", ("Attributes", "params_style")]  # else a name that ends in _ loses it
 
 html_theme = "furo"
 html_title = f"toriwork {version}"
@@ -71,6 +72,7 @@ html_css_files = ["toriwork.css"]
 html_extra_path = ["_extra"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False  # LICENSE says it
 html_theme_options = {
     "navigation_with_keys": True,
     "light_css_variables": {"color-brand-primary": "#0b63a5", "color-brand-content": "#0b63a5"},
@@ -109,7 +111,8 @@ def _list_names(_app: Sphinx, name: str, source: list[str]) -> None:
 
 def _is_listed(module: ModuleType, word: str, left_out: str) -> bool:
     value = getattr(module, word)
-    ours = callable(value) and str(value.__module__).startswith("toriwork") and inspect.getdoc(value)
+    ours = callable(value) and not word.startswith("_") and str(value.__module__).startswith("toriwork")
+    ours = ours and bool(inspect.getdoc(value))
     return bool(ours) and word not in left_out and (hasattr(module, "__all__") or value.__module__ == module.__name__)
 
 
@@ -119,7 +122,32 @@ def _first_sentence(value: object) -> str:
     return re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"`\1`", sentence.replace("``", "`")).replace("|", "\\|")
 
 
+def _keep_colons(_app: Sphinx, what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
+    """Begin what an attribute is with an empty comment: napoleon takes words in front of a colon there for a type."""
+    if what in ("attribute", "property", "data"):
+        lines[:0] = ["..", ""]
+
+
+def _with_members(_app: Sphinx, _what: str, _name: str, value: object, _skip: bool, _options: object) -> bool | None:
+    """Show the members of an enumeration: their values say what they are."""
+    return False if isinstance(value, Enum) else None
+
+
+def _plain_signature(
+    _app: Sphinx, _what: str, _name: str, value: object, _options: object, arguments: str | None, _returns: object
+) -> tuple[str, str] | None:
+    """The signature as a reader needs it: none of what nobody calls, functions by their names, ... for a new object."""
+    if arguments is None:
+        return None
+    if isinstance(value, type) and (getattr(value, "_is_protocol", False) or issubclass(value, Enum)):
+        return "", ""
+    return re.sub(r"<(?:built-in )?function (\w+)>", r"\1", arguments).replace("<factory>", "..."), ""
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
     app.connect("source-read", _list_decisions)
     app.connect("source-read", _list_names)
+    app.connect("autodoc-process-docstring", _keep_colons, priority=400)  # napoleon has 500
+    app.connect("autodoc-skip-member", _with_members)
+    app.connect("autodoc-process-signature", _plain_signature)

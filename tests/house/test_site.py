@@ -53,6 +53,27 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     assert [name for name in asked if f'id="{name}"' not in text] == [], "name its room in a page of docs/api"
 
 
+#: what a page of the API holds where a docstring was taken for something else than it is
+LEAKED = {
+    "words in front of a colon are no type": r">Type<span",
+    "a field without words": r"Alias for field number",
+    "what an object calls itself": r"&lt;(?:built-in |factory|function|class|\w+ object)",
+    "the signature of a protocol": r">kwargs<",
+    "attributes taken for variables of an instance": r">Variables<",
+    "quotes that cannot be typed": r"[“”’]",
+    "a private name in a table": r'<tr[^>]*><td><p>(?:<a[^>]*>)?<code[^>]*><span class="pre">_',
+    "markup": r":(?:func|class|meth|mod|attr):`|\]\(\w|<p>[^<]*``",
+}
+
+
+@pytest.mark.parametrize("leak", LEAKED)
+def test_the_reference_shows_docstrings_as_they_are_meant(site: Path, leak: str) -> None:
+    pages = sorted(site.glob("docs/api/*.html"))
+    texts = {page.name: page.read_text(encoding="utf-8").partition("<article")[2] for page in pages}
+    found = {name: re.findall(f".{{0,80}}(?:{LEAKED[leak]})", text) for name, text in texts.items()}
+    assert {name: places[:3] for name, places in found.items() if places} == {}
+
+
 #: what somebody comes for -> the page that tells it, and the heading of its place there
 TASKS = {
     "ask a registry for rows": ("howto/record_and_query", "Ask"),

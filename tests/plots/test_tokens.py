@@ -123,6 +123,18 @@ def test_loops_are_ringed_and_numbered_and_what_is_unknown_is_open(axes: Axes, o
     assert len(shown) == 5  # four tokens, one ring
 
 
+def test_the_number_of_a_loop_does_not_touch_its_ring(axes: Axes, observers: ObserverSynthesis) -> None:
+    plot_token_graph(observers, ax=axes)
+    axes.figure.draw_without_rendering()
+    (ring,) = [marks for marks in axes.collections if len(marks.get_offsets()) and not len(marks.get_facecolor())]
+    (number,) = [text for text in axes.texts if text.get_text() == "1"]
+    point = axes.figure.dpi / 72
+    centre = axes.transData.transform(ring.get_offsets()[0])
+    reach = (ring.get_sizes()[0] ** 0.5 + ring.get_linewidths()[0]) / 2 * point
+    right, above = number.get_window_extent().p0 - centre - reach
+    assert max(right, above) >= 2 * point
+
+
 def test_the_words_name_loops_and_what_is_unknown(observers: ObserverSynthesis) -> None:
     text = describe_token_graph(observers)
     assert text.sentence == "3 tokens with 3 references; 1 of them in a loop, 1 referred to and not known."

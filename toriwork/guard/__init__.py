@@ -1,4 +1,4 @@
-"""No database comes back: what of some files uses one, found without running them.
+"""No database comes back: code and files that use one are found, and nothing is run.
 
 ``examine`` is the whole of it; ``toriwork guard`` prints what it gives. Nothing here needs more than the standard
 library, and nothing here opens a database.

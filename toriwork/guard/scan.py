@@ -35,7 +35,7 @@ class Report:
 
     @property
     def found(self) -> bool:
-        """Tell if there is anything that makes a run fail."""
+        """True when there is anything that makes a run fail."""
         return bool(self.findings)
 
 

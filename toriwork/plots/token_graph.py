@@ -86,7 +86,7 @@ def plot_token_graph(observers: Any, *, ax: Axes | None = None) -> Axes:
         if node.order > 0:
             axes.scatter(node.column, node.row, zorder=4, **_RING)
             place = (node.column, node.row)
-            axes.annotate(str(node.order), place, (7, 3), textcoords="offset points", fontsize=7, color=loop.colour)
+            axes.annotate(str(node.order), place, (8, 5), textcoords="offset points", fontsize=7, color=loop.colour)
         if len(graph.nodes) <= _MOST_NAMED:
             axes.annotate(node.name, (node.column, node.row), (0, -8), parse_math=False, **_NAME)
     _frame(axes, graph)

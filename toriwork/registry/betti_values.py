@@ -18,8 +18,8 @@ from toriwork.topology.by_parts import ByParts
 class Budget(NamedTuple):
     """The limits for one row's Betti numbers; a cloud above them is stored with status ``too_large``."""
 
-    seconds: float = 20.0
-    bytes: int = 2 * 2**30
+    seconds: float = 20.0  #: predicted, on one ordinary core
+    bytes: int = 2 * 2**30  #: predicted, beyond what the process has
 
 
 def compute_values(row: PackedRow, budget: Budget) -> bytes:

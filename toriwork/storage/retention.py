@@ -49,7 +49,7 @@ class Retention(Protocol):
 class NewestPerKey:
     """The newest rows of each key, newest by row id, and of all keys together.
 
-    Attributes
+    Parameters
     ----------
     key : tuple of str
         The columns that say which rows supersede each other.

@@ -57,10 +57,10 @@ class Payload(NamedTuple):
     """One frame of rows as a codec gets it."""
 
     journal: str  #: journal id, 32 hex digits
-    frame: int
+    frame: int  #: its number in the journal
     time_ns: int  #: of the first row, nanoseconds since 1970; the next rows count up by one
-    n_rows: int
-    data: memoryview
+    n_rows: int  #: of the frame
+    data: memoryview  #: as the codec packed them
 
 
 class Codec(Protocol):

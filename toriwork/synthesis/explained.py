@@ -33,23 +33,23 @@ class Reason(StrEnum):
 class ChosenToken(NamedTuple):
     """A token that is shown."""
 
-    token: str
+    token: str  #: its id
     observer: Observer  #: source, type, subject
     weight: float  #: between 0 and 1, at the time of the selection
     importance: float  #: between 0 and 1
     order: int  #: how often its own observer stands among its ancestors
     seen: float  #: when it was emitted last, seconds since 1970
-    pinned: bool
+    pinned: bool  #: chosen before all others
     line: str  #: what stands in the text
 
 
 class OmittedToken(NamedTuple):
     """A token that is not shown, and why."""
 
-    token: str
+    token: str  #: its id
     observer: Observer  #: source, type, subject
     weight: float  #: between 0 and 1, at the time of the selection
-    reason: Reason
+    reason: Reason  #: why it is left out
     by: str | None  #: the token that stands for it, where it is superseded
 
 

@@ -25,9 +25,9 @@ class Occurrence(NamedTuple):
 
     time_us: int  #: microseconds since 1970
     row_id: str  #: of the log; the token itself where there is none
-    token: str
+    token: str  #: its id
     body: bytes  #: what the token's id is the hash of
-    refs: tuple[str, ...]
+    refs: tuple[str, ...]  #: ids of the tokens that it rests on
     given_time: str | None  #: the measurement's own ``timestamp``
 
     @property

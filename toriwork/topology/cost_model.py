@@ -29,8 +29,8 @@ Advice = str | Callable[[], str]
 class WorkEstimate(NamedTuple):
     """Predicted cost of one Rips diagram with the default engine on one ordinary core."""
 
-    seconds: float
-    bytes: int
+    seconds: float  #: wall time
+    bytes: int  #: peak of memory beyond the interpreter
 
 
 #: H0+H1 from WORTH_CUTTING points on: bytes, bytes for each pair of points, and for each that is joined where the

@@ -212,7 +212,7 @@ def apply_plan(
 
 
 def rollback(root: PathLike, plan_id: str | None = None, *, progress: ProgressCallback = no_progress) -> Outcome:
-    """Take a migration back, to the byte and the mode; see :func:`roll_back`.
+    """Take a migration back: files return to the byte, with their modes.
 
     A file that somebody changed since is kept, named in ``kept``, and has the original beside it.
 
