@@ -274,6 +274,18 @@ def test_a_registry_goes_to_a_table_and_comes_back_equal(
         bring_back(f"{anywhere}x", tmp_path / "x.parquet")
 
 
+def test_a_table_that_is_not_what_the_writer_left_is_an_error(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_registry(uri) as registry:
+        registry.record_shape(CIRCLE, GIVEN)
+        with monkeypatch.context() as patched:
+            patched.setattr(registry.rows, "append", lambda *_, **__: False)
+            with pytest.raises(StoreError, match="a table that has lost it") as told:
+                registry.record_shapes([CIRCLE, CIRCLE * 2], [GIVEN, GIVEN])
+        assert len(told.value.row_ids) == 2
+        registry.record_shapes([CIRCLE, CIRCLE * 2], [GIVEN, GIVEN], retry=told.value.row_ids)
+        assert len(registry.df) == 3
+
+
 def test_a_call_without_an_answer_is_asked_about_by_its_row_ids(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_registry(f"delta+{bucket}/table") as registry:
         registry.record_shape(CIRCLE, GIVEN)

@@ -90,7 +90,8 @@ class _Writer:
             raise ReadOnly(f"{self._rows.uri}: this handle was opened with read_only=True")
         self._number += 1
         try:
-            self._rows.append(rows, f"toriwork-writer:{self._id}", self._number, alone=True)
+            if not self._rows.append(rows, f"toriwork-writer:{self._id}", self._number, alone=True):
+                raise StoreError(f"{self._rows.uri}: expected what was committed before, got a table that has lost it")
         except StoreError as error:  # no answer: it may be there all the same
             error.row_ids = tuple(rows["row_id"].to_pylist())
             raise
