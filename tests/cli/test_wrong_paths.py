@@ -179,6 +179,18 @@ def test_a_full_stderr_leaves_the_exit_code(here: Path) -> None:
         assert subprocess.run(command, stderr=full, check=False).returncode == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="numbers of descriptors are those of POSIX")
+@pytest.mark.parametrize("closed", ["1", "012"])
+@pytest.mark.parametrize("line", ["registry head --path rows.parquet", "doctor", "migrate plan tree"])
+def test_streams_that_the_caller_closed(here: Path, line: str, closed: str) -> None:
+    command = [sys.executable, "-m", "toriwork", *line.split()]
+    code = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode
+    streams = "".join(f" {number}>&-" for number in closed)
+    again = ["sh", "-c", f'exec "$@"{streams}', "sh", *command]
+    done = subprocess.run(again, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
 def _process(line: str, output: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "toriwork", *line.split()]
     if "stdout" in options:

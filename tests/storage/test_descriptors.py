@@ -197,3 +197,48 @@ def test_many_handles_need_few_descriptors_each(kind: str, tmp_path: Path) -> No
 )
 def test_a_hundred_handles_work_under_the_usual_limit(kind: str, n: int, limit: int, tmp_path: Path) -> None:
     many(kind, n, limit, tmp_path)
+
+
+NO_STREAMS = """
+import contextlib, os, sys
+from pathlib import Path
+from tests.storage.rows import add, opened
+
+def end():
+    for number in map(int, sys.argv[2]):
+        os.close(number)
+
+def say():  # as a library prints that knows nothing of Python
+    for number in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            os.write(number, b"warning: this is no row\\n")
+
+if sys.argv[3] == "before":
+    end()
+with opened(Path(sys.argv[1])) as table:
+    if sys.argv[3] == "after":
+        end()
+    for k in range(20):
+        add(table, f"a{k:02}")
+        say()
+        with table.snapshot() as snapshot:
+            say()
+        table.flush(publish=k % 5 == 0)
+        say()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="numbers of descriptors are those of POSIX")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("closed", ["2", "12", "012", "0"])
+def test_what_is_printed_to_a_closed_stream_goes_into_no_file(closed: str, when: str, tmp_path: Path) -> None:
+    """A service that was started without stdout or stderr, or closed them: the next file has the number of one."""
+    base = tmp_path / "state" / "table.parquet"
+    command = [sys.executable, "-c", NO_STREAMS, str(base), closed, when]
+    with (tmp_path / "said").open("wb") as said:  # what is not closed
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, check=False)
+    assert done.returncode == 0, (tmp_path / "said").read_bytes()[-500:]
+    with opened(base) as table:
+        assert names_of(table) == [f"a{k:02}" for k in range(20)]
+        assert table.recovery_report.clean
+        assert table.verify().ok

@@ -44,6 +44,7 @@ def completion(shell: str, as_json: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of a command line (None: that of the process): 0 well, 1 a finding, 2 an error, 130 interrupted."""
+    _open_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words[: words.index("--") if "--" in words else None]
     if COMPLETION in os.environ:
@@ -76,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _open_streams() -> None:
+    """Replace the standard streams that the caller closed: what is said there is for nobody."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123 - to the end
+
+
 def _failed(error: ToriworkError, *, as_json: bool) -> int:
     try:
         if as_json:
@@ -98,8 +106,7 @@ def _told(error: OSError) -> StoreError:
 
 
 def _flush() -> None:
-    if sys.stdout is not None:  # None where the caller closed it
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def _drop_output() -> None:

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,10 @@ from toriwork.errors import NotPermitted, OddFile, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+if sys.platform != "win32":
+    import fcntl
+
+LOWEST = 3  #: descriptor of a file; those below are the standard streams
 #: no link is followed, nothing is waited for, nothing is handed to other programs
 CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _KINDS = {
@@ -99,6 +104,27 @@ def tighten(folder: Path, access: Access) -> None:
             os.close(descriptor)
 
 
+def fill_streams() -> None:
+    """Give the numbers of closed standard streams to nobody.
+
+    A program that was started without stdout or stderr gives its number to the next file that it opens; what libraries
+    print goes into that file then.
+    """
+    for number in range(LOWEST):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def duplicate(descriptor: int) -> int:
+    """Another descriptor of the same open file, never that of a standard stream."""
+    if sys.platform == "win32":  # pragma: no cover
+        return os.dup(descriptor)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, LOWEST)
+
+
 def open_regular(path: Path, flags: int) -> int:
     """A descriptor of the regular file that has this name; OddFile for a FIFO, a folder, a link or a device."""
     try:
@@ -110,7 +136,12 @@ def open_regular(path: Path, flags: int) -> int:
     if not stat.S_ISREG(mode):  # exchanged between the two calls
         os.close(descriptor)
         raise odd(path, mode)
-    return descriptor
+    if descriptor >= LOWEST:
+        return descriptor
+    try:
+        return duplicate(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_regular(path: Path, mode: int) -> None:

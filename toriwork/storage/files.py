@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from toriwork.errors import LockUnavailable, StoreError
-from toriwork.storage.access import CAREFUL, access_of, give, odd, refusal, require_regular, tighten
+from toriwork.storage.access import (
+    CAREFUL,
+    access_of,
+    duplicate,
+    fill_streams,
+    give,
+    odd,
+    refusal,
+    require_regular,
+    tighten,
+)
 from toriwork.storage.handles import FileStat, Handle, OsHandle, file_stat_of
 from toriwork.storage.paths import TEMPORARY_SUFFIX
 
@@ -83,6 +93,7 @@ class OsFiles:
 
     def __init__(self, public: Path | None = None) -> None:
         self._public = public
+        fill_streams()
 
     def open(self, path: Path) -> OsHandle:
         """A handle for reading the regular file that has this name now; a link is not followed."""
@@ -204,7 +215,10 @@ class OsFiles:
         import shutil
 
         with closing(self.create(target)) as copy, closing(_regular(source, os.O_RDONLY)) as original:
-            with os.fdopen(os.dup(copy.fileno()), "wb") as file, os.fdopen(os.dup(original.fileno()), "rb") as given:
+            with (
+                os.fdopen(duplicate(copy.fileno()), "wb") as file,
+                os.fdopen(duplicate(original.fileno()), "rb") as given,
+            ):
                 shutil.copyfileobj(given, file)
             copy.sync()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from toriwork.errors import Closed, LockUnavailable
 from toriwork.lifetime import OpenObjects
-from toriwork.storage.access import Access, give, require_regular
+from toriwork.storage.access import LOWEST, Access, duplicate, give, require_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +77,9 @@ class OsHandle:
     def __init__(self, path: Path, flags: int, mode: int = 0o666) -> None:
         self._numbers: list[int] = []
         self._numbers.extend(map(os.open, (path,), (flags,), (mode,)))
+        if self._numbers[0] < LOWEST:  # that of a standard stream, which is closed
+            self._numbers.extend(map(duplicate, (self._numbers[0],)))
+            any(map(os.close, map(self._numbers.pop, (0,))))
         self._fd = self._numbers[0]
 
     def write(self, data: bytes) -> int:
@@ -204,14 +207,15 @@ class OsHandle:
             try:
                 return pa.OSFile(f"/proc/self/fd/{self._fd}")
             except OSError:  # no /proc here, or a file that may be read but not opened once more
-                return pa.PythonFile(io.FileIO(os.dup(self._fd)), mode="r")
-        return pa.PythonFile(io.FileIO(os.dup(self._fd)), mode="r")  # pragma: no cover
+                return pa.PythonFile(io.FileIO(duplicate(self._fd)), mode="r")
+        return pa.PythonFile(io.FileIO(duplicate(self._fd)), mode="r")  # pragma: no cover
 
     def close(self) -> None:
         """Close the descriptor; a lock goes with the last copy of it."""
         vars(self).pop("_fd", None)
         with contextlib.suppress(IndexError):  # closed already
-            any(map(os.close, map(self._numbers.pop, (0,))))
+            while self._numbers:
+                any(map(os.close, map(self._numbers.pop, (0,))))
 
     def __del__(self) -> None:
         if "_numbers" in vars(self):  # an interrupt may come between the birth of the object and its first line
