@@ -51,6 +51,7 @@ TESTED_IN = {
     "topology/test_late_bars.py": "topology/domination",
     "topology/test_representatives.py": "topology/cycles",
     "topology/test_significance.py": "topology/calibrated topology/evidence topology/rules",
+    "topology/test_voids.py": "topology/edge_collapse topology/surfaces",
     "topology/test_truncation.py": "topology/by_distance topology/rips_family",
     "widgets/test_browser_state.py": "plots/browser",
     "widgets/test_diagram_explorer.py": "widgets/front widgets/live plots/explorer",

@@ -314,7 +314,7 @@ def test_which_names_rows_or_the_longest() -> None:
 @pytest.mark.parametrize(
     ("k", "options", "words"),
     [
-        (3, {}, "H0 or H1"),
+        (3, {}, "H0, H1 or H2"),
         (1, {"which": 99}, "rows of the"),
         (1, {"which": "widest"}, "'longest'"),
         (1, {"which": "longest", "n": 0}, "n >= 1"),

@@ -102,6 +102,15 @@ def death_triangles(order: EdgeOrder, death: int, births: Sequence[int], field: 
     return {birth: _sorted_triangle(smaller, larger, third) for birth, third in first.items()}
 
 
+def first_triangles(order: EdgeOrder, number: int) -> list[tuple[int, int, int]]:
+    """The first triangle of an edge for each component of the points that both of its ends are joined to, in order."""
+    smaller, larger = order.edge(number)
+    thirds = order.shared(number)
+    component = _components(order.ranks[np.ix_(thirds, thirds)] < number)
+    first = np.unique(component, return_index=True)[1]
+    return [_sorted_triangle(smaller, larger, third) for third in thirds[first].tolist()]
+
+
 def _sorted_triangle(*points: int) -> tuple[int, int, int]:
     first, second, third = sorted(points)
     return first, second, third
@@ -201,7 +210,7 @@ def cocycle_values(ranks: Matrix, cut: float, field: int) -> tuple[Values, int]:
     """The values on directed edges, shape (n_edges, n_classes), of a basis of H^1 of the complex of all edges up to
     number ``cut``, and the number of classes.
     """
-    found = list(graph_cocycles(np.where(ranks <= cut, ranks, cut + 1.0), float(cut), field).values())
+    found = [one for _, one in graph_cocycles(np.where(ranks <= cut, ranks, cut + 1.0), float(cut), field)]
     tables = np.zeros((len(ranks), len(ranks), len(found)), dtype=np.int16)
     for k, cocycle in enumerate(found):
         first, second, value = cocycle.T
@@ -216,7 +225,7 @@ def cocycle_values(ranks: Matrix, cut: float, field: int) -> tuple[Values, int]:
 
 def cocycles_at(order: EdgeOrder, cut: int, field: int) -> dict[int, NDArray[np.intp]]:
     """A cocycle of each class that is alive at edge number ``cut``, by its birth: rows (point, point, value)."""
-    return graph_cocycles(np.where(order.ranks <= cut, order.ranks, cut + 1.0), float(cut), field)
+    return dict(graph_cocycles(np.where(order.ranks <= cut, order.ranks, cut + 1.0), float(cut), field))
 
 
 def strong_collapse(joined: NDArray[np.bool_]) -> Places:

@@ -217,15 +217,17 @@ class Diagram:
 
         A class has many representatives; this is one of them. A diagram is a value without its cloud: the points, or
         their distances, are handed over again. Edges are taken by length, equal ones by their larger, then their
-        smaller point; triangles of one last edge by their third point. In that order each class has one simplex that
-        bears it and one that ends it. H0: the component whose first point is later ends where two meet. H1: a cycle
-        through the birth edge, the shortest of those that are not zero before the death and are zero from the last
-        edge of the death triangle on.
+        smaller point; triangles of one last edge by their third point, tetrahedra by the larger, then the smaller of
+        the two others. In that order each class has one simplex that bears it and one that ends it. H0: the component
+        whose first point is later ends where two meet. H1: a cycle through the birth edge, the shortest of those that
+        are not zero before the death and are zero from the last edge of the death triangle on. H2: the same of a closed
+        surface through the birth triangle; the one of the smallest area, where that one ends with the class and up to
+        40,000 triangles are there at its birth.
 
         Parameters
         ----------
-        k : {0, 1}
-            Homology dimension of a Rips diagram.
+        k : {0, 1, 2}
+            Homology dimension of a Rips diagram; 2 with coefficients in Z/2 alone.
         points, distances : array_like
             As they were given to :func:`persistence`, one of the two.
         which : int, sequence of int, or "longest"
@@ -236,20 +238,34 @@ class Diagram:
         BadInput
             Another filtration or dimension, no such row, or points that do not have that bar.
         TooLarge
-            The distances do not fit, or too many older loops that live longer lie in the way.
+            The distances do not fit, or too many older loops that live longer lie in the way. H2: as for the
+            diagram up to the death of the bars; or too many bars.
+
+        Examples
+        --------
+        >>> from toriwork import persistence
+        >>> octahedron = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0], [0, -1, 0], [0, 0, -1]]
+        >>> (void,) = persistence(octahedron, max_dimension=2).representatives(2, points=octahedron)
+        >>> void.birth_simplex, void.death_simplex, len(void.triangles), round(void.area, 3)
+        ((3, 4, 5), (0, 3, 4, 5), 8, 6.928)
         """
         from toriwork.topology.clouds import cloud_of
         from toriwork.topology.cost_model import admit_matrix
         from toriwork.topology.representatives import chosen_bars, representatives_of
 
-        if self.filtration != "rips" or k not in (0, 1):
-            raise BadInput(f"representatives: expected H0 or H1 of a Rips diagram, got H{k} of {self.filtration!r}")
+        if self.filtration != "rips" or k not in (0, 1, 2):
+            raise BadInput(f"representatives: expected H0, H1 or H2 of a Rips diagram, got H{k} of {self.filtration!r}")
+        if k == 2 and self.field != 2:
+            raise BadInput(f"representatives: expected field 2 for H2, got {self.field}; H0 and H1 take every field")
         bars = self.in_dimension(k)
         if distances is None and points is not None:
             admit_matrix(len(cloud_of(points).points()))
         matrix = distance_matrix(points, distances)
         wanted, factor = chosen_bars(bars, which, n, k), 1.0 if self.scale == "diameter" else 0.5
-        return representatives_of(bars, wanted, k, matrix, factor=factor, field=self.field, cut=self.threshold)
+        complete = self.min_persistence == 0.0
+        return representatives_of(
+            bars, wanted, k, matrix, factor=factor, field=self.field, cut=self.threshold, complete=complete
+        )
 
     def plot(self, kind: str = "diagram", **options: Any) -> Any:
         """A picture of this diagram, with ``save`` for a paper; see :func:`toriwork.plots.picture_of`.

@@ -115,20 +115,20 @@ def guarded(work: Callable[[], _Answer], what: str, name: str = "gudhi", install
         raise EngineError(f"{name} failed on {what}: {error}") from error
 
 
-def graph_cocycles(ranks: Matrix, cut: float, field: int) -> dict[int, NDArray[np.intp]]:
-    """Cocycles over Z/p, of the classes of H1 that are alive at ``cut``, of edges that are numbered in whole numbers.
+def graph_cocycles(ranks: Matrix, cut: float, field: int, k: int = 1) -> list[tuple[int, NDArray[np.intp]]]:
+    """Cocycles over Z/p, of the classes of H_k that are alive at ``cut``, of edges that are numbered in whole numbers.
 
-    By the edge that bears the class: an array of rows (point, point, value of the edge from the first to the second).
-    Together they are a basis.
+    Each with the edge that bears the class: an array of rows (k + 1 points, value of the simplex that has them in this
+    order). Together they are a basis.
     """
 
-    def compute() -> dict[int, NDArray[np.intp]]:
+    def compute() -> list[tuple[int, NDArray[np.intp]]]:
         from ripser import ripser
 
-        found = ripser(ranks, maxdim=1, thresh=cut, coeff=field, distance_matrix=True, do_cocycles=True)
-        cocycles = (np.asarray(one, dtype=np.intp).reshape(-1, 3) for one in found["cocycles"][1])
-        bars = found["dgms"][1].tolist()
-        return {int(birth): one for one, (birth, end) in zip(cocycles, bars, strict=True) if math.isinf(end)}
+        found = ripser(ranks, maxdim=k, thresh=cut, coeff=field, distance_matrix=True, do_cocycles=True)
+        cocycles = (np.asarray(one, dtype=np.intp).reshape(-1, k + 2) for one in found["cocycles"][k])
+        bars = found["dgms"][k].tolist()
+        return [(int(birth), one) for one, (birth, end) in zip(cocycles, bars, strict=True) if math.isinf(end)]
 
     return guarded(compute, f"{len(ranks)} points, cocycles", "engine ripser", "ripser")
 
