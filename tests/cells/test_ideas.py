@@ -298,8 +298,19 @@ def test_the_points_of_protected_loops_are_found_also_after_a_restart(registry):
             cells.points_of("nobody")
     with TorusCells(registry, 1, filtration="alpha") as cells:
         cells.betti_update("y", circle(), "global")
-        with pytest.raises(BadInput, match="expected H0 or H1 of a Rips diagram"):
+        with pytest.raises(BadInput, match="expected H0, H1 or H2 of a Rips diagram"):
             cells.points_of("y")
+
+
+def test_the_points_of_a_protected_void_are_found(registry):
+    rng = np.random.default_rng(0)
+    ball = rng.standard_normal((100, 3))
+    ball /= np.linalg.norm(ball, axis=1)[:, None]
+    with TorusCells(registry, 2) as cells:
+        cells.betti_update("x", ball, "global")
+        classes = [bar for bar in entry(cells)["classes"] if bar[0] == 2]
+        (void,) = [one for one in cells.points_of("x") if one.triangles]
+        assert [[2, void.birth, void.death]] == classes
 
 
 def test_points_of_an_idea_that_was_protected_by_other_bars_are_refused(registry):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -113,6 +115,20 @@ def test_a_highlight_draws_the_cycle_its_birth_edge_and_its_death_triangle(dim: 
         assert drawn == {frozenset(map(tuple, points[list(edge)])) for edge in loop.edges}
 
 
+@pytest.mark.parametrize(("dim", "space"), [(3, True), (3, False), (5, False)])
+def test_a_highlight_shades_the_surface_of_a_void(dim: int, space: bool) -> None:
+    points = np.pad(np.vstack([np.eye(3), -np.eye(3)]), ((0, 0), (0, dim - 3)))
+    (void,) = persistence(points, max_dimension=2).representatives(2, points=points)
+    axes = Figure().add_subplot(projection="3d" if space else None)
+    plot_cloud(points, ax=axes, highlight=void)
+    axes.figure.draw_without_rendering()
+    assert len(axes.collections[-1].get_paths()) == len(void.triangles) == 8
+    birth, death = axes.lines
+    assert (len(birth.get_xdata()), len(death.get_xdata())) == (4, 8)
+    corners = list(zip(*(death.get_data_3d() if space else death.get_data()), strict=True))
+    assert len({frozenset(edge) for edge in pairwise(corners)}) == 6
+
+
 def test_the_words_tell_what_is_highlighted() -> None:
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [9.0, 9.0]])
     diagram = persistence(points)
@@ -120,6 +136,11 @@ def test_the_words_tell_what_is_highlighted() -> None:
     told = describe_cloud(points, highlight=[loop, part]).sentence
     assert "a class of H1, loop through 4 edges, born at 1, dies at 1.41" in told
     assert f"a class of H0, {len(part.points)} point" in told
+    corners = np.vstack([np.eye(3), -np.eye(3)])
+    void = persistence(corners, max_dimension=2).representatives(2, points=corners)
+    assert describe_cloud(corners, highlight=void).sentence.endswith(
+        "a class of H2, void within 8 triangles, born at 1.41, dies at 2."
+    )
     assert "Highlighted" not in describe_cloud(points).sentence
 
 

@@ -218,9 +218,9 @@ class TorusCells:
         return cloud
 
     def points_of(self, idea_id: str) -> tuple[Representative, ...]:
-        """Return a representative of each protected loop: the points of :meth:`reference_cloud` that make it.
+        """Return a representative of each protected class: the points of :meth:`reference_cloud` that make it.
 
-        Longest bars first, as ``classes`` in :meth:`get_protected_ideas`; voids have none.
+        Loops, then voids, of each the longest bars first, as ``classes`` in :meth:`get_protected_ideas`.
 
         Raises
         ------
@@ -228,19 +228,20 @@ class TorusCells:
             As :meth:`reference_cloud`.
         BadInput
             The filtration of these cells is not "rips", or the idea was protected by bars of another convention.
+        TooLarge
+            See :meth:`toriwork.topology.Diagram.representatives`.
         """
         cloud = self.reference_cloud(idea_id)
         diagram = self.diagrams.persistence(cloud, **self._measure.options())
         known = self._protected.ideas.protected()[idea_id].reference
-        bars = diagram.in_dimension(1).tolist()
-        rows: list[int] = []
-        for birth, death in (bar for k, *bar in known.classes if k == 1) if known is not None else ():
-            same = [row for row, bar in enumerate(bars) if bar == [birth, death] and row not in rows]  # each once
-            if not same:
-                words = f"expected bars of {self._measure.convention}, got {birth:.6g} to {death:.6g}"
-                raise BadInput(f"{idea_id!r}: {words} of another convention or version; update the idea first")
-            rows.append(same[0])
-        return diagram.representatives(1, points=cloud, which=rows)
+        classes = known.classes if known is not None else ()
+        found: list[Representative] = []
+        for k in (1, 2):
+            wanted = [(birth, death) for dimension, birth, death in classes if dimension == k]
+            if wanted:
+                rows = _rows_of(wanted, diagram.in_dimension(k).tolist(), f"{idea_id!r}", self._measure.convention)
+                found += diagram.representatives(k, points=cloud, which=rows)
+        return tuple(found)
 
     def tunnel_idea(self, idea_id: str, target_coherence: str) -> bool:
         """True when a protected idea was moved to another band; False when it is not protected.
@@ -373,6 +374,18 @@ def _checked(registry: Any) -> TorusRegistry:
     if not isinstance(registry, TorusRegistry):
         raise BadInput(f"registry: expected a TorusRegistry, got {registry!r:.80}")
     return registry
+
+
+def _rows_of(wanted: Iterable[tuple[float, float]], bars: list[list[float]], name: str, convention: str) -> list[int]:
+    """The row of each protected bar, every one taken once."""
+    rows: list[int] = []
+    for birth, death in wanted:
+        same = [row for row, bar in enumerate(bars) if bar == [birth, death] and row not in rows]
+        if not same:
+            words = f"expected bars of {convention}, got {birth:.6g} to {death:.6g}"
+            raise BadInput(f"{name}: {words} of another convention or version; update the idea first")
+        rows.append(same[0])
+    return rows
 
 
 def _check_name(idea_id: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 AXIS_NAMES = ("x", "y", "z")
 GREY = "#9A9A9A"  #: of points beside a highlight
+#: a way along all edges of a simplex of so many points
+_ROUND = {2: (0, 1), 3: (0, 1, 2, 0), 4: (0, 1, 2, 3, 0, 2, 1, 3)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,8 @@ def plot_cloud(
         Where to draw; None means pyplot's current axes.
     highlight : Representative or sequence of them
         What :meth:`toriwork.topology.Diagram.representatives` found in these points: of a component its points, of a
-        loop its cycle, the edge of its birth thicker and the triangle of its death filled.
+        loop its cycle, the edge of its birth thicker and the triangle of its death filled, of a void its surface
+        shaded, the triangle of its birth outlined and the tetrahedron of its death dotted.
 
     Raises
     ------
@@ -112,7 +116,11 @@ def describe_highlight(one: Representative) -> str:
     life = f"born at {short(one.birth)}, " + (
         f"dies at {short(one.death)}" if one.death_simplex else "does not die here"
     )
-    what = f"loop through {counted(len(one.edges), 'edge')}" if one.cycle else counted(len(one.points), "point")
+    what = counted(len(one.points), "point")
+    if one.cycle:
+        what = f"loop through {counted(len(one.edges), 'edge')}"
+    elif one.triangles:
+        what = f"void within {counted(len(one.triangles), 'triangle')}"
     return f"Highlighted: a class of H{one.dimension}, {what}, {life}."
 
 
@@ -131,14 +139,31 @@ def _draw_highlight(places: NDArray[np.float64], axes: Any, chosen: Sequence[Rep
     for one in chosen:
         colour = look(one.dimension).colour
         axes.scatter(*places[list(one.points)].T, s=22, color=colour, linewidths=0)
-        for edge in one.edges:
+        _draw_surface(places, axes, one, colour)
+        for edge in pairwise(one.cycle):
             width = 3.2 if set(edge) == set(one.birth_simplex) else 1.4
             axes.plot(*places[list(edge)].T, color=colour, linewidth=width, solid_capstyle="round")
         if one.death_simplex is not None:
-            corners = [*one.death_simplex, one.death_simplex[0]]
+            corners = [one.death_simplex[place] for place in _ROUND[len(one.death_simplex)]]
             axes.plot(*places[corners].T, color=INK, linewidth=1.0, linestyle=":")
             if places.shape[1] == 2 and len(one.death_simplex) == 3:
                 axes.fill(*places[corners].T, color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_surface(places: NDArray[np.float64], axes: Any, one: Representative, colour: str) -> None:
+    """Shade the triangles of a void, and outline the one that bears it; nothing for other classes."""
+    if not one.triangles:
+        return
+    triangles = np.array(one.triangles)
+    if places.shape[1] == 3:
+        axes.plot_trisurf(*places.T, triangles=triangles, color=colour, edgecolor=colour, alpha=0.2, linewidth=0.5)
+    else:
+        from matplotlib.collections import PolyCollection
+
+        shaded = PolyCollection(places[triangles], facecolors=colour, edgecolors=colour, alpha=0.2, linewidths=0.5)
+        axes.add_collection(shaded)
+    outline = [one.birth_simplex[place] for place in _ROUND[3]]
+    axes.plot(*places[outline].T, color=colour, linewidth=2.2, solid_joinstyle="round")
 
 
 def project(cloud: NDArray[np.float64]) -> Projection:
