@@ -325,6 +325,62 @@ def test_duplicates_and_the_oldest_go_when_it_is_published(tmp_path):
         assert len(later) == 5
 
 
+# ---- representatives ------------------------------------------------------------------------------------------------
+
+
+CORNERS = np.vstack([np.eye(3), -np.eye(3)])
+SQUARE = np.random.default_rng(0).random((40, 2))
+
+
+@pytest.mark.parametrize("publish", [False, True], ids=["from the journal", "from the public file"])
+def test_representatives_are_computed_once_and_come_back_in_the_next_handle(memory, publish, monkeypatch):
+    diagram = persistence(SQUARE)
+    loops = memory.representatives(SQUARE, n=2)
+    parts = memory.representatives(SQUARE, 0, which=[0, 5])
+    (void,) = memory.representatives(CORNERS, 2)
+    assert loops == diagram.representatives(points=SQUARE, n=2)
+    assert parts == diagram.representatives(0, points=SQUARE, which=[0, 5])
+    assert (void.death, void.death_simplex, len(void.triangles)) == (2.0, (0, 3, 4, 5), 8)
+    memory.flush(publish=publish)
+    monkeypatch.setattr(Diagram, "representatives", None)  # nothing is computed any more
+    for asked in (memory, DiagramMemory(memory.path)):
+        assert asked.representatives(SQUARE, n=2) == loops
+        assert asked.representatives(SQUARE, 0, which=[5, 0]) == parts[::-1]
+        assert asked.representatives(SQUARE, which=loops[1].bar) == loops[1:]
+        assert asked.representatives(CORNERS, 2) == (void,)
+        assert asked.representatives(CORNERS, which=[]) == ()
+        assert asked.persistence(CORNERS, max_dimension=2).in_dimension(2).tolist() == [[2**0.5, 2.0]]
+
+
+def test_representatives_that_another_handle_put_are_kept_beside_new_ones(memory):
+    first = memory.representatives(SQUARE)
+    with DiagramMemory(memory.path) as other:
+        second = other.representatives(SQUARE, 0)
+    third = memory.representatives(SQUARE, 0, which=2)
+    memory.flush(publish=True)
+    rows = pd.read_parquet(memory.path)
+    assert [len(json.loads(text)) for text in rows.representatives] == [3]
+    with DiagramMemory(memory.path) as later:
+        assert later.representatives(SQUARE, 0, which=[second[0].bar, 2]) == second + third
+        assert later.representatives(SQUARE) == first
+
+
+def test_representatives_that_are_refused_leave_nothing(memory):
+    with pytest.raises(BadInput, match="expected H0, H1 or H2 of a Rips diagram, got H1 of 'alpha'"):
+        memory.representatives(CLOUDS[0], filtration="alpha")
+    with pytest.raises(BadInput, match="rows of the"):
+        memory.representatives(CLOUDS[0], which=99)
+    memory.flush(publish=True)
+    assert pd.read_parquet(memory.path).representatives.isna().all()
+
+
+def test_representatives_of_distances_are_those_of_their_matrix(memory):
+    distances = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
+    (last,) = memory.representatives(k=0, distances=distances)
+    assert last.points == (0, 1, 2, 3, 4)
+    assert DiagramMemory(memory.path).representatives(k=0, distances=distances) == (last,)
+
+
 # ---- damage ------------------------------------------------------------------------------------------------------
 
 

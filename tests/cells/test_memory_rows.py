@@ -10,9 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toriwork.cells.diagrams import SCHEMA, DiagramCodec, Rows, pack, question_of
+from toriwork.cells.diagrams import (
+    SCHEMA,
+    DiagramCodec,
+    Rows,
+    pack,
+    question_of,
+    representatives_from,
+    representatives_text,
+)
 from toriwork.storage import Payload
-from toriwork.topology import Diagram, Provenance
+from toriwork.topology import Diagram, Provenance, persistence
 from toriwork.topology.diagram import SCALES
 
 FLOATS = st.floats(allow_nan=False)
@@ -104,9 +112,27 @@ def test_rows_of_several_frames_have_ids_in_their_order():
 
 
 def test_an_older_table_gets_the_new_columns_as_nulls():
-    batch = DiagramCodec().decode([packed()], {})
-    old = pa.Table.from_batches([batch]).drop_columns(["reason"])
-    assert DiagramCodec().upgrade(old).schema.equals(SCHEMA)
+    diagram = Diagram(
+        np.array([[0, 0.0, math.inf]]), 0, provenance=Provenance("e", "1", "f", 2, "diameter", 0, 0, 0, 1)
+    )
+    batch = DiagramCodec().decode([packed(diagram)], {})
+    old = pa.Table.from_batches([batch]).drop_columns(["representatives"])
+    new = DiagramCodec().upgrade(old)
+    assert new.schema.equals(SCHEMA)
+    (rows,) = map(Rows, new.to_batches())
+    assert rows.diagram(0) == diagram
+    assert rows.representatives(0) == ""
+
+
+def test_rows_with_representatives_and_without_them_stand_in_one_journal():
+    points = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+    diagram = persistence(points)
+    found = diagram.representatives(points=points) + diagram.representatives(0, points=points, n=2)
+    texts = ["", representatives_text(found)]
+    rows = [pack(bytes([n]) * 16, bytes(16), "points", diagram, text) for n, text in enumerate(texts)]
+    batch = DiagramCodec().decode([Payload("ab" * 16, 3, 1_800_000_000_000_000_000, 2, memoryview(b"".join(rows)))], {})
+    read = Rows(batch)
+    assert [representatives_from(read.representatives(n), read.diagram(n)) for n in (0, 1)] == [[], list(found)]
 
 
 @pytest.mark.parametrize("column", ["births", "deaths"])

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,7 @@ _GROUP_BYTES = 2**20  # one diagram costs a group of rows: 4 ms where the group 
 _LOOK_SHARE = 0.02
 
 _Group = Callable[[], pa.RecordBatch]
+_Part = TypeVar("_Part")
 
 
 def diagram_spec(retention: Retention | None) -> TableSpec:
@@ -82,13 +84,19 @@ class DiagramStore:
             else:
                 return
 
+    def representatives(self, key: bytes) -> str:
+        """The representatives that stand beside the diagram of a key, as text; empty for none."""
+        self._look_again(at_once=True)
+        found = {} if self._catalogue is None else self._catalogue.find([key], Rows.representatives)
+        return found.get(key, "")
+
     def find(self, keys: Iterable[bytes]) -> dict[bytes, Diagram]:
         """The diagrams of those keys that are there."""
         wanted = list(keys)
-        found = self._catalogue.find(wanted) if self._catalogue is not None else {}
+        found = self._catalogue.find(wanted, Rows.diagram) if self._catalogue is not None else {}
         if len(found) < len(wanted) and self._look_again():
             assert self._catalogue is not None  # just looked
-            found |= self._catalogue.find([key for key in wanted if key not in found])
+            found |= self._catalogue.find([key for key in wanted if key not in found], Rows.diagram)
         return found
 
     def count(self) -> int:
@@ -171,15 +179,15 @@ class _Catalogue:
         self._heads, self._paths, self._starts = every[order], order, starts
         self.n_keys = len(np.unique(every))
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, Diagram]:
-        """The diagrams of those keys that are there; each group is decoded once."""
+    def find(self, keys: Sequence[bytes], part: Callable[[Rows, int], _Part]) -> dict[bytes, _Part]:
+        """A part of the rows of those keys that are there; each group is decoded once."""
         heads = np.frombuffer(b"".join(key[:8] for key in keys), ">u8").astype(np.uint64)
         first = np.searchsorted(self._heads, heads, side="left")
         last = np.searchsorted(self._heads, heads, side="right")
         hits = np.flatnonzero(last > first)
         # the last of equal heads was written last; by group, so that none is decoded twice
         places = self._paths[last[hits] - 1]
-        found: dict[bytes, Diagram] = {}
+        found: dict[bytes, _Part] = {}
         groups = np.searchsorted(self._starts, places, side="right") - 1
         last_group, rows = -1, None
         for which in np.argsort(places, kind="stable"):
@@ -188,7 +196,7 @@ class _Catalogue:
                 last_group, rows = group, self._rows(group)
             row = int(places[which] - self._starts[group])
             if rows.keys[row] == key.hex():  # two keys with one head: once in the age of the universe
-                found[key] = rows.diagram(row)
+                found[key] = part(rows, row)
         return found
 
     def _rows(self, group: int) -> Rows:

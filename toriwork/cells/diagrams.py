@@ -6,10 +6,11 @@ version included. Nothing is opened or computed here.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,7 +22,7 @@ from toriwork.errors import BadInput
 from toriwork.storage import Payload, arrays
 from toriwork.storage.frames import Address
 from toriwork.storage.spec import unify
-from toriwork.topology import Diagram, Provenance
+from toriwork.topology import Diagram, Provenance, Representative
 from toriwork.topology.compute import scale_of
 from toriwork.topology.engines import ENGINES, engine_version, pick_engine
 from toriwork.topology.entry import Given
@@ -58,6 +59,7 @@ SCHEMA = pa.schema(
         ("diagram_threshold", pa.float64()),  # where the filtration was really cut
         ("reason", pa.string()),
         ("layout", pa.int64()),
+        ("representatives", pa.string()),  # JSON, those that were asked for; null: none was
         ("timestamp", pa.timestamp("us", tz="UTC")),
         ("row_id", pa.string()),
     ]
@@ -69,6 +71,8 @@ DICTIONARY = (
 #: columns of one value each, in the order in which a row's text has them; text, then whole numbers
 _TEXTS = ("given", "filtration", "parameters", "engine", "engine_version", "scale", "diagram_filtration", "reason")
 _INTEGERS = ("max_dimension", "field", "diagram_max_dimension", "n_points", "layout")
+#: of a representative
+_STORED = tuple(field.name for field in dataclasses.fields(Representative) if field.name not in ("birth", "death"))
 _FLOATS = ("threshold", "min_persistence", "seconds", "error", "diagram_threshold")
 # key, hash of the cloud, pairs, whether flags of censored bars follow, bytes of text, the floats
 _ROW = struct.Struct(f"<16s16sI?I{len(_FLOATS)}d")
@@ -162,7 +166,7 @@ def question_of(diagram: Diagram, given: str) -> Question:
     )
 
 
-def pack(key: bytes, digest: bytes, given: str, diagram: Diagram) -> bytes:
+def pack(key: bytes, digest: bytes, given: str, diagram: Diagram, representatives: str = "") -> bytes:
     """One diagram as bytes; it has a provenance, and :func:`question_of` has passed it."""
     made = diagram.provenance
     assert made is not None  # without one there is no key
@@ -176,6 +180,7 @@ def pack(key: bytes, digest: bytes, given: str, diagram: Diagram) -> bytes:
             int(made.n_points),
             LAYOUT,
         ),
+        *([representatives] if representatives else []),  # rows of releases that knew none have the same bytes
     ]
     text = json.dumps(texts, separators=(",", ":")).encode()
     floats = (made.threshold, diagram.min_persistence, made.seconds, made.error, diagram.threshold)
@@ -227,9 +232,12 @@ class DiagramCodec:
         # the texts of many rows are few: each is read once, and its values are spread by number
         numbers: dict[bytes, int] = {}
         which = np.array([numbers.setdefault(row.text, len(numbers)) for row in rows], dtype=np.int32)
-        facts = list(zip(*map(json.loads, numbers), strict=True))
-        if facts and len(facts) != len(_TEXTS) + len(_INTEGERS):
-            raise ValueError(f"expected {len(_TEXTS) + len(_INTEGERS)} facts of a diagram, got {len(facts)}")
+        found = [json.loads(text) for text in numbers]
+        n_facts = len(_TEXTS) + len(_INTEGERS)
+        if any(len(one) not in (n_facts, n_facts + 1) for one in found):
+            raise ValueError(f"expected {n_facts} facts of a diagram, got {max(map(len, found))}")
+        facts = list(zip(*(one[:n_facts] for one in found), strict=True))
+        stored = [one[n_facts] if len(one) > n_facts else None for one in found]
         columns = {
             "key": arrays.texts([row.key.hex() for row in rows]),
             "cloud_hash": arrays.texts([row.digest.hex() for row in rows]),
@@ -242,6 +250,7 @@ class DiagramCodec:
             columns[name] = arrays.texts(values).take(places)
         for name, values in zip(_INTEGERS, facts[len(_TEXTS) :] or [()] * len(_INTEGERS), strict=True):
             columns[name] = _flat(pa.int64(), np.array(values, dtype=np.int64)[which])
+        columns["representatives"] = arrays.texts([stored[place] for place in which.tolist()])
         floats = np.array([row.floats for row in rows]).reshape(-1, len(_FLOATS))
         for name, column in zip(_FLOATS, floats.T, strict=True):
             columns[name] = _flat(pa.float64(), column)
@@ -289,7 +298,9 @@ class Rows:
         self._pairs[:, 1] = _values(births.flatten(), np.float64)
         self._pairs[:, 2] = _values(batch["deaths"].flatten(), np.float64)
         self._censored = _bits(batch["censored"].flatten())
-        self.n_bytes = self._pairs.nbytes + self._censored.nbytes + 1000 * len(self.keys)
+        self._representatives: list[str | None] = batch["representatives"].to_pylist()
+        n_text = sum(len(text) for text in self._representatives if text is not None)
+        self.n_bytes = self._pairs.nbytes + self._censored.nbytes + n_text + 1000 * len(self.keys)
 
     def diagram(self, row: int) -> Diagram:
         """The diagram of a row, with arrays of its own."""
@@ -303,6 +314,30 @@ class Rows:
         pairs.setflags(write=False)
         censored.setflags(write=False)
         return _restored(Diagram, pairs, top, kind, scale, field, cut, least, censored, made)
+
+    def representatives(self, row: int) -> str:
+        """The representatives of a row, as :func:`representatives_text` gave them; empty for none."""
+        return self._representatives[row] or ""
+
+
+def representatives_text(found: Iterable[Representative]) -> str:
+    """Representatives as JSON; births and deaths are those of the diagram."""
+    return json.dumps([[getattr(one, name) for name in _STORED] for one in found], separators=(",", ":"))
+
+
+def representatives_from(text: str, diagram: Diagram) -> list[Representative]:
+    """The representatives of a diagram that :func:`representatives_text` has written."""
+    found = []
+    for values in json.loads(text) if text else ():
+        facts = {name: _simplices(value) for name, value in zip(_STORED, values, strict=True)}
+        birth, death = diagram.in_dimension(facts["dimension"])[facts["bar"]].tolist()
+        found.append(Representative(birth=birth, death=death, **facts))
+    return found
+
+
+def _simplices(value: Any) -> Any:
+    """Lists as tuples, as deep as they go."""
+    return tuple(map(_simplices, value)) if isinstance(value, list) else value
 
 
 def _restored(kind: type[_Made], *values: object) -> _Made:

@@ -13,14 +13,15 @@ import numpy as np
 
 from toriwork.cells.cache import BoundedCache
 from toriwork.cells.diagram_store import DiagramStore
-from toriwork.cells.diagrams import pack, question, question_of
+from toriwork.cells.diagrams import pack, question, question_of, representatives_from, representatives_text
 from toriwork.checks import check_count
 from toriwork.errors import BadInput, ToriworkError
 from toriwork.lifetime import OpenObjects
 from toriwork.locks import Mutex
 from toriwork.state import shown_path, state_root
-from toriwork.topology import Diagram, persistence
+from toriwork.topology import Diagram, Representative, persistence
 from toriwork.topology.clouds import Cloud, cloud_of
+from toriwork.topology.representatives import chosen_bars
 
 DIAGRAMS_FILE = "torus_diagrams.parquet"
 _MAX_DIAGRAMS = 20_000
@@ -122,6 +123,69 @@ class DiagramMemory:
         diagram = persistence(**data, **options)
         self._keep([(cloud, given, diagram)])
         return diagram
+
+    def representatives(
+        self,
+        points: Any = None,
+        k: int = 1,
+        *,
+        distances: Any = None,
+        which: Any = "longest",
+        n: int = 1,
+        **options: Any,
+    ) -> tuple[Representative, ...]:
+        """Representatives of classes of the remembered diagram, computed only when they are not known yet.
+
+        They are kept in the diagram's row, and come back with it in every later process.
+
+        Parameters
+        ----------
+        points, distances, **options
+            As in :meth:`persistence`; ``max_dimension`` is ``k`` unless it is given, and 1 at least.
+        k, which, n
+            As in :meth:`toriwork.topology.Diagram.representatives`.
+
+        Raises
+        ------
+        BadInput, TooLarge, StoreError
+            See both; nothing is remembered.
+
+        Examples
+        --------
+        >>> from toriwork.cells import DiagramMemory
+        >>> octahedron = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0], [0, -1, 0], [0, 0, -1]]
+        >>> with DiagramMemory("diagrams.parquet") as memory:
+        ...     (void,) = memory.representatives(octahedron, 2)
+        >>> len(void.triangles), void.death_simplex
+        (8, (0, 3, 4, 5))
+        """
+        options.setdefault("max_dimension", 2 if k == 2 else 1)
+        diagram = self.persistence(points, distances=distances, **options)
+        wanted = chosen_bars(diagram.in_dimension(k), which, n, k)
+        given, cloud = _given(points, distances)
+        key = self._key(given, cloud, options)
+        if cloud is None or key is None:  # a question that has no name
+            return diagram.representatives(k, points=points, distances=distances, which=wanted)
+        places = [(key, k, bar) for bar in wanted]
+        found = {place: self.cache.get(place) for place in places}
+        if None in found.values():
+            found |= self._representatives(key, diagram)
+            absent = sorted({bar for (_, _, bar), one in found.items() if one is None})
+            if absent:
+                data = {"points": cloud} if distances is None else {"distances": cloud.array}
+                new = diagram.representatives(k, **data, which=absent)
+                found |= {(key, k, one.bar): one for one in new}
+                known = self._representatives(key, diagram) | {(key, k, one.bar): one for one in new}
+                self._store.append([pack(key, cloud.digest, given, diagram, representatives_text(known.values()))])
+                for place, one in known.items():
+                    self.cache.put(place, one, _OVERHEAD_BYTES + 100 * (len(one.points) + len(one.triangles)))
+        return tuple(found[place] for place in places)
+
+    def _representatives(self, key: bytes, diagram: Diagram) -> dict[tuple[bytes, int, int], Representative]:
+        """Those on disk, by the key of their diagram, dimension and bar."""
+        with self._lock.alone():
+            text = self._store.representatives(key)
+        return {(key, one.dimension, one.bar): one for one in representatives_from(text, diagram)}
 
     def get(self, points: Any = None, *, distances: Any = None, **options: Any) -> Diagram | None:
         """The remembered answer to this question, or None; nothing is computed.
