@@ -87,6 +87,16 @@ def test_a_click_on_a_bar_is_answered_with_its_cycle(explorer: DiagramExplorer) 
     assert "Highlighted" not in explorer.text.sentence
 
 
+def test_a_click_on_a_bar_of_a_void_is_answered_with_its_surface() -> None:
+    octahedron = np.vstack([np.eye(3), -np.eye(3)])
+    explorer = DiagramExplorer(octahedron, max_dimension=2)
+    from_browser(explorer, chosen=[2, 0])
+    shown = explorer.widget.highlight
+    assert (len(shown["triangles"]), len(shown["birth"]), len(shown["death"]), shown["cycle"]) == (8, 3, 4, [])
+    assert shown["told"] == "Highlighted: a class of H2, void within 8 triangles, born at 1.41, dies at 2."
+    explorer.close()
+
+
 def test_a_bar_whose_cycle_is_not_known_is_refused_in_words() -> None:
     with DiagramExplorer(persistence(SQUARE)) as explorer:
         from_browser(explorer, chosen=[1, 0])

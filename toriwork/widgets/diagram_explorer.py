@@ -160,6 +160,7 @@ def _highlight(state: ExplorerState, chosen: list[int]) -> dict[str, Any]:
         "dimension": dimension,
         "points": list(found.points),
         "cycle": list(found.cycle),
+        "triangles": [list(triangle) for triangle in found.triangles],
         "birth": list(found.birth_simplex),
         "death": None if found.death_simplex is None else list(found.death_simplex),
     }

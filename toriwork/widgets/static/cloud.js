@@ -132,6 +132,16 @@ function cloudPicture({ places, n, space, names, edges, triangles }) {
       ctx.fill();
       ctx.globalAlpha = 1;
     }
+    ctx.globalAlpha = 0.15;
+    ctx.fillStyle = colour;
+    for (const [first, second, third] of shown.triangles ?? []) {
+      ctx.beginPath();
+      moveTo(ctx, first);
+      lineTo(ctx, second);
+      lineTo(ctx, third);
+      ctx.fill();
+    }
+    ctx.globalAlpha = 1;
     ctx.strokeStyle = colours.ink;
     ctx.setLineDash([3, 3]);
     ctx.lineWidth = 1.5;
@@ -139,6 +149,11 @@ function cloudPicture({ places, n, space, names, edges, triangles }) {
     if (shown.death) {
       moveTo(ctx, shown.death[shown.death.length - 1]);
       for (const corner of shown.death) lineTo(ctx, corner);
+      for (const place of [0, 1]) {
+        if (shown.death.length < 4) break;
+        moveTo(ctx, shown.death[place]); // the edges of a tetrahedron that are left
+        lineTo(ctx, shown.death[place + 2]);
+      }
     }
     ctx.stroke();
     ctx.setLineDash([]);
