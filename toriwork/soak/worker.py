@@ -95,8 +95,7 @@ def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) ->
         closing(ObserverSynthesis(path=folder / LOG)) as observers,
     ):
         timed = _timer(folder, number, run)
-        promises = os.open(promises_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        n_handled, handling = 0, False
+        n_handled, handling = 0, True  # until there is a file of promises
 
         def record(n: int, betti: tuple[float, float] | None) -> None:
             registry.record_shape(cloud(number, n), betti, metadata={"soak": run, "writer": number, "n": n})
@@ -115,6 +114,9 @@ def write(folder: Path, number: int, run: str, may_go_on: Callable[[], bool]) ->
 
         signal.signal(signal.SIGUSR1, handle)
         signal.signal(signal.SIGUSR2, lambda *_: _move_clock(rng))
+        # who sees this file may send signals
+        promises = os.open(promises_file(folder, run, number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        handling = False
         for n in count():
             if not may_go_on():
                 return
