@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from toriwork.errors import TooLarge
-from toriwork.topology import persistence, sparse_rips
+from toriwork.topology import available_engines, persistence, sparse_rips
 from toriwork.topology.clouds import distances_of_points
 
 Matrix = NDArray[np.float64]
@@ -57,6 +57,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
     monkeypatch.setattr(sparse_rips, "WORTH_IT_H0", 4)
     monkeypatch.setattr(sparse_rips, "collapse_seconds", lambda n_points, n_edges: 0.0)
+    monkeypatch.setattr(sparse_rips, "takes_ranks", lambda *asked: False)
     monkeypatch.setattr("toriwork.topology.rips_family.sparse_rips", noted)
     return given_back
 
@@ -86,6 +87,7 @@ def test_ties_and_thresholds_make_no_difference(points: list[tuple[int, int]], u
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_rips, "WORTH_IT", {2: 4, 3: 5})
         patch.setattr(sparse_rips, "collapse_seconds", lambda n_points, n_edges: 0.0)
+        patch.setattr(sparse_rips, "takes_ranks", lambda *asked: False)
         found = persistence(cloud, threshold=threshold * unit)
     wanted = persistence(distances=distances_of_points(cloud), threshold=threshold * unit)
     assert found == wanted
@@ -148,6 +150,60 @@ def test_many_points_of_a_square_and_a_cube() -> None:
         found = persistence(cloud)
         assert "neighbours" in found.provenance.reason
         assert np.array_equal(found.pairs, dense(cloud))
+
+
+def moons(rng: np.random.Generator, n: int) -> Matrix:
+    t, upper = rng.uniform(0.0, np.pi, n), np.arange(n) % 2 == 0
+    arcs = np.where(upper, [np.cos(t), np.sin(t)], [1.0 - np.cos(t), 0.5 - np.sin(t)])
+    return arcs.T + rng.normal(0, 0.05, (n, 2))
+
+
+def torus(rng: np.random.Generator, n: int) -> Matrix:
+    around, along = rng.uniform(0, 2 * np.pi, (2, n))
+    wide = 1.0 + 0.45 * np.cos(around)
+    return np.column_stack([wide * np.cos(along), wide * np.sin(along), 0.45 * np.sin(around)])
+
+
+def scan(rng: np.random.Generator, n: int) -> Matrix:
+    """A bumpy ball, dense where it faces one of two cameras."""
+    normal = rng.standard_normal((40 * n, 3))
+    normal /= np.linalg.norm(normal, axis=1)[:, None]
+    seen = np.maximum(normal @ [0.8, 0.6, 0.0], normal @ [-0.6, 0.0, 0.8]).clip(0.02) ** 2
+    normal = normal[rng.choice(len(normal), n, replace=False, p=seen / seen.sum())]
+    return normal * (1.0 + 0.3 * np.sin(5.0 * normal[:, :1]) * np.cos(4.0 * normal[:, 1:2]))
+
+
+@pytest.mark.skipif("redzed" not in available_engines(), reason="all distances are sooner over ranks alone")
+@pytest.mark.parametrize(("name", "n"), [("square", 2_000), ("cube", 2_000), ("grid", 2_000), ("ring", 3_000)])
+def test_neighbours_are_taken_where_they_are_measured_to_be_sooner(name: str, n: int) -> None:
+    found = persistence(shapes(np.random.default_rng(1), n)[name])
+    assert "neighbours" in found.provenance.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif("redzed" not in available_engines(), reason="all distances are sooner over ranks alone")
+@pytest.mark.parametrize("name", ["gauss", "bundles", "circle", "sphere", "moons", "torus", "scan"])
+def test_all_distances_are_taken_where_they_are_measured_to_be_sooner(name: str) -> None:
+    rng = np.random.default_rng(1)
+    more = {"moons": moons(rng, 2_000), "torus": torus(rng, 2_000), "scan": scan(rng, 2_000)}
+    cloud = (shapes(rng, 2_000) | more)[name]
+    assert sparse_rips.sparse_rips(cloud, math.inf, 2) is None
+    for engine, max_bytes in (("gudhi", None), ("auto", 1e8)):  # where ranks are not asked for, or do not fit
+        other = sparse_rips._other_way(cloud, math.inf, 2, max_bytes, engine)
+        assert other is not None
+        assert not other.by_ranks
+
+
+@pytest.mark.parametrize("name", ["line", "tiny", "huge", "flat", "far away", "near copies", "integers"])
+def test_clouds_that_cannot_be_triangulated_are_looked_at_as_well(name: str) -> None:
+    cloud = shapes(np.random.default_rng(1), 2_000)[name]
+    assert np.array_equal(persistence(cloud).pairs, dense(cloud))
+
+
+def test_a_threshold_is_a_reason_for_neighbours() -> None:
+    cloud = np.random.default_rng(1).standard_normal((2_000, 2))
+    found = persistence(cloud, threshold=0.05)
+    assert "neighbours" in found.provenance.reason  # type: ignore[union-attr]
+    assert np.array_equal(found.pairs, dense(cloud, threshold=0.05))
 
 
 def test_clouds_of_very_uneven_density_are_left_to_the_matrix() -> None:

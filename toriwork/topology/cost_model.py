@@ -60,6 +60,8 @@ MOST_SECONDS = 3_600.0
 #: per max_dimension: seconds at 100 points and exponent of n; H1 over ranks
 _SECONDS = {0: (1.0e-3, 2.1), 1: (4.0e-3, 2.85), 2: (12e-3, 3.3)}
 _RANKS_SECONDS = (1.0e-3, 2.75)
+#: seconds over ranks for each two points in either order where no loop lives long, of 1,000 to 3,000 points
+_PAIR_SECONDS = 8e-8
 #: the share of pairs within the cut of a circle, which the seconds of H1 are those of
 _CIRCLE_JOINED = 0.67
 #: bytes at 100 points, and the exponent of n for fewer than WORTH_CUTTING: an exact circle
@@ -128,7 +130,7 @@ def admit(
         It does not fit into ``max_bytes``, or for None into what is free and into ``MOST_SECONDS``. The message has
         the prediction and the advice.
     """
-    limit = max_bytes if max_bytes is not None else available_bytes() if n_bytes >= _WORTH_ASKING else math.inf
+    limit = _limit(n_bytes, max_bytes)
     if n_bytes > limit:
         raise too_large(what, seconds, n_bytes, f"{limit:.3g} bytes", advice)
     if rough:
@@ -140,6 +142,11 @@ def admit(
         if seconds > _MINUTES:
             level, less = logging.WARNING, f"; {advice if isinstance(advice, str) else advice()}"
         _LOG.log(level, "%s: about %.2g s and %.3g bytes are predicted%s", what, seconds, n_bytes, less)
+
+
+def _limit(n_bytes: float, max_bytes: float | None) -> float:
+    """What may be taken; what is free is looked at only where it may be too little, since that takes a millisecond."""
+    return max_bytes if max_bytes is not None else available_bytes() if n_bytes >= _WORTH_ASKING else math.inf
 
 
 def too_large(what: str, seconds: float, n_bytes: float, limit: str, advice: Advice) -> TooLarge:
@@ -202,6 +209,20 @@ def admit_matrix(n_points: int, max_bytes: float | None = None, per_pair: float 
 def collapse_seconds(n_points: int, n_edges: float) -> float:
     """Predicted seconds of an edge collapse: of each edge, and of each of the neighbours that its ends share."""
     return n_edges * (2e-6 + 3e-8 * 2.0 * n_edges / max(n_points, 1))
+
+
+def seconds_by_ranks(n_points: int, joined: float) -> float:
+    """Predicted seconds of H0 and H1 by an engine over the ranks of all distances: to make and to sort them, and of the
+    longest loop, at whose death a share ``joined`` of them is there.
+    """
+    return _PAIR_SECONDS * n_points**2 + seconds_joined(n_points, joined)
+
+
+def takes_ranks(n_points: int, engine: str, field: int, max_bytes: float | None) -> bool:
+    """Tell if H0 and H1 of so many points would be left to an engine over ranks, and fit."""
+    n_bytes = bytes_ranked(n_points)
+    by_ranks = engines_for(engine, field, n_points, 1)[0][0].by_ranks
+    return by_ranks and n_bytes <= _limit(n_bytes, max_bytes)
 
 
 def seconds_joined(n_points: int, joined: float) -> float:

@@ -18,6 +18,7 @@ from toriwork.errors import BadInput
 from toriwork.topology.clouds import (
     TINY,
     Cloud,
+    as_condensed,
     as_square,
     distinct_points,
     distinct_rows,
@@ -101,10 +102,13 @@ class Rips:
                 _admit(asked, n_points_of(given.given), lambda some: given.matrix[np.ix_(some, some)])
                 return _rips(given.given, asked, n_points_of(given.given))
             matrix = _matrix_of(asked)
-            n_points, kept = len(matrix), distinct_rows(matrix)
-            matrix = matrix if kept is None else matrix[np.ix_(kept, kept)]
+            n_points, entries = len(matrix), as_condensed(matrix)
+            kept = None if entries.all() else distinct_rows(matrix)
+            if kept is not None:
+                matrix = matrix[np.ix_(kept, kept)]
+                entries = as_condensed(matrix)
             _admit(asked, len(matrix), lambda some: matrix[np.ix_(some, some)])
-            return _rips(matrix, asked, n_points)
+            return _rips(entries if n_points < WORTH_CUTTING_RANKS else matrix, asked, n_points)
         cloud = asked.points.points()
         n_points = len(cloud)
         if n_points >= WORTH_CUTTING:
@@ -302,7 +306,7 @@ def _from_neighbours(cloud: Matrix, asked: Request, n_points: int) -> Filtration
         return FiltrationResult(bars, n_points, "simple", _own(), "spanning tree among neighbours", cut)
     if not is_installed(pick_engine("gudhi", asked.field)[0]):
         return None
-    found = sparse_rips(cloud, asked.threshold, asked.field, asked.max_bytes)
+    found = sparse_rips(cloud, asked.threshold, asked.field, asked.max_bytes, asked.engine)
     if found is None:
         return None
     words = f"neighbours by a k-d tree; nothing changes beyond {found.scale:.6g}"
@@ -315,7 +319,7 @@ def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) 
     # from the enclosing radius on the complex is a cone, or has all its edges: a later cut cuts nothing
     whole = math.isinf(asked.threshold) or asked.threshold >= enclosing_radius(as_square(distances))
     cut = math.inf if whole else asked.threshold
-    if math.isinf(asked.threshold) and asked.distances is not None and np.isinf(distances).any():
+    if math.isinf(asked.threshold) and asked.distances is not None and math.isinf(distances.max(initial=0.0)):
         asked = replace(asked, threshold=enclosing_radius(as_square(distances)))  # no engine meets infinity
     if n_points == 0:
         bars, (used, reason) = [np.empty((0, 2))] * (asked.max_dimension + 1), pick_engine(asked.engine, asked.field)
@@ -327,9 +331,10 @@ def _rips(distances: Matrix, asked: Request, n_points: int, error: float = 0.0) 
 def _computed(distances: Matrix, asked: Request, *, whole: bool) -> tuple[Bars, Engine, str]:
     """The bars, their engine and why it was taken."""
     n_points, highest = n_points_of(distances), asked.max_dimension
-    by_ranks = engines_for(asked.engine, asked.field, n_points, highest)[0][0].by_ranks
-    if highest == 1 and n_points >= (WORTH_CUTTING_RANKS if by_ranks else WORTH_CUTTING):
-        return _cut_early(as_square(distances), asked, by_ranks=by_ranks, whole=whole)
+    if highest == 1 and n_points >= WORTH_CUTTING:
+        by_ranks = engines_for(asked.engine, asked.field, n_points, highest)[0][0].by_ranks
+        if n_points >= WORTH_CUTTING_RANKS or not by_ranks:
+            return _cut_early(as_square(distances), asked, by_ranks=by_ranks, whole=whole)
     return run_best(distances, highest, asked.threshold, asked.engine, asked.field)
 
 

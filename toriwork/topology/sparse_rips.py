@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toriwork.topology.clouds import TINY, drawn, euclidean_pairs, safely_scaled
-from toriwork.topology.cost_model import admit, collapse_seconds, less_work, work_estimate
+from toriwork.topology.cost_model import (
+    admit,
+    collapse_seconds,
+    less_work,
+    seconds_by_ranks,
+    takes_ranks,
+    work_estimate,
+)
 from toriwork.topology.delaunay import (
     DIMENSIONS,
     DelaunayGraph,
@@ -26,7 +33,7 @@ from toriwork.topology.delaunay import (
     surely_born_beyond,
     tree_edges,
 )
-from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, weighted_bars
+from toriwork.topology.engines import Bars, Edges, collapsed_edges, guarded, run_best, weighted_bars
 from toriwork.topology.late_bars import late_bars
 from toriwork.topology.metric import component_bars
 
@@ -58,6 +65,14 @@ _WORTH_ASKING, _ASKED, _A_FEW_MORE = 5_000, 2_000, 1.1
 _WORTH_LATE = 2000
 #: bars and births that are followed one by one, at most
 _FEW_LATE = 16
+#: where all distances fit, over ranks: points whose loops are looked at; death over birth from which one of these lives
+#: long, by the number of coordinates; and how much longer than predicted the late way may take
+_SAMPLED, _LIVES_LONG, _LATE_SPREAD = 200, {2: 2.7, 3: 2.2}, 1.2
+#: the share of the seconds of all distances that one pass over the neighbours may take
+_WORTH_A_PASS = 0.6
+#: of a pass: seconds of each pair, and of each by the number of neighbours of a point, by the number of coordinates;
+#: those within twice the largest distance to a nearest point, over those within the scale that it asks for, in space
+_PASS, _WITHIN_TWICE = {2: (1.3e-6, 4e-9), 3: (1.5e-6, 1.2e-8)}, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +98,16 @@ def spanning_lengths(cloud: Matrix) -> Matrix | None:
 def _graph_of(cloud: Matrix, max_bytes: float | None = None) -> DelaunayGraph | None:
     """The Delaunay graph of a cloud that its prediction fits."""
     seconds, n_bytes = (factor * len(cloud) for factor in _GRAPH[cloud.shape[1]])
-    if cloud.shape[1] == 3 and _on_a_sphere(cloud[drawn(len(cloud), _COUNTED)]):
-        seconds = max(seconds, _ON_SPHERE * (len(cloud) / 8_000.0) ** _ON_SPHERE_POWER)
+    seconds = max(seconds, _sphere_seconds(cloud))
     what = f"{len(cloud)} points, their Delaunay graph"
     admit(what, seconds, n_bytes, max_bytes, partial(less_work, None, 1, max_bytes))
     return delaunay_graph(cloud)
+
+
+def _sphere_seconds(cloud: Matrix) -> float:
+    """Seconds of the Delaunay graph of points exactly on one sphere in space; 0 of others."""
+    there = cloud.shape[1] == 3 and _on_a_sphere(cloud[drawn(len(cloud), _COUNTED)])
+    return _ON_SPHERE * (len(cloud) / 8_000.0) ** _ON_SPHERE_POWER if there else 0.0
 
 
 def _on_a_sphere(cloud: Matrix) -> bool:
@@ -123,7 +143,54 @@ def _tree_of_neighbours(cloud: Matrix) -> Matrix | None:
     return lengths[order][tree_edges(n_points, first[order], second[order])]
 
 
-def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None = None) -> SparseRips | None:
+@dataclass(frozen=True, slots=True)
+class _OtherWay:
+    """What all distances of a cloud would take."""
+
+    seconds: float
+    by_ranks: bool  #: else the seconds are those of a circle, by far the most
+    late: bool  #: bars that live long may be followed one by one, and are sooner found so
+
+    def is_sooner(self, cloud: Matrix, n_pairs: float) -> bool:
+        """Tell if that is done sooner than a pass over so many pairs of neighbours."""
+        if not self.by_ranks:
+            return collapse_seconds(len(cloud), n_pairs) > self.seconds
+        a_pair, a_neighbour = _PASS[cloud.shape[1]]
+        seconds = n_pairs * (a_pair + a_neighbour * 2.0 * n_pairs / len(cloud))
+        return not self.late and seconds > _WORTH_A_PASS * self.seconds
+
+
+def _other_way(cloud: Matrix, limit: float, field: int, max_bytes: float | None, engine: str) -> _OtherWay | None:
+    """The way by all distances; None where it is sooner than any by neighbours, as far as a few points tell."""
+    from scipy.spatial import cKDTree
+
+    n_points, dim = cloud.shape
+    if n_points < WORTH_IT.get(dim, n_points + 1) or (n_points >= _WORTH_ASKING and _too_uneven(cloud, limit)):
+        return None
+    may_be_late = n_points >= _WORTH_LATE and not _is_convex_curve(cloud)
+    if not takes_ranks(n_points, engine, field, max_bytes):
+        return _OtherWay(work_estimate(n_points, dim).seconds, by_ranks=False, late=may_be_late)
+    pairs = euclidean_pairs(cloud[drawn(n_points, _SAMPLED)])
+    loops = run_best(pairs, 1, math.inf, "auto", 2)[0][1]
+    loops = loops[(loops[:, 1] > _LIVES_LONG[dim] * loops[:, 0]) & (loops[:, 0] < limit)]
+    joined = np.count_nonzero(pairs <= min(loops[:, 1].max(initial=0.0), limit)) / len(pairs)
+    seconds = seconds_by_ranks(n_points, joined)
+    late = may_be_late and len(loops) > 0 and seconds > _LATE_SPREAD * _LATE * n_points**2
+    found = _OtherWay(seconds, by_ranks=True, late=late)
+    if len(loops) and not found.late:
+        return None
+    if dim == 3 and not found.late:  # where a triangulation takes long itself
+        tree = cKDTree(cloud)
+        farthest = float(tree.query(cloud, k=2)[0][:, 1].max())
+        asked = _count_within(cloud, tree, min(2.0 * farthest, limit)) / _WITHIN_TWICE
+        if found.is_sooner(cloud, asked) or _sphere_seconds(cloud) > _WORTH_A_PASS * seconds:
+            return None
+    return found
+
+
+def sparse_rips(
+    cloud: Matrix, limit: float, field: int, max_bytes: float | None = None, engine: str = "auto"
+) -> SparseRips | None:
     """H0 and H1 up to ``limit`` of distinct points, bit for bit as by their matrix; None where that is done sooner.
 
     Raises
@@ -132,12 +199,9 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         The neighbours do not fit into memory.
     """
     n_points, dim = cloud.shape
-    if n_points < WORTH_IT.get(dim, n_points + 1):
-        return None
-    if n_points >= _WORTH_ASKING and _too_uneven(cloud, limit):
-        return None
-    graph = _graph_of(cloud, max_bytes)
-    if graph is None:
+    other = _other_way(cloud, limit, field, max_bytes, engine)
+    graph = None if other is None else _graph_of(cloud, max_bytes)
+    if other is None or graph is None:
         return None
     births_end = graph.last_birth()
     scale, left = births_end * _BEYOND[dim], math.inf
@@ -145,11 +209,11 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         scale = min(scale, limit)
         n_pairs = _count_within(cloud, graph.neighbours, scale)
         seconds = collapse_seconds(n_points, n_pairs)
-        if left == math.inf and seconds > _most_seconds(n_points):
+        if left == math.inf and other.late and seconds > _most_seconds(n_points):
             scale /= _MORE  # late bars are sooner found one by one
             continue
         later = graph.births_beyond(scale, limit)
-        if seconds > work_estimate(n_points, dim).seconds or len(later) > _FEW_LATE:
+        if other.is_sooner(cloud, n_pairs) or len(later) > (_FEW_LATE if other.late else 0):
             return None
         what = f"{n_points} points, {n_pairs} pairs within {scale:.6g}"
         admit(what, seconds, PAIR_BYTES * n_pairs, max_bytes, partial(less_work, dim, 1, max_bytes))
@@ -158,8 +222,7 @@ def sparse_rips(cloud: Matrix, limit: float, field: int, max_bytes: float | None
         alive = loops[np.isinf(loops[:, 1]), 0]
         if scale >= limit or not len(alive) + len(later):
             break
-        hopeless = left < math.inf or n_points < _WORTH_LATE or _is_convex_curve(cloud)
-        if not hopeless and len(alive) + len(later) <= _FEW_LATE:
+        if other.late and left == math.inf and len(alive) + len(later) <= _FEW_LATE:
             what = f"{n_points} points, {len(alive) + len(later)} late bars"
             admit(what, _LATE * n_points**2, n_points**2 / 2.0, max_bytes, partial(less_work, dim, 1, max_bytes))
             most = work_estimate(n_points, dim).seconds / _PER_LOOK
@@ -196,9 +259,12 @@ def _too_uneven(cloud: Matrix, limit: float) -> bool:
 
 def _is_convex_curve(cloud: Matrix) -> bool:
     """Tell if most points of a cloud in the plane are corners of its hull: few of these are ever dominated."""
-    from scipy.spatial import ConvexHull
+    from scipy.spatial import ConvexHull, QhullError
 
-    return cloud.shape[1] == 2 and 2 * len(ConvexHull(cloud).vertices) > len(cloud)
+    try:
+        return cloud.shape[1] == 2 and 2 * len(ConvexHull(cloud).vertices) > len(cloud)
+    except QhullError:  # on a line
+        return False
 
 
 def _loops(n_points: int, edges: Edges, field: int) -> Matrix:
