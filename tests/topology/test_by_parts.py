@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from tests.topology import oracles
 from tests.topology.clouds import circle
 from toriwork.topology import estimate_betti, judge, persistence, significant
 from toriwork.topology.by_parts import ByParts, _with_loops
-from toriwork.topology.clouds import cloud_of, distances_of_points
+from toriwork.topology.clouds import cloud_of, distances_of_points, pairs_at
 from toriwork.topology.evidence import Sampling
 from toriwork.topology.inputs import CheckedDistances, lie_evenly, sample_distances
 from toriwork.topology.single_linkage import SingleLinkage
@@ -146,6 +147,53 @@ def test_the_tree_of_the_deaths_is_the_one_of_the_distances(n: int, seed: int, k
     if len(deaths):
         assert SingleLinkage.of_deaths(distances, deaths * 1.01) is None
         assert SingleLinkage.of_deaths(distances, deaths[1:]) is None
+
+
+def slow_merges(distances: np.ndarray) -> list[tuple[float, tuple[int, int], set[int], set[int]]]:
+    """Of each merge its height, the two points that it joins, and the points of its larger and of its smaller side."""
+    pairs = sorted((distances[a, b], a, b) for a in range(len(distances)) for b in range(a + 1, len(distances)))
+    groups, found = [{point} for point in range(len(distances))], []
+    for height, a, b in pairs:
+        one, other = (next(group for group in groups if point in group) for point in (a, b))
+        if one is not other:
+            large, small = (one, other) if len(one) >= len(other) else (other, one)
+            found.append((float(height), (a, b), large, small))
+            groups = [group for group in groups if group not in (large, small)] + [large | small]
+    return found
+
+
+@given(st.integers(2, 30), st.integers(0, 10_000), st.sampled_from(["drawn", "grid", "equal"]))
+@settings(max_examples=60, deadline=None)
+def test_the_tree_is_that_of_slow_merges_with_ties_and_repeated_points(n: int, seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    cloud = {"drawn": rng.random((n, 2)), "grid": rng.integers(0, 4, (n, 2)), "equal": np.ones((n, 2))}[kind]
+    distances = distances_of_points(cloud.astype(float))
+    tree, wanted = SingleLinkage(distances), slow_merges(distances)
+    assert tree.heights.tolist() == [height for height, *_ in wanted]
+    assert list(zip(*(end.tolist() for end in tree.ends), strict=True)) == [ends for _, ends, _, _ in wanted]
+    assert tree.smaller_sides.tolist() == [len(small) for *_, small in wanted]
+    for (*_, large, small), start, middle, stop in zip(wanted, *tree._runs, strict=True):
+        assert set(tree._members(start, middle).tolist()) == large
+        assert set(tree._members(middle, stop).tolist()) == small
+    edges = {frozenset(ends) for _, ends, _, _ in wanted}
+    for one, other in rng.integers(0, n, (5, 2)).tolist():
+        walk = tree.path(one, other)
+        assert (walk[0], walk[-1], len(set(walk))) == (other, one, len(walk))
+        assert all(frozenset(step) in edges for step in itertools.pairwise(walk))
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 60])
+def test_places_of_pairs_are_told_apart(n: int) -> None:
+    wanted = np.triu_indices(n, 1)
+    assert np.array_equal(pairs_at(np.arange(len(wanted[0])), n), wanted)
+
+
+def test_places_of_pairs_are_told_apart_where_there_are_many() -> None:
+    n_points = 3_000_000
+    first = np.random.default_rng(0).integers(0, n_points - 1, 1_000)
+    starts = first * (2 * n_points - 1 - first) // 2
+    for place, second in ((starts, first + 1), (starts + n_points - 2 - first, np.full(1_000, n_points - 1))):
+        assert np.array_equal(pairs_at(place, n_points), (first, second))
 
 
 @pytest.mark.parametrize("seed", range(4))

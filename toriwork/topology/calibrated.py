@@ -106,11 +106,13 @@ class Calibrated:
         closed = max(loops, default=0.0)
         known = sides is not None or sampling.smaller_sides is not None
         # as if both sides of every merge were large: the odds fall with the deaths
-        if self._merge_odds(sampling, deaths[:1], closed, None)[0] <= self.no:
-            deaths, sides = deaths[:1], None
-        elif sides is None and sampling.smaller_sides is not None:
-            sides = sampling.smaller_sides()
-        scores = self._merge_odds(sampling, deaths, closed, None if sides is None else sides[::-1][: len(deaths)])
+        scores = self._merge_odds(sampling, deaths[:1], closed, None)
+        if scores[0] <= self.no:
+            deaths = deaths[:1]
+        else:
+            if sides is None and sampling.smaller_sides is not None:
+                sides = sampling.smaller_sides()
+            scores = self._merge_odds(sampling, deaths, closed, None if sides is None else sides[::-1][: len(deaths)])
         rated = sorted(zip(deaths.tolist(), scores.tolist(), strict=True), key=lambda merge: -merge[1])
         late = [(0.0, death) for death, score in sorted(rated, reverse=True) if score > self.yes]
         number = math.nan if any(self.no < score <= self.yes for _, score in rated) else one + len(late)

@@ -162,10 +162,9 @@ def lengths_of(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def pairs_at(places: NDArray[np.intp], n_points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The two points of each place in :func:`euclidean_pairs`."""
-    after = np.arange(n_points - 1, 0, -1)
-    ends = after.cumsum()
-    first = np.searchsorted(ends, places, side="right")
-    return first, places - (ends - after)[first] + first + 1
+    half = n_points - 0.5  # the root of a square is exact, so that the first place of each row is not missed
+    first = (half - np.sqrt(half * half - 2.0 * places)).astype(np.intp)
+    return first, places - first * (2 * n_points - 3 - first) // 2 + 1
 
 
 def as_square(distances: NDArray[np.float64]) -> NDArray[np.float64]:

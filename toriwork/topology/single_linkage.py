@@ -5,7 +5,7 @@ The heights of its merges are the edges of a minimal spanning tree, those below 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -35,8 +35,8 @@ _NEAR, _APART = 1.3, 1.2
 class SingleLinkage:
     """The tree of single-linkage merges of ``distances``, checked, square or condensed, of two points or more.
 
-    Node i < n_points is a point, node n_points + m is merge m; merges rise in height. ``heights`` are those of all
-    merges, or of all above 0, rising, where they are known: the deaths of H0.
+    Merges rise in height. The points of each lie side by side, those of its larger side first, in one order of all
+    points. ``heights`` are those of all merges, or of all above 0, rising, where they are known: the deaths of H0.
 
     Sources
     -------
@@ -52,26 +52,25 @@ class SingleLinkage:
         self._given = distances
         self._n_points = n_points = n_points_of(distances)
         first, second, lengths = _pairs_this_far_apart(self.entries, n_points, heights)
-        root, node, size = list(range(n_points)), list(range(n_points)), [1] * n_points
-        kept, self._sides, smaller = [], [], []
+        group = [[point] for point in range(n_points)]  # of each point the group that it is in
+        kept, self._larger, smaller = [], [], []
         for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-            while (above := root[a]) != a:
-                a = above
-            while (above := root[b]) != b:
-                b = above
-            if a == b:
+            large, small = group[a], group[b]
+            if large is small:
                 continue
-            large, small = (a, b) if size[a] >= size[b] else (b, a)
+            if len(large) < len(small):
+                large, small = small, large
             kept.append(pair)
-            self._sides.append((node[large], node[small]))
-            smaller.append(size[small])
-            node[large] = n_points - 1 + len(kept)
-            root[small] = large
-            size[large] += size[small]
-            if len(kept) == n_points - 1:
-                break
-        self.heights: Matrix = lengths[kept]  #: (n_points - 1,) rising
-        self.ends = first[kept], second[kept]  #: of each merge the edge of the spanning tree
+            self._larger.append((large[0], len(large)))
+            smaller.append(len(small))
+            large += small
+            for point in small:
+                group[point] = large
+        if len(kept) < len(first):  # of pairs that are equally far apart some join what is joined
+            first, second, lengths = first[kept], second[kept], lengths[kept]
+        self._order = group[0]
+        self.heights: Matrix = lengths  #: (n_points - 1,) rising
+        self.ends = first, second  #: of each merge the edge of the spanning tree
         self.smaller_sides: Matrix = np.array(smaller, dtype=np.float64)  #: points on the smaller side of each merge
 
     @cached_property
@@ -100,40 +99,43 @@ class SingleLinkage:
         everything = np.arange(n_points)
         if not self._clearest_gaps(range(n_points - 1), least):
             return [everything]  # most samples: without the walk below
-        starts, stops = self._runs()
-        members = np.empty(n_points, dtype=np.intp)
-        members[starts[:n_points]] = everything  # every node is a run of these
-        found, waiting = [], [2 * n_points - 2]
+        starts, middles, stops = self._runs
+        found, waiting = [], [(0, n_points)]
         while waiting:
-            node = waiting.pop()
-            within = (starts[n_points:] >= starts[node]) & (stops[n_points:] <= stops[node])
-            gaps = self._gaps(np.flatnonzero(within).tolist(), least, lambda node: members[starts[node] : stops[node]])
+            start, stop = waiting.pop()
+            gaps = self._gaps(np.flatnonzero((starts >= start) & (stops <= stop)).tolist(), least)
             if gaps is None:
-                found.append(np.sort(members[starts[node] : stops[node]]))
+                found.append(np.sort(self._members(start, stop)))
                 continue
-            pieces = [node]
+            pieces = [(start, stop)]
             while pieces:
-                piece = pieces.pop()
-                if ((starts[gaps + n_points] >= starts[piece]) & (stops[gaps + n_points] <= stops[piece])).any():
-                    pieces.extend(self._sides[piece - n_points])
-                elif stops[piece] - starts[piece] >= least:
-                    waiting.append(piece)
+                start, stop = pieces.pop()
+                if ((starts[gaps] >= start) & (stops[gaps] <= stop)).any():
+                    middle = int(middles[(starts == start) & (stops == stop)][0])
+                    pieces += [(start, middle), (middle, stop)]
+                elif stop - start >= least:
+                    waiting.append((start, stop))
         return sorted(found, key=len, reverse=True)
 
     def path(self, one: int, other: int) -> list[int]:
         """The points on the way from one point to another in the spanning tree."""
-        neighbours, before, waiting = self._neighbours, [-1] * self._n_points, [one]
-        before[one] = one
-        while before[other] < 0:
-            point = waiting.pop()
-            for following in neighbours[point]:
-                if before[following] < 0:
-                    before[following] = point
+        above, depth = self._rooted
+        start, end = [other], [one]
+        while start[-1] != end[-1]:
+            lower = start if depth[start[-1]] >= depth[end[-1]] else end
+            lower.append(above[lower[-1]])
+        return start + end[-2::-1]
+
+    @cached_property
+    def _rooted(self) -> tuple[list[int], list[int]]:
+        """Of each point the next one on its way to the first point in the spanning tree, and how many there are."""
+        above, depth, waiting = [0] * self._n_points, [0] * self._n_points, [0]
+        for point in waiting:
+            for following in self._neighbours[point]:
+                if following != above[point]:
+                    above[following], depth[following] = point, depth[point] + 1
                     waiting.append(following)
-        walk = [other]
-        while walk[-1] != one:
-            walk.append(before[walk[-1]])
-        return walk
+        return above, depth
 
     def beyond(self, walk: list[int], steps: list[float], most: float) -> list[int]:
         """The points that hang on the first points of a path of these steps, as far as within ``most`` along it."""
@@ -170,41 +172,43 @@ class SingleLinkage:
         """Points that a part has at least."""
         return max(_LEAST_PART, int(_LEAST_SHARE * self._n_points))
 
-    def _runs(self) -> tuple[Places, Places]:
-        """Where the points of each node begin and end when those of both sides of every merge stand side by side."""
-        n_points = self._n_points
-        size = [1] * n_points
-        for one, other in self._sides:
-            size.append(size[one] + size[other])
-        starts = [0] * len(size)
-        for merge in range(n_points - 2, -1, -1):
-            one, other = self._sides[merge]
-            starts[one] = starts[merge + n_points]
-            starts[other] = starts[one] + size[one]
-        first = np.array(starts)
-        return first, first + np.array(size)
+    @cached_property
+    def _runs(self) -> tuple[Places, Places, Places]:
+        """Of each merge where its points begin in the order of all, where its smaller side does, and where they end."""
+        place = np.empty(self._n_points, dtype=np.intp)
+        place[self._order] = np.arange(self._n_points)
+        heads, sizes = np.array(self._larger, dtype=np.intp).reshape(-1, 2).T
+        starts = place[heads]
+        return starts, starts + sizes, starts + sizes + self.smaller_sides.astype(np.intp)
+
+    def _members(self, start: int, stop: int) -> Places:
+        return np.array(self._order[start:stop], dtype=np.intp)
 
     def _clearest_gaps(self, merges: Sequence[int], least: int) -> list[tuple[float, list[int], float]]:
         """How high the lowest of the merges stands over all that are left, the merges, and the highest that is left:
         of each number of highest merges that may cross a gap, the clearest first.
         """
-        sides, heights = self.smaller_sides.tolist(), self.heights.tolist()
-        large = [merge for merge in reversed(merges) if sides[merge] >= least]  # highest first
-        other = next((heights[merge] for merge in reversed(merges) if _LEAST_GROUP <= sides[merge] < least), 0.0)
-        rated = []
-        for k, merge in enumerate(large[:_MOST_GAPS]):
-            left = max(heights[large[k + 1]] if k + 1 < len(large) else 0.0, other)
-            if left > 0.0 and heights[merge] > _LEAST_GAP * left:
-                rated.append((heights[merge] / left, large[: k + 1], left))
+        among = np.asarray(merges, dtype=np.intp)
+        sides = self.smaller_sides[among]
+        large = among[sides >= least][: -_MOST_GAPS - 2 : -1]  # highest first, one more for what is left
+        small = among[(sides >= _LEAST_GROUP) & (sides < least)]
+        other = float(self.heights[small[-1]]) if len(small) else 0.0
+        heights, rated = [*self.heights[large].tolist(), 0.0], []
+        for k, height in enumerate(heights[: min(len(large), _MOST_GAPS)]):
+            left = max(heights[k + 1], other)
+            if left > 0.0 and height > _LEAST_GAP * left:
+                rated.append((height / left, large[: k + 1].tolist(), left))
         return sorted(rated, key=lambda one: -one[0])
 
-    def _gaps(self, merges: Sequence[int], least: int, members: Callable[[int], Places]) -> Places | None:
+    def _gaps(self, merges: Sequence[int], least: int) -> Places | None:
         """The merges that cross a gap, None when there is none."""
+        starts, middles, stops = self._runs
         contacts: dict[int, int] = {}
         for _, crossing, left in self._clearest_gaps(merges, least):
             for merge in crossing:
                 if merge not in contacts:
-                    one, other = (members(node) for node in self._sides[merge])
+                    one = self._members(starts[merge], middles[merge])
+                    other = self._members(middles[merge], stops[merge])
                     contacts[merge] = self._contacts(one, other, float(self.heights[merge]))
             needed = _GAPS[[min(max(contacts[merge], 1), len(_GAPS)) - 1 for merge in crossing]]
             if (self.heights[crossing] > needed * left).all():
