@@ -117,6 +117,8 @@ def as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
 
 def check_number(given: Any, *, name: str, least: float) -> float:
     """The number as a float when it is one real number >= ``least``, inf among them; otherwise BadInput."""
+    if type(given) is float and given >= least:
+        return given
     number = given.item() if isinstance(given, np.ndarray) and given.ndim == 0 else given
     with suppress(OverflowError):  # an integer beyond float64
         if isinstance(number, Real) and float(number) >= least:

@@ -230,3 +230,15 @@ def test_an_estimate_takes_the_same_forms() -> None:
     wanted = work_estimate_of(distances=SQUARE)
     assert work_estimate_of(distances=pdist(POINTS)).seconds == wanted.seconds
     assert work_estimate_of(distances=edges_of(SQUARE)).seconds == wanted.seconds
+
+
+@pytest.mark.parametrize("filtration", ["rips", "dtm", "landmark", "h0"])
+def test_a_matrix_in_any_order_of_its_entries_is_read_and_not_changed(filtration: str) -> None:
+    cloud = np.random.default_rng(0).random((25, 2))
+    matrix = squareform(pdist(cloud))
+    kept, found = matrix.copy(), persistence(distances=pdist(cloud), filtration=filtration)
+    spread = np.kron(matrix, np.ones((2, 2)))[::2, ::2]
+    for form in (matrix, np.asfortranarray(matrix), matrix.astype(">f8"), spread):
+        form.setflags(write=False)
+        assert persistence(distances=form, filtration=filtration) == found
+    assert np.array_equal(matrix, kept)

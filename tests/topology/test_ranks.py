@@ -170,15 +170,18 @@ def test_redzed_refuses_simplices_that_its_numbers_cannot_hold() -> None:
 
 @pytest.mark.parametrize("spread", [0.0, 2.0**-52, 2.0**-48, 2.0**-44, 2.0**-40, 2.0**-30, 1.0])
 @pytest.mark.parametrize("few", [2**24, 10])
+@pytest.mark.parametrize("many", [20_000, 100])
 def test_values_that_differ_in_their_last_bits_are_sorted_as_numpy_does(
-    spread: float, few: int, monkeypatch: pytest.MonkeyPatch
+    spread: float, few: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranks, "_FEW", few)
+    monkeypatch.setattr(ranks, "_MANY", many)
     rng = np.random.default_rng(int(-np.log2(spread or 2.0**-60)))
     for share in (0.01, 0.5, 1.0):  # of the values that are close to others
         values = np.where(rng.random(3000) < share, 1.0 + spread * rng.random(3000), 1.0 + rng.random(3000))
         values[rng.integers(0, 3000, 20)] = 0.0
-        order, rising = ranks._sorted(values)
+        rising = np.empty(3000)
+        order = ranks._sorted(values, rising)
         assert np.array_equal(rising, np.sort(values))
         assert np.array_equal(values[order], rising)
         assert np.array_equal(np.sort(order), np.arange(3000))

@@ -138,9 +138,9 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     plan = _plan(chosen, max_dimension, scale, field, threshold, min_persistence, max_bytes)
     try:
         entered = given.entered(chosen, max_bytes)
-        plan = plan._replace(parameters=given.facts(chosen))
+        facts = given.facts(chosen)
         asked = Request(*entered, max_dimension, engine, field, plan.threshold / plan.factor, max_bytes)
-        return _diagram(chosen(asked), plan, started)
+        return _diagram(chosen(asked), plan, started, facts)
     except MemoryError as error:
         if isinstance(error, ToriworkError):
             raise
@@ -200,7 +200,6 @@ class _Plan(NamedTuple):
     """Checked arguments of :func:`persistence`, and what follows from them."""
 
     filtration: Filtration
-    parameters: str
     unit: Scale
     factor: float  #: the unit in units of the filtration's own
     max_dimension: int
@@ -220,10 +219,10 @@ def _plan(
 ) -> _Plan:
     _check_arguments(max_dimension, field, threshold, min_persistence, max_bytes)
     limits = float(threshold), float(min_persistence)
-    return _Plan(chosen, "", *scale_of(chosen, scale), max_dimension, field, *limits)
+    return _Plan(chosen, *scale_of(chosen, scale), max_dimension, field, *limits)
 
 
-def _diagram(found: FiltrationResult, plan: _Plan, started: float) -> Diagram:
+def _diagram(found: FiltrationResult, plan: _Plan, started: float, facts: str = "") -> Diagram:
     pairs, cut = _as_pairs([rescale(bars, plan.factor) for bars in found.bars]), found.cut * plan.factor
     provenance = Provenance(
         engine=found.engine,
@@ -236,7 +235,7 @@ def _diagram(found: FiltrationResult, plan: _Plan, started: float) -> Diagram:
         seconds=time.perf_counter() - started,
         n_points=found.n_points,
         reason=found.reason,
-        parameters=plan.parameters,
+        parameters=facts,
         error=found.error * plan.factor,
     )
     return Diagram(
@@ -296,22 +295,10 @@ def _as_pairs(bars: Bars) -> NDArray[np.float64]:
     for k, found in enumerate(bars):
         stop = row + len(found)
         pairs[row:stop, 0] = k
-        _sort_into(pairs[row:stop, 1:], found)
+        together = np.ascontiguousarray(found, dtype=np.float64).view(np.complex128)  # these sort by both parts
+        pairs[row:stop, 1:] = np.sort(together, axis=0).view(np.float64)
         row = stop
     return pairs
-
-
-def _sort_into(target: NDArray[np.float64], bars: NDArray[np.float64]) -> None:
-    """Write bars (n_bars, 2) by birth, then by death, there."""
-    births, deaths = np.ascontiguousarray(bars.T)  # columns are sorted and picked twice as fast
-    order = births.argsort()
-    rising = births[order]
-    tied = rising[1:] == rising[:-1]
-    if tied.any():
-        places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
-        some = order[places]
-        order[places] = some[np.lexsort((deaths[some], births[some]))]
-    target[:, 0], target[:, 1] = rising, deaths[order]
 
 
 def _censored(pairs: NDArray[np.float64], cut: float) -> NDArray[np.bool_]:

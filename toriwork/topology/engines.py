@@ -35,7 +35,7 @@ FEW_FOR_H2, RIGID_PROBE, _RIGID = 50, 40, 0.55
 MOST_SIMPLICES = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Engine:
     """One way to compute Rips bars: ``compute(distances, max_dimension, threshold, field)``.
 

@@ -119,7 +119,7 @@ def checked_distances(given: Any) -> CheckedDistances | Graph:
 
 
 def check_distances(given: Any, name: str = "distances") -> Matrix:
-    """A float64 copy of dissimilarities as a square matrix: >= 0, symmetric, zero on the diagonal; inf for no edge.
+    """Dissimilarities as a square float64 matrix: >= 0, symmetric, zero on the diagonal; inf for no edge.
 
     They are given as a matrix, as its entries above the diagonal (n_points (n_points - 1) / 2 of them, as by ``pdist``)
     or sparse. The triangle inequality is not asked for: a Rips filtration needs none.
@@ -131,13 +131,19 @@ def check_distances(given: Any, name: str = "distances") -> Matrix:
     if array.ndim == 1 and math.isqrt(1 + 8 * len(array)) ** 2 == 1 + 8 * len(array):
         matrix = as_square(as_float64(array))
     elif array.ndim == 2 and array.shape[0] == array.shape[1]:
-        matrix = as_float64(array)
+        whole = array.dtype == np.float64 and array.flags.c_contiguous
+        matrix = array if whole else as_float64(array)  # in one order, in which means are added up
     else:
         raise BadInput(
             f"{name}: expected shape (n_points, n_points) or (n_points (n_points - 1) / 2,), got {tuple(array.shape)}"
         )
-    if not matrix.diagonal().any() and (matrix == matrix.T).all() and matrix.min(initial=0.0) >= 0.0:
-        return matrix
+    if not matrix.diagonal().any() and matrix.min(initial=0.0) >= 0.0:
+        if (matrix == matrix.T).all():
+            return matrix
+        larger = np.maximum(matrix, matrix.T)
+        largest = larger.max(keepdims=True)
+        if largest < math.inf and (larger - matrix).max() <= _rounding(largest, False, array.dtype):
+            return larger  # paths that were added up from either end
     return _mended(matrix, array.dtype, name)
 
 

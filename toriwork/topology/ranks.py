@@ -19,13 +19,11 @@ Matrix = NDArray[np.float64]
 
 #: whole numbers up to this are exact in float32
 MOST_RANKS = 2**24
-
-
-_ZERO, _INF = np.zeros(1), np.full(1, np.inf)
 #: as many values at most are sorted together with their places, in one integer each
 _FEW = 2**24
-#: what share of neighbours in that order may be in the wrong one for these to be put right alone
-_SOME = 1 / 64
+#: of more values some are asked whether they differ in their last bits alone: how many, by how much, and what share may
+#: do so for these to be put right alone
+_MANY, _LOOKED_AT, _ALIKE, _SOME = 20_000, 1_000, 1.0 + 2.0**-36, 1 / 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +67,44 @@ def ranked(distances: Matrix, cut: float = math.inf) -> Ranked | Exact:
     """
     if _are_whole(distances):
         return Exact(distances, float(distances.max(initial=0.0, where=distances <= cut)))
-    within = np.flatnonzero(distances <= cut) if math.isfinite(cut) else np.zeros(0, dtype=np.intp)
-    values = distances if math.isinf(cut) else distances[within]
-    order, rising = _sorted(values)
-    places: NDArray[np.int32]  # half the bytes to move of a float64
+    within = np.flatnonzero(distances <= cut) if math.isfinite(cut) else None
+    values = distances if within is None else distances[within]
+    lengths = np.empty(len(values) + 2)  # few arrays are made here: new pages cost as much as the sort
+    lengths[0], lengths[-1] = 0.0, np.inf
+    rising = lengths[1:-1]
+    order = _sorted(values, rising)
     later = rising[1:] > rising[:-1]
-    if later.all() and rising[:1].all():  # no two are equal, none is 0
-        lengths, places = np.concatenate([_ZERO, rising, _INF]), np.arange(1, len(rising) + 1, dtype=np.int32)
+    if later.all() and (rising[:1] > 0.0).all():  # no two are equal, none is 0
+        places = np.arange(1.0, len(values) + 1.0)
     else:
         starts = np.concatenate([rising[:1] > 0.0, later])
-        lengths, places = np.concatenate([_ZERO, rising[starts], _INF]), starts.cumsum(dtype=np.int32)
+        places, lengths = starts.cumsum(dtype=np.float64), np.concatenate([lengths[:1], rising[starts], lengths[-1:]])
     if len(lengths) > MOST_RANKS:
         raise TooLarge(
             f"{len(lengths) - 2} different distances: this engine tells {MOST_RANKS} apart; "
             "a threshold leaves fewer, gudhi takes any number"
         )
-    ranks = np.full(len(distances), len(lengths) - 1, dtype=np.int32)
-    ranks[order if values is distances else within[order]] = places
-    return Ranked(ranks.astype(np.float64), lengths)
+    if within is None:
+        ranks = np.empty(len(distances))
+    else:
+        ranks, order = np.full(len(distances), len(lengths) - 1.0), within[order]
+    ranks[order] = places
+    return Ranked(ranks, lengths)
 
 
 def _are_whole(values: Matrix) -> bool:
     """Tell if float32 holds every distance; a few tell at once for most that they are none."""
-    return all(
-        bool((part < MOST_RANKS).all() and (part == part.astype(np.int32)).all()) for part in (values[:8], values)
-    )
+    if not all(value.is_integer() for value in values[:8].tolist()):
+        return False
+    return bool((values < MOST_RANKS).all() and (values == values.astype(np.int32)).all())
 
 
-def _sorted(values: Matrix) -> tuple[NDArray[np.intp], Matrix]:
-    """The places of values >= 0 in rising order, and the values in that order."""
-    if len(values) > _FEW:
+def _sorted(values: Matrix, rising: Matrix) -> NDArray[np.intp]:
+    """The places of values >= 0 in rising order, equal ones in any; the values in that order go to ``rising``."""
+    if len(values) > _FEW or (len(values) > _MANY and _agree_mostly(values)):
         order = values.argsort()
-        return order, values[order]
+        values.take(order, out=rising, mode="clip")
+        return order
     # the order of such floats is that of their bits; the last ones make room for the place, which is then sorted along
     # in a third of the time
     bits = max(len(values) - 1, 1).bit_length()
@@ -109,15 +113,18 @@ def _sorted(values: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     packed |= np.arange(len(values))
     packed.sort()
     packed &= room
-    rising = values[packed]
-    n_wrong = np.count_nonzero(rising[1:] < rising[:-1])
-    if n_wrong > _SOME * len(values):
-        order = rising.argsort(kind="stable")
-        return packed[order], rising[order]
-    if n_wrong:  # only those that agree in all other bits are out of order
+    values.take(packed, out=rising, mode="clip")
+    if (rising[1:] < rising[:-1]).any():  # only those that agree in all other bits are out of order
         kept = rising.view(np.int64) >> bits
         same = kept[1:] == kept[:-1]
         some = np.flatnonzero(np.append(same, False) | np.append(False, same))
         order = some[rising[some].argsort(kind="stable")]
         packed[some], rising[some] = packed[order], rising[order]
-    return packed, rising
+    return packed
+
+
+def _agree_mostly(values: Matrix) -> bool:
+    """Tell if many values differ in their last bits alone, as on a grid whose distances were rounded: by some."""
+    some = np.sort(values[:: max(1, len(values) // _LOOKED_AT)])
+    alike = some[1:] <= some[:-1] * _ALIKE
+    return bool(np.count_nonzero(alike & (some[1:] > some[:-1])) > _SOME * len(some))
