@@ -94,6 +94,7 @@ def test_ties_make_no_difference(points: list[tuple[int, int]], later: int, unit
 
 def test_a_noisy_circle_of_many_points_needs_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
+    monkeypatch.setattr(sparse_rips, "takes_ranks", lambda *asked: False)
     for noise in (0.1, 0.0):  # of an exact circle too many points may be left
         cloud = ring(np.random.default_rng(0), 1_000, 1.0, noise, (0, 0))
         found = persistence(cloud)
@@ -103,6 +104,7 @@ def test_a_noisy_circle_of_many_points_needs_no_matrix(monkeypatch: pytest.Monke
 
 def test_two_rings_far_apart_are_followed_beyond_the_gap_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
+    monkeypatch.setattr(sparse_rips, "takes_ranks", lambda *asked: False)
     rng = np.random.default_rng(1)
     cloud = np.vstack([ring(rng, 550, 1.0, 0.05, (0, 0)), ring(rng, 450, 0.6, 0.05, (2.5, 0.3))])
     assert sparse_rips.sparse_rips(cloud, math.inf, 2) is not None
@@ -165,5 +167,6 @@ def test_the_late_way_ends_when_all_distances_would_have_been_sooner() -> None:
 
 def test_what_lies_on_a_convex_curve_is_left_to_all_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_rips, "_WORTH_LATE", 1_000)
+    monkeypatch.setattr(sparse_rips, "takes_ranks", lambda *asked: False)
     monkeypatch.setattr(sparse_rips, "late_bars", lambda *given, **options: pytest.fail("tried"))
     assert sparse_rips.sparse_rips(ring(np.random.default_rng(0), 1_000, 1.0, 0.0, (0, 0)), math.inf, 2) is None
