@@ -145,7 +145,7 @@ def _tree_of_neighbours(cloud: Matrix) -> Matrix | None:
 
 @dataclass(frozen=True, slots=True)
 class _OtherWay:
-    """What all distances of a cloud would take."""
+    """The cost of all distances of a cloud."""
 
     seconds: float
     by_ranks: bool  #: else the seconds are those of a circle, by far the most
