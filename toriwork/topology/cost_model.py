@@ -145,7 +145,7 @@ def admit(
 
 
 def _limit(n_bytes: float, max_bytes: float | None) -> float:
-    """The bytes that may be taken; what is free is looked at only where it may be too little, since that takes a millisecond."""
+    """The bytes that may be taken; what is free is asked only where it may be too little: that takes a millisecond."""
     return max_bytes if max_bytes is not None else available_bytes() if n_bytes >= _WORTH_ASKING else math.inf
 
 
