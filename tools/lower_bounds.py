@@ -2,8 +2,9 @@
 
 python tools/lower_bounds.py --try [PYTEST ARGUMENTS]
 
-makes a new environment in a temporary folder, installs the pins and runs the tests that judge the code (not those of
-tests/house): once a week, and before a release. It needs some minutes, a network and 2 GB.
+makes a new environment in a temporary folder, installs the pins, the tools in their newest release and this checkout,
+whose command and flake8 plugin tests ask for, and runs the tests that judge the code (not those of tests/house): once a
+week, and before a release. It needs an hour on two cores, a network and 2 GB.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 #: the tools judge the code, they do not run it: their newest release is what counts
 LATEST = {"ruff", "mypy", "import-linter", "pre-commit", "hatchling", "pandas-stubs", "types-PyYAML"}
+
+DEFAULT = ("tests", "--ignore=tests/house", "-n", "2", "--dist", "loadfile")
+
+
+def tried() -> list[str]:
+    """Arguments of pip for a try: the pins, the tools, and this checkout with its command and its flake8 plugin."""
+    return [*pins(), *sorted(LATEST), "--editable", str(PYPROJECT.parent)]
 
 
 def pins() -> list[str]:
@@ -46,11 +54,11 @@ def try_pins(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="toriwork-oldest-") as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = str(Path(folder) / "bin" / "python")
-        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *pins()], check=False)
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *tried()], check=False)
         if done.returncode:
             return done.returncode
         root = PYPROJECT.parent
-        line = [python, "-m", "pytest", *(arguments or ["tests", "--ignore=tests/house"])]
+        line = [python, "-m", "pytest", *(arguments or DEFAULT)]
         return subprocess.run(line, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, check=False).returncode
 
 

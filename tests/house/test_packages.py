@@ -129,6 +129,11 @@ def test_the_oldest_releases_are_tried_with_their_extras():
         if item.name != PROJECT["name"] and item.name not in lower_bounds.LATEST:
             assert pinned[item.name.lower()].extras == item.extras
             assert f">={str(pinned[item.name.lower()].specifier)[2:]}" in str(item.specifier).split(",")
+    *packages, editable, checkout = lower_bounds.tried()  # tests call `toriwork`, flake8 with our plugin, pre-commit
+    assert {Requirement(text).name for text in packages} >= {item.name for item in map(Requirement, asked)} - {
+        "toriwork"
+    }
+    assert (editable, checkout) == ("--editable", str(ROOT))
 
 
 def test_every_import_of_the_package_is_declared():
