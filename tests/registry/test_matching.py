@@ -334,3 +334,37 @@ def test_a_child_of_a_fork_goes_on_with_a_reader_or_drops_it(
             pytest.fail("the child waits for a thread of its parent's")
         assert status == 0
         assert n_before + reader.read_all().num_rows == N_ROWS
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_zeros_of_both_signs_are_found_whatever_the_statistics_say(tmp_path: Path, *, published: bool) -> None:
+    """Statistics of zeros state -0.0 to 0.0, which Arrow takes for one value: ``isin([0])`` found no row."""
+    shift = pc.field("betti1") + 0.0
+    conditions: list[tuple[Any, int]] = [
+        (pc.field("betti1").isin([0.0]), 3),
+        (~pc.field("betti1").isin([0.0]), 0),
+        (pc.field("betti1").isin([-0.0]), 0),
+        (~pc.field("betti1").isin([-0.0]), 3),
+        (shift.isin([0.0]), 3),
+        (pc.field("betti1").cast("string") == "0", 3),
+        (pc.field(3).isin([0.0, 5.0]), 3),
+        (pc.field("betti1").isin([0.0]) & (pc.field("betti0") == 1), 3),
+        (pc.field("betti1") == -0.0, 3),
+        (pc.field("betti1") > 0, 0),
+    ]
+    with TorusRegistry(tmp_path / "x.parquet") as registry:
+        registry.record_shapes([[[k, 1.0]] for k in range(3)], [(1, 0)] * 3)
+        if published:
+            registry.flush(publish=True)
+        for condition, n_rows in conditions:
+            assert registry.scan(["row_id"], where=condition).read_all().num_rows == n_rows, str(condition)
+        assert registry.scan(["row_id"], where=[("betti1", "in", [0])]).read_all().num_rows == 3
+        assert registry.scan(["row_id"], where=[("betti1", "not in", [0])]).read_all().num_rows == 0
+
+
+def test_row_groups_of_zeros_are_read_for_calls_alone(registry: TorusRegistry) -> None:
+    schema = registry.scan().schema
+    noise, retracted = pc.field("noise"), ~pc.field("row_id").isin(["a"]) & pc.field("retracts").is_null()
+    assert matching._by_bits(noise.isin([0.0]) & retracted, schema) == ["noise"]
+    assert matching._by_bits((noise == 0) & retracted & ~(noise > 1), schema) == []
+    assert matching._by_bits((noise * 2 > 1) & retracted, schema) == ["noise"]

@@ -56,7 +56,8 @@ def matching(
     first = needed(where, schema) or schema.names[:1]
     rest = [name for name in dict.fromkeys(columns) if name not in first]
     starts = source.footer.starts
-    groups = [number for number in source.groups_for(where, schema) if starts[number + 1] > skip]
+    wanted = {*source.groups_for(where, schema), *source.zeros(_by_bits(where, schema))}
+    groups = [number for number in sorted(wanted) if starts[number + 1] > skip]
     if not groups:  # what is no condition is refused all the same
         _mask(schema.empty_table().select(first), where)
     n_threads = min(pa.cpu_count(), _MOST_THREADS, len(groups))
@@ -80,6 +81,17 @@ def needed(where: pads.Expression, schema: pa.Schema) -> list[str]:
         return list(schema.names)
     words = set(re.findall(r"\w+", text))
     return [name for name in schema.names if words.issuperset(re.findall(r"\w+", name))]
+
+
+def _by_bits(where: pads.Expression, schema: pa.Schema) -> list[str]:
+    """The floating-point columns of a condition that may tell 0.0 and -0.0 apart, as a membership does.
+
+    Statistics do not: where all values are 0.0 they state -0.0 to 0.0, which Arrow takes for the one value -0.0.
+    """
+    floats = [name for name in needed(where, schema) if pa.types.is_floating(schema.field(name).type)]
+    text = re.sub(r"\b(is_null|is_valid|invert)\(", "(", str(where))
+    text = re.sub(r"\bis_in\((\w+),", lambda found: found[0] if found[1] in floats else found[1], text)
+    return floats if re.search(r"\w\(", text) else []  # comparisons are no calls
 
 
 def _look(

@@ -158,6 +158,15 @@ class ParquetSource:
         """The row groups that may hold a row of a condition, by their statistics."""
         return [part.row_groups[0].id for part in self.footer.fragment.split_by_row_group(where, schema)]
 
+    def zeros(self, columns: Sequence[str]) -> Iterator[int]:
+        """The row groups in which all values of one of some columns are zeros, by their statistics."""
+        metadata = self.footer.metadata
+        at = [n for n in range(metadata.num_columns) if metadata.schema.column(n).path in columns]
+        for number in range(metadata.num_row_groups if at else 0):
+            found = [metadata.row_group(number).column(n).statistics for n in at]
+            if any(one is not None and one.has_min_max and one.min == one.max == 0 for one in found):
+                yield number
+
     def group(self, number: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
         """The rows of one row group; the reader stays open for the next one."""
         if self._reader is None:
