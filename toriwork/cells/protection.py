@@ -96,9 +96,9 @@ def hausdorff(first: Points, second: Points) -> float:
     stacked, factor = safely_scaled(np.vstack([first, second]))
     first, second = stacked[: len(first)], stacked[len(first) :]
     if len(first) * len(second) <= _ALL_PAIRS:
-        from scipy.spatial.distance import cdist
+        from scipy.spatial import distance
 
-        apart = cdist(first, second)
+        apart = distance.cdist(first, second)
         return factor * float(max(apart.min(axis=0).max(), apart.min(axis=1).max()))
     from scipy.spatial import cKDTree
 

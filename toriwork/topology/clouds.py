@@ -136,10 +136,10 @@ def euclidean_pairs(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
     """The distances of each point to those after it, shape (n_points (n_points - 1) / 2,)."""
     if len(cloud) < 2:
         return np.zeros(0)
-    from scipy.spatial.distance import pdist
+    from scipy.spatial import distance
 
     scaled, factor = safely_scaled(cloud)
-    distances: NDArray[np.float64] = pdist(scaled)
+    distances: NDArray[np.float64] = distance.pdist(scaled)
     tiny = np.flatnonzero(distances < TINY) if distances.min() < TINY else np.zeros(0, dtype=np.intp)
     if factor != 1.0:
         with np.errstate(over="ignore"):
@@ -171,9 +171,9 @@ def as_square(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """The matrix of distances that are given as one, or by its entries above the diagonal, row by row."""
     if distances.ndim == 2:
         return distances
-    from scipy.spatial.distance import squareform
+    from scipy.spatial import distance
 
-    matrix: NDArray[np.float64] = squareform(distances, checks=False) if len(distances) else np.zeros((1, 1))
+    matrix: NDArray[np.float64] = distance.squareform(distances, checks=False) if len(distances) else np.zeros((1, 1))
     return matrix
 
 
@@ -181,9 +181,9 @@ def as_condensed(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """The entries above the diagonal, row by row, of distances that are given so or as a matrix."""
     if distances.ndim == 1:
         return distances
-    from scipy.spatial.distance import squareform
+    from scipy.spatial import distance
 
-    entries: NDArray[np.float64] = squareform(distances, checks=False)
+    entries: NDArray[np.float64] = distance.squareform(distances, checks=False)
     return entries
 
 

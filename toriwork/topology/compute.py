@@ -132,6 +132,8 @@ def persistence(  # noqa: PLR0913  # the one call behind which all filtrations a
     >>> persistence([[0.0], [1.0], [3.0]], filtration="h0").in_dimension(0).tolist()
     [[0.0, 1.0], [0.0, 2.0], [0.0, inf]]
     """
+    import scipy.spatial  # noqa: F401  # first in every thread: parts that load one another fail when two load them
+
     started = time.perf_counter()
     given = Given(points, distances, graph, vertices, weights, mask, metric, period)
     chosen = given.filtration(filtration)
@@ -162,6 +164,8 @@ def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[
     options : mapping
         Its other arguments.
     """
+    import scipy.spatial  # noqa: F401  # as above
+
     together = _together(clouds, **options) if len(clouds) > 1 and options.keys() <= _TOGETHER else None
     return together or [_diagram_or_error(cloud, options) for cloud in clouds]
 

@@ -193,12 +193,12 @@ def frechet_mean(diagrams: Sequence[Diagram], k: int = 1, *, starts: Sequence[in
 
 def _distances(diagrams: list[Diagram], distance: Any, vector: Any, k: int) -> Matrix:
     """The distances of all diagrams, (n_diagrams, n_diagrams)."""
-    from scipy.spatial.distance import pdist, squareform
+    from scipy import spatial
 
     if vector is not None:
         if distance is not None:
             raise BadInput("expected either distance or vector, got both")
-        return np.asarray(squareform(pdist(_vectors(diagrams, vector))))
+        return np.asarray(spatial.distance.squareform(spatial.distance.pdist(_vectors(diagrams, vector))))
     name = "wasserstein" if distance is None else distance
     if not callable(name) and (not isinstance(name, str) or name not in DISTANCES):
         raise BadInput(f"distance: expected one of {', '.join(DISTANCES)} or a function, got {shown(name)}")

@@ -25,7 +25,7 @@ _EDGE_BYTES = 100.0
 def cheapest(one: Bars, other: Bars, order: float, internal_p: float) -> tuple[float, Matching]:
     """The least sum of powers of moves over all matchings, and one that has it."""
     from scipy.optimize import linear_sum_assignment
-    from scipy.spatial.distance import cdist
+    from scipy.spatial import distance
 
     n, m = len(one), len(other)
     if not n + m:
@@ -34,7 +34,7 @@ def cheapest(one: Bars, other: Bars, order: float, internal_p: float) -> tuple[f
     metric = {1: "cityblock", 2: "euclidean", math.inf: "chebyshev"}[internal_p]
     cost = np.zeros((n + m, m + n))
     if n and m:
-        cost[:n, :m] = cdist(one, other, metric)
+        cost[:n, :m] = distance.cdist(one, other, metric)
     to_diagonal = 2.0 ** (1 / internal_p - 1)  # of the persistence: (1/2, 1/2) in that norm
     cost[:n, m:] = ((one[:, 1] - one[:, 0]) * to_diagonal)[:, None]
     cost[n:, :m] = ((other[:, 1] - other[:, 0]) * to_diagonal)[None, :]

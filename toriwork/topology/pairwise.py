@@ -86,13 +86,13 @@ def _as_pixels(array: NDArray[Any]) -> bool:
 
 
 def _by_name(cloud: Matrix, metric: Any) -> Matrix:
-    from scipy.spatial.distance import pdist
+    from scipy.spatial import distance
 
     if not isinstance(metric, str):
         raise BadInput(f"metric: expected a name of scipy.spatial.distance or a function, got {shown(metric)}")
     try:
         with np.errstate(all="ignore"):  # what is NaN or infinite is named below
-            pairs: Matrix = pdist(cloud, metric)
+            pairs: Matrix = distance.pdist(cloud, metric)
     except (ValueError, TypeError, np.linalg.LinAlgError) as error:  # no such name, too few points for a covariance
         raise BadInput(f"metric: expected a name of scipy.spatial.distance.pdist, got {metric!r}: {error}") from error
     return pairs
@@ -123,11 +123,11 @@ def _period_of(given: Any, dim: int) -> Matrix:
 
 
 def _in_box(cloud: Matrix, period: Matrix) -> Matrix:
-    from scipy.spatial.distance import pdist
+    from scipy.spatial import distance
 
     total = np.zeros(len(cloud) * (len(cloud) - 1) // 2)
     for column, length in zip(cloud.T, period, strict=True):
-        apart = np.remainder(pdist(column[:, None], "cityblock"), length)
+        apart = np.remainder(distance.pdist(column[:, None], "cityblock"), length)
         total = np.hypot(total, np.minimum(apart, length - apart))
     if np.isinf(total).any():
         raise BadInput("points: their distances exceed the range of float64")

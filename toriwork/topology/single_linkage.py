@@ -46,6 +46,7 @@ class SingleLinkage:
     def __init__(self, distances: Matrix, heights: Matrix | None = None) -> None:
         self.entries = as_condensed(distances)  #: the distances, condensed
         if heights is None:
+            import scipy.spatial  # noqa: F401  # whole before its parts, or two threads wait for each other
             from scipy.cluster.hierarchy import linkage
 
             heights = linkage(self.entries, "single")[:, 2]

@@ -162,8 +162,6 @@ class _OtherWay:
 
 def _other_way(cloud: Matrix, limit: float, field: int, max_bytes: float | None, engine: str) -> _OtherWay | None:
     """The way by all distances; None where it is sooner than any by neighbours, as far as a few points tell."""
-    from scipy.spatial import cKDTree
-
     n_points, dim = cloud.shape
     if n_points < WORTH_IT.get(dim, n_points + 1) or (n_points >= _WORTH_ASKING and _too_uneven(cloud, limit)):
         return None
@@ -180,6 +178,8 @@ def _other_way(cloud: Matrix, limit: float, field: int, max_bytes: float | None,
     if len(loops) and not found.late:
         return None
     if dim == 3 and not found.late:  # where a triangulation takes long itself
+        from scipy.spatial import cKDTree
+
         tree = cKDTree(cloud)
         farthest = float(tree.query(cloud, k=2)[0][:, 1].max())
         asked = _count_within(cloud, tree, min(2.0 * farthest, limit)) / _WITHIN_TWICE
