@@ -16,6 +16,7 @@ import pytest
 
 from toriwork.errors import PublishError, StoreError
 from toriwork.registry import TorusRegistry, betti_values, completion
+from toriwork.registry.completion import BettiQueue
 from toriwork.registry.rows import COMPUTED, PackedRow, pack_shape, pack_values
 from toriwork.storage import ParquetTable, journal, maintenance
 from toriwork.storage.files import OsFiles
@@ -435,6 +436,44 @@ def test_closing_says_that_rows_lack_numbers_and_gives_up_the_files(
     with TorusRegistry(path) as other:
         other.flush(publish=True)
     assert public(path) == [1]
+
+
+class WhileTold(logging.Handler):
+    """Holds up the thread that tells of missing numbers until somebody has looked for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.looked = threading.Event(), threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "still missing" in record.getMessage():
+            self.begun.set()
+            assert self.looked.wait(WAIT)
+
+
+def test_rows_whose_failure_is_just_being_told_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler, find = WhileTold(), BettiQueue._find
+
+    def find_and_tell(queue: BettiQueue) -> int:
+        try:
+            return find(queue)
+        finally:
+            handler.looked.set()
+
+    registry = TorusRegistry(tmp_path / "r.parquet")
+    logging.getLogger("toriwork.registry").addHandler(handler)
+    try:
+        with monkeypatch.context() as patch:
+            refusing(patch)
+            patch.setattr(BettiQueue, "_find", find_and_tell)
+            registry.record_shape(cloud(1), metadata={"n": 1})
+            assert handler.begun.wait(WAIT)
+            registry.close()
+    finally:
+        logging.getLogger("toriwork.registry").removeHandler(handler)
+    assert "closed while rows lack Betti numbers" in caplog.text
 
 
 @pytest.mark.parametrize("error", [TypeError, KeyError, StopIteration, RecursionError, OSError, MemoryError])

@@ -272,17 +272,18 @@ class BettiQueue:
             self._hands[hand] = piece
             if self._waiting and self._bell.empty():
                 self._bell.put(None)
-            self._do(piece)
+            self._do(piece, hand)
             return True
         finally:
             self._hands.pop(hand, None)
             for bell in list(self._joiners.values()):
                 bell.put(None)
 
-    def _do(self, piece: _Piece) -> None:
+    def _do(self, piece: _Piece, hand: tuple[int, object]) -> None:
         try:
             self._complete(piece)
         except BaseException as error:
+            self._hands[hand] = None  # before the doubt: whoever looks because of it must not take the rows for at work
             # the handle was closed, its disk is full or failed: the next flush or publish finds these rows again
             self._failed(error)
             if not isinstance(error, Exception):
