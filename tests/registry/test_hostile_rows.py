@@ -159,6 +159,9 @@ def test_a_band_of_an_enumeration_is_the_text_that_it_is(tmp_path):
         assert len(registry.query_by_coherence(Word.GLOBAL)) == 1
 
 
+POLARS = tuple(map(int, pl.__version__.split(".")[:2]))
+
+
 def read_by_all(path: Path) -> list[Any]:
     """The metadata of a public file; every strict reader has to take every row of it."""
     assert duckdb.read_parquet(str(path)).filter("NOT json_valid(metadata)").fetchall() == []
@@ -167,7 +170,8 @@ def read_by_all(path: Path) -> list[Any]:
         f"json_extract(metadata, '$.a') FROM read_parquet('{path}')"
     ).fetchall()
     texts = pd.read_parquet(path).metadata.tolist()
-    for text in texts:  # each by itself: Polars wants one structure for all, and takes integers of 128 bits
+    for text in texts if POLARS >= (1, 37) else ():  # before, its parser refused some numbers that are JSON
+        # each by itself: Polars wants one structure for all, and takes integers of 128 bits
         text = text.replace("0" * 300, "")
         pl.Series([text]).str.json_decode(pl.Struct({"no such key": pl.String}))
     return [json.loads(text) for text in texts]
