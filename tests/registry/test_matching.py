@@ -102,9 +102,9 @@ def test_other_columns_are_read_only_where_a_row_matches(
     read: list[tuple[list[int], list[str]]] = []
     groups = ParquetSource.groups
 
-    def noted(self: ParquetSource, numbers: list[int], columns: list[str]) -> pa.Table:
+    def noted(self: ParquetSource, numbers: list[int], columns: list[str], idle: list[Any]) -> pa.Table:
         read.append((numbers, columns))
-        return groups(self, numbers, columns)
+        return groups(self, numbers, columns, idle)
 
     monkeypatch.setattr(ParquetSource, "groups", noted)
     noise = pq.read_table(registry.path, columns=["noise"])["noise"].drop_null().to_pylist()
@@ -121,10 +121,10 @@ def test_a_reader_that_is_given_up_leaves_no_thread_at_work(
     at_work: list[threading.Thread] = []
     groups = ParquetSource.groups
 
-    def noted(self: ParquetSource, numbers: list[int], columns: list[str]) -> pa.Table:
+    def noted(self: ParquetSource, numbers: list[int], columns: list[str], idle: list[Any]) -> pa.Table:
         at_work.append(threading.current_thread())
         try:
-            return groups(self, numbers, columns)
+            return groups(self, numbers, columns, idle)
         finally:
             at_work.remove(threading.current_thread())
 

@@ -27,6 +27,7 @@ from toriwork.threads import BackgroundThread
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
+    import pyarrow.parquet as pq
 
 _PIECE_BYTES = 4 * 2**20  #: decoded; a row group that is larger is a piece by itself
 _PIECES = 4  #: at least for each thread, where there are so many row groups
@@ -62,13 +63,14 @@ def matching(
         _mask(schema.empty_table().select(first), where)
     n_threads = min(pa.cpu_count(), _MOST_THREADS, len(groups))
     turns = _Turns(n_threads)
+    idle: list[pq.ParquetFile] = []
     try:
         size_of = _sizes(source, first)
         most = min(_PIECE_BYTES, sum(map(size_of, groups)) / (_PIECES * max(1, n_threads)))
-        looked = turns.in_turn(partial(_look, source, first, where, skip), _pieces(groups, size_of, most))
+        looked = turns.in_turn(partial(_look, source, idle, first, where, skip), _pieces(groups, size_of, most))
         size_of_all = _sizes(source, columns)
         hits = _pieces(chain.from_iterable(looked), lambda hit: size_of_all(hit.group), _PIECE_BYTES)
-        for rows in turns.in_turn(partial(_fetch, source, rest, columns), hits):
+        for rows in turns.in_turn(partial(_fetch, source, idle, rest, columns), hits):
             yield from rows
     finally:  # the file is closed next
         turns.close()
@@ -95,11 +97,16 @@ def _by_bits(where: pads.Expression, schema: pa.Schema) -> list[str]:
 
 
 def _look(
-    source: ParquetSource, first: Sequence[str], where: pads.Expression, skip: int, groups: list[int]
+    source: ParquetSource,
+    idle: list[pq.ParquetFile],
+    first: Sequence[str],
+    where: pads.Expression,
+    skip: int,
+    groups: list[int],
 ) -> list[_Hit]:
     """The row groups of some that hold a match."""
     starts = source.footer.starts
-    table = source.groups(groups, first)
+    table = source.groups(groups, first, idle)
     hits = _mask(table, where)
     found, begin = [], 0
     for number in groups:
@@ -129,12 +136,12 @@ def _mask(rows: pa.Table, where: pads.Expression) -> pa.BooleanArray:
 
 
 def _fetch(
-    source: ParquetSource, rest: Sequence[str], columns: Sequence[str], hits: list[_Hit]
+    source: ParquetSource, idle: list[pq.ParquetFile], rest: Sequence[str], columns: Sequence[str], hits: list[_Hit]
 ) -> list[pa.RecordBatch]:
     """The rows that match, of the columns that are wanted."""
     parts = [pa.concat_tables([hit.first for hit in hits])]
     if rest:
-        parts.append(source.groups([hit.group for hit in hits], rest))
+        parts.append(source.groups([hit.group for hit in hits], rest, idle))
     arrays = {name: part[name] for part in parts for name in part.column_names}
     rows = pa.chunked_array([hit.rows for hit in hits])
     names = list(columns) or list(arrays)[:1]  # a table of no columns has no rows

@@ -173,11 +173,15 @@ class ParquetSource:
             self._reader = self._open_reader()
         return pa.Table.from_batches(self._read(self._reader, number, columns)).combine_chunks().to_batches()[0]
 
-    def groups(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        """The rows of some row groups; several threads may ask at once."""
-        reader = self._open_reader()
+    def groups(self, numbers: Sequence[int], columns: Sequence[str], idle: list[pq.ParquetFile]) -> pa.Table:
+        """The rows of some row groups; several threads may ask at once, and share a list of readers that are idle."""
+        try:
+            reader = idle.pop()
+        except IndexError:
+            reader = self._open_reader()
         try:
             found = reader.read_row_groups(numbers, columns=columns, use_threads=False)
+            idle.append(reader)
         except StoreError:
             raise
         except (OSError, ValueError, pa.ArrowException) as error:
