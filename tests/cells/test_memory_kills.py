@@ -44,7 +44,9 @@ def clouds() -> list[np.ndarray]:
 def start(path: Path, told: Path, how: str = "") -> subprocess.Popen[bytes]:
     """A run in a process of its own that has told of some clouds already, or is at its end."""
     told.unlink(missing_ok=True)
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(path), str(told), how], cwd=ROOT)
+    with told.with_suffix(".errors").open("wb") as errors:
+        line = [sys.executable, "-c", RUN, str(path), str(told), how]
+        process = subprocess.Popen(line, cwd=ROOT, stderr=errors)
     while process.poll() is None and len(lines(told)) < 20:
         time.sleep(0.01)
     return process
@@ -89,10 +91,14 @@ def test_whatever_was_handed_over_survives_any_kill_and_the_rest_is_computed(tmp
 
 
 def test_the_stop_button_ends_a_run_and_keeps_what_is_done(tmp_path):
-    path, told = tmp_path / "d.parquet", tmp_path / "told"
-    process = start(path, told)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    for attempt in range(5):
+        path, told = tmp_path / f"d{attempt}.parquet", tmp_path / f"told{attempt}"
+        process = start(path, told)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+        # Python drops an interrupt that comes while it tells weak references of an object that is gone, and says so
+        if "KeyboardInterrupt" not in told.with_suffix(".errors").read_text():
+            break
     assert lines(told)[-1] == "interrupted"
     handed_over = len(lines(told)) - 1
     assert 20 <= handed_over < N_CLOUDS

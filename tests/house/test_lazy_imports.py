@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parents[2] / "toriwork"
 CALLS = """
 import sys, threading
@@ -54,6 +56,15 @@ def test_threads_may_begin_with_different_calls() -> None:
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, check=True)
         assert not done.stdout.strip(), done.stdout
+
+
+@pytest.mark.parametrize(
+    "call", ["persistence(graph=[[0, 1, 1.0]])", "persistence_each([[[0, 1], [1, 0], [1, 1]]] * 2, {})"]
+)
+def test_the_package_of_most_parts_is_loaded_before_any(call: str) -> None:
+    names = "from toriwork.topology import persistence\nfrom toriwork.topology.compute import persistence_each\n"
+    code = f"import sys\n{names}assert 'scipy' not in sys.modules\n{call}\nassert 'scipy.spatial' in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_part_that_its_package_imports_is_never_asked_for_first() -> None:

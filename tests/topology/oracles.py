@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -200,3 +200,30 @@ def smaller_sides(distances: np.ndarray) -> list[float]:
         sides.append(float(min(len(groups[a]), len(groups[b]))))
         groups[a] |= groups.pop(b)
     return sides
+
+
+class ReducedBoundaries:
+    """The textbook reduction over Z/2 of boundaries as bits, one column after another."""
+
+    def __init__(self) -> None:
+        self.by_low: dict[int, int] = {}
+        self.killer: dict[int, Sequence[int]] = {}
+        self.when: dict[int, int] = {}
+
+    def add(self, column: int, simplex: Sequence[int], when: int) -> None:
+        """Reduce the boundary of a simplex, which comes with number ``when``."""
+        while column and (low := column.bit_length() - 1) in self.by_low:
+            column ^= self.by_low[low]
+        if column:
+            low = column.bit_length() - 1
+            self.by_low[low], self.killer[low], self.when[low] = column, simplex, when
+
+    def bounds(self, chain: int, last: float) -> bool:
+        """True when the chain is a boundary of simplices none of which comes after number ``last``."""
+        # a reduced column is a sum of its simplex and earlier ones, so that those up to a time span the boundaries
+        while chain:
+            low = chain.bit_length() - 1
+            if low not in self.by_low or self.when[low] > last:
+                return False
+            chain ^= self.by_low[low]
+        return True

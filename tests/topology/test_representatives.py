@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from tests.topology.oracles import ReducedBoundaries
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology import DTM, Diagram, Representative, cycles, persistence
 from toriwork.topology.clouds import distances_of_points
@@ -43,10 +44,11 @@ def torus(n: int, seed: int) -> np.ndarray:
     return np.column_stack([(1 + 0.4 * np.cos(v)) * np.cos(u), (1 + 0.4 * np.cos(v)) * np.sin(u), 0.4 * np.sin(v)])
 
 
-class Judge:
+class Judge(ReducedBoundaries):
     """The textbook reduction over Z/2: edges by (length, larger point, smaller point), triangles by last and third."""
 
     def __init__(self, distances: np.ndarray) -> None:
+        super().__init__()
         n = len(distances)
         edges = sorted(combinations(range(n), 2), key=lambda e: (distances[e], e[1], e[0]))
         self.rank = {edge: i for i, edge in enumerate(edges)}
@@ -54,33 +56,14 @@ class Judge:
         for points in combinations(range(n), 3):
             last = max(combinations(points, 2), key=self.rank.__getitem__)
             triangles.append((self.rank[last], next(p for p in points if p not in last), points))
-        self.reduced: list[tuple[int, int]] = []  # rank of the last edge, reduced boundary as bits
-        self.killer: dict[int, tuple[int, int, int]] = {}
-        self.when: dict[int, int] = {}
-        self.by_low: dict[int, int] = {}
         for last, _, points in sorted(triangles):
-            column = self.bits(combinations(points, 2))
-            while column and (low := column.bit_length() - 1) in self.by_low:
-                column ^= self.by_low[low]
-            if column:
-                low = column.bit_length() - 1
-                self.by_low[low], self.killer[low], self.when[low] = column, points, last
+            self.add(self.bits(combinations(points, 2)), points, last)
 
     def bits(self, edges: Iterable[Sequence[int]]) -> int:
         total = 0
         for edge in edges:
             total ^= 1 << self.rank[tuple(sorted(edge))]
         return total
-
-    def bounds(self, chain: int, last: float) -> bool:
-        """True when the chain is a boundary of triangles whose last edge is none after ``last``."""
-        # a reduced column is a sum of its triangle and earlier ones, so that those up to a time span the boundaries
-        while chain:
-            low = chain.bit_length() - 1
-            if low not in self.by_low or self.when[low] > last:
-                return False
-            chain ^= self.by_low[low]
-        return True
 
 
 def check_loops(distances: np.ndarray, diagram: Diagram, found: tuple[Representative, ...]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.topology.oracles import ReducedBoundaries
 from toriwork.errors import BadInput, TooLarge
 from toriwork.topology import Diagram, Representative, cost_model, edge_collapse, persistence, surfaces
 from toriwork.topology.clouds import distances_of_points
@@ -48,25 +49,18 @@ def cross_polytope(k: int) -> np.ndarray:
     return hops
 
 
-class Judge:
+class Judge(ReducedBoundaries):
     """The textbook reduction over Z/2: edges as lengths rise, triangles by third point, tetrahedra by both others."""
 
     def __init__(self, distances: np.ndarray) -> None:
+        super().__init__()
         n = len(distances)
         edges = sorted(combinations(range(n), 2), key=lambda e: (distances[e], e[1], e[0]))
         self.edge = {edge: i for i, edge in enumerate(edges)}
         self.rank = {one: i for i, one in enumerate(sorted(combinations(range(n), 3), key=self.key))}
-        self.when: dict[int, int] = {}
-        self.killer: dict[int, Sequence[int]] = {}
-        self.by_low: dict[int, int] = {}
         whole = [points for points in combinations(range(n), 4) if np.isfinite(distances[np.ix_(points, points)]).all()]
         for i, points in enumerate(sorted(whole, key=self.key)):
-            column = self.bits(combinations(points, 3))
-            while column and (low := column.bit_length() - 1) in self.by_low:
-                column ^= self.by_low[low]
-            if column:
-                low = column.bit_length() - 1
-                self.by_low[low], self.killer[low], self.when[low] = column, points, i
+            self.add(self.bits(combinations(points, 3)), points, i)
 
     def key(self, points: Sequence[int]) -> tuple[int, list[int]]:
         last = max(combinations(points, 2), key=self.edge.__getitem__)
@@ -77,15 +71,6 @@ class Judge:
         for triangle in triangles:
             total ^= 1 << self.rank[tuple(triangle)]
         return total
-
-    def bounds(self, chain: int, last: float) -> bool:
-        """True when the chain is a boundary of tetrahedra none of which comes after number ``last``."""
-        while chain:
-            low = chain.bit_length() - 1
-            if low not in self.by_low or self.when[low] > last:
-                return False
-            chain ^= self.by_low[low]
-        return True
 
 
 def check(distances: np.ndarray, diagram: Diagram, found: tuple[Representative, ...]) -> None:

@@ -138,7 +138,7 @@ def _mask(rows: pa.Table, where: pads.Expression) -> pa.BooleanArray:
 def _fetch(
     source: ParquetSource, idle: list[pq.ParquetFile], rest: Sequence[str], columns: Sequence[str], hits: list[_Hit]
 ) -> list[pa.RecordBatch]:
-    """The rows that match, of the columns that are wanted."""
+    """The wanted columns of the rows that match."""
     parts = [pa.concat_tables([hit.first for hit in hits])]
     if rest:
         parts.append(source.groups([hit.group for hit in hits], rest, idle))

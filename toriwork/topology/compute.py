@@ -164,8 +164,6 @@ def persistence_each(clouds: Sequence[Any], options: Mapping[str, Any]) -> list[
     options : mapping
         Its other arguments.
     """
-    import scipy.spatial  # noqa: F401  # as above
-
     together = _together(clouds, **options) if len(clouds) > 1 and options.keys() <= _TOGETHER else None
     return together or [_diagram_or_error(cloud, options) for cloud in clouds]
 
