@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 
 import pytest
 
-from toriwork.codebase.source import decoded, read, salvaged, words_of, write
+from toriwork.codebase.source import decoded, parse, parsed, read, salvaged, words_of, write
 from toriwork.errors import Unsure
 
 
@@ -15,6 +16,31 @@ from toriwork.errors import Unsure
 )
 def test_what_is_read_exactly_is_written_back_byte_for_byte(content):
     assert write(*read(content)) == content
+
+
+class Parses:
+    """Garbage whose finalizer parses a source, as the printing of a traceback does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        ast.parse("x = 1")
+
+
+@pytest.mark.parametrize("parser", [parsed, lambda source: parse(source.encode())], ids=["parsed", "parse"])
+def test_finalizers_that_parse_are_not_in_the_way(parser):
+    source = "\n".join(f"def f{n}(a, b):\n    return [a + {n}, (b, {n})]" for n in range(300))
+    before = gc.get_threshold()
+    gc.set_threshold(50, 2, 2)
+    try:
+        for _ in range(10):
+            for _ in range(20):
+                Parses()
+            assert len(parser(source).body) == 300
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize("content", [b"x = '\xff'\n", b"# coding: no-such\n"])

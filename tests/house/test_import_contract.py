@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from toriwork.codebase.source import tree_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "toriwork"
 LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
@@ -119,7 +121,7 @@ def test_only_the_store_writes_parquet():
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"
         for path in PACKAGE.rglob("*.py")
         if "storage" not in path.parts and path.parts[-2:] != ("sqlite", "groups.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path.read_text(encoding="utf-8")))
         if (name := getattr(node, "attr", getattr(node, "id", None))) in PARQUET_WRITERS
     ]
     assert writers == [], "let toriwork/storage write it"

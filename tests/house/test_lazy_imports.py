@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from toriwork.codebase.source import tree_of
+
 PACKAGE = Path(__file__).parents[2] / "toriwork"
 CALLS = """
 import sys, threading
@@ -42,7 +44,7 @@ def imports_of_scipy() -> list[list[str]]:
     """The lines that import something of SciPy, by the block in which they stand: each runs in a thread."""
     found = set()
     for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(file.read_text(encoding="utf-8"))):
             body = getattr(node, "body", ())
             imports = (
                 [one for one in body if isinstance(one, ast.Import | ast.ImportFrom)] if body.__class__ is list else []

@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 
 import toriwork
 from tools import lower_bounds
+from toriwork.codebase.source import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -70,7 +71,7 @@ def imported_by(folder: Path) -> set[str]:
     for path in folder.rglob("*.py"):
         if "corpus" in path.parts:
             continue  # what toriwork guard must find: nobody imports it
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in ast.walk(tree_of(path.read_bytes())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import gc
 import io
 import re
 import tokenize
@@ -83,12 +84,27 @@ def write(data: bytes, encoding: str, marked: bool) -> bytes:
     return codecs.BOM_UTF8 + body if marked else body
 
 
+def tree_of(source: str | bytes) -> ast.Module:
+    """Return the tree of a source, as :func:`ast.parse` does; garbage is not collected meanwhile.
+
+    CPython 3.11 refuses a tree with SystemError where a finalizer parses something while the tree is made, as the
+    printing of a traceback does.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collects:
+            gc.enable()
+
+
 def parse(data: bytes) -> ast.Module:
     """Return the tree of UTF-8 source. Raises Unsure when this Python cannot read it."""
     try:
         if costs_its_square(source := data.decode()):
             raise ValueError("reading it would take the square of its length")
-        return ast.parse(source)
+        return tree_of(source)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise Unsure(f"this Python cannot read it: {error}") from error
 
@@ -117,7 +133,7 @@ def parsed(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape is the author's business
-            return ast.parse(source)
+            return tree_of(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from toriwork.codebase.source import tree_of
 from toriwork.errors import NotProven
 from toriwork.migrate.engine import trial_child
 from toriwork.migrate.engine.copies import imports_of, module_name, run_python
@@ -66,7 +67,7 @@ def drive(plan: Plan, before: Path, after: Path) -> tuple[int, list[str]]:
 def _members(before: Path, after: Path, name: str) -> tuple[list[str], list[str]]:
     """The members of the older class that are ``_CALLED``; those that take nothing, but for the size of a file."""
     old, new = (
-        next(one for one in classes(ast.parse(path.read_bytes())) if one.name == name) for path in (before, after)
+        next(one for one in classes(tree_of(path.read_bytes())) if one.name == name) for path in (before, after)
     )
     of_file = {one.name for one in methods(new).values() if "self.registry.path" in ast.unparse(one)}
     found = [one for one in methods(old).values() if not one.name.startswith("_") and _takes_nothing(one)]

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from toriwork.codebase.source import tree_of
+
 Bound = dict[str, Any]  #: word of a shape -> the name or the expression that it stands for
 _PASSED_OVER = frozenset("annotation returns type_comment type_params kind".split())
 
@@ -53,7 +55,7 @@ def _one_line(sql: str) -> str:
 
 @cache
 def _parsed(shape: str) -> ast.stmt:
-    return ast.parse(shape).body[0]
+    return tree_of(shape).body[0]
 
 
 def _same(shape: Any, node: Any, found: Bound) -> bool:
